@@ -1,0 +1,34 @@
+// Command kubectl-csr_onboard is the kubectl plugin "kubectl csr-onboard".
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	// So that administrators log in to every cloud's clusters.
+	_ "k8s.io/client-go/plugin/pkg/client/auth"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
+)
+
+// Set by the linker, see the Makefile.
+var (
+	version = "v0.0.0-dev"
+	commit  = ""
+	date    = ""
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second Ctrl-C ends the program the hard way.
+	context.AfterFunc(ctx, stop)
+	return cmd.Execute(ctx, os.Args[1:],
+		genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		cmd.Build{Version: version, Commit: commit, Date: date})
+}

@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// explain says in words why the server did not do something. doing is a verb
+// phrase that fits behind "could not" and "you may not", such as "create the
+// certificate signing request "jane-x"". parent is the caller's context, which
+// tells an interruption from a call that was not answered in time.
+func (c *Client) explain(parent context.Context, err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	if ended := contextOutcome(parent); ended != nil {
+		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
+	}
+	var (
+		unknownAuthority x509.UnknownAuthorityError
+		hostname         x509.HostnameError
+		invalid          x509.CertificateInvalidError
+		alert            tls.AlertError
+		dial             *net.OpError
+		request          *url.Error
+	)
+	server := c.endpoint.Server
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: %s did not answer within %s", doing, server, c.answerTimeout),
+			"try again, or give it longer: --request-timeout 2m")
+	case apierrors.IsUnauthorized(err):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: %s does not accept these credentials", doing, server),
+			"they may have expired or be another cluster's; see: kubectl auth whoami")
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("you may not %s: %w", doing, err)
+	case errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: the certificate of %s is not trusted: %w", doing, server, bare(err)),
+			"check the cluster's entry in the kubeconfig: certificate-authority-data, or --certificate-authority FILE")
+	case errors.As(err, &alert):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: %s refused the connection's credentials: %w", doing, server, bare(err)),
+			"the client certificate may have expired or be another cluster's")
+	case errors.As(err, &dial), errors.As(err, &request):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: the API server %s can't be reached: %w", doing, server, bare(err)),
+			"check the address and the network; --context, --kubeconfig and --server choose another cluster")
+	}
+	return fmt.Errorf("could not %s: %w", doing, err)
+}
+
+// bare strips the method and the URL that net/http puts before an error.
+func bare(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err
+	}
+	return err
+}
+
+// contextOutcome says how a context ended: interrupted, timed out, or not yet.
+func contextOutcome(ctx context.Context) error {
+	switch {
+	case ctx.Err() == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return outcome.ErrTimedOut
+	}
+	return outcome.ErrInterrupted
+}
+
+// isAnswer says whether an error is the server's own answer, so that it was
+// reached and knew who asked.
+func isAnswer(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && !apierrors.IsUnauthorized(err)
+}
+
+// isTransient says whether an error may go away by itself: the server could not
+// be reached, is starting, is overloaded, or failed within. What it answered
+// about the question itself is final.
+func isTransient(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true
+	}
+	switch code := status.Status().Code; {
+	case code == 429, code >= 500:
+		return true
+	}
+	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+}

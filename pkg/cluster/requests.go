@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// pageSize is how many objects a list asks for at once.
+const pageSize = 500
+
+// Submit creates a request object. Where one of that name exists already, it
+// returns that one and created is false: whether it is the same request is for
+// the caller to check.
+func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	stored, err := c.requests.Create(call, object, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		stored, err := c.Get(ctx, object.Name)
+		return stored, false, err
+	}
+	if apierrors.IsForbidden(err) {
+		return nil, false, outcome.WithHint(
+			c.explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name)),
+			"ask an administrator for the right to create certificatesigningrequests, or to run this command for you")
+	}
+	return stored, err == nil, c.explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name))
+}
+
+// Get returns a request object by its name. If there is none, the error is an
+// outcome.ErrNotFound.
+func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+	object, err := c.get(ctx, name)
+	if apierrors.IsNotFound(err) {
+		return nil, outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request %q on %s", name, c.endpoint.Server)
+	}
+	return object, c.explain(ctx, err, fmt.Sprintf("get the certificate signing request %q", name))
+}
+
+func (c *Client) get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	return c.requests.Get(call, name, metav1.GetOptions{})
+}
+
+// Each hands over every request for the program's signer, in pages, so that
+// memory stays bounded by what the caller keeps.
+func (c *Client) Each(ctx context.Context, visit func(*certificatesv1.CertificateSigningRequest)) error {
+	options := metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("spec.signerName", request.Signer).String(),
+		Limit:         pageSize,
+	}
+	for {
+		call, cancel := c.bounded(ctx)
+		page, err := c.requests.List(call, options)
+		cancel()
+		if err != nil {
+			return c.explain(ctx, err, "list certificate signing requests")
+		}
+		for i := range page.Items {
+			visit(&page.Items[i])
+		}
+		if page.Continue == "" {
+			return nil
+		}
+		options.Continue = page.Continue
+	}
+}
+
+// attemptsToApprove bounds how often an approval is sent again because labels
+// or annotations of the object moved meanwhile.
+const attemptsToApprove = 10
+
+// Approve approves the object that was reviewed, and no other: the update
+// carries its UID and resourceVersion. Where only metadata moved meanwhile, the
+// new version is checked against the review and approved; where the object was
+// deleted, made again, or decided by somebody else, the error is an
+// outcome.ErrChanged and nothing was done.
+func (c *Client) Approve(ctx context.Context, review *request.Review, message string) (*certificatesv1.CertificateSigningRequest, error) {
+	current := review.Object
+	doing := fmt.Sprintf("approve the certificate signing request %q", current.Name)
+	for range attemptsToApprove {
+		call, cancel := c.bounded(ctx)
+		approved, err := c.requests.UpdateApproval(call, current.Name, request.Approve(current, message), metav1.UpdateOptions{})
+		cancel()
+		if apierrors.IsForbidden(err) {
+			return nil, outcome.WithHint(c.explain(ctx, err, doing), needToApprove)
+		}
+		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			return approved, c.explain(ctx, err, doing)
+		}
+		current, err = c.get(ctx, current.Name)
+		if apierrors.IsNotFound(err) {
+			return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted after it was reviewed", review.Object.Name)
+		}
+		if err != nil {
+			return nil, c.explain(ctx, err, doing)
+		}
+		if err := review.CheckSnapshot(current); err != nil {
+			return nil, err
+		}
+	}
+	return nil, outcome.WithHint(fmt.Errorf("could not %s: it changes faster than it can be approved", doing),
+		"find out who keeps changing it: kubectl get csr -w")
+}

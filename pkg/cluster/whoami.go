@@ -1,0 +1,98 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// WhoAmI asks the server whom it takes this client for (SelfSubjectReview,
+// Kubernetes 1.28 and later). The groups hold system:authenticated as well.
+func (c *Client) WhoAmI(ctx context.Context) (identity.User, error) {
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	review, err := c.authentication.SelfSubjectReviews().Create(call, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		return identity.User{}, c.explain(ctx, err, "ask the server who this is")
+	}
+	return identity.User{Name: review.Status.UserInfo.Username, Groups: review.Status.UserInfo.Groups}, nil
+}
+
+// LogIn connects with a user's new credentials and asks the server who she is.
+func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error) {
+	config := &rest.Config{
+		Host: c.endpoint.Server,
+		TLSClientConfig: rest.TLSClientConfig{
+			CAData:     c.endpoint.CertificateAuthority,
+			ServerName: c.endpoint.ServerName,
+			Insecure:   c.endpoint.InsecureSkipVerify,
+			CertData:   credentials.Certificate,
+			KeyData:    credentials.Key,
+		},
+		DisableCompression: c.endpoint.DisableCompression,
+		Proxy:              c.proxy,
+		Timeout:            c.answerTimeout,
+	}
+	client, err := connect(config, c.endpoint, userAgent, nil)
+	if err != nil {
+		return identity.User{}, err
+	}
+	return client.WhoAmI(ctx)
+}
+
+// needToApprove names the two rights that an approval takes (Kubernetes
+// plugin/pkg/admission/certificates/approval).
+const needToApprove = `it takes "update" on certificatesigningrequests/approval and "approve" on signers named ` + request.Signer + `; ask a cluster administrator`
+
+// CheckMayApprove asks the server whether this client may approve requests for
+// the program's signer, before anything is made or shown. A server that won't
+// answer the question is taken for a yes: the approval itself will tell.
+func (c *Client) CheckMayApprove(ctx context.Context) error {
+	needed := []authorizationv1.ResourceAttributes{
+		{Group: "certificates.k8s.io", Resource: "certificatesigningrequests", Subresource: "approval", Verb: "update"},
+		{Group: "certificates.k8s.io", Resource: "signers", Name: request.Signer, Verb: "approve"},
+	}
+	type answer struct {
+		allowed bool
+		err     error
+	}
+	answers := make(chan answer, len(needed))
+	for _, attributes := range needed {
+		go func() {
+			call, cancel := c.bounded(ctx)
+			defer cancel()
+			review, err := c.authorization.SelfSubjectAccessReviews().Create(call, &authorizationv1.SelfSubjectAccessReview{
+				Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &attributes},
+			}, metav1.CreateOptions{})
+			answers <- answer{err == nil && review.Status.Allowed, err}
+		}()
+	}
+	var denied bool
+	var failed error
+	for range needed {
+		a := <-answers
+		switch {
+		case a.err != nil:
+			failed = a.err
+		case !a.allowed:
+			denied = true
+		}
+	}
+	switch {
+	case denied:
+		return outcome.WithHint(
+			fmt.Errorf("you may not approve certificate signing requests on %s", c.endpoint.Server), needToApprove)
+	case failed != nil && !isAnswer(failed):
+		return c.explain(ctx, failed, "ask what you may do")
+	}
+	return nil
+}

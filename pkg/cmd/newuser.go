@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// newUserOptions is what new-user takes.
+type newUserOptions struct {
+	*environment
+
+	// Groups are the user's groups. Optional.
+	Groups []string
+	// KeyAlgorithm is the kind of a new key. Required; has a default.
+	KeyAlgorithm string
+	// Expiration is how long the certificate should be good for. Required; has
+	// a default.
+	Expiration string
+	// Directory is where the user's files go. Optional.
+	Directory string
+	// Approve approves the request and fetches the kubeconfig as well.
+	Approve bool
+	// fetch is for what comes after an approval.
+	fetch fetchFlags
+
+	input    onboard.NewUserInput
+	narrator *render.Narrator
+	program  *onboard.Program
+}
+
+func newNewUser(env *environment) *cobra.Command {
+	o := &newUserOptions{environment: env}
+	cmd := &cobra.Command{
+		Use:   "new-user NAME",
+		Short: "Make a user's private key and request, and submit the request",
+		Long: `Make a user's private key and a certificate signing request with her name as
+common name and one organization for each group, and submit the request to the
+cluster. The key stays in her folder, readable by its owner only.
+
+Run again, it finds its key and its request and goes on from there.
+
+` + exitCodes,
+		Example: `  # Ask for a certificate for jane in the group dev
+  kubectl csr-onboard new-user jane --group dev
+
+  # Two groups, a shorter life, and a folder of one's own
+  kubectl csr-onboard new-user jane -g dev -g ops --expiration 8h --dir ./jane
+
+  # Everything in one run, for an administrator
+  kubectl csr-onboard new-user jane --group dev --approve`,
+		Args: oneName,
+		RunE: func(cmd *cobra.Command, arguments []string) error {
+			if err := o.Complete(arguments); err != nil {
+				return err
+			}
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			return o.Run(cmd.Context())
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group the user is in; repeat it for several")
+	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
+	flags.StringVar(&o.Expiration, "expiration", "30d", "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
+	addDirectoryFlag(flags, &o.Directory)
+	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
+	o.fetch.add(flags)
+	registerCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
+	return cmd
+}
+
+// Complete reads the arguments and flags and prepares the connection.
+func (o *newUserOptions) Complete(arguments []string) error {
+	user, err := identity.Parse(arguments[0], o.Groups)
+	if err != nil {
+		return err
+	}
+	algorithm, err := pki.ParseKeyAlgorithm(o.KeyAlgorithm)
+	if err != nil {
+		return err
+	}
+	lifetime, err := request.ParseLifetime(o.Expiration)
+	if err != nil {
+		return err
+	}
+	folder, err := store.UserFolder(o.Directory, o.home(), user.Name)
+	if err != nil {
+		return err
+	}
+	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, Lifetime: lifetime}
+	o.narrator = render.NewNarrator(o.streams.ErrOut)
+	o.program, err = o.connect(o.narrator)
+	return err
+}
+
+// Validate refuses flags that need --approve and were given without it.
+func (o *newUserOptions) Validate() error {
+	if given := o.fetch.given(); given != "" && !o.Approve {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),
+			"give it to fetch, or add --approve")
+	}
+	return o.fetch.validate()
+}
+
+// Run submits the request and, with --approve, sees it through.
+func (o *newUserOptions) Run(ctx context.Context) error {
+	if o.Approve {
+		fetched, err := o.program.NewUserApproved(ctx, o.input, o.fetch.input(o.environment, o.input.User.Name, o.Directory))
+		if err != nil {
+			return err
+		}
+		return o.printLine("%s", fetched.Path)
+	}
+	object, err := o.program.NewUser(ctx, o.input)
+	if err != nil {
+		return err
+	}
+	o.narrator.NextSteps(object.Name, fetchCommand(o.input.User.Name, o.Directory))
+	return o.printLine("%s/%s", requestResource, identity.Printable(object.Name))
+}
+
+// requestResource is how kubectl writes the kind before an object's name.
+const requestResource = "certificatesigningrequest.certificates.k8s.io"
+
+// defaultTimeout is how long fetch waits for a certificate.
+const defaultTimeout = 10 * time.Minute

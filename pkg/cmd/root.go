@@ -1,0 +1,149 @@
+// Package cmd is the command line: one file a command, each with the three
+// steps of a kubectl command: Complete reads the environment, Validate only
+// looks, Run hands one input to a use case of package onboard and has its
+// result rendered.
+//
+// It is the only importer of cobra. Nothing here exits: Execute returns the
+// exit code.
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// program is what people type to get here.
+const program = "kubectl csr-onboard"
+
+// Build says which build of the program this is.
+type Build struct {
+	// Version is the release, such as "v0.1.0".
+	Version string
+	// Commit is the commit it was built from; empty if unknown.
+	Commit string
+	// Date is the commit's date, RFC 3339; empty if unknown.
+	Date string
+}
+
+// environment is what every command takes from outside.
+type environment struct {
+	streams genericiooptions.IOStreams
+	flags   *genericclioptions.ConfigFlags
+	build   Build
+	now     func() time.Time
+	home    func() string
+}
+
+// Execute runs the program with the arguments behind its name and returns its
+// exit code.
+func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build Build) int {
+	root := NewRoot(streams, build)
+	root.SetArgs(arguments)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		render.Failure(streams.ErrOut, err)
+	}
+	return ExitCode(err)
+}
+
+// NewRoot makes the command tree.
+func NewRoot(streams genericiooptions.IOStreams, build Build) *cobra.Command {
+	env := &environment{
+		streams: streams,
+		flags:   genericclioptions.NewConfigFlags(true),
+		build:   build,
+		now:     time.Now,
+		home:    homeDirectory,
+	}
+	root := &cobra.Command{
+		Use:   "kubectl-csr_onboard",
+		Short: "Onboard users with client certificates",
+		Long: `Onboard a user from her name to a kubeconfig that has logged in.
+
+new-user makes a private key and a certificate signing request and submits it,
+approve shows an administrator what is in the request before she approves it,
+and fetch waits for the certificate, checks it, and writes the kubeconfig.
+
+` + exitCodes,
+		Example: `  # A user, or somebody for her, asks for access
+  kubectl csr-onboard new-user jane --group dev
+
+  # An administrator looks and approves
+  kubectl csr-onboard approve jane
+
+  # The kubeconfig, proven by logging in
+  kubectl csr-onboard fetch jane
+
+  # All three at once, for an administrator
+  kubectl csr-onboard new-user jane --group dev --approve`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: program},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArguments,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
+	})
+	env.flags.AddFlags(root.PersistentFlags())
+	root.AddCommand(newNewUser(env), newApprove(env), newFetch(env), newVersion(env))
+	return root
+}
+
+// userAgent is how audit logs show the program. kubectl's own form, with a name
+// that is easily found.
+func (e *environment) userAgent() string {
+	return fmt.Sprintf("kubectl-csr_onboard/%s (%s/%s)", e.build.Version, runtime.GOOS, runtime.GOARCH)
+}
+
+// noArguments refuses arguments where a command was meant, with a suggestion.
+func noArguments(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) == 0 {
+		return nil
+	}
+	err := outcome.Errorf(outcome.ErrUsage, "there is no command %q", arguments[0])
+	if near := cmd.SuggestionsFor(arguments[0]); len(near) > 0 {
+		return outcome.WithHint(err, "did you mean: %s %s", cmd.CommandPath(), strings.Join(near, ", "))
+	}
+	return outcome.WithHint(err, "see: %s --help", cmd.CommandPath())
+}
+
+// oneName takes exactly one NAME.
+func oneName(cmd *cobra.Command, arguments []string) error {
+	switch {
+	case len(arguments) == 0:
+		return missingName(cmd)
+	case len(arguments) > 1:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%s takes one NAME, and there are %d: %q", cmd.Name(), len(arguments), arguments),
+			"quote a name with spaces; one user at a time")
+	}
+	return nil
+}
+
+// someNames takes one NAME or several.
+func someNames(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) == 0 {
+		return missingName(cmd)
+	}
+	return nil
+}
+
+func missingName(cmd *cobra.Command) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "the user's NAME is missing"),
+		"for example: %s jane", cmd.CommandPath())
+}

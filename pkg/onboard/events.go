@@ -1,0 +1,92 @@
+package onboard
+
+import (
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Event is something that happened on the way, for a person to follow. It is
+// one of the types of this file.
+type Event interface{ isEvent() }
+
+// NameWarned is a warning about a name that was asked for.
+type NameWarned struct{ Problem identity.Problem }
+
+// KeyReady says that there is a private key to work with: Created now, or
+// found from an earlier run.
+type KeyReady struct {
+	Path        string
+	Kind        string
+	Fingerprint string
+	Created     bool
+}
+
+// RequestReady says that the request stands on the cluster: Created now, or
+// found from an earlier run in the given state.
+type RequestReady struct {
+	Name    string
+	Server  string
+	State   request.State
+	Created bool
+	// AskedLifetime is what this run asks for and StoredLifetime what the
+	// object asks for, which can't be changed; 0 is none.
+	AskedLifetime, StoredLifetime time.Duration
+}
+
+// CandidatesFound says that several requests claim one name.
+type CandidatesFound struct {
+	Name    string
+	Reviews []*request.Review
+}
+
+// Reviewed is what an administrator is about to decide.
+type Reviewed struct {
+	Review *request.Review
+	Now    time.Time
+}
+
+// RequestApproved says that a request was approved just now.
+type RequestApproved struct{ Name string }
+
+// AlreadyApproved says that there was nothing left to approve.
+type AlreadyApproved struct {
+	Name    string
+	Message string
+}
+
+// StillWaiting says how the wait for a certificate stands.
+type StillWaiting struct{ Sighting cluster.Sighting }
+
+// CertificateIssued says that the certificate is there and was checked.
+type CertificateIssued struct {
+	NotAfter time.Time
+	// Asked and Given are lifetimes; clusters shorten them silently. Asked is 0
+	// if nothing was asked for.
+	Asked, Given time.Duration
+}
+
+// LoggedIn is whom the cluster takes the holder of the new certificate for.
+type LoggedIn struct{ User identity.User }
+
+// KubeconfigWritten says that the kubeconfig is on the disk.
+type KubeconfigWritten struct {
+	Path    string
+	Context string
+	// LoginChecked says whether its certificate has logged in.
+	LoginChecked bool
+}
+
+func (NameWarned) isEvent()        {}
+func (KeyReady) isEvent()          {}
+func (RequestReady) isEvent()      {}
+func (CandidatesFound) isEvent()   {}
+func (Reviewed) isEvent()          {}
+func (RequestApproved) isEvent()   {}
+func (AlreadyApproved) isEvent()   {}
+func (StillWaiting) isEvent()      {}
+func (CertificateIssued) isEvent() {}
+func (LoggedIn) isEvent()          {}
+func (KubeconfigWritten) isEvent() {}

@@ -1,0 +1,219 @@
+package onboard
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// FetchInput is what it takes to turn a request into a kubeconfig.
+type FetchInput struct {
+	// Name is the user's name, or the name of her request's object. Required.
+	Name string
+	// FolderOf says where a user's key and request are, and where her
+	// kubeconfig goes. Required.
+	FolderOf func(user string) (store.Folder, error)
+	// Timeout is how long to wait for the certificate. Required.
+	Timeout time.Duration
+	// Namespace is the default namespace of the kubeconfig's context. Optional.
+	Namespace string
+	// VerifyLogin says whether to log in with the new certificate before the
+	// kubeconfig is written.
+	VerifyLogin bool
+	// Resume is the command that goes on with an interrupted wait, for hints.
+	// Required.
+	Resume string
+}
+
+// Fetched is a kubeconfig on the disk and the certificate in it.
+type Fetched struct {
+	Path        string
+	Certificate *pki.Certificate
+}
+
+// Fetch waits for the certificate of the request that is in the user's folder,
+// checks it, logs in with it, and writes the kubeconfig.
+func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
+	folder, user, err := p.locate(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	key, keyPEM, err := readKey(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, outcome.WithHint(
+			fmt.Errorf("there is no private key of %q: %w", user, err),
+			"make one and submit a request: kubectl csr-onboard new-user; or name the folder that holds it: --dir DIR")
+	}
+	if err != nil {
+		return nil, err
+	}
+	who, err := readUser(folder, user, key)
+	if err != nil {
+		return nil, outcome.WithHint(err, "run new-user again with the same groups: it makes the request anew from the same key")
+	}
+	object, err := p.Cluster.Get(ctx, request.ObjectName(who, key.Public()))
+	if errors.Is(err, outcome.ErrNotFound) {
+		return nil, outcome.WithHint(err,
+			"it was never submitted, or has been collected (an hour after it was issued or denied, a day after it was made): run new-user again, which submits it with the same key")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := request.CheckOwn(object, key.Public(), who); err != nil {
+		return nil, err
+	}
+	return p.collect(ctx, in, folder, who, &submission{object: object, key: key, keyPEM: keyPEM})
+}
+
+// locate finds the user's folder. Where there is no key under the given name,
+// and the name is a request object's, the folder is that of the user in it.
+func (p *Program) locate(ctx context.Context, in FetchInput) (store.Folder, string, error) {
+	folder, err := in.FolderOf(in.Name)
+	if err != nil || folder.HasKey() {
+		return folder, in.Name, err
+	}
+	object, err := p.Cluster.Get(ctx, in.Name)
+	if errors.Is(err, outcome.ErrNotFound) {
+		return folder, in.Name, nil
+	}
+	if err != nil {
+		return folder, in.Name, err
+	}
+	user := request.ReviewOf(object).User.Name
+	folder, err = in.FolderOf(user)
+	return folder, user, err
+}
+
+// readUser reads who the user is from the request in her folder.
+func readUser(folder store.Folder, name string, key crypto.Signer) (identity.User, error) {
+	encoded, err := folder.ReadRequest()
+	if errors.Is(err, fs.ErrNotExist) {
+		return identity.User{}, fmt.Errorf("there is no request beside the key of %q: %w", name, err)
+	}
+	if err != nil {
+		return identity.User{}, err
+	}
+	parsed, err := pki.ParseRequest(encoded)
+	switch {
+	case err != nil:
+		return identity.User{}, fmt.Errorf("the request %q can't be used: %w", folder.RequestPath(), err)
+	case !pki.SamePublicKey(parsed.PublicKey, key.Public()):
+		return identity.User{}, fmt.Errorf("the request %q is for another key than %q", folder.RequestPath(), folder.KeyPath())
+	case parsed.User().Name != name:
+		return identity.User{}, fmt.Errorf("the request %q is for %s, not for %q", folder.RequestPath(), parsed.Subject, name)
+	}
+	return parsed.User(), nil
+}
+
+// collect waits for the certificate, checks it, logs in and writes the
+// kubeconfig.
+func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *submission) (*Fetched, error) {
+	if err := checkReplaceable(folder, p.Cluster.Endpoint(), user); err != nil {
+		return nil, err
+	}
+	issued, err := p.await(ctx, in, submitted.object)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := pki.ParseCertificate(issued.Status.Certificate)
+	if err == nil {
+		err = pki.Match(certificate, submitted.key.Public(), user, p.Now())
+	}
+	if err != nil {
+		return nil, outcome.WithHint(
+			fmt.Errorf("the certificate in certificate signing request %q can't be used: %w", issued.Name, err),
+			"nothing was written; ask the administrator what signed it: kubectl get csr %s -o yaml", identity.Printable(issued.Name))
+	}
+	p.Tell(CertificateIssued{
+		NotAfter: certificate.Leaf.NotAfter,
+		Asked:    request.LifetimeOf(issued),
+		Given:    certificate.Leaf.NotAfter.Sub(certificate.Leaf.NotBefore),
+	})
+	credentials := kubeconfig.Credentials{User: user.Name, Certificate: certificate.PEM, Key: submitted.keyPEM}
+	if in.VerifyLogin {
+		if err := p.logIn(ctx, user, credentials); err != nil {
+			return nil, err
+		}
+	}
+	return p.write(in, folder, user, certificate, credentials)
+}
+
+func (p *Program) await(ctx context.Context, in FetchInput, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	ctx, cancel := context.WithTimeout(ctx, in.Timeout)
+	defer cancel()
+	issued, err := p.Cluster.Await(ctx, object, func(sighting cluster.Sighting) {
+		p.Tell(StillWaiting{Sighting: sighting})
+	})
+	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {
+		return nil, outcome.WithHint(err, "key and request stay as they are; go on waiting with: %s", in.Resume)
+	}
+	return issued, err
+}
+
+// logIn proves the new certificate: the cluster must take its holder for the
+// user that was asked for.
+func (p *Program) logIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials) error {
+	const skip = "nothing was written; to write the kubeconfig all the same: --verify-login=false"
+	me, err := p.Cluster.LogIn(ctx, credentials, p.UserAgent)
+	if err != nil {
+		return outcome.WithHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
+	}
+	if me.Name != user.Name {
+		return outcome.WithHint(fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), skip)
+	}
+	p.Tell(LoggedIn{User: me})
+	return nil
+}
+
+func (p *Program) write(in FetchInput, folder store.Folder, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (*Fetched, error) {
+	// Looked at again: the wait may have been long.
+	if err := checkReplaceable(folder, p.Cluster.Endpoint(), user); err != nil {
+		return nil, err
+	}
+	config := kubeconfig.Assemble(p.Cluster.Endpoint(), credentials, in.Namespace)
+	encoded, err := kubeconfig.Encode(config)
+	if err != nil {
+		return nil, err
+	}
+	if err := folder.WriteKubeconfig(encoded); err != nil {
+		return nil, fmt.Errorf("the kubeconfig can't be written: %w", err)
+	}
+	p.Tell(KubeconfigWritten{Path: folder.KubeconfigPath(), Context: config.CurrentContext, LoginChecked: in.VerifyLogin})
+	return &Fetched{Path: folder.KubeconfigPath(), Certificate: certificate}, nil
+}
+
+// checkReplaceable refuses to write over a kubeconfig that holds anything but
+// this user's own entries for this cluster.
+func checkReplaceable(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.User) error {
+	path := folder.KubeconfigPath()
+	data, err := folder.ReadKubeconfig()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	const hint = "move it away, or name another folder: --dir DIR"
+	existing, err := kubeconfig.Decode(data)
+	if err != nil {
+		return outcome.WithHint(fmt.Errorf("there is a file %q already, and it is no kubeconfig", path), hint)
+	}
+	wanted := kubeconfig.Assemble(endpoint, kubeconfig.Credentials{User: user.Name}, "")
+	if kind, name, ok := kubeconfig.Replaces(wanted, existing); !ok {
+		return outcome.WithHint(fmt.Errorf("the kubeconfig %q holds the %s %q, which would be lost", path, kind, name), hint)
+	}
+	return nil
+}

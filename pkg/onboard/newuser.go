@@ -1,0 +1,184 @@
+package onboard
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// NewUserInput is what it takes to ask for a user's certificate.
+type NewUserInput struct {
+	// User is who the certificate is for. Required.
+	User identity.User
+	// Folder is where her key and request are kept. Required.
+	Folder store.Folder
+	// KeyAlgorithm is for a new key; a key that is there already is used
+	// whatever its kind. Required.
+	KeyAlgorithm pki.KeyAlgorithm
+	// Lifetime is how long the certificate should be good for. Required.
+	Lifetime time.Duration
+}
+
+// submission is a request that stands on the cluster, with the key it is for.
+type submission struct {
+	object *certificatesv1.CertificateSigningRequest
+	key    crypto.Signer
+	keyPEM []byte
+}
+
+// NewUser makes the user's key and request where they are not there yet,
+// submits the request, and returns the object as the cluster stores it.
+func (p *Program) NewUser(ctx context.Context, in NewUserInput) (*certificatesv1.CertificateSigningRequest, error) {
+	submitted, err := p.submit(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return submitted.object, nil
+}
+
+func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
+	for _, problem := range identity.Examine(in.User) {
+		p.Tell(NameWarned{Problem: problem})
+	}
+	if err := in.Folder.Prepare(); err != nil {
+		return nil, err
+	}
+	key, keyPEM, err := p.ensureKey(in)
+	if err != nil {
+		return nil, err
+	}
+	requestPEM, err := ensureRequest(in, key)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := request.Build(requestPEM, in.Lifetime)
+	if err != nil {
+		return nil, err
+	}
+	stored, created, err := p.Cluster.Submit(ctx, wanted)
+	if err != nil {
+		return nil, outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
+	}
+	if !created {
+		if err := p.checkFound(ctx, stored, key.Public(), in.User); err != nil {
+			return nil, err
+		}
+	}
+	p.Tell(RequestReady{
+		Name:           stored.Name,
+		Server:         p.Cluster.Endpoint().Server,
+		State:          request.StateOf(stored),
+		Created:        created,
+		AskedLifetime:  in.Lifetime,
+		StoredLifetime: request.LifetimeOf(stored),
+	})
+	return &submission{object: stored, key: key, keyPEM: keyPEM}, nil
+}
+
+// ensureKey reads the user's private key, or makes one.
+func (p *Program) ensureKey(in NewUserInput) (crypto.Signer, []byte, error) {
+	key, encoded, err := readKey(in.Folder)
+	created := false
+	if errors.Is(err, fs.ErrNotExist) {
+		key, encoded, created, err = createKey(in)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Tell(KeyReady{
+		Path:        in.Folder.KeyPath(),
+		Kind:        pki.DescribeKey(key.Public()),
+		Fingerprint: pki.Fingerprint(key.Public()),
+		Created:     created,
+	})
+	return key, encoded, nil
+}
+
+// createKey makes the key and writes it. Where another run was quicker, that
+// run's key is the one.
+func createKey(in NewUserInput) (_ crypto.Signer, _ []byte, created bool, _ error) {
+	key, err := pki.NewKey(in.KeyAlgorithm)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	encoded, err := pki.EncodeKey(key)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	err = in.Folder.CreateKey(encoded)
+	if errors.Is(err, fs.ErrExist) {
+		key, encoded, err := readKey(in.Folder)
+		return key, encoded, false, err
+	}
+	if err != nil {
+		return nil, nil, false, outcome.WithHint(fmt.Errorf("the private key can't be written: %w", err),
+			"name a folder that you may write to: --dir DIR")
+	}
+	return key, encoded, true, nil
+}
+
+func readKey(folder store.Folder) (crypto.Signer, []byte, error) {
+	encoded, err := folder.ReadKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := pki.ParseKey(encoded)
+	if err != nil {
+		return nil, nil, outcome.WithHint(fmt.Errorf("the private key %q can't be used: %w", folder.KeyPath(), err),
+			"move it away to have a new one made, or name another folder: --dir DIR")
+	}
+	return key, encoded, nil
+}
+
+// ensureRequest reads the PKCS#10 request if it is the one for this key and
+// user, and makes and writes it otherwise. An older request for the same key
+// is replaced: it holds nothing that could be lost.
+func ensureRequest(in NewUserInput, key crypto.Signer) ([]byte, error) {
+	existing, err := in.Folder.ReadRequest()
+	switch {
+	case err == nil:
+		if parsed, err := pki.ParseRequest(existing); err == nil && !parsed.OutsidePEM &&
+			pki.SamePublicKey(parsed.PublicKey, key.Public()) && parsed.IsExactly(in.User) {
+			return existing, nil
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	encoded, err := pki.NewRequest(key, in.User)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Folder.WriteRequest(encoded); err != nil {
+		return nil, fmt.Errorf("the request can't be written: %w", err)
+	}
+	return encoded, nil
+}
+
+// checkFound says whether an object that stood under our name already is our
+// own from an earlier run, and one that can still become a certificate.
+func (p *Program) checkFound(ctx context.Context, found *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User) error {
+	if err := request.CheckOwn(found, key, user); err != nil {
+		return err
+	}
+	me, err := p.Cluster.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	if found.Spec.Username != me.Name {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was submitted by %q, not by you (%q)", found.Name, found.Spec.Username, me.Name),
+			"if that was meant to be: kubectl csr-onboard fetch takes the certificate whoever submitted the request")
+	}
+	return request.CheckOpen(found)
+}

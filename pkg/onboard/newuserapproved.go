@@ -1,0 +1,34 @@
+package onboard
+
+import (
+	"context"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// NewUserApproved is the whole story in one run, for an administrator: submit,
+// approve, fetch. It asks the cluster whether she may approve before anything
+// is made.
+func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
+	if err := p.Cluster.CheckMayApprove(ctx); err != nil {
+		return nil, err
+	}
+	submitted, err := p.submit(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	review := request.ReviewOf(submitted.object)
+	if review.State == request.Pending {
+		if err := review.CheckAllowed(nil); err != nil {
+			return nil, err
+		}
+		// The object was submitted by whoever approves it.
+		approved, err := p.Cluster.Approve(ctx, review, p.signed("", review.Requester))
+		if err != nil {
+			return nil, err
+		}
+		p.Tell(RequestApproved{Name: approved.Name})
+		submitted.object = approved
+	}
+	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}

@@ -1,0 +1,100 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// maximumCertificateBytes bounds what is decoded of an API object's
+// certificate: a leaf and a few intermediates are a tenth of it.
+const maximumCertificateBytes = 256 << 10
+
+const certificateBlock = "CERTIFICATE"
+
+// Certificate is a client certificate with the intermediates that came with
+// it.
+type Certificate struct {
+	// Leaf is the holder's certificate.
+	Leaf *x509.Certificate
+	// Subject is the leaf's subject, attribute by attribute.
+	Subject Subject
+	// PEM holds leaf and intermediates and nothing else, re-encoded.
+	PEM []byte
+}
+
+// ParseCertificate reads one or more PEM blocks of type CERTIFICATE, the leaf
+// first, as status.certificate holds them. Text between the blocks, which the
+// API allows, is dropped; any other block, or DER that is not consumed whole,
+// is an error.
+func ParseCertificate(data []byte) (*Certificate, error) {
+	if len(data) > maximumCertificateBytes {
+		return nil, fmt.Errorf("the certificate has %d bytes; at most %d are read", len(data), maximumCertificateBytes)
+	}
+	certificate := &Certificate{}
+	var encoded bytes.Buffer
+	for rest := data; ; {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil {
+			break
+		}
+		if block.Type != certificateBlock {
+			return nil, fmt.Errorf("there is a PEM block %q where %q is expected", block.Type, certificateBlock)
+		}
+		parsed, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("it is no X.509 certificate: %w", err)
+		}
+		if certificate.Leaf == nil {
+			certificate.Leaf = parsed
+		}
+		if err := pem.Encode(&encoded, &pem.Block{Type: certificateBlock, Bytes: block.Bytes}); err != nil {
+			return nil, err
+		}
+	}
+	if certificate.Leaf == nil {
+		return nil, errors.New("there is no PEM block")
+	}
+	var err error
+	if certificate.Subject, err = parseSubject(certificate.Leaf.RawSubject); err != nil {
+		return nil, err
+	}
+	certificate.PEM = encoded.Bytes()
+	return certificate, nil
+}
+
+// User is who the API server takes the certificate's holder for.
+func (c *Certificate) User() identity.User { return c.Subject.User() }
+
+// Match says whether a certificate is what its user asked for and can use:
+// it certifies her public key, names her and her groups and nobody else, is
+// good for client authentication and for nothing more, and is valid now. The
+// API server lets a signer store any certificate in a request's status, so
+// none of it can be taken on trust.
+func Match(certificate *Certificate, key crypto.PublicKey, user identity.User, now time.Time) error {
+	leaf := certificate.Leaf
+	switch {
+	case !SamePublicKey(leaf.PublicKey, key):
+		return fmt.Errorf("the certificate is for another key: %s, not %s", Fingerprint(leaf.PublicKey), Fingerprint(key))
+	case certificate.Subject.Count(CommonName) != 1 || !certificate.User().Equal(user):
+		return fmt.Errorf("the certificate is for %s, not for %s", certificate.Subject, user)
+	case leaf.IsCA:
+		return errors.New("the certificate is a certificate authority's")
+	case len(leaf.ExtKeyUsage) != 1 || leaf.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth || len(leaf.UnknownExtKeyUsage) > 0:
+		return errors.New("the certificate's extended key usage is not client authentication alone")
+	case now.Before(leaf.NotBefore):
+		return fmt.Errorf("the certificate is not valid before %s, and this machine's clock says %s", stamp(leaf.NotBefore), stamp(now))
+	case !now.Before(leaf.NotAfter):
+		return fmt.Errorf("the certificate ended %s, and this machine's clock says %s", stamp(leaf.NotAfter), stamp(now))
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

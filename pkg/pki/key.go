@@ -1,0 +1,200 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// KeyAlgorithm names a kind of private key and its strength, as a person
+// writes it: "ecdsa-p256".
+type KeyAlgorithm string
+
+// DefaultKeyAlgorithm is what every Kubernetes client and TLS library takes,
+// small and fast.
+const DefaultKeyAlgorithm KeyAlgorithm = "ecdsa-p256"
+
+// generators holds every key algorithm that logs in to a kube-apiserver.
+var generators = []struct {
+	algorithm KeyAlgorithm
+	generate  func() (crypto.Signer, error)
+}{
+	{DefaultKeyAlgorithm, ecdsaKey(elliptic.P256())},
+	{"ecdsa-p384", ecdsaKey(elliptic.P384())},
+	{"ecdsa-p521", ecdsaKey(elliptic.P521())},
+	{"ed25519", func() (crypto.Signer, error) {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, err
+	}},
+	{"rsa-2048", rsaKey(2048)},
+	{"rsa-3072", rsaKey(3072)},
+	{"rsa-4096", rsaKey(4096)},
+}
+
+func ecdsaKey(curve elliptic.Curve) func() (crypto.Signer, error) {
+	return func() (crypto.Signer, error) { return ecdsa.GenerateKey(curve, rand.Reader) }
+}
+
+func rsaKey(bits int) func() (crypto.Signer, error) {
+	return func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, bits) }
+}
+
+// KeyAlgorithms lists the algorithms NewKey knows, the default first.
+func KeyAlgorithms() []string {
+	names := make([]string, len(generators))
+	for i, g := range generators {
+		names[i] = string(g.algorithm)
+	}
+	return names
+}
+
+// ParseKeyAlgorithm reads an algorithm's name; an unknown one is wrong usage.
+func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
+	if !slices.Contains(KeyAlgorithms(), name) {
+		return "", outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "there is no key algorithm %q", name),
+			"use one of %s", strings.Join(KeyAlgorithms(), ", "))
+	}
+	return KeyAlgorithm(name), nil
+}
+
+// NewKey makes a private key from the operating system's randomness.
+func NewKey(algorithm KeyAlgorithm) (crypto.Signer, error) {
+	for _, g := range generators {
+		if g.algorithm == algorithm {
+			return g.generate()
+		}
+	}
+	return nil, fmt.Errorf("there is no key algorithm %q", algorithm)
+}
+
+// EncodeKey writes a private key as one PKCS#8 PEM block (RFC 5958, RFC 7468),
+// the one form that holds every algorithm.
+func EncodeKey(key crypto.Signer) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// ParseKey reads an unencrypted private key from PEM: PKCS#8, PKCS#1 or SEC1,
+// the latter with or without the EC PARAMETERS block that openssl writes
+// before it. The file must hold nothing else, and the key must be one that a
+// kube-apiserver accepts (see CheckKeyStrength). What is wrong is said by kind:
+// encrypted, a certificate, a public key, truncated, too weak.
+func ParseKey(data []byte) (crypto.Signer, error) {
+	var key crypto.Signer
+	rest := data
+	for {
+		var block *pem.Block
+		block, rest = pem.Decode(rest)
+		if block == nil {
+			break
+		}
+		if block.Type == "EC PARAMETERS" && key == nil {
+			continue
+		}
+		if key != nil {
+			return nil, errors.New("there is more than one key in it")
+		}
+		var err error
+		if key, err = parseKeyBlock(block); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case key == nil && bytes.Contains(data, []byte("-----BEGIN ")):
+		return nil, errors.New("the PEM block in it is truncated or damaged")
+	case key == nil:
+		return nil, errors.New("there is no PEM block in it")
+	case len(bytes.TrimSpace(rest)) > 0:
+		return nil, errors.New("there is something else after the key in it")
+	}
+	return key, CheckKeyStrength(key.Public())
+}
+
+func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
+	_, encryptedLegacy := block.Headers["DEK-Info"]
+	var parsed any
+	var err error
+	switch {
+	case block.Type == "ENCRYPTED PRIVATE KEY" || encryptedLegacy:
+		return nil, outcome.WithHint(errors.New("the key is encrypted, and kubeconfigs hold no passphrases"),
+			"decrypt it into a file of your own: openssl pkey -in ENCRYPTED -out KEY")
+	case block.Type == "PRIVATE KEY":
+		parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case block.Type == "RSA PRIVATE KEY":
+		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case block.Type == "EC PRIVATE KEY":
+		parsed, err = x509.ParseECPrivateKey(block.Bytes)
+	default:
+		return nil, fmt.Errorf("it holds a PEM block %q, not a private key", block.Type)
+	}
+	if err != nil {
+		return nil, errors.New("the private key in it is damaged or of a kind that is not supported")
+	}
+	switch key := parsed.(type) {
+	case *ecdsa.PrivateKey:
+		return key, nil
+	case ed25519.PrivateKey:
+		return key, nil
+	case *rsa.PrivateKey:
+		return key, nil
+	}
+	return nil, fmt.Errorf("it holds a private key of a kind (%T) that can't sign a request", parsed)
+}
+
+// CheckKeyStrength refuses a public key that a kube-apiserver's TLS does not
+// accept from a client, or that is too weak to trust: RSA under 2048 or over
+// 8192 bits, and curves other than P-256, P-384, P-521 and Ed25519.
+func CheckKeyStrength(public crypto.PublicKey) error {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
+			return fmt.Errorf("the key is RSA with %d bits; 2048 to 8192 are accepted", bits)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P256(), elliptic.P384(), elliptic.P521():
+			return nil
+		}
+		return fmt.Errorf("the key is on the curve %s, which TLS does not accept", key.Curve.Params().Name)
+	case ed25519.PublicKey:
+		return nil
+	}
+	return fmt.Errorf("the key is of a kind (%T) that TLS does not accept", public)
+}
+
+// DescribeKey names a public key's algorithm and size for a person, such as
+// "ECDSA P-256" or "RSA 2048".
+func DescribeKey(public crypto.PublicKey) string {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", key.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA " + key.Curve.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return "unknown"
+}
+
+// SamePublicKey says whether two public keys are one.
+func SamePublicKey(a, b crypto.PublicKey) bool {
+	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && comparable.Equal(b)
+}

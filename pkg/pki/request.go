@@ -1,0 +1,112 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// MaximumRequestBytes is the most that a request may have in PEM. A request
+// with a 4096-bit key and a hundred groups has less than 8 KB; parsing is
+// refused above this before anything is decoded (cert-manager's
+// CVE-2024-12401 was PEM of pathological size).
+const MaximumRequestBytes = 64 << 10
+
+const requestBlock = "CERTIFICATE REQUEST"
+
+// Request is a PKCS#10 certification request (RFC 2986) that was parsed whole
+// and whose signature is its own key's.
+type Request struct {
+	// DER is the request's exact encoding.
+	DER []byte
+	// Subject is who asks, attribute by attribute.
+	Subject Subject
+	// PublicKey is the key to be certified.
+	PublicKey crypto.PublicKey
+	// SignatureAlgorithm is how the request proves possession of the key.
+	SignatureAlgorithm x509.SignatureAlgorithm
+	// Extensions are the certificate extensions that the request asks for.
+	Extensions []pkix.Extension
+	// OutsidePEM says that the bytes it was read from hold something around
+	// its PEM block: headers, text, or a second block. The API server ignores
+	// such; a person who looks at the text may be led to believe it.
+	OutsidePEM bool
+
+	rawSubject []byte
+}
+
+// NewRequest makes a request for a user with her key: CN is her name, one O
+// for each group, no attributes and no extensions. It is PEM of type
+// CERTIFICATE REQUEST, the one that the API server reads.
+func NewRequest(key crypto.Signer, user identity.User) ([]byte, error) {
+	subject, err := encodeSubject(user)
+	if err != nil {
+		return nil, fmt.Errorf("user %q: %w", user.Name, err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: subject}, key)
+	if err != nil {
+		return nil, fmt.Errorf("user %q: %w", user.Name, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: der}), nil
+}
+
+// ParseRequest reads the first PEM block of type CERTIFICATE REQUEST, as the
+// API server does (Kubernetes pkg/apis/certificates ParseCSR), and notes
+// whatever else there is in OutsidePEM. It fails on data that is too long, on
+// another block type, on DER that is malformed or not consumed whole, and on a
+// signature that does not verify.
+func ParseRequest(data []byte) (*Request, error) {
+	if len(data) > MaximumRequestBytes {
+		return nil, fmt.Errorf("the request has %d bytes; at most %d are read", len(data), MaximumRequestBytes)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("there is no PEM block")
+	}
+	if block.Type != requestBlock {
+		return nil, fmt.Errorf("there is a PEM block %q where %q is expected", block.Type, requestBlock)
+	}
+	parsed, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
+	}
+	if err := parsed.CheckSignature(); err != nil {
+		return nil, fmt.Errorf("the request's signature does not verify: %w", err)
+	}
+	subject, err := parseSubject(parsed.RawSubject)
+	if err != nil {
+		return nil, err
+	}
+	alone := pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: block.Bytes})
+	return &Request{
+		DER:                block.Bytes,
+		Subject:            subject,
+		rawSubject:         parsed.RawSubject,
+		PublicKey:          parsed.PublicKey,
+		SignatureAlgorithm: parsed.SignatureAlgorithm,
+		Extensions:         parsed.Extensions,
+		OutsidePEM:         !bytes.Equal(withoutSpace(data), withoutSpace(alone)),
+	}, nil
+}
+
+// withoutSpace drops white space, in which encoders differ (line length, CRLF).
+func withoutSpace(data []byte) []byte {
+	return bytes.Join(bytes.Fields(data), nil)
+}
+
+// User is who the holder of the requested certificate would be.
+func (r *Request) User() identity.User { return r.Subject.User() }
+
+// IsExactly says whether the request is for this user, in this order of groups,
+// and asks for nothing else.
+func (r *Request) IsExactly(user identity.User) bool {
+	subject, err := encodeSubject(user)
+	return err == nil && bytes.Equal(subject, r.rawSubject) && len(r.Extensions) == 0
+}

@@ -1,0 +1,143 @@
+// Package render turns results and events into what a person or a script
+// reads.
+//
+// It promises that everything which came from the API, a file or a user is
+// escaped before it reaches a terminal (see identity.Printable).
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Narrator tells a person what happens, a line or a few for each event.
+type Narrator struct {
+	out io.Writer
+}
+
+// NewNarrator makes a narrator that writes to standard error, or wherever else
+// narration goes.
+func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
+
+// Tell writes one event.
+func (n *Narrator) Tell(event onboard.Event) {
+	switch e := event.(type) {
+	case onboard.NameWarned:
+		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
+	case onboard.KeyReady:
+		made := "using the private key that is there:"
+		if e.Created {
+			made = "made a private key:"
+		}
+		n.say("%s %s (%s)", made, identity.PrintableSentence(e.Path), e.Kind)
+		n.say("  fingerprint %s", e.Fingerprint)
+	case onboard.RequestReady:
+		n.requestReady(e)
+	case onboard.CandidatesFound:
+		n.candidates(e)
+	case onboard.Reviewed:
+		n.review(e)
+	case onboard.RequestApproved:
+		n.say("approved %s", identity.Printable(e.Name))
+	case onboard.AlreadyApproved:
+		n.say("%s is approved already%s", identity.Printable(e.Name), inParentheses(e.Message))
+	case onboard.StillWaiting:
+		n.waiting(e)
+	case onboard.CertificateIssued:
+		n.issued(e)
+	case onboard.LoggedIn:
+		n.say("logged in: the cluster knows the holder as %s", e.User)
+	case onboard.KubeconfigWritten:
+		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
+		if !e.LoginChecked {
+			n.say("warning: it has not been tried: kubectl --kubeconfig %s auth whoami", identity.PrintableSentence(e.Path))
+		}
+	}
+}
+
+// Warn passes on a warning of the API server.
+func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSentence(text)) }
+
+// NextSteps says what remains to be done about a submitted request.
+func (n *Narrator) NextSteps(object, fetch string) {
+	n.say("next:")
+	n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.Printable(object))
+	n.say("  then the kubeconfig is fetched:                %s", identity.PrintableSentence(fetch))
+}
+
+func (n *Narrator) requestReady(e onboard.RequestReady) {
+	if e.Created {
+		n.say("submitted certificate signing request %s to %s, for %s", identity.Printable(e.Name), identity.Printable(e.Server), lifetime(e.StoredLifetime))
+		return
+	}
+	n.say("using certificate signing request %s that is there: %s", identity.Printable(e.Name), strings.ToLower(string(e.State)))
+	if e.StoredLifetime != e.AskedLifetime {
+		n.say("warning: it asks for %s, not for %s, and that can't be changed", lifetime(e.StoredLifetime), lifetime(e.AskedLifetime))
+	}
+}
+
+func (n *Narrator) candidates(e onboard.CandidatesFound) {
+	n.say("requests for %s:", identity.Printable(e.Name))
+	for _, review := range e.Reviews {
+		n.say("  %s", identity.Printable(review.Object.Name))
+		n.say("    user %s, %s, submitted by %s", review.User, strings.ToLower(string(review.State)), identity.Printable(review.Requester))
+		n.say("    fingerprint %s", review.Fingerprint)
+	}
+}
+
+func (n *Narrator) waiting(e onboard.StillWaiting) {
+	name := identity.Printable(e.Sighting.Object.Name)
+	switch {
+	case e.Sighting.Trouble != nil:
+		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
+	case e.Sighting.Unsigned:
+		n.say("%s is approved, but no signer has answered yet. That usually means one of:", name)
+		n.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
+		n.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
+		n.say("  - the controller manager may not update certificatesigningrequests/status")
+		n.say("still waiting")
+	case request.StateOf(e.Sighting.Object) == request.Pending:
+		n.say("waiting for an administrator to approve %s", name)
+	default:
+		n.say("%s is %s, waiting for its certificate", name, strings.ToLower(string(request.StateOf(e.Sighting.Object))))
+	}
+}
+
+// signersTolerance is what a signer may add to or take from a lifetime by
+// backdating the certificate's start (Kubernetes
+// pkg/controller/certificates/authority/policies.go).
+const signersTolerance = 6 * time.Minute
+
+func (n *Narrator) issued(e onboard.CertificateIssued) {
+	n.say("the certificate is good until %s", e.NotAfter.UTC().Format(time.RFC3339))
+	if e.Asked > 0 && (e.Given < e.Asked-signersTolerance || e.Given > e.Asked+signersTolerance) {
+		n.say("warning: %s was asked for, and the cluster gave %s", lifetime(e.Asked), lifetime(e.Given))
+	}
+}
+
+func lifetime(d time.Duration) string {
+	if d == 0 {
+		return "no particular lifetime"
+	}
+	return duration.HumanDuration(d)
+}
+
+func inParentheses(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + identity.Printable(text) + ")"
+}
+
+func (n *Narrator) say(format string, arguments ...any) {
+	// Narration that can't be written is nobody's business to hear about.
+	_, _ = fmt.Fprintf(n.out, format+"\n", arguments...)
+}

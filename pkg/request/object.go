@@ -1,0 +1,130 @@
+// Package request knows CertificateSigningRequest objects
+// (certificates.k8s.io/v1): how one is built, what state it is in, what an
+// administrator should know about it before she decides, and how a decision is
+// written into it.
+//
+// Everything here is a pure function of the object, so that every command says
+// the same about the same object. It trusts what the API server itself wrote
+// (spec.username, uid, groups) and the request bytes it decoded; names, labels
+// and annotations are the requester's to choose and mean nothing.
+package request
+
+import (
+	"crypto"
+	"fmt"
+	"strings"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+)
+
+// Signer is the one signer whose certificates log in to the API server, and
+// the only one this program submits to or approves for.
+const Signer = certificatesv1.KubeAPIServerClientSignerName
+
+// ManagedByLabel marks the objects that this program made. It is a
+// convenience for "kubectl get csr -l" and proves nothing.
+const (
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedByValue = "kubectl-csr-onboard"
+)
+
+// usages asks for client authentication alone: an allow-list of one. The
+// signer permits digital signature and key encipherment too, and TLS 1.3 needs
+// neither.
+var usages = []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth}
+
+// Build makes the object to submit: the PEM request under the name that
+// ObjectName derives, for Signer, with exactly the usage "client auth".
+// lifetime is what to ask for, in whole seconds; the cluster may give less.
+func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.CertificateSigningRequest, error) {
+	parsed, err := pki.ParseRequest(requestPEM)
+	if err != nil {
+		return nil, err
+	}
+	seconds := int32(lifetime / time.Second) //nolint:gosec // ParseLifetime keeps it in range.
+	return &certificatesv1.CertificateSigningRequest{
+		TypeMeta: metav1.TypeMeta{
+			APIVersion: certificatesv1.SchemeGroupVersion.String(),
+			Kind:       "CertificateSigningRequest",
+		},
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   ObjectName(parsed.User(), parsed.PublicKey),
+			Labels: map[string]string{ManagedByLabel: ManagedByValue},
+		},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			Request:           requestPEM,
+			SignerName:        Signer,
+			ExpirationSeconds: &seconds,
+			Usages:            usages,
+		},
+	}, nil
+}
+
+// ObjectName derives an object's name from what it asks for: the slug of the
+// user's name and ten characters of a hash over user, groups, signer and
+// public key. It can't be guessed before the key exists, and the holder of the
+// key finds her request again without having kept its name. No name begins
+// with "csr-", because Amazon EKS never issues those.
+func ObjectName(user identity.User, key crypto.PublicKey) string {
+	parts := [][]byte{[]byte(Signer), []byte(pki.Fingerprint(key)), []byte(user.Name)}
+	for _, group := range user.Groups {
+		parts = append(parts, []byte(group))
+	}
+	slug := identity.Slug(user.Name)
+	if strings.HasPrefix(slug+"-", "csr-") {
+		slug = "user-" + slug
+	}
+	return slug + "-" + identity.Digest(10, parts...)
+}
+
+// CheckOwn says whether an object that stands under a name of ours is the
+// request we made: the same key, user and groups, signer and usages. The error
+// is an outcome.ErrChanged that names the difference.
+func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User) error {
+	changed := func(format string, arguments ...any) error {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, fmt.Sprintf(format, arguments...)),
+			"somebody else made it; ask an administrator to look at it: kubectl describe csr %s", identity.Printable(object.Name))
+	}
+	parsed, err := pki.ParseRequest(object.Spec.Request)
+	switch {
+	case err != nil:
+		return changed("%v", err)
+	case !pki.SamePublicKey(parsed.PublicKey, key):
+		return changed("it is for the key %s", pki.Fingerprint(parsed.PublicKey))
+	case !parsed.User().Equal(user):
+		return changed("it is for %s", parsed.Subject)
+	case object.Spec.SignerName != Signer:
+		return changed("it is for the signer %q", object.Spec.SignerName)
+	case !onlyClientAuth(object.Spec.Usages):
+		return changed("its usages are %q", object.Spec.Usages)
+	}
+	return nil
+}
+
+func onlyClientAuth(usages []certificatesv1.KeyUsage) bool {
+	return len(usages) == 1 && usages[0] == certificatesv1.UsageClientAuth
+}
+
+// permittedUsages is the kube-apiserver-client signer's own rule (Kubernetes
+// pkg/controller/certificates/signer): client auth is required, two others are
+// optional, and anything else fails the request after its approval.
+func permittedUsages(usages []certificatesv1.KeyUsage) bool {
+	clientAuth := false
+	for _, usage := range usages {
+		switch usage {
+		case certificatesv1.UsageClientAuth:
+			clientAuth = true
+		case certificatesv1.UsageDigitalSignature, certificatesv1.UsageKeyEncipherment:
+		default:
+			return false
+		}
+	}
+	return clientAuth
+}

@@ -1,0 +1,124 @@
+package request
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+)
+
+// Review is what an administrator should know before she decides.
+type Review struct {
+	// Object is the object that was reviewed, with the UID and the
+	// resourceVersion that a decision has to carry.
+	Object *certificatesv1.CertificateSigningRequest
+	// User is who the certificate would make its holder.
+	User identity.User
+	// Subject is the whole subject, attribute by attribute.
+	Subject pki.Subject
+	// Key is the public key's algorithm and size.
+	Key string
+	// Fingerprint names the public key (see pki.Fingerprint).
+	Fingerprint string
+	// Requester is the user who submitted the object, as the API server
+	// recorded it.
+	Requester string
+	// Lifetime is what is asked for; 0 if nothing is.
+	Lifetime time.Duration
+	// State is where the request stands.
+	State State
+	// Findings is what the review found, the refused ones first.
+	Findings []Finding
+}
+
+// ReviewOf decodes a request's bytes and reviews it. It never fails: a request
+// that can't be decoded is a review with the finding that says so.
+func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
+	review := &Review{
+		Object:    object,
+		Requester: object.Spec.Username,
+		State:     StateOf(object),
+		Lifetime:  LifetimeOf(object),
+	}
+	parsed, err := pki.ParseRequest(object.Spec.Request)
+	if err != nil {
+		review.Findings = []Finding{{BadSignature, identity.Refused, identity.Printable(err.Error()), true}}
+		return review
+	}
+	review.Subject = parsed.Subject
+	review.User = parsed.User()
+	review.Key = pki.DescribeKey(parsed.PublicKey)
+	review.Fingerprint = pki.Fingerprint(parsed.PublicKey)
+	review.Findings = findings(review, parsed)
+	return review
+}
+
+// CheckAllowed says whether a request may be approved when the given findings
+// are accepted by name. A refused finding that is not among them, or that can't
+// be allowed at all, is an outcome.ErrRefused that names each.
+func (r *Review) CheckAllowed(allowed []string) error {
+	var names []string
+	final := false
+	for _, finding := range r.Findings {
+		if finding.Severity != identity.Refused || slices.Contains(allowed, finding.Name) && !finding.Final {
+			continue
+		}
+		final = final || finding.Final
+		if !slices.Contains(names, finding.Name) {
+			names = append(names, finding.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	err := outcome.Errorf(outcome.ErrRefused, "certificate signing request %q is refused: %s", r.Object.Name, strings.Join(names, ", "))
+	if final {
+		return err
+	}
+	return outcome.WithHint(err, "if you know that this is right: --allow %s", strings.Join(names, " --allow "))
+}
+
+// Allowable lists the names of the refused findings that an administrator can
+// accept.
+func Allowable() []string { return slices.Clone(allowable) }
+
+// CheckAllowable refuses names that are no refused finding's, as wrong usage.
+func CheckAllowable(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(allowable, name) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "there is no finding %q to allow", name),
+				"use one of %s", strings.Join(allowable, ", "))
+		}
+	}
+	return nil
+}
+
+// CheckSnapshot says whether a newer version of the reviewed object still asks
+// for what was reviewed and is undecided. The error is an outcome.ErrChanged.
+func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) error {
+	if !SameSpec(r.Object, now) {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and made again", r.Object.Name),
+			"nothing was decided; look at the new one: kubectl csr-onboard approve %s", identity.Printable(r.Object.Name))
+	}
+	if state := StateOf(now); state != Pending {
+		return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was decided by somebody else first: %s",
+			r.Object.Name, describeDecision(now))
+	}
+	return nil
+}
+
+func describeDecision(object *certificatesv1.CertificateSigningRequest) string {
+	state := strings.ToLower(string(StateOf(object)))
+	if message := StateMessage(object); message != "" {
+		return fmt.Sprintf("%s (%s)", state, identity.Printable(message))
+	}
+	return state
+}
