@@ -1,0 +1,259 @@
+package controlplane
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/mod/modfile"
+)
+
+// sources are what the binaries are built from: the versions, their checksums,
+// and the keeper. They are embedded so that no path of the checkout is needed.
+//
+//go:embed go.mod go.sum keeper/*.go
+var sources embed.FS
+
+const (
+	kubernetesModule = "k8s.io/kubernetes"
+	etcdModule       = "go.etcd.io/etcd/server/v3"
+	// keeperProgram is named with a hash of its source, see Binaries.
+	keeperProgram = "keeper"
+	// Kubectl is the name of kubectl's binary, for Plane.Binary.
+	Kubectl = "kubectl"
+)
+
+// built is a program to build and how long that took on two cores the first
+// time, for a person who waits.
+type built struct {
+	name    string
+	module  string
+	pkg     string
+	usually time.Duration
+}
+
+func programs() []built {
+	return []built{
+		{string(Etcd), etcdModule, etcdModule, 40 * time.Second},
+		{string(APIServer), kubernetesModule, kubernetesModule + "/cmd/kube-apiserver", 210 * time.Second},
+		{string(ControllerManager), kubernetesModule, kubernetesModule + "/cmd/kube-controller-manager", 80 * time.Second},
+		{Kubectl, kubernetesModule, kubernetesModule + "/cmd/kubectl", 20 * time.Second},
+	}
+}
+
+// Binaries is where the built programs are.
+type Binaries struct {
+	directory string
+	keeper    string
+}
+
+// Path is where a program's binary is.
+func (b Binaries) Path(name string) string { return filepath.Join(b.directory, executable(name)) }
+
+// Build builds what is not built yet, into a folder of the user's cache that is
+// named for the versions, so that other versions are built beside it and the
+// same never again. It needs Go and the module proxy, and nothing else. The
+// progress is told while it lasts: the first time takes minutes.
+func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
+	b, err := locateBinaries(ctx)
+	if err != nil || b.complete() {
+		return b, err
+	}
+	if err := os.MkdirAll(b.directory, 0o700); err != nil {
+		return Binaries{}, err
+	}
+	lock := flock.New(filepath.Join(b.directory, "lock"))
+	if locked, err := lock.TryLock(); err != nil {
+		return Binaries{}, err
+	} else if !locked {
+		say(progress, "another process is building the control plane; waiting for it")
+		if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+			return Binaries{}, err
+		}
+	}
+	defer lock.Unlock() //nolint:errcheck // The process's end unlocks as well.
+	return b, b.build(ctx, progress)
+}
+
+func locateBinaries(ctx context.Context) (Binaries, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return Binaries{}, err
+	}
+	kubernetes, err := version(kubernetesModule)
+	if err != nil {
+		return Binaries{}, err
+	}
+	etcd, err := version(etcdModule)
+	if err != nil {
+		return Binaries{}, err
+	}
+	goVersion, err := goCommand(ctx, ".", "env", "GOVERSION")
+	if err != nil {
+		return Binaries{}, err
+	}
+	name := fmt.Sprintf("kubernetes-%s-etcd-%s-%s-%s-%s", kubernetes, etcd, strings.TrimSpace(goVersion), runtime.GOOS, runtime.GOARCH)
+	directory := filepath.Join(cache, "kubectl-csr-onboard", "controlplane", name)
+	hash, err := keeperHash()
+	if err != nil {
+		return Binaries{}, err
+	}
+	return Binaries{
+		directory: directory,
+		keeper:    filepath.Join(directory, executable(keeperProgram+"-"+hash)),
+	}, nil
+}
+
+func (b Binaries) complete() bool {
+	for _, program := range programs() {
+		if !exists(b.Path(program.name)) {
+			return false
+		}
+	}
+	return exists(b.keeper)
+}
+
+func (b Binaries) build(ctx context.Context, progress io.Writer) error {
+	source := filepath.Join(b.directory, "src")
+	if err := os.RemoveAll(source); err != nil {
+		return err
+	}
+	if err := os.CopyFS(source, sources); err != nil {
+		return err
+	}
+	defer os.RemoveAll(source) //nolint:errcheck // The next build begins with it.
+	if !exists(b.keeper) {
+		if err := buildOne(ctx, source, "./"+keeperProgram, b.keeper, ""); err != nil {
+			return err
+		}
+	}
+	told := false
+	for _, program := range programs() {
+		if exists(b.Path(program.name)) {
+			continue
+		}
+		if !told {
+			say(progress, "building the control plane from its Go modules, once: about 6 minutes on two cores, and downloads before")
+			told = true
+		}
+		release, err := version(program.module)
+		if err != nil {
+			return err
+		}
+		say(progress, "  %s %s, usually %s …", program.name, release, program.usually)
+		begin := time.Now()
+		if err := buildOne(ctx, source, program.pkg, b.Path(program.name), linkerFlags(program, release)); err != nil {
+			return err
+		}
+		say(progress, "  %s took %s", program.name, time.Since(begin).Round(time.Second))
+	}
+	if told {
+		say(progress, "built; kept in %s", b.directory)
+	}
+	return nil
+}
+
+// linkerFlags give Kubernetes' programs their version, as its own build does.
+func linkerFlags(program built, release string) string {
+	flags := "-s -w"
+	if program.module == kubernetesModule {
+		numbers := strings.SplitN(strings.TrimPrefix(release, "v"), ".", 3)
+		const variable = " -X k8s.io/component-base/version."
+		flags += variable + "gitVersion=" + release + variable + "gitMajor=" + numbers[0] + variable + "gitMinor=" + numbers[1]
+	}
+	return flags
+}
+
+// buildOne builds under another name first, so that an interrupted build leaves
+// no binary that looks whole.
+func buildOne(ctx context.Context, source, pkg, target, linker string) error {
+	partial := target + ".partial"
+	if _, err := goCommand(ctx, source, "build", "-trimpath", "-mod=readonly", "-ldflags="+linker, "-o", partial, pkg); err != nil {
+		return err
+	}
+	return os.Rename(partial, target)
+}
+
+// goCommand runs go in a directory and returns its standard output.
+func goCommand(ctx context.Context, directory string, arguments ...string) (string, error) {
+	path, err := exec.LookPath("go")
+	if err != nil {
+		return "", errors.New("go is not on PATH: it is needed to build the control plane")
+	}
+	var out, failure bytes.Buffer
+	command := exec.CommandContext(ctx, path, arguments...)
+	// go's own children, the compilers, end when their input does.
+	command.WaitDelay = 5 * time.Second
+	command.Dir = directory
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GO111MODULE=on")
+	command.Stdout, command.Stderr = &out, &failure
+	if err := command.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("go %s: %w: %s", arguments[0], err, bytes.TrimSpace(failure.Bytes()))
+	}
+	return out.String(), nil
+}
+
+// version is the version of a module that go.mod names.
+func version(module string) (string, error) {
+	data, err := sources.ReadFile("go.mod")
+	if err != nil {
+		return "", err
+	}
+	file, err := modfile.ParseLax("go.mod", data, nil)
+	if err != nil {
+		return "", err
+	}
+	for _, require := range file.Require {
+		if require.Mod.Path == module {
+			return require.Mod.Version, nil
+		}
+	}
+	return "", fmt.Errorf("go.mod does not require %q", module)
+}
+
+// keeperHash names the keeper's source, so that another source is built anew.
+func keeperHash() (string, error) {
+	hash := sha256.New()
+	err := fs.WalkDir(sources, keeperProgram, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := sources.ReadFile(path)
+		hash.Write(data)
+		return err
+	})
+	return hex.EncodeToString(hash.Sum(nil))[:12], err
+}
+
+func executable(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func say(out io.Writer, format string, arguments ...any) {
+	// Narration that can't be written is nobody's business to hear about.
+	_, _ = fmt.Fprintf(out, format+"\n", arguments...)
+}

@@ -1,0 +1,69 @@
+package controlplane
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// Option changes how a control plane is started.
+type Option func(*settings)
+
+type settings struct {
+	progress              io.Writer
+	withControllerManager bool
+	controllerFlags       []string
+	users                 []userSettings
+	directory             string
+}
+
+type userSettings struct {
+	name   string
+	groups []string
+	rules  []rbacv1.PolicyRule
+}
+
+// WithoutControllerManager starts no controller manager: approved requests are
+// never signed, as on a cluster that has no signer.
+func WithoutControllerManager() Option {
+	return func(s *settings) { s.withControllerManager = false }
+}
+
+// WithMaximumLifetime caps the certificates' lifetime
+// (--cluster-signing-duration; a year otherwise).
+func WithMaximumLifetime(lifetime time.Duration) Option {
+	return func(s *settings) {
+		s.controllerFlags = append(s.controllerFlags, "--cluster-signing-duration="+lifetime.String())
+	}
+}
+
+// WithControllerManagerRate sets how many requests a second the controller
+// manager sends, and how many at once (--kube-api-qps, 20 otherwise, and
+// --kube-api-burst, 30 otherwise).
+func WithControllerManagerRate(queriesPerSecond, burst int) Option {
+	return func(s *settings) {
+		s.controllerFlags = append(s.controllerFlags,
+			"--kube-api-qps="+strconv.Itoa(queriesPerSecond), "--kube-api-burst="+strconv.Itoa(burst))
+	}
+}
+
+// WithUser makes a user with a client certificate who may do exactly what the
+// rules say; without rules she may only log in. Her kubeconfig is at
+// Plane.KubeconfigOf(name).
+func WithUser(name string, groups []string, rules ...rbacv1.PolicyRule) Option {
+	return func(s *settings) { s.users = append(s.users, userSettings{name, groups, rules}) }
+}
+
+// WithProgress says where the narration of the build and the start goes; nowhere
+// otherwise (in tests, to the test's log).
+func WithProgress(out io.Writer) Option {
+	return func(s *settings) { s.progress = out }
+}
+
+// WithDirectory keeps the run's files in a directory that does not exist yet,
+// in place of a temporary one. It is removed at the end all the same.
+func WithDirectory(path string) Option {
+	return func(s *settings) { s.directory = path }
+}
