@@ -141,7 +141,7 @@ func (w *waiting) watch(ctx context.Context) (issued bool, _ error) {
 				return issued, err
 			}
 			if event.Type == watch.Deleted {
-				return false, w.deleted()
+				return false, w.deletedOrReplaced(ctx)
 			}
 		}
 	}
@@ -171,6 +171,17 @@ func (w *waiting) judge(object *certificatesv1.CertificateSigningRequest, first 
 		w.tell(Sighting{Object: object})
 	}
 	return false, nil
+}
+
+// deletedOrReplaced looks whether another object has taken the deleted one's
+// name, which its user should know.
+func (w *waiting) deletedOrReplaced(ctx context.Context) error {
+	if object, err := w.client.get(ctx, w.from.Name); err == nil {
+		if _, replaced := w.judge(object, false); replaced != nil {
+			return replaced
+		}
+	}
+	return w.deleted()
 }
 
 func (w *waiting) deleted() error {

@@ -198,8 +198,6 @@ func (p *Plane) StopComponent(component Component) error {
 // StartComponent starts a component that does not run, on the ports and with the
 // data it had before, and waits until it is ready.
 func (p *Plane) StartComponent(ctx context.Context, component Component) error {
-	// The controller manager finds its server only when that is ready; the API
-	// server waits for etcd by itself.
 	err := p.keeper.ask(keeperCommand{Start: &keeperStart{
 		Name:      component,
 		Path:      p.binaries.Path(string(component)),
@@ -225,7 +223,8 @@ func (p *Plane) StartComponent(ctx context.Context, component Component) error {
 			}
 			return fmt.Errorf("%s ended at its start: %w\n%s", component, err, log)
 		}
-		if isHealthy(ctx, client, p.healthURL(component)) {
+		if answer, ok := health(ctx, client, p.healthURL(component)); ok &&
+			(component != ControllerManager || strings.Contains(answer, signingCheck)) {
 			return nil
 		}
 		select {
@@ -243,9 +242,14 @@ func (p *Plane) healthURL(component Component) string {
 	case APIServer:
 		return p.Server + "/readyz"
 	default:
-		return address("https", p.ports.controllerManager) + "/healthz"
+		return address("https", p.ports.controllerManager) + "/healthz?verbose"
 	}
 }
+
+// signingCheck is in the controller manager's answer once its controllers are
+// built; before, it says that it is well and knows none, and ends if the API
+// server goes away.
+const signingCheck = "certificatesigningrequest-signing-controller ok"
 
 // healthClient asks the components how they are. The controller manager makes
 // its own certificate, which nobody else knows: the answer is trusted because
@@ -270,17 +274,19 @@ func (p *Plane) healthClient() (*http.Client, error) {
 	}, nil
 }
 
-func isHealthy(ctx context.Context, client *http.Client, address string) bool {
+// health asks one component how it is.
+func health(ctx context.Context, client *http.Client, address string) (answer string, ok bool) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return false
+		return "", false
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return false
+		return "", false
 	}
-	defer response.Body.Close() //nolint:errcheck // Only the status counts.
-	return response.StatusCode == http.StatusOK
+	defer response.Body.Close() //nolint:errcheck // It is read, or not of interest.
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return string(body), err == nil && response.StatusCode == http.StatusOK
 }
 
 func (p *Plane) logPath(component Component) string {

@@ -1,0 +1,78 @@
+// Package e2e tests the program as its users run it, on a real control plane.
+//
+// One control plane is shared by the tests of the package; each works with users
+// of its own on it, so that none depends on another. Tests that need a cluster
+// of another kind start their own.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+// The users of the shared control plane who may do less than everything.
+const (
+	// nobody may log in and nothing else.
+	nobody = "nobody"
+	// requester may create and read requests, and not approve them.
+	requester = "requester"
+	// approver may do all that the documentation says it takes to approve.
+	approver = "approver"
+	// getter may get requests by name, and neither list nor watch them.
+	getter = "getter"
+)
+
+var (
+	// shared is the control plane of the package's tests.
+	shared *controlplane.Plane
+	// binary is the program under test.
+	binary string
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	directory, err := os.MkdirTemp("", "csr-onboard-e2e-")
+	if err != nil {
+		return failed(err)
+	}
+	defer os.RemoveAll(directory) //nolint:errcheck // A temporary folder.
+	if binary, err = program.Build(ctx, filepath.Join("..", ".."), directory); err != nil {
+		return failed(err)
+	}
+	requests := func(verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: verbs}
+	}
+	shared, err = controlplane.Launch(ctx,
+		controlplane.WithProgress(os.Stderr),
+		controlplane.WithUser(nobody, nil),
+		controlplane.WithUser(requester, nil, requests("create", "get", "list", "watch")),
+		controlplane.WithUser(getter, nil, requests("get")),
+		controlplane.WithUser(approver, nil,
+			requests("get", "list", "watch"),
+			rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update"}},
+			rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: []string{"kubernetes.io/kube-apiserver-client"}, Verbs: []string{"approve"}},
+		))
+	if err != nil {
+		return failed(err)
+	}
+	defer shared.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
+	return m.Run()
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, "e2e:", err)
+	return 1
+}

@@ -1,0 +1,258 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+func TestEveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		as        string
+		arguments []string
+		want      expect
+	}{
+		{"a user who may not create requests", nobody, []string{"new-user", "lena", "--dir", "D"},
+			expect{1, []string{`error: you may not create the certificate signing request "lena-`, `User "nobody" cannot create`, "hint: ask an administrator"}}},
+		{"a user who may not approve", requester, []string{"approve", "lena", "--yes"},
+			expect{1, []string{"error: you may not approve certificate signing requests on " + shared.Server, `hint: it takes "update" on certificatesigningrequests/approval and "approve" on signers`}}},
+		{"--approve by a user who may not", requester, []string{"new-user", "lena", "--approve", "--dir", "D2"},
+			expect{1, []string{"error: you may not approve certificate signing requests"}}},
+		{"a user who may not read requests", nobody, []string{"fetch", "nemo", "--dir", "D"},
+			expect{1, []string{`error: you may not get the certificate signing request "nemo"`}}},
+		{"no request of that user", approver, []string{"approve", "nemo", "--yes"},
+			expect{4, []string{`error: there is no certificate signing request of the user "nemo"`, "hint: see what there is"}}},
+		{"no key of that user", approver, []string{"fetch", "nemo", "--dir", "D3"},
+			expect{1, []string{`error: there is no private key of "nemo"`, "hint: make one and submit a request"}}},
+		{"a reserved user name", approver, []string{"new-user", "system:admin", "--dir", "D4"},
+			expect{6, []string{"error: system-user: "}}},
+		{"a reserved group", approver, []string{"new-user", "lena", "-g", "system:masters", "--dir", "D4"},
+			expect{6, []string{"error: system-group: "}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSession(t, shared).as(test.as)
+			result := s.run(test.arguments...)
+			s.check(result, test.want)
+			if result.Stdout != "" {
+				t.Errorf("standard output holds %q", result.Stdout)
+			}
+		})
+	}
+}
+
+func TestRefusedBeforeAnythingIsMade(t *testing.T) {
+	for _, arguments := range [][]string{
+		{"new-user", "system:node:a", "--dir", "D"},
+		{"new-user", "mia", "-g", "kubeadm:cluster-admins", "--dir", "D"},
+		{"new-user", "mia", "--expiration", "9m", "--dir", "D"},
+		{"new-user", "mia", "--key-algorithm", "dsa", "--dir", "D"},
+		{"new-user", "mia", "--timeout", "5m", "--dir", "D"},
+	} {
+		s := newSession(t, shared)
+		if result := s.run(arguments...); result.Code != 2 && result.Code != 6 {
+			t.Errorf("%q: exit code %d", arguments, result.Code)
+		}
+		if _, err := os.Stat(s.path("D")); !os.IsNotExist(err) {
+			t.Errorf("%q made the folder all the same", arguments)
+		}
+	}
+	s := newSession(t, shared)
+	s.as(requester).run("new-user", "mia", "--approve", "--dir", "D")
+	if _, err := os.Stat(s.path("D")); !os.IsNotExist(err) {
+		t.Error("an --approve that is not permitted made the folder all the same")
+	}
+	if n := countRequestsOf(s, "mia-"); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+}
+
+func TestApproveWithoutATerminalNamesTheFlagAndApprovesNothing(t *testing.T) {
+	s := newSession(t, shared)
+	printed := s.must("new-user", "nina", "--dir", "D")
+	s.check(s.run("approve", "nina"), expect{2, []string{"nobody is at a terminal", "--yes", "user          nina"}})
+	if state := request.StateOf(s.object(printed.Stdout)); state != request.Pending {
+		t.Errorf("the request is %s", state)
+	}
+}
+
+func TestApprovingTwiceIsDoneAlready(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "oleg", "--dir", "D")
+	first := s.must("approve", "oleg", "--yes")
+	second := s.must("approve", "oleg", "--yes")
+	if first.Stdout != second.Stdout || !strings.Contains(second.Stderr, "is approved already (approved by administrator") {
+		t.Errorf("the second approval says %q\n%s", second.Stdout, second.Stderr)
+	}
+}
+
+func TestTwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
+	s := newSession(t, shared)
+	hers := objectName(s.must("new-user", "pia", "--dir", "hers").Stdout)
+	planted := objectName(s.as(requester).must("new-user", "pia", "--dir", "planted").Stdout)
+
+	result := s.run("approve", "pia", "--yes")
+	s.check(result, expect{2, []string{`2 pending requests claim the name "pia"`, hers, planted, "submitted by requester", "--fingerprint"}})
+
+	fingerprint := request.ReviewOf(s.object("x/" + hers)).Fingerprint
+	s.check(s.run("approve", "pia", "--yes", "--fingerprint", "SHA256:other"), expect{5, []string{"is for the key"}})
+	s.must("approve", "pia", "--yes", "--fingerprint", fingerprint)
+	if state := request.StateOf(s.object("x/" + planted)); state != request.Pending {
+		t.Errorf("the planted request is %s", state)
+	}
+	if state := request.StateOf(s.object("x/" + hers)); state == request.Pending {
+		t.Error("her own request is still pending")
+	}
+}
+
+func TestRefusedFindingsStopAnApprovalUnlessAllowed(t *testing.T) {
+	s := newSession(t, shared)
+	create(t, s, "planted-node", identity.User{Name: "system:node:planted", Groups: []string{"system:nodes"}})
+
+	s.check(s.run("approve", "planted-node", "--yes"), expect{6, []string{"refused: system-user", "refused: system-group", "--allow system-user --allow system-group"}})
+	s.check(s.run("approve", "planted-node", "--yes", "--allow", "system-user"), expect{6, []string{"is refused: system-group"}})
+	s.check(s.run("approve", "planted-node", "--yes", "--allow", "nonsense"), expect{2, []string{`no finding "nonsense"`}})
+	if state := request.StateOf(s.object("x/planted-node")); state != request.Pending {
+		t.Errorf("the request is %s", state)
+	}
+	s.must("approve", "planted-node", "--yes", "--allow", "system-user", "--allow", "system-group")
+}
+
+func TestHostileNamesReachNoTerminal(t *testing.T) {
+	s := newSession(t, shared)
+	create(t, s, "hostile", identity.User{Name: "quinn\x1b[2J\u202egnp", Groups: []string{"de\nv"}})
+	result := s.run("approve", "hostile", "--yes")
+	s.check(result, expect{6, []string{"control-characters", "confusable-name", `quinn\x1b[2J\u202egnp`, `de\nv`}})
+	if strings.ContainsAny(result.Stdout+result.Stderr, "\x1b\u202e") {
+		t.Errorf("raw control characters were printed: %q", result.Stderr)
+	}
+}
+
+func TestARequestUnderOurNameThatIsNotOursIsRefused(t *testing.T) {
+	s := newSession(t, shared)
+	name := objectName(s.must("new-user", "rosa", "--dir", "D").Stdout)
+	if err := s.client().CertificatesV1().CertificateSigningRequests().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, name, identity.User{Name: "rosa", Groups: []string{"ops"}})
+
+	s.check(s.run("new-user", "rosa", "--dir", "D"), expect{5, []string{"is not the one made with this key: it is for the key SHA256:"}})
+	s.check(s.run("fetch", "rosa", "--dir", "D"), expect{5, []string{"is not the one made with this key"}})
+}
+
+func TestARequestSubmittedBySomebodyElseIsNotAdopted(t *testing.T) {
+	s := newSession(t, shared)
+	s.as(requester).must("new-user", "sven", "--dir", "D")
+	s.check(s.run("new-user", "sven", "--dir", "D"), expect{5, []string{`was submitted by "requester", not by you ("administrator")`}})
+}
+
+func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
+	s := newSession(t, shared)
+	reviewed := create(t, s, "raced", identity.User{Name: "tina"})
+	review := request.ReviewOf(reviewed)
+	if err := s.client().CertificatesV1().CertificateSigningRequests().Delete(t.Context(), "raced", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "raced", identity.User{Name: "tina", Groups: []string{"kubeadm:cluster-admins"}})
+
+	_, err := connect(t, s).Approve(t.Context(), review, "approved by a test")
+	if code := cmd.ExitCode(err); code != 5 {
+		t.Errorf("approving ended with %v, exit code %d, want 5", err, code)
+	}
+	if state := request.StateOf(s.object("x/raced")); state != request.Pending {
+		t.Errorf("the new request is %s", state)
+	}
+}
+
+func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
+	s := newSession(t, shared)
+	review := request.ReviewOf(create(t, s, "relabelled", identity.User{Name: "udo"}))
+	moved := s.object("x/relabelled")
+	moved.Labels = map[string]string{"team": "blue"}
+	if _, err := s.client().CertificatesV1().CertificateSigningRequests().Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t, s).Approve(t.Context(), review, "approved by a test"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSomebodyElseDecidedFirst(t *testing.T) {
+	s := newSession(t, shared)
+	review := request.ReviewOf(create(t, s, "decided", identity.User{Name: "vera"}))
+	deny(t, s, "decided", "not on the list")
+	_, err := connect(t, s).Approve(t.Context(), review, "approved by a test")
+	if code := cmd.ExitCode(err); code != 5 || !strings.Contains(err.Error(), "denied (not on the list)") {
+		t.Errorf("approving ended with %v, exit code %d", err, code)
+	}
+	s.check(s.run("approve", "vera", "--yes"), expect{5, []string{"is decided already: denied (not on the list)"}})
+}
+
+// create makes a request object with a key of its own.
+func create(t *testing.T, s *session, name string, user identity.User) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := pki.NewRequest(key, user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := request.Build(encoded, request.DefaultLifetime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object.Name = name
+	created, err := s.client().CertificatesV1().CertificateSigningRequests().Create(context.Background(), object, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return created
+}
+
+func deny(t *testing.T, s *session, name, message string) {
+	t.Helper()
+	object := s.object("x/" + name)
+	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+		Type: certificatesv1.CertificateDenied, Status: "True", Reason: "Test", Message: message,
+	})
+	if _, err := s.client().CertificatesV1().CertificateSigningRequests().UpdateApproval(t.Context(), name, object, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connect is the program's own client, as the administrator.
+func connect(t *testing.T, s *session) *cluster.Client {
+	t.Helper()
+	config, err := s.plane.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := cluster.Connect(config, "csr-onboard", "e2e", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func fail(t *testing.T, s *session, name, message string) {
+	t.Helper()
+	object := s.object("x/" + name)
+	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+		Type: certificatesv1.CertificateFailed, Status: "True", Reason: "Test", Message: message,
+	})
+	if _, err := s.client().CertificatesV1().CertificateSigningRequests().UpdateStatus(t.Context(), object, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}

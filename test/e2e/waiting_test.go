@@ -1,0 +1,229 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+// patience bounds every wait for something that takes milliseconds.
+const patience = time.Minute
+
+// waitingRun is a run of the program that is watched while it goes on.
+type waitingRun struct {
+	t       *testing.T
+	command *exec.Cmd
+	lines   chan string
+	seen    strings.Builder
+	stdout  strings.Builder
+}
+
+func start(s *session, arguments ...string) *waitingRun {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	s.t.Cleanup(cancel)
+	r := &waitingRun{t: s.t, command: s.env.Command(ctx, program.Name, arguments...), lines: make(chan string, 100)}
+	stderr, err := r.command.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.command.Stdout = &r.stdout
+	if err := r.command.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		defer close(r.lines)
+		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
+			r.lines <- scanner.Text()
+		}
+		_, _ = io.Copy(io.Discard, stderr)
+	}()
+	return r
+}
+
+// until waits for a line of standard error that holds the text.
+func (r *waitingRun) until(text string) {
+	r.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line, open := <-r.lines:
+			r.seen.WriteString(line + "\n")
+			if strings.Contains(line, text) {
+				return
+			}
+			if !open {
+				r.t.Fatalf("the program ended without saying %q:\n%s", text, r.seen.String())
+			}
+		case <-timeout:
+			r.t.Fatalf("the program did not say %q:\n%s", text, r.seen.String())
+		}
+	}
+}
+
+// end waits for the program's end.
+func (r *waitingRun) end() program.Result {
+	r.t.Helper()
+	for line := range r.lines {
+		r.seen.WriteString(line + "\n")
+	}
+	_ = r.command.Wait()
+	return program.Result{Stdout: r.stdout.String(), Stderr: r.seen.String(), Code: r.command.ProcessState.ExitCode()}
+}
+
+const waitingForApproval = "waiting for an administrator to approve"
+
+func TestAWaitEndsWithTheApproval(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "walt", "--dir", "D")
+	fetch := start(s, "fetch", "walt", "--dir", "D")
+	fetch.until(waitingForApproval)
+	s.must("approve", "walt", "--yes")
+	if result := fetch.end(); result.Code != 0 || result.Stdout != "D/walt.kubeconfig\n" {
+		t.Errorf("exit code %d, standard output %q\n%s", result.Code, result.Stdout, result.Stderr)
+	}
+}
+
+func TestAnIdentityThatMayOnlyGetPolls(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "xena", "--dir", "D")
+	fetch := start(s.as(getter), "fetch", "xena", "--dir", "D")
+	fetch.until(waitingForApproval)
+	s.must("approve", "xena", "--yes")
+	if result := fetch.end(); result.Code != 0 {
+		t.Errorf("exit code %d\n%s", result.Code, result.Stderr)
+	}
+}
+
+func TestTheEndingsOfAWait(t *testing.T) {
+	for _, test := range []struct {
+		user   string
+		happen func(t *testing.T, s *session, name string)
+		want   expect
+	}{
+		{"denied", func(t *testing.T, s *session, name string) { deny(t, s, name, "who is this?") },
+			expect{3, []string{"was denied: who is this?", "hint: this can't be taken back"}}},
+		{"failed", func(t *testing.T, s *session, name string) { fail(t, s, name, "the signer is on fire") },
+			expect{3, []string{"was failed: the signer is on fire"}}},
+		{"deleted", remove,
+			expect{4, []string{"was deleted while waiting for it", "hint: submit it again with the same key"}}},
+	} {
+		t.Run(test.user, func(t *testing.T) {
+			s := newSession(t, shared)
+			name := objectName(s.must("new-user", test.user, "--dir", "D").Stdout)
+			fetch := start(s, "fetch", test.user, "--dir", "D")
+			fetch.until(waitingForApproval)
+			test.happen(t, s, name)
+			s.check(fetch.end(), test.want)
+			if _, err := os.Stat(s.path("D", test.user+".kubeconfig")); !os.IsNotExist(err) {
+				t.Error("a kubeconfig was written")
+			}
+		})
+	}
+}
+
+func TestAReplacedRequestEndsTheWait(t *testing.T) {
+	s := newSession(t, shared)
+	name := objectName(s.must("new-user", "replaced", "--dir", "D").Stdout)
+	fetch := start(s, "fetch", "replaced", "--dir", "D")
+	fetch.until(waitingForApproval)
+	remove(t, s, name)
+	create(t, s, name, identity.User{Name: "replaced"})
+	s.must("approve", name, "--yes")
+
+	// Whether the program looks before or after the new object is there is up
+	// to the scheduler; it must not take the new one for its own.
+	want := expect{5, []string{"was deleted and made again"}}
+	result := fetch.end()
+	if result.Code == 4 {
+		want = expect{4, []string{"was deleted while waiting for it"}}
+	}
+	s.check(result, want)
+	if _, err := os.Stat(s.path("D", "replaced.kubeconfig")); !os.IsNotExist(err) {
+		t.Error("a kubeconfig was written")
+	}
+}
+
+func remove(t *testing.T, s *session, name string) {
+	t.Helper()
+	if err := s.client().CertificatesV1().CertificateSigningRequests().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAWaitThatRunsOutIs124(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "yuri", "--dir", "D")
+	s.check(s.run("fetch", "yuri", "--dir", "D", "--timeout", "200ms"),
+		expect{124, []string{"timed out while waiting for", "nobody has decided about it yet", "go on waiting with: kubectl csr-onboard fetch yuri --dir D"}})
+}
+
+func TestAnInterruptedWaitLeavesAllInPlace(t *testing.T) {
+	s := newSession(t, shared)
+	printed := s.must("new-user", "zara", "--dir", "D")
+	key := s.read("D", "zara.key")
+	fetch := start(s, "fetch", "zara", "--dir", "D")
+	fetch.until(waitingForApproval)
+	if err := fetch.command.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	s.check(fetch.end(), expect{130, []string{"interrupted while waiting for", "go on waiting with: kubectl csr-onboard fetch zara --dir D"}})
+	if string(s.read("D", "zara.key")) != string(key) {
+		t.Error("the key changed")
+	}
+	s.object(printed.Stdout)
+	s.must("approve", "zara", "--yes")
+	s.must("fetch", "zara", "--dir", "D")
+}
+
+func TestAnUnsignedRequestIsExplained(t *testing.T) {
+	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
+	s.must("new-user", "adam", "--dir", "D")
+	s.must("approve", "adam", "--yes")
+	fetch := start(s, "fetch", "adam", "--dir", "D")
+	fetch.until("is approved, but no signer has answered yet. That usually means one of:")
+	fetch.until("still waiting")
+	if err := fetch.command.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	s.check(fetch.end(), expect{130, []string{"it is approved, but no signer has answered"}})
+}
+
+func TestAShortenedLifetimeIsSaid(t *testing.T) {
+	s := newSession(t, controlplane.Start(t, controlplane.WithMaximumLifetime(12*time.Hour)))
+	result := s.must("new-user", "beth", "--expiration", "20d", "--approve", "--dir", "D")
+	if want := "warning: 20d was asked for, and the cluster gave 12h"; !strings.Contains(result.Stderr, want) {
+		t.Errorf("standard error does not say %q:\n%s", want, result.Stderr)
+	}
+}
+
+func TestAServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
+	plane := controlplane.Start(t)
+	s := newSession(t, plane)
+	s.must("new-user", "cleo", "--dir", "D")
+	fetch := start(s, "fetch", "cleo", "--dir", "D")
+	fetch.until(waitingForApproval)
+	if err := plane.StopComponent(controlplane.APIServer); err != nil {
+		t.Fatal(err)
+	}
+	fetch.until("the API server can't be asked just now")
+	if err := plane.StartComponent(t.Context(), controlplane.APIServer); err != nil {
+		t.Fatal(err)
+	}
+	s.must("approve", "cleo", "--yes")
+	if result := fetch.end(); result.Code != 0 {
+		t.Errorf("exit code %d\n%s", result.Code, result.Stderr)
+	}
+}

@@ -1,0 +1,94 @@
+// Package program builds and runs the program under test the way its users run
+// it: as a binary of its own, in an environment of its own. Nothing of the
+// machine's HOME or KUBECONFIG reaches it.
+package program
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Name is the binary's name, under which kubectl finds it on PATH as
+// "kubectl csr-onboard".
+const Name = "kubectl-csr_onboard"
+
+// Build builds the program from the checkout, whose root is given relative to
+// the working directory, into a folder, and returns the binary's path.
+func Build(ctx context.Context, root, directory string) (string, error) {
+	binary, err := filepath.Abs(filepath.Join(directory, Name))
+	if err != nil {
+		return "", err
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-X main.version=v0.0.0-test", "-o", binary, "./cmd/"+Name)
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, output)
+	}
+	return binary, nil
+}
+
+// Environment is where a run takes place.
+type Environment struct {
+	// Path are the folders on PATH.
+	Path []string
+	// Home is the HOME directory.
+	Home string
+	// Kubeconfig is the KUBECONFIG variable; "" leaves it out.
+	Kubeconfig string
+	// Directory is the working directory.
+	Directory string
+}
+
+// Command prepares a run of a program that is looked up on the environment's
+// own PATH.
+func (e Environment) Command(ctx context.Context, name string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, e.lookUp(name), arguments...)
+	command.Dir = e.Directory
+	command.Env = []string{
+		"HOME=" + e.Home,
+		"PATH=" + strings.Join(e.Path, string(os.PathListSeparator)),
+		// Go's own resolver and TLS need nothing; Windows' sockets do.
+		"SYSTEMROOT=" + os.Getenv("SYSTEMROOT"),
+	}
+	if e.Kubeconfig != "" {
+		command.Env = append(command.Env, "KUBECONFIG="+e.Kubeconfig)
+	}
+	return command
+}
+
+func (e Environment) lookUp(name string) string {
+	for _, directory := range e.Path {
+		candidate := filepath.Join(directory, name)
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() {
+			return candidate
+		}
+	}
+	return name
+}
+
+// Result is how a run ended.
+type Result struct {
+	Stdout, Stderr string
+	Code           int
+}
+
+// Run runs a command without a terminal or standard input and waits for its
+// end. A run that could not be started at all fails the test.
+func Run(t testing.TB, command *exec.Cmd) Result {
+	t.Helper()
+	var out, failure bytes.Buffer
+	command.Stdout, command.Stderr = &out, &failure
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v", command, err)
+	}
+	return Result{Stdout: out.String(), Stderr: failure.String(), Code: command.ProcessState.ExitCode()}
+}
