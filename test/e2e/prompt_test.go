@@ -3,7 +3,8 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"os"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -49,36 +50,41 @@ func TestApproveAsksAtATerminal(t *testing.T) {
 	}
 }
 
+// cursorQuestions is how often survey asks where the cursor is before it reads
+// what is typed: for the terminal's size, and for its own position. What is typed
+// before is lost.
+const cursorQuestions = 2
+
+// rows and columns are the size of the terminal.
+const rows, columns = 40, 200
+
 // atTerminal runs the program on a pseudo-terminal, types when the question is
-// there, and returns all that was on the screen, escape sequences removed by
-// nobody, and the exit code.
+// there, and returns all that was written to the screen and the exit code.
 func atTerminal(t *testing.T, s *session, question, typed string, arguments ...string) (screen string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	command := s.env.Command(ctx, program.Name, arguments...)
 	command.Env = append(command.Env, "TERM=xterm")
-	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: 40, Cols: 200})
+	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: rows, Cols: columns})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer terminal.Close() //nolint:errcheck // Nothing is lost.
-	if err := terminal.SetDeadline(time.Now().Add(patience)); err != nil && !os.IsTimeout(err) {
-		t.Log("the terminal takes no deadline:", err)
-	}
 	var seen bytes.Buffer
 	answered, asked := 0, false
 	buffer := make([]byte, 4096)
 	for {
 		n, err := terminal.Read(buffer)
 		seen.Write(buffer[:n])
-		// A terminal answers the question where its cursor is.
+		// A terminal answers the question where its cursor is: first in the
+		// far corner, to learn the size, and then behind the question.
 		for ; answered < bytes.Count(seen.Bytes(), []byte("\x1b[6n")); answered++ {
-			_, _ = terminal.WriteString("\x1b[1;1R")
+			_, _ = fmt.Fprintf(terminal, "\x1b[%d;%dR", rows-answered, columns-answered)
 		}
-		if !asked && strings.Contains(seen.String(), question) {
+		if !asked && answered == cursorQuestions && strings.Contains(seen.String(), question) {
 			asked = true
-			_, _ = terminal.WriteString(typed)
+			go typeUntil(ctx, terminal, typed)
 		}
 		if err != nil {
 			break
@@ -86,4 +92,22 @@ func atTerminal(t *testing.T, s *session, question, typed string, arguments ...s
 	}
 	_ = command.Wait()
 	return seen.String(), command.ProcessState.ExitCode()
+}
+
+// typeUntil types again and again until the program has ended: survey loses what
+// comes right behind the terminal's own answers, and nothing tells when it has
+// read those.
+func typeUntil(ctx context.Context, terminal io.Writer, typed string) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if _, err := io.WriteString(terminal, typed); err != nil {
+				return
+			}
+		}
+	}
 }
