@@ -38,7 +38,7 @@ func AtTerminal(in io.Reader, err io.Writer) *Person {
 // IsTerminal says whether a stream is a terminal.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(descriptor)
-	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // File descriptors are small.
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // Confirm asks a question that is answered with yes or no; just Enter, and

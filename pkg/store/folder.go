@@ -127,7 +127,7 @@ func read(path string) ([]byte, fs.FileMode, error) {
 	if !info.Mode().IsRegular() {
 		return nil, 0, fmt.Errorf("%q is no regular file", path)
 	}
-	file, err := os.Open(path) //nolint:gosec // A path that the user named, or one derived safely.
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, 0, about(path, err)
 	}

@@ -123,7 +123,8 @@ func (p paths) start(ctx context.Context) (*state, error) {
 		select {
 		case <-ctx.Done():
 			_ = command.Process.Signal(syscall.SIGTERM)
-			<-ended
+			// It ends because it was told to; how does not matter any more.
+			_ = <-ended
 			return nil, errors.New("interrupted; nothing runs")
 		case err := <-ended:
 			text, _ := os.ReadFile(p.log())

@@ -18,15 +18,15 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, errUsage):
 		fmt.Fprintln(os.Stderr, "error:", err)
-		if errors.Is(err, errUsage) {
-			stop()
-			os.Exit(2) //nolint:gocritic // stop was called.
-		}
-		stop()
-		os.Exit(1) //nolint:gocritic // stop was called.
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
 	}
 }
 

@@ -1,0 +1,67 @@
+# Everything but lint's first build and clean needs Go and a POSIX shell, and
+# nothing else on PATH.
+
+VERSION ?= $(shell git describe --tags --dirty --match 'v*' 2>/dev/null || echo v0.0.0-dev)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+
+# Every Go module of the repository, the program's own first.
+MODULES := . test test/controlplane bench .ci/tools
+
+# One build of everything, whether the machine has a C compiler or not.
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## Say what there is (the default)
+	@while IFS= read -r line; do case "$$line" in \
+	  [a-z]*:*"## "*) printf 'make %-13s %s\n' "$${line%%:*}" "$${line#*## }";; esac; done < Makefile
+
+.PHONY: build
+build: ## Build bin/kubectl-csr_onboard
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-csr_onboard ./cmd/kubectl-csr_onboard
+
+.PHONY: demo
+demo: ## Watch a user being onboarded onto a real control plane, built first: minutes, once
+	@go -C test run ./demo
+
+.PHONY: test
+test: test-unit ## Run the whole suite: unit tests, scripts, and the real control plane
+	go -C test/controlplane test ./...
+	go -C test test ./...
+	go -C bench vet ./...
+
+.PHONY: test-unit
+test-unit: ## Run the quick tests, without a control plane
+	go test ./...
+
+.PHONY: lint
+lint: ## Check formatting, vet, linters, and drift of go.mod and go.sum
+	@go -C .ci/tools build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@for module in $(MODULES); do echo "lint $$module"; (cd $$module && \
+	  unformatted=$$(gofmt -l .) && { test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }; } && \
+	  go mod tidy -diff) || exit 1; done
+	@for module in $(filter-out .ci/tools,$(MODULES)); do echo "golangci-lint $$module"; (cd $$module && \
+	  go vet ./... && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...) || exit 1; done
+
+.PHONY: bench
+bench: build ## Measure against the least possible client, on a real control plane
+	@go -C bench run ./compare
+
+.PHONY: cluster-up
+cluster-up: ## Start a throw-away control plane and print the KUBECONFIG to export
+	@go -C test/controlplane build -o ../../bin/cluster ./cmd/cluster
+	@bin/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it and remove what it left
+	@go -C test/controlplane build -o ../../bin/cluster ./cmd/cluster
+	@bin/cluster down
+
+.PHONY: tidy
+tidy: ## Bring go.mod and go.sum of every module up to date
+	@for module in $(MODULES); do (cd $$module && go mod tidy) || exit 1; done
+
+.PHONY: clean
+clean: ## Remove what was built here
+	rm -rf bin dist

@@ -1,0 +1,77 @@
+package kubeconfig
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+var (
+	endpoint = Endpoint{
+		Cluster: "prod", Server: "https://10.0.0.1:6443", CertificateAuthority: []byte("CA"),
+		ServerName: "kubernetes", ProxyURL: "http://proxy:3128", DisableCompression: true,
+	}
+	credentials = Credentials{User: "jane@example.com", Certificate: []byte("CERT"), Key: []byte("KEY")}
+)
+
+func TestAssembleMakesAFileThatNeedsNoOther(t *testing.T) {
+	encoded, err := Encode(Assemble(endpoint, credentials, "team"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: Q0E=
+    disable-compression: true
+    proxy-url: http://proxy:3128
+    server: https://10.0.0.1:6443
+    tls-server-name: kubernetes
+  name: prod
+contexts:
+- context:
+    cluster: prod
+    namespace: team
+    user: jane@example.com
+  name: jane@example.com@prod
+current-context: jane@example.com@prod
+kind: Config
+users:
+- name: jane@example.com
+  user:
+    client-certificate-data: Q0VSVA==
+    client-key-data: S0VZ
+`
+	if diff := cmp.Diff(want, string(encoded)); diff != "" {
+		t.Errorf("kubeconfig (-want +got):\n%s", diff)
+	}
+	decoded, err := Decode(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if decoded.CurrentContext != "jane@example.com@prod" {
+		t.Errorf("the current context is %q after a load", decoded.CurrentContext)
+	}
+}
+
+func TestReplacesRefusesToLoseAnEntry(t *testing.T) {
+	wanted := Assemble(endpoint, credentials, "")
+	for _, test := range []struct {
+		about      string
+		mutate     func(*clientcmdapi.Config)
+		kind, name string
+		ok         bool
+	}{
+		{"an older one of hers", func(*clientcmdapi.Config) {}, "", "", true},
+		{"another cluster", func(c *clientcmdapi.Config) { c.Clusters["test"] = clientcmdapi.NewCluster() }, "cluster", "test", false},
+		{"another user", func(c *clientcmdapi.Config) { c.AuthInfos["bob"] = clientcmdapi.NewAuthInfo() }, "user", "bob", false},
+		{"another context", func(c *clientcmdapi.Config) { c.Contexts["x"] = clientcmdapi.NewContext() }, "context", "x", false},
+	} {
+		existing := wanted.DeepCopy()
+		test.mutate(existing)
+		if kind, name, ok := Replaces(wanted, existing); kind != test.kind || name != test.name || ok != test.ok {
+			t.Errorf("%s: %q, %q, %v", test.about, kind, name, ok)
+		}
+	}
+}

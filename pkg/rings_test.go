@@ -1,0 +1,168 @@
+// Package pkg holds the program's rings. This test proves that imports point
+// inward only.
+package pkg
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/csr-onboard/kubectl-csr-onboard/"
+
+// rings says which packages of ours each package may import itself. What those
+// import in turn is their own line.
+var rings = map[string][]string{
+	"pkg/outcome":    {},
+	"pkg/identity":   {"pkg/outcome"},
+	"pkg/pki":        {"pkg/identity", "pkg/outcome"},
+	"pkg/request":    {"pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/kubeconfig": {"pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cluster":    {"pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/store":      {"pkg/identity", "pkg/outcome"},
+	"pkg/prompt":     {"pkg/outcome"},
+	"pkg/onboard":    {"pkg/cluster", "pkg/store", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/render":     {"pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cmd": {"pkg/onboard", "pkg/render", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/request",
+		"pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"cmd/kubectl-csr_onboard": {"pkg/cmd"},
+}
+
+// pure are the packages without a disk, a network or a clock of their own.
+var pure = []string{"pkg/outcome", "pkg/identity", "pkg/pki", "pkg/request", "pkg/kubeconfig"}
+
+// doors are the imports that only the named packages may have, directly.
+var doors = map[string][]string{
+	"github.com/spf13/cobra":         {"pkg/cmd"},
+	"github.com/AlecAivazis/survey/": {"pkg/prompt"},
+	"k8s.io/client-go/kubernetes":    {"pkg/cluster"},
+	"k8s.io/client-go/rest":          {"pkg/cluster", "pkg/cmd"},
+	"os":                             {"pkg/store", "cmd/kubectl-csr_onboard"},
+	"os/signal":                      {"cmd/kubectl-csr_onboard"},
+	"os/exec":                        {},
+}
+
+type listed struct {
+	ImportPath string
+	Dir        string
+	Imports    []string
+	GoFiles    []string
+}
+
+// list is what go list -deps says of the program's own packages.
+func list(t *testing.T) map[string]listed {
+	t.Helper()
+	output, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,Imports,GoFiles", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := map[string]listed{}
+	decoder := json.NewDecoder(strings.NewReader(string(output)))
+	for {
+		var p listed
+		err := decoder.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return ours
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name, isOurs := strings.CutPrefix(p.ImportPath, module); isOurs && len(p.GoFiles) > 0 {
+			ours[name] = p
+		}
+	}
+}
+
+func TestDependenciesPointInward(t *testing.T) {
+	for name, p := range list(t) {
+		allowed, known := rings[name]
+		if !known {
+			t.Errorf("%s belongs to no ring: name it in the table", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			inner, isOurs := strings.CutPrefix(imported, module)
+			if isOurs && !slices.Contains(allowed, inner) {
+				t.Errorf("%s imports %s, which lies further out or beside it", name, inner)
+			}
+		}
+	}
+}
+
+func TestOnlyTheDoorsImportWhatLiesOutside(t *testing.T) {
+	for name, p := range list(t) {
+		for _, imported := range p.Imports {
+			for forbidden, allowed := range doors {
+				within := imported == forbidden || strings.HasPrefix(imported, strings.TrimSuffix(forbidden, "/")+"/") && forbidden != "os"
+				if within && !slices.Contains(allowed, name) {
+					t.Errorf("%s imports %q; only %q may", name, imported, allowed)
+				}
+			}
+		}
+	}
+}
+
+func TestPurePackagesTouchNothing(t *testing.T) {
+	ours := list(t)
+	for _, name := range pure {
+		p := ours[name]
+		for _, imported := range p.Imports {
+			for _, forbidden := range []string{"os", "io/fs", "net", "net/http", "path/filepath", "context"} {
+				if imported == forbidden {
+					t.Errorf("%s imports %q", name, imported)
+				}
+			}
+		}
+		for _, file := range p.GoFiles {
+			for _, call := range callsOf(t, filepath.Join(p.Dir, file)) {
+				if call == "time.Now" || call == "time.Since" || call == "time.Until" {
+					t.Errorf("%s calls %s in %s; take the time as a parameter", name, call, file)
+				}
+			}
+		}
+	}
+}
+
+func TestNothingBelowMainExits(t *testing.T) {
+	for name, p := range list(t) {
+		for _, file := range p.GoFiles {
+			for _, call := range callsOf(t, filepath.Join(p.Dir, file)) {
+				switch call {
+				case "os.Exit", "log.Fatal", "log.Fatalf", "klog.Fatal", "klog.Fatalf":
+					if name != "cmd/kubectl-csr_onboard" {
+						t.Errorf("%s calls %s in %s", name, call, file)
+					}
+				}
+			}
+		}
+	}
+}
+
+// callsOf lists the calls of a file in the form package.Function.
+func callsOf(t *testing.T, path string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls []string
+	ast.Inspect(file, func(node ast.Node) bool {
+		if call, isCall := node.(*ast.CallExpr); isCall {
+			if selector, isSelector := call.Fun.(*ast.SelectorExpr); isSelector {
+				if receiver, isName := selector.X.(*ast.Ident); isName {
+					calls = append(calls, receiver.Name+"."+selector.Sel.Name)
+				}
+			}
+		}
+		return true
+	})
+	return calls
+}

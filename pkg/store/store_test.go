@@ -1,0 +1,259 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// folderOf is a prepared folder of jane's.
+func folderOf(t *testing.T) Folder {
+	t.Helper()
+	folder, err := UserFolder(filepath.Join(t.TempDir(), "D"), "", "jane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func modeOf(t *testing.T, path string) fs.FileMode {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode()
+}
+
+func write(t *testing.T, path, text string, mode fs.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func onlyFiles(t *testing.T, directory string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, entry := range entries {
+		got = append(got, entry.Name())
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the folder holds %q, want %q", got, want)
+	}
+}
+
+func TestNoNameLeavesTheFolder(t *testing.T) {
+	for _, name := range []string{"..", ".", "../../etc/passwd", "/etc/passwd", "a/b", "jane\x00", `..\x`} {
+		folder, err := UserFolder("/base", "", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{folder.KeyPath(), folder.RequestPath(), folder.KubeconfigPath()} {
+			if filepath.Dir(path) != "/base" {
+				t.Errorf("%q leads to %q", name, path)
+			}
+		}
+	}
+}
+
+func TestTheDefaultFolderIsInTheHomeDirectory(t *testing.T) {
+	folder, err := UserFolder("", "/home/x", "jane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "/home/x/.kube/csr-onboard/jane/jane.key"; folder.KeyPath() != want {
+		t.Errorf("the key is at %q, want %q", folder.KeyPath(), want)
+	}
+	if _, err := UserFolder("", "", "jane"); !errors.Is(err, outcome.ErrUsage) {
+		t.Errorf("without a home: %v", err)
+	}
+}
+
+func TestPrepareMakesAPrivateFolderAndLeavesAnExistingOne(t *testing.T) {
+	folder := folderOf(t)
+	if mode := modeOf(t, folder.Directory()).Perm(); mode != 0o700 {
+		t.Errorf("a new folder has mode %v", mode)
+	}
+	if err := os.Chmod(folder.Directory(), 0o755); err != nil { //nolint:gosec // An ordinary folder.
+		t.Fatal(err)
+	}
+	if err := folder.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if mode := modeOf(t, folder.Directory()).Perm(); mode != 0o755 {
+		t.Errorf("an existing folder's mode became %v", mode)
+	}
+}
+
+func TestAKeyIsCreatedOnceAndPrivate(t *testing.T) {
+	folder := folderOf(t)
+	if folder.HasKey() {
+		t.Error("there is a key before one was made")
+	}
+	if err := folder.CreateKey([]byte("first")); err != nil {
+		t.Fatal(err)
+	}
+	if mode := modeOf(t, folder.KeyPath()); mode != 0o600 {
+		t.Errorf("the key has mode %v", mode)
+	}
+	if err := folder.CreateKey([]byte("second")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second key: %v, want fs.ErrExist", err)
+	}
+	if data, err := folder.ReadKey(); err != nil || string(data) != "first" {
+		t.Errorf("the key is %q, %v", data, err)
+	}
+	onlyFiles(t, folder.Directory(), "jane.key")
+}
+
+func TestADanglingLinkInTheKeysPlaceIsNotFollowed(t *testing.T) {
+	folder := folderOf(t)
+	target := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Symlink(target, folder.KeyPath()); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.CreateKey([]byte("key")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v, want fs.ErrExist", err)
+	}
+	if _, err := os.Stat(target); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the key was written through the link")
+	}
+}
+
+func TestOfManyAtOnceOneMakesTheKey(t *testing.T) {
+	folder := folderOf(t)
+	var group sync.WaitGroup
+	made := make(chan string, 32)
+	for n := range 32 {
+		group.Go(func() {
+			text := fmt.Sprintf("key %d", n)
+			if err := folder.CreateKey([]byte(text)); err == nil {
+				made <- text
+			} else if !errors.Is(err, fs.ErrExist) {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	close(made)
+	if len(made) != 1 {
+		t.Fatalf("%d made the key", len(made))
+	}
+	if data, err := folder.ReadKey(); err != nil || string(data) != <-made {
+		t.Errorf("the key is %q, %v", data, err)
+	}
+	onlyFiles(t, folder.Directory(), "jane.key")
+}
+
+func TestAKeyThatOthersMayReadIsRefused(t *testing.T) {
+	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o644} {
+		folder := folderOf(t)
+		write(t, folder.KeyPath(), "key", mode)
+		if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("mode %04o", mode)) || !strings.Contains(outcome.Hint(err), "chmod 600") {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+	}
+	folder := folderOf(t)
+	write(t, folder.KeyPath(), "key", 0o400)
+	if _, err := folder.ReadKey(); err != nil {
+		t.Errorf("mode 0400: %v", err)
+	}
+}
+
+func TestOnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
+	folder := folderOf(t)
+	if err := os.Mkdir(folder.KeyPath(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a directory: %v", err)
+	}
+	write(t, folder.KubeconfigPath(), "", 0o600)
+	if err := os.Truncate(folder.KubeconfigPath(), largestFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := folder.ReadKubeconfig(); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a huge file: %v", err)
+	}
+	if _, err := folder.ReadRequest(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
+	folder := folderOf(t)
+	target := filepath.Join(t.TempDir(), "real.kubeconfig")
+	write(t, target, "old", 0o640)
+	if err := os.Symlink(target, folder.KubeconfigPath()); err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.WriteKubeconfig([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(folder.KubeconfigPath()); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link became %v, %v", info.Mode(), err)
+	}
+	if data, err := os.ReadFile(target); err != nil || string(data) != "new" {
+		t.Errorf("the target holds %q, %v", data, err)
+	}
+	if mode := modeOf(t, target); mode != 0o640 {
+		t.Errorf("the target's mode became %v", mode)
+	}
+	onlyFiles(t, filepath.Dir(target), "real.kubeconfig")
+}
+
+func TestANewFileIsPrivate(t *testing.T) {
+	folder := folderOf(t)
+	if err := folder.WriteKubeconfig([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if mode := modeOf(t, folder.KubeconfigPath()); mode != 0o600 {
+		t.Errorf("mode %v", mode)
+	}
+}
+
+func TestAFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write everywhere")
+	}
+	folder := folderOf(t)
+	write(t, folder.KubeconfigPath(), "old", 0o600)
+	if err := os.Chmod(folder.Directory(), 0o500); err != nil { //nolint:gosec // Read-only on purpose.
+		t.Fatal(err)
+	}
+	if err := folder.WriteKubeconfig([]byte("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
+		t.Errorf("%v, want an error about the kubeconfig itself", err)
+	}
+	if data, err := folder.ReadKubeconfig(); err != nil || string(data) != "old" {
+		t.Errorf("the file holds %q, %v", data, err)
+	}
+}
+
+func TestAFolderInAFilesPlaceIsSaid(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "", 0o600)
+	folder, err := UserFolder(filepath.Join(file, "D"), "", "jane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := folder.Prepare(); err == nil || !strings.Contains(outcome.Hint(err), "--dir") {
+		t.Errorf("%v, hint %q", err, outcome.Hint(err))
+	}
+}
