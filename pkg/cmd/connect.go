@@ -3,9 +3,10 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/homedir"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
@@ -56,14 +57,12 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 	}
 	config, err := loader.ClientConfig()
 	if err != nil {
-		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
-			return nil, "", outcome.WithHint(
-				errors.New("there is no kubeconfig that says which cluster to use"),
-				"set KUBECONFIG, or use --kubeconfig FILE or --server URL")
-		}
 		return nil, "", outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be used: %w", err),
 			"check --context, --cluster and --user against: kubectl config view")
+	}
+	if err := checkServer(config.Host, raw, contextName); err != nil {
+		return nil, "", err
 	}
 	clusterName := "kubernetes"
 	if context, exists := raw.Contexts[contextName]; exists && context.Cluster != "" {
@@ -73,6 +72,27 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 		clusterName = *e.flags.ClusterName
 	}
 	return config, clusterName, nil
+}
+
+// checkServer refuses a server that is not reached over TLS: client
+// certificates mean nothing there. http://localhost:8080 is what clientcmd falls
+// back to where nothing says which server to use (clientcmd.ClusterDefaults).
+func checkServer(server string, raw clientcmdapi.Config, contextName string) error {
+	switch {
+	case strings.HasPrefix(server, "https://"):
+		return nil
+	case clientcmdapi.IsConfigEmpty(&raw):
+		return outcome.WithHint(
+			errors.New("there is no kubeconfig that says which cluster to use"),
+			"set KUBECONFIG, or use --kubeconfig FILE")
+	case contextName == "":
+		return outcome.WithHint(
+			errors.New("the kubeconfig has no current context"),
+			"choose one: --context NAME, or kubectl config use-context NAME")
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "the API server %q is not reached over TLS, and client certificates need it", server),
+		"use an https address in the kubeconfig or in --server")
 }
 
 // namespace is what the person gave with -n, or "".

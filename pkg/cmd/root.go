@@ -86,11 +86,13 @@ and fetch waits for the certificate, checks it, and writes the kubeconfig.
 
   # All three at once, for an administrator
   kubectl csr-onboard new-user jane --group dev --approve`,
-		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: program},
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noArguments,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: program},
+		// Letters that may be wrong in a command for it to be suggested.
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       noArguments,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)

@@ -257,11 +257,15 @@ func TestFindings(t *testing.T) {
 			o.Spec.Usages = []certificatesv1.KeyUsage{"client auth", "digital signature", "key encipherment"}
 		}, nil},
 		{"a foreign signer", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.SignerName = "kubernetes.io/kubelet-serving" }, []string{ForeignSigner}},
-		{"a terminating object", nil, func(o *certificatesv1.CertificateSigningRequest) { o.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)} }, []string{Terminating}},
+		{"a terminating object", nil, func(o *certificatesv1.CertificateSigningRequest) {
+			o.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
+		}, []string{Terminating}},
 		{"somebody else submitted it", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Username = "mallory" }, []string{RequestedByOther}},
 		{"no lifetime", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.ExpirationSeconds = nil }, []string{NoLifetime}},
 		{"a long lifetime", nil, func(o *certificatesv1.CertificateSigningRequest) { *o.Spec.ExpirationSeconds = 91 * 24 * 60 * 60 }, []string{LongLifetime}},
-		{"text around the block", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Request = append([]byte("CN=bob\n"), o.Spec.Request...) }, []string{OutsidePEM}},
+		{"text around the block", nil, func(o *certificatesv1.CertificateSigningRequest) {
+			o.Spec.Request = append([]byte("CN=bob\n"), o.Spec.Request...)
+		}, []string{OutsidePEM}},
 		{"bytes that are no request", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Request = []byte("\x1b") }, []string{BadSignature}},
 	} {
 		t.Run(test.about, func(t *testing.T) {
