@@ -49,7 +49,7 @@ decided by somebody else meanwhile, nothing is done.
   kubectl csr-onboard approve jane
 
   # Approve only the key whose fingerprint jane has told you
-  kubectl csr-onboard approve jane --fingerprint SHA256:Vvm0…
+  kubectl csr-onboard approve jane --fingerprint SHA256:…
 
   # Without a question, in a script
   kubectl csr-onboard approve jane --yes`,

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+// shellBlock is what a documentation page has people type.
+var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+
+func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
+	for _, page := range []string{"README.md"} {
+		t.Run(page, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("..", "..", page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocks := shellBlock.FindAllStringSubmatch(string(text), -1)
+			if len(blocks) == 0 {
+				t.Fatal("there is no shell block")
+			}
+			s := newSession(t, controlplane.Start(t))
+			for _, block := range blocks {
+				s.shell(block[1])
+			}
+		})
+	}
+}
+
+// shell runs a script and expects it to succeed. What it exports does not reach
+// the next one, as in another terminal.
+func (s *session) shell(script string) program.Result {
+	s.t.Helper()
+	result := program.Run(s.t, s.env.Command(s.t.Context(), "/bin/sh", "-euc", script))
+	if result.Code != 0 {
+		s.t.Fatalf("exit code %d\n%s\n%s%s", result.Code, script, result.Stdout, result.Stderr)
+	}
+	return result
+}
+
+func TestTheExamplesOfTheHelpRun(t *testing.T) {
+	plane := controlplane.Start(t)
+	for _, command := range []string{"", "new-user", "approve", "fetch", "version"} {
+		for _, example := range examplesOf(newSession(t, plane), command) {
+			t.Run(example, func(t *testing.T) {
+				s := newSession(t, plane)
+				err := s.client().CertificatesV1().CertificateSigningRequests().DeleteCollection(context.Background(), metav1.DeleteOptions{}, metav1.ListOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				directory := ""
+				if strings.Contains(example, "--dir ./jane") {
+					directory = " --dir ./jane"
+				}
+				if strings.Contains(example, "approve jane") || strings.Contains(example, "fetch jane") {
+					printed := s.shell("kubectl csr-onboard new-user jane -g dev" + directory).Stdout
+					example = strings.ReplaceAll(example, "SHA256:…", request.ReviewOf(s.object(printed)).Fingerprint)
+				}
+				if strings.Contains(example, "fetch jane") {
+					s.shell("kubectl csr-onboard approve jane --yes")
+				}
+				if strings.Contains(example, "approve jane") && !strings.Contains(example, "--yes") {
+					words := strings.Fields(strings.TrimPrefix(example, "kubectl csr-onboard "))
+					if screen, code := atTerminal(t, s, "Approve the request of jane (dev)?", "y\r", words...); code != 0 {
+						t.Errorf("exit code %d\n%s", code, screen)
+					}
+					return
+				}
+				s.shell(example)
+			})
+		}
+	}
+}
+
+// examplesOf reads the commands under "Examples:" in a command's help.
+func examplesOf(s *session, command string) []string {
+	s.t.Helper()
+	_, rest, found := strings.Cut(s.must(append(strings.Fields(command), "--help")...).Stdout, "\nExamples:\n")
+	if !found {
+		s.t.Fatalf("the help of %q has no examples", command)
+	}
+	section, _, _ := strings.Cut(rest, "\n\nAvailable Commands:")
+	section, _, _ = strings.Cut(section, "\n\nFlags:")
+	var examples []string
+	for _, line := range strings.Split(section, "\n") {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "kubectl ") {
+			examples = append(examples, line)
+		}
+	}
+	return examples
+}
