@@ -129,7 +129,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.narrator.NextSteps(object.Name, fetchCommand(o.input.User.Name, o.Directory))
+	o.narrator.NextSteps(object, fetchCommand(o.input.User.Name, o.Directory))
 	return o.printLine("%s/%s", requestResource, identity.Printable(object.Name))
 }
 

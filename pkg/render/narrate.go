@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -66,11 +67,14 @@ func (n *Narrator) Tell(event onboard.Event) {
 // Warn passes on a warning of the API server.
 func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSentence(text)) }
 
-// NextSteps says what remains to be done about a submitted request.
-func (n *Narrator) NextSteps(object, fetch string) {
+// NextSteps says what remains to be done about a submitted request; fetch is the
+// command that fetches its kubeconfig.
+func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, fetch string) {
 	n.say("next:")
-	n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.Printable(object))
-	n.say("  then the kubeconfig is fetched:                %s", identity.PrintableSentence(fetch))
+	if request.StateOf(object) == request.Pending {
+		n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.Printable(object.Name))
+	}
+	n.say("  the kubeconfig is fetched, once it is signed:  %s", identity.PrintableSentence(fetch))
 }
 
 func (n *Narrator) requestReady(e onboard.RequestReady) {
