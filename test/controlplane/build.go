@@ -61,7 +61,7 @@ type Binaries struct {
 }
 
 // Path is where a program's binary is.
-func (b Binaries) Path(name string) string { return filepath.Join(b.directory, executable(name)) }
+func (b Binaries) Path(name string) string { return filepath.Join(b.directory, name) }
 
 // Build builds what is not built yet, into a folder of the user's cache that is
 // named for the versions, so that other versions are built beside it and the
@@ -113,7 +113,7 @@ func locateBinaries(ctx context.Context) (Binaries, error) {
 	}
 	return Binaries{
 		directory: directory,
-		keeper:    filepath.Join(directory, executable(keeperProgram+"-"+hash)),
+		keeper:    filepath.Join(directory, keeperProgram+"-"+hash),
 	}, nil
 }
 
@@ -191,12 +191,19 @@ func buildOne(ctx context.Context, source, pkg, target, linker string) error {
 func goCommand(ctx context.Context, directory string, arguments ...string) (string, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
-		return "", errors.New("go is not on PATH: it is needed to build the control plane")
+		// Only a program that was built without -trimpath knows another place.
+		root := runtime.GOROOT() //nolint:staticcheck // "go env GOROOT" needs the go command that is looked for.
+		path = filepath.Join(root, "bin", "go")
+		if root == "" || !exists(path) {
+			return "", errors.New("go is not on PATH: it is needed to build the control plane")
+		}
 	}
 	var out, failure bytes.Buffer
 	command := exec.CommandContext(ctx, path, arguments...)
-	// go's own children, the compilers, end when their input does.
-	command.WaitDelay = 5 * time.Second
+	// Interrupted, go waits for its compilers and removes its work folder; killed,
+	// it would leave both.
+	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	command.WaitDelay = 30 * time.Second
 	command.Dir = directory
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GO111MODULE=on")
 	command.Stdout, command.Stderr = &out, &failure
@@ -239,13 +246,6 @@ func keeperHash() (string, error) {
 		return err
 	})
 	return hex.EncodeToString(hash.Sum(nil))[:12], err
-}
-
-func executable(name string) string {
-	if runtime.GOOS == "windows" {
-		return name + ".exe"
-	}
-	return name
 }
 
 func exists(path string) bool {

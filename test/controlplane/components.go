@@ -95,6 +95,8 @@ func (p *Plane) arguments(component Component) []string {
 			"--authorization-kubeconfig=" + file("controller-manager.kubeconfig"),
 			"--bind-address=127.0.0.1",
 			"--secure-port=" + strconv.Itoa(p.ports.controllerManager),
+			"--tls-cert-file=" + file("controller-manager.crt"),
+			"--tls-private-key-file=" + file("controller-manager.key"),
 			"--leader-elect=false",
 			"--controllers=" + controllers,
 			"--cluster-signing-cert-file=" + file(clientCA+".crt"),

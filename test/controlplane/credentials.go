@@ -68,6 +68,14 @@ func (p *Plane) writeCredentials() error {
 	if err != nil {
 		return err
 	}
+	err = p.writeCertificate("controller-manager", serving, &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "kube-controller-manager"},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	})
+	if err != nil {
+		return err
+	}
 	serviceAccounts, err := newKey()
 	if err != nil {
 		return err

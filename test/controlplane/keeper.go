@@ -17,12 +17,13 @@ import (
 // ends them and removes the directory when its standard input ends, in whatever
 // way this process ends.
 type keeperProcess struct {
-	command *exec.Cmd
-	input   io.WriteCloser
-	output  *bufio.Reader
-	mutex   sync.Mutex
-	ended   error
-	end     sync.Once
+	directory string
+	command   *exec.Cmd
+	input     io.WriteCloser
+	output    *bufio.Reader
+	mutex     sync.Mutex
+	ended     error
+	end       sync.Once
 }
 
 // The messages of keeper/main.go, which is a program of its own.
@@ -66,7 +67,7 @@ func startKeeper(binary, directory string) (*keeperProcess, error) {
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	return &keeperProcess{command: command, input: input, output: bufio.NewReader(output)}, nil
+	return &keeperProcess{directory: directory, command: command, input: input, output: bufio.NewReader(output)}, nil
 }
 
 func (k *keeperProcess) ask(command keeperCommand) error {
@@ -89,10 +90,11 @@ func (k *keeperProcess) ask(command keeperCommand) error {
 	return nil
 }
 
-// stop ends everything and waits until it has.
+// stop ends everything and waits until it has. The directory is the keeper's to
+// remove; it is removed here too, for a keeper that was itself killed.
 func (k *keeperProcess) stop() error {
 	k.end.Do(func() {
-		k.ended = errors.Join(k.input.Close(), k.command.Wait())
+		k.ended = errors.Join(k.input.Close(), k.command.Wait(), os.RemoveAll(k.directory))
 	})
 	return k.ended
 }

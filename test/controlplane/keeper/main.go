@@ -88,6 +88,10 @@ func (k *keeper) launcher() {
 func (k *keeper) run() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// An owner that is killed while it waits for an answer closes the pipe that
+	// the answer goes to. Unless it is caught, SIGPIPE ends a Go program there,
+	// before it has removed anything.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	commands := make(chan Command)
 	go func() {
 		defer close(commands)

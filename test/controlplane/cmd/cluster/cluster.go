@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +21,13 @@ import (
 
 // serveArgument is how up starts itself again in the background.
 const serveArgument = "serve"
+
+// dataPrefix begins the name of a plane's folder; partial ends that of a file
+// that is not whole yet.
+const (
+	dataPrefix = "plane-"
+	partial    = ".partial"
+)
 
 // pollInterval is how often a file or a lock is looked at while waiting.
 const pollInterval = 50 * time.Millisecond
@@ -46,7 +55,23 @@ func locate() (paths, error) {
 func (p paths) state() string { return filepath.Join(p.directory, "state.json") }
 func (p paths) lock() string  { return filepath.Join(p.directory, "lock") }
 func (p paths) log() string   { return filepath.Join(p.directory, "log") }
-func (p paths) data() string  { return filepath.Join(p.directory, "data") }
+
+// data is the folder of the plane that this process serves. It is no fixed name,
+// because the keeper of a plane whose serve was killed removes its own folder
+// while the next one may be starting.
+func (p paths) data() string {
+	return filepath.Join(p.directory, dataPrefix+strconv.Itoa(os.Getpid()))
+}
+
+// clear removes what a plane left, but for the log. Whoever calls it holds the lock, which stays:
+// a lock file that is removed is a lock for nobody.
+func (p paths) clear() error {
+	folders, err := filepath.Glob(filepath.Join(p.directory, dataPrefix+"*"))
+	for _, path := range append(folders, p.state(), p.state()+partial) {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
+}
 
 // running is the state of the cluster that runs, or nil.
 func (p paths) running() (*state, error) {
@@ -56,7 +81,9 @@ func (p paths) running() (*state, error) {
 		return nil, err
 	}
 	if free {
-		return nil, lock.Unlock()
+		// The state of a serve that was killed would be taken for that of the next
+		// one, which holds the lock before it has a state.
+		return nil, errors.Join(os.RemoveAll(p.state()), lock.Unlock())
 	}
 	data, err := os.ReadFile(p.state())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,27 +111,76 @@ func up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s == nil || s.ProcessID == 0 {
+	if s == nil {
 		// Built here, where the person sees the progress and may interrupt it.
 		if err := build(ctx); err != nil {
 			return err
 		}
-		if s, err = p.start(ctx); err != nil {
-			return err
-		}
 	}
-	fmt.Fprintf(os.Stderr, "a control plane is running; its kubectl: export PATH=%s:$PATH\nstop it with: make cluster-down\n", filepath.Dir(s.Kubectl))
-	fmt.Printf("export KUBECONFIG=%s\n", s.Kubeconfig)
+	if s, err = p.await(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "a control plane is running; its kubectl: export PATH=%s:$PATH\nstop it with: make cluster-down\n", quote(filepath.Dir(s.Kubectl)))
+	fmt.Printf("export KUBECONFIG=%s\n", quote(s.Kubeconfig))
 	return nil
 }
 
-// start runs this program again as serve and waits until that is ready.
-func (p paths) start(ctx context.Context) (*state, error) {
+// quote writes a path for a shell, where that needs quotes.
+func quote(path string) string {
+	if !strings.ContainsAny(path, " \t\n'\"\\$`&|;<>()*?[]#~!{}") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+// await returns when a plane is ready: the one that runs, the one that another
+// up is starting, or one that it starts itself.
+func (p paths) await(ctx context.Context) (*state, error) {
+	var served *background
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		s, err := p.running()
+		if err != nil {
+			return nil, errors.Join(err, served.stop())
+		}
+		if s != nil && s.ProcessID != 0 {
+			return s, nil
+		}
+		if s == nil && served == nil {
+			if served, err = p.startServe(); err != nil {
+				return nil, err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(errors.New("interrupted before the control plane was ready"), served.stop())
+		case err := <-served.ending():
+			if other, lookErr := p.running(); lookErr == nil && other != nil {
+				// Another up was first; its plane is waited for.
+				served = nil
+				continue
+			}
+			text, _ := os.ReadFile(p.log())
+			return nil, fmt.Errorf("the control plane ended at its start: %w\n%s", err, text)
+		case <-tick.C:
+		}
+	}
+}
+
+// background is a serve that this process started; nil is none.
+type background struct {
+	process *os.Process
+	ended   chan error
+}
+
+// startServe runs this program again as serve, in a session of its own.
+func (p paths) startServe() (*background, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -115,26 +191,30 @@ func (p paths) start(ctx context.Context) (*state, error) {
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			_ = command.Process.Signal(syscall.SIGTERM)
-			// It ends because it was told to; how does not matter any more.
-			_ = <-ended
-			return nil, errors.New("interrupted; nothing runs")
-		case err := <-ended:
-			text, _ := os.ReadFile(p.log())
-			return nil, fmt.Errorf("the control plane ended at its start: %w\n%s", err, text)
-		case <-tick.C:
-		}
-		if s, err := p.running(); err != nil || s != nil && s.ProcessID == command.Process.Pid {
-			return s, err
-		}
+	b := &background{process: command.Process, ended: make(chan error, 1)}
+	go func() { b.ended <- command.Wait() }()
+	return b, nil
+}
+
+func (b *background) ending() <-chan error {
+	if b == nil {
+		return nil
 	}
+	return b.ended
+}
+
+// stop ends it and waits until all it started is gone.
+func (b *background) stop() error {
+	if b == nil {
+		return nil
+	}
+	err := b.process.Signal(syscall.SIGTERM)
+	// It ends because it was told to; how does not matter any more.
+	<-b.ended
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
 }
 
 // serve runs the control plane until it is told to end.
@@ -146,13 +226,14 @@ func serve(ctx context.Context) error {
 	lock := flock.New(p.lock())
 	// Tried for a moment: up and down take the lock as well, to see whether it
 	// is free.
-	patience, cancel := context.WithTimeout(ctx, 5*time.Second)
+	patience, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if _, err := lock.TryLockContext(patience, pollInterval/5); err != nil {
 		return fmt.Errorf("another one is running: %w", err)
 	}
 	defer lock.Unlock() //nolint:errcheck // The process's end unlocks as well.
-	if err := errors.Join(os.RemoveAll(p.state()), os.RemoveAll(p.data())); err != nil {
+	// The log is this process's own output already; it begins anew.
+	if err := errors.Join(p.clear(), emptyLog(p.log())); err != nil {
 		return err
 	}
 	plane, err := controlplane.Launch(ctx, controlplane.WithProgress(os.Stderr), controlplane.WithDirectory(p.data()))
@@ -170,16 +251,25 @@ func serve(ctx context.Context) error {
 	return errors.Join(err, os.Remove(p.state()), plane.Stop())
 }
 
+// emptyLog empties the log, which only a serve that up started has.
+func emptyLog(path string) error {
+	err := os.Truncate(path, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // writeState appears whole under its name: up reads it while it is written.
 func writeState(path string, s state) error {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".partial", data, 0o600); err != nil {
+	if err := os.WriteFile(path+partial, data, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(path+".partial", path)
+	return os.Rename(path+partial, path)
 }
 
 func down(ctx context.Context) error {
@@ -187,19 +277,24 @@ func down(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lock := flock.New(p.lock())
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	told := 0
+	told := false
 	for {
+		free, err := lock.TryLock()
+		if err != nil {
+			return err
+		}
+		if free {
+			break
+		}
 		s, err := p.running()
 		if err != nil {
 			return err
 		}
-		if s == nil {
-			break
-		}
-		if s.ProcessID != 0 && told == 0 {
-			told = s.ProcessID
+		if s != nil && s.ProcessID != 0 && !told {
+			told = true
 			if err := syscall.Kill(s.ProcessID, syscall.SIGTERM); err != nil {
 				return err
 			}
@@ -210,10 +305,10 @@ func down(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
-	if told == 0 {
-		fmt.Fprintln(os.Stderr, "no control plane is running")
-	} else {
+	if told {
 		fmt.Fprintln(os.Stderr, "stopped")
+	} else {
+		fmt.Fprintln(os.Stderr, "no control plane is running")
 	}
-	return os.RemoveAll(p.directory)
+	return errors.Join(p.clear(), os.RemoveAll(p.log()), lock.Unlock())
 }
