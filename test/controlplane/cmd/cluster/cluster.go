@@ -155,14 +155,14 @@ func (p paths) await(ctx context.Context) (*state, error) {
 		select {
 		case <-ctx.Done():
 			return nil, errors.Join(errors.New("interrupted before the control plane was ready"), served.stop())
-		case err := <-served.ending():
+		case <-served.ending():
 			if other, lookErr := p.running(); lookErr == nil && other != nil {
 				// Another up was first; its plane is waited for.
 				served = nil
 				continue
 			}
 			text, _ := os.ReadFile(p.log())
-			return nil, fmt.Errorf("the control plane ended at its start: %w\n%s", err, text)
+			return nil, fmt.Errorf("the control plane ended at its start: %w\n%s", served.failure, text)
 		case <-tick.C:
 		}
 	}
@@ -171,7 +171,9 @@ func (p paths) await(ctx context.Context) (*state, error) {
 // background is a serve that this process started; nil is none.
 type background struct {
 	process *os.Process
-	ended   chan error
+	// ended is closed when it has ended, and failure says how then.
+	ended   chan struct{}
+	failure error
 }
 
 // startServe runs this program again as serve, in a session of its own.
@@ -191,12 +193,15 @@ func (p paths) startServe() (*background, error) {
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	b := &background{process: command.Process, ended: make(chan error, 1)}
-	go func() { b.ended <- command.Wait() }()
+	b := &background{process: command.Process, ended: make(chan struct{})}
+	go func() {
+		b.failure = command.Wait()
+		close(b.ended)
+	}()
 	return b, nil
 }
 
-func (b *background) ending() <-chan error {
+func (b *background) ending() <-chan struct{} {
 	if b == nil {
 		return nil
 	}
