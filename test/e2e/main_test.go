@@ -42,13 +42,25 @@ var (
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	directory, err := os.MkdirTemp("", "csr-onboard-e2e-")
 	if err != nil {
 		return failed(err)
 	}
 	defer os.RemoveAll(directory) //nolint:errcheck // A temporary folder.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			// The keepers of the control planes see to them; the tests can't be
+			// told to stop.
+			_ = os.RemoveAll(directory)
+			os.Exit(130)
+		}
+	}()
 	if binary, err = program.Build(ctx, filepath.Join("..", ".."), directory); err != nil {
 		return failed(err)
 	}

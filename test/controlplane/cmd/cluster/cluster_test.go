@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
@@ -151,23 +152,18 @@ func TestUpAndDown(t *testing.T) {
 	}
 }
 
-// awaitEnd returns when a process is gone, or is only waiting for its parent to
-// ask how it ended.
-func awaitEnd(t *testing.T, processID int) {
+// awaitUnlock returns when nobody holds the cluster's lock any more: a killed
+// process does for a moment, even as a zombie, until its last thread is gone.
+func awaitUnlock(t *testing.T, cache string) {
 	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", processID))
-		if err != nil || strings.Contains(string(status), "State:\tZ") {
-			return
-		}
-		select {
-		case <-deadline:
-			t.Fatalf("process %d still runs", processID)
-		case <-tick.C:
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	lock := flock.New(filepath.Join(cache, "kubectl-csr-onboard", "cluster", "lock"))
+	if _, err := lock.TryLockContext(ctx, pollInterval); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -185,8 +181,7 @@ func TestUpAfterItsClusterWasKilledStartsAnother(t *testing.T) {
 	if err := syscall.Kill(s.ProcessID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	// Its lock goes when it is gone, which is a moment after the signal.
-	awaitEnd(t, s.ProcessID)
+	awaitUnlock(t, cache)
 	second := runIn(t, cache, "up")
 	if second.code != 0 || second.stdout == first.stdout {
 		t.Fatalf("up: %+v, after %q", second, first.stdout)
