@@ -6,6 +6,7 @@ require (
 	github.com/creack/pty v1.1.18
 	github.com/csr-onboard/kubectl-csr-onboard v0.0.0-00010101000000-000000000000
 	github.com/csr-onboard/kubectl-csr-onboard/test/controlplane v0.0.0
+	github.com/google/go-cmp v0.7.0
 	github.com/rogpeppe/go-internal v1.16.0
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2

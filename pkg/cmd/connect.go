@@ -95,16 +95,18 @@ func checkServer(server string, raw clientcmdapi.Config, contextName string) err
 		"use an https address in the kubeconfig or in --server")
 }
 
-// namespace is what the person gave with -n, or "".
-func (e *environment) namespace() string {
-	if e.flags.Namespace == nil {
-		return ""
-	}
-	return *e.flags.Namespace
-}
-
 // printLine writes one line of data to standard output.
 func (e *environment) printLine(format string, arguments ...any) error {
 	_, err := fmt.Fprintf(e.streams.Out, format+"\n", arguments...)
 	return err
+}
+
+// printFetched writes where the kubeconfig is, or the kubeconfig itself where it
+// was asked for.
+func (e *environment) printFetched(fetched *onboard.Fetched) error {
+	if fetched.Path == "" {
+		_, err := e.streams.Out.Write(fetched.Kubeconfig)
+		return err
+	}
+	return e.printLine("%s", fetched.Path)
 }

@@ -2,12 +2,15 @@ package cmd
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -21,21 +24,42 @@ type fetchFlags struct {
 	Timeout time.Duration
 	// VerifyLogin says whether to log in before the kubeconfig is written.
 	VerifyLogin bool
+	// Out is the file to write, or "-" for standard output. Optional.
+	Out string
+	// Merge adds to the kubeconfig that kubectl itself would write to. Optional.
+	Merge bool
+	// SetCurrent switches to the new context. Optional; with Merge only.
+	SetCurrent bool
+	// ExternalServer is the address that the user reaches. Optional.
+	ExternalServer string
+	// ClusterName and ContextName are names of entries. Optional.
+	ClusterName, ContextName string
+	// DefaultNamespace is the context's. Optional.
+	DefaultNamespace string
 
 	flags *pflag.FlagSet
+	names []string
 }
 
-var fetchFlagNames = []string{"timeout", "verify-login"}
-
 func (f *fetchFlags) add(flags *pflag.FlagSet) {
+	f.flags = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
+	f.flags.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
+	f.flags.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
+	f.flags.StringVar(&f.Out, "out", "", "write the kubeconfig to this file, or to standard output (-), in place of the user's folder")
+	f.flags.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl itself would write to")
+	f.flags.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current one")
+	f.flags.StringVar(&f.ExternalServer, "external-server", "", "the API server's address as the user reaches it, where it is not the one used here")
+	f.flags.StringVar(&f.ClusterName, "cluster-name", "", "the cluster's name in the kubeconfig; its name here if not given")
+	f.flags.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
+	f.flags.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
+	f.flags.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
+	flags.AddFlagSet(f.flags)
 	f.flags = flags
-	flags.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
-	flags.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
 }
 
 // given is the first of these flags that was given, or "".
 func (f *fetchFlags) given() string {
-	for _, name := range fetchFlagNames {
+	for _, name := range f.names {
 		if f.flags.Changed(name) {
 			return name
 		}
@@ -44,25 +68,73 @@ func (f *fetchFlags) given() string {
 }
 
 func (f *fetchFlags) validate() error {
-	if f.Timeout <= 0 {
+	switch {
+	case f.Timeout <= 0:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--timeout %s leaves no time to wait", f.Timeout),
 			"give a time above zero, for example: --timeout 10m")
+	case f.Merge && f.Out != "":
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--merge and --out name two places"),
+			"to merge into a certain file: --merge --kubeconfig FILE")
+	case f.SetCurrent && !f.Merge:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--set-current does nothing without --merge"),
+			"a kubeconfig of the user's own has her context as the current one anyway")
+	case f.ExternalServer != "":
+		address, err := url.Parse(f.ExternalServer)
+		if err != nil || address.Scheme != "https" || address.Hostname() == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--external-server %q is no address of an API server", f.ExternalServer),
+				"for example: --external-server https://kubernetes.example.com:6443")
+		}
+	}
+	for _, name := range []struct{ flag, value string }{
+		{"cluster-name", f.ClusterName}, {"context-name", f.ContextName}, {"default-namespace", f.DefaultNamespace},
+	} {
+		if f.flags.Changed(name.flag) && (name.value == "" || identity.Printable(name.value) != name.value) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s %q is empty or holds characters that can't be seen", name.flag, name.value),
+				"use printable characters")
+		}
+	}
+	if problems := validation.IsDNS1123Label(f.DefaultNamespace); f.DefaultNamespace != "" && len(problems) > 0 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--default-namespace %q is no namespace's name", f.DefaultNamespace),
+			"%s", problems[0])
 	}
 	return nil
 }
 
-func (f *fetchFlags) input(env *environment, name, directory string) onboard.FetchInput {
-	return onboard.FetchInput{
+func (f *fetchFlags) input(env *environment, name, directory string) (onboard.FetchInput, error) {
+	in := onboard.FetchInput{
 		Name: name,
 		FolderOf: func(user string) (store.Folder, error) {
 			return store.UserFolder(directory, env.home(), user)
 		},
-		Timeout:     f.Timeout,
-		Namespace:   env.namespace(),
+		Timeout: f.Timeout,
+		Kubeconfig: onboard.KubeconfigInput{
+			Path:           f.Out,
+			Merge:          f.Merge,
+			SetCurrent:     f.SetCurrent,
+			ExternalServer: f.ExternalServer,
+			ClusterName:    f.ClusterName,
+			ContextName:    f.ContextName,
+			Namespace:      f.DefaultNamespace,
+		},
 		VerifyLogin: f.VerifyLogin,
 		Resume:      fetchCommand(name, directory),
 	}
+	if f.Merge {
+		loader := env.flags.ToRawKubeConfigLoader()
+		visible, err := loader.RawConfig()
+		if err != nil {
+			return in, err
+		}
+		in.Kubeconfig.Visible = &visible
+		in.Kubeconfig.Path = loader.ConfigAccess().GetDefaultFilename()
+	}
+	return in, nil
 }
 
 // fetchOptions is what fetch takes.
@@ -132,11 +204,15 @@ func (o *fetchOptions) Validate() error {
 
 // Run waits, checks and writes.
 func (o *fetchOptions) Run(ctx context.Context) error {
-	fetched, err := o.program.Fetch(ctx, o.input(o.environment, o.name, o.Directory))
+	in, err := o.input(o.environment, o.name, o.Directory)
 	if err != nil {
 		return err
 	}
-	return o.printLine("%s", fetched.Path)
+	fetched, err := o.program.Fetch(ctx, in)
+	if err != nil {
+		return err
+	}
+	return o.printFetched(fetched)
 }
 
 func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {

@@ -119,11 +119,15 @@ func (o *newUserOptions) Validate() error {
 // Run submits the request and, with --approve, sees it through.
 func (o *newUserOptions) Run(ctx context.Context) error {
 	if o.Approve {
-		fetched, err := o.program.NewUserApproved(ctx, o.input, o.fetch.input(o.environment, o.input.User.Name, o.Directory))
+		in, err := o.fetch.input(o.environment, o.input.User.Name, o.Directory)
 		if err != nil {
 			return err
 		}
-		return o.printLine("%s", fetched.Path)
+		fetched, err := o.program.NewUserApproved(ctx, o.input, in)
+		if err != nil {
+			return err
+		}
+		return o.printFetched(fetched)
 	}
 	object, err := o.program.NewUser(ctx, o.input)
 	if err != nil {

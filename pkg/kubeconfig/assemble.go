@@ -8,14 +8,18 @@
 package kubeconfig
 
 import (
+	"bytes"
+
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clientcmdlatest "k8s.io/client-go/tools/clientcmd/api/latest"
 )
 
 // Endpoint is how a cluster is reached and recognised.
 type Endpoint struct {
-	// Cluster is the cluster's name, for entries and contexts. Required.
+	// Cluster is what the cluster is called where the endpoint comes from.
+	// Required.
 	Cluster string
 	// Server is the API server's URL. Required.
 	Server string
@@ -36,15 +40,14 @@ type Endpoint struct {
 
 // Credentials are a user's certificate and private key, both in PEM.
 type Credentials struct {
-	User        string
 	Certificate []byte
 	Key         []byte
 }
 
 // Assemble makes a kubeconfig with one cluster, one user and one context,
-// which is current. The context is named USER@CLUSTER, as kubeadm does.
-// namespace is the context's default namespace; "" leaves it out.
-func Assemble(endpoint Endpoint, credentials Credentials, namespace string) *clientcmdapi.Config {
+// which is current. namespace is the context's default namespace; "" leaves it
+// out.
+func Assemble(endpoint Endpoint, credentials Credentials, names Names, namespace string) *clientcmdapi.Config {
 	config := clientcmdapi.NewConfig()
 	cluster := clientcmdapi.NewCluster()
 	cluster.Server = endpoint.Server
@@ -53,20 +56,19 @@ func Assemble(endpoint Endpoint, credentials Credentials, namespace string) *cli
 	cluster.InsecureSkipTLSVerify = endpoint.InsecureSkipVerify
 	cluster.ProxyURL = endpoint.ProxyURL
 	cluster.DisableCompression = endpoint.DisableCompression
-	config.Clusters[endpoint.Cluster] = cluster
+	config.Clusters[names.Cluster] = cluster
 
 	user := clientcmdapi.NewAuthInfo()
 	user.ClientCertificateData = credentials.Certificate
 	user.ClientKeyData = credentials.Key
-	config.AuthInfos[credentials.User] = user
+	config.AuthInfos[names.Context] = user
 
-	name := credentials.User + "@" + endpoint.Cluster
 	context := clientcmdapi.NewContext()
-	context.Cluster = endpoint.Cluster
-	context.AuthInfo = credentials.User
+	context.Cluster = names.Cluster
+	context.AuthInfo = names.Context
 	context.Namespace = namespace
-	config.Contexts[name] = context
-	config.CurrentContext = name
+	config.Contexts[names.Context] = context
+	config.CurrentContext = names.Context
 	return config
 }
 
@@ -75,34 +77,17 @@ func Encode(config *clientcmdapi.Config) ([]byte, error) {
 	return runtime.Encode(clientcmdlatest.Codec, config)
 }
 
-// Replaces says whether writing config in place of existing loses nothing of
-// somebody else's: every cluster, user and context in existing has a namesake
-// in config. The name of the first that has none is returned otherwise, with
-// what kind of entry it is.
-func Replaces(config, existing *clientcmdapi.Config) (kind, name string, ok bool) {
-	for cluster := range existing.Clusters {
-		if _, has := config.Clusters[cluster]; !has {
-			return "cluster", cluster, false
-		}
-	}
-	for user := range existing.AuthInfos {
-		if _, has := config.AuthInfos[user]; !has {
-			return "user", user, false
-		}
-	}
-	for context := range existing.Contexts {
-		if _, has := config.Contexts[context]; !has {
-			return "context", context, false
-		}
-	}
-	return "", "", true
-}
-
-// Decode reads a kubeconfig.
+// Decode reads a kubeconfig, with or without apiVersion and kind, as kubectl does
+// (client-go tools/clientcmd Load). Paths in it stay as they are written.
 func Decode(data []byte) (*clientcmdapi.Config, error) {
 	config := clientcmdapi.NewConfig()
-	if err := runtime.DecodeInto(clientcmdlatest.Codec, data, config); err != nil {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return config, nil
+	}
+	kind := schema.GroupVersionKind{Version: clientcmdlatest.Version, Kind: "Config"}
+	decoded, _, err := clientcmdlatest.Codec.Decode(data, &kind, config)
+	if err != nil {
 		return nil, err
 	}
-	return config, nil
+	return decoded.(*clientcmdapi.Config), nil
 }

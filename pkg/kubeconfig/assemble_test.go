@@ -12,11 +12,11 @@ var (
 		Cluster: "prod", Server: "https://10.0.0.1:6443", CertificateAuthority: []byte("CA"),
 		ServerName: "kubernetes", ProxyURL: "http://proxy:3128", DisableCompression: true,
 	}
-	credentials = Credentials{User: "jane@example.com", Certificate: []byte("CERT"), Key: []byte("KEY")}
+	credentials = Credentials{Certificate: []byte("CERT"), Key: []byte("KEY")}
 )
 
 func TestAssembleMakesAFileThatNeedsNoOther(t *testing.T) {
-	encoded, err := Encode(Assemble(endpoint, credentials, "team"))
+	encoded, err := Encode(Assemble(endpoint, credentials, NamesFor("jane@example.com", "prod", ""), "team"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,12 +33,12 @@ contexts:
 - context:
     cluster: prod
     namespace: team
-    user: jane@example.com
+    user: jane@example.com@prod
   name: jane@example.com@prod
 current-context: jane@example.com@prod
 kind: Config
 users:
-- name: jane@example.com
+- name: jane@example.com@prod
   user:
     client-certificate-data: Q0VSVA==
     client-key-data: S0VZ
@@ -55,13 +55,13 @@ users:
 	}
 }
 
-func TestReplacesRefusesToLoseAnEntry(t *testing.T) {
-	wanted := Assemble(endpoint, credentials, "")
+func TestIsOnlyFindsWhatWouldBeLost(t *testing.T) {
+	wanted := Assemble(endpoint, credentials, NamesFor("jane", "prod", ""), "")
 	for _, test := range []struct {
 		about      string
 		mutate     func(*clientcmdapi.Config)
 		kind, name string
-		ok         bool
+		only       bool
 	}{
 		{"an older one of hers", func(*clientcmdapi.Config) {}, "", "", true},
 		{"another cluster", func(c *clientcmdapi.Config) { c.Clusters["test"] = clientcmdapi.NewCluster() }, "cluster", "test", false},
@@ -70,8 +70,8 @@ func TestReplacesRefusesToLoseAnEntry(t *testing.T) {
 	} {
 		existing := wanted.DeepCopy()
 		test.mutate(existing)
-		if kind, name, ok := Replaces(wanted, existing); kind != test.kind || name != test.name || ok != test.ok {
-			t.Errorf("%s: %q, %q, %v", test.about, kind, name, ok)
+		if kind, name, only := IsOnly(existing, wanted); kind != test.kind || name != test.name || only != test.only {
+			t.Errorf("%s: %q, %q, %v", test.about, kind, name, only)
 		}
 	}
 }

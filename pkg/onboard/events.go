@@ -79,6 +79,10 @@ type KubeconfigWritten struct {
 	LoginChecked bool
 }
 
+// ServerIsLoopback says that a kubeconfig for somebody else holds an address
+// that only this machine reaches.
+type ServerIsLoopback struct{ Server string }
+
 func (NameWarned) isEvent()        {}
 func (KeyReady) isEvent()          {}
 func (RequestReady) isEvent()      {}
@@ -90,3 +94,4 @@ func (StillWaiting) isEvent()      {}
 func (CertificateIssued) isEvent() {}
 func (LoggedIn) isEvent()          {}
 func (KubeconfigWritten) isEvent() {}
+func (ServerIsLoopback) isEvent()  {}

@@ -28,20 +28,14 @@ type FetchInput struct {
 	FolderOf func(user string) (store.Folder, error)
 	// Timeout is how long to wait for the certificate. Required.
 	Timeout time.Duration
-	// Namespace is the default namespace of the kubeconfig's context. Optional.
-	Namespace string
+	// Kubeconfig says what to write and where to.
+	Kubeconfig KubeconfigInput
 	// VerifyLogin says whether to log in with the new certificate before the
 	// kubeconfig is written.
 	VerifyLogin bool
 	// Resume is the command that goes on with an interrupted wait, for hints.
 	// Required.
 	Resume string
-}
-
-// Fetched is a kubeconfig on the disk and the certificate in it.
-type Fetched struct {
-	Path        string
-	Certificate *pki.Certificate
 }
 
 // Fetch waits for the certificate of the request that is in the user's folder,
@@ -121,7 +115,8 @@ func readUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 // collect waits for the certificate, checks it, logs in and writes the
 // kubeconfig.
 func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *submission) (*Fetched, error) {
-	if err := checkReplaceable(folder, p.Cluster.Endpoint(), user); err != nil {
+	destination := p.destination(in.Kubeconfig, folder, user)
+	if err := destination.checkEarly(); err != nil {
 		return nil, err
 	}
 	issued, err := p.await(ctx, in, submitted.object)
@@ -142,13 +137,24 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 		Asked:    request.LifetimeOf(issued),
 		Given:    certificate.Leaf.NotAfter.Sub(certificate.Leaf.NotBefore),
 	})
-	credentials := kubeconfig.Credentials{User: user.Name, Certificate: certificate.PEM, Key: submitted.keyPEM}
+	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM}
+	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
 	if in.VerifyLogin {
 		if err := p.logIn(ctx, user, credentials); err != nil {
 			return nil, err
 		}
+		fetched.LoggedIn = true
 	}
-	return p.write(in, folder, user, certificate, credentials)
+	if issued.Spec.Username != user.Name {
+		p.warnOfLoopback(destination.endpoint.Server)
+	}
+	if err := destination.write(ctx, credentials, fetched); err != nil {
+		return nil, err
+	}
+	if fetched.Path != "" {
+		p.Tell(KubeconfigWritten{Path: fetched.Path, Context: fetched.Context, LoginChecked: fetched.LoggedIn})
+	}
+	return fetched, nil
 }
 
 func (p *Program) await(ctx context.Context, in FetchInput, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
@@ -175,45 +181,5 @@ func (p *Program) logIn(ctx context.Context, user identity.User, credentials kub
 		return outcome.WithHint(fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), skip)
 	}
 	p.Tell(LoggedIn{User: me})
-	return nil
-}
-
-func (p *Program) write(in FetchInput, folder store.Folder, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (*Fetched, error) {
-	// Looked at again: the wait may have been long.
-	if err := checkReplaceable(folder, p.Cluster.Endpoint(), user); err != nil {
-		return nil, err
-	}
-	config := kubeconfig.Assemble(p.Cluster.Endpoint(), credentials, in.Namespace)
-	encoded, err := kubeconfig.Encode(config)
-	if err != nil {
-		return nil, err
-	}
-	if err := folder.WriteKubeconfig(encoded); err != nil {
-		return nil, fmt.Errorf("the kubeconfig can't be written: %w", err)
-	}
-	p.Tell(KubeconfigWritten{Path: folder.KubeconfigPath(), Context: config.CurrentContext, LoginChecked: in.VerifyLogin})
-	return &Fetched{Path: folder.KubeconfigPath(), Certificate: certificate}, nil
-}
-
-// checkReplaceable refuses to write over a kubeconfig that holds anything but
-// this user's own entries for this cluster.
-func checkReplaceable(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.User) error {
-	path := folder.KubeconfigPath()
-	data, err := folder.ReadKubeconfig()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	const hint = "move it away, or name another folder: --dir DIR"
-	existing, err := kubeconfig.Decode(data)
-	if err != nil {
-		return outcome.WithHint(fmt.Errorf("there is a file %q already, and it is no kubeconfig", path), hint)
-	}
-	wanted := kubeconfig.Assemble(endpoint, kubeconfig.Credentials{User: user.Name}, "")
-	if kind, name, ok := kubeconfig.Replaces(wanted, existing); !ok {
-		return outcome.WithHint(fmt.Errorf("the kubeconfig %q holds the %s %q, which would be lost", path, kind, name), hint)
-	}
 	return nil
 }

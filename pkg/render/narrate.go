@@ -56,6 +56,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.issued(e)
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
+	case onboard.ServerIsLoopback:
+		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case onboard.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
 		if !e.LoginChecked {

@@ -106,16 +106,6 @@ func (f Folder) ReadRequest() ([]byte, error) {
 // one.
 func (f Folder) WriteRequest(data []byte) error { return replace(f.RequestPath(), data) }
 
-// ReadKubeconfig reads the kubeconfig's bytes; fs.ErrNotExist if there is none.
-func (f Folder) ReadKubeconfig() ([]byte, error) {
-	data, _, err := read(f.KubeconfigPath())
-	return data, err
-}
-
-// WriteKubeconfig writes the kubeconfig whole, in place of an older one, whose
-// mode and symbolic links it keeps; a new one gets mode 0600.
-func (f Folder) WriteKubeconfig(data []byte) error { return replace(f.KubeconfigPath(), data) }
-
 // read reads a regular file of bounded size.
 func read(path string) ([]byte, fs.FileMode, error) {
 	// Asked before opening, because opening a named pipe would wait for a

@@ -45,6 +45,11 @@ func write(t *testing.T, path, text string, mode fs.FileMode) {
 	}
 }
 
+// to is a change that puts a text in a file's place.
+func to(text string) func([]byte) ([]byte, error) {
+	return func([]byte) ([]byte, error) { return []byte(text), nil }
+}
+
 func onlyFiles(t *testing.T, directory string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(directory)
@@ -189,7 +194,7 @@ func TestOnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
 	if err := os.Truncate(folder.KubeconfigPath(), largestFile+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.ReadKubeconfig(); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := ReadFile(folder.KubeconfigPath()); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("a huge file: %v", err)
 	}
 	if _, err := folder.ReadRequest(); !errors.Is(err, fs.ErrNotExist) {
@@ -204,7 +209,7 @@ func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 	if err := os.Symlink(target, folder.KubeconfigPath()); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.WriteKubeconfig([]byte("new")); err != nil {
+	if err := UpdateFile(t.Context(), folder.KubeconfigPath(), to("new")); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(folder.KubeconfigPath()); err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -221,7 +226,7 @@ func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 
 func TestANewFileIsPrivate(t *testing.T) {
 	folder := folderOf(t)
-	if err := folder.WriteKubeconfig([]byte("x")); err != nil {
+	if err := UpdateFile(t.Context(), folder.KubeconfigPath(), to("x")); err != nil {
 		t.Fatal(err)
 	}
 	if mode := modeOf(t, folder.KubeconfigPath()); mode != 0o600 {
@@ -238,10 +243,10 @@ func TestAFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
 	if err := os.Chmod(folder.Directory(), 0o500); err != nil { //nolint:gosec // Read-only on purpose.
 		t.Fatal(err)
 	}
-	if err := folder.WriteKubeconfig([]byte("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
+	if err := UpdateFile(t.Context(), folder.KubeconfigPath(), to("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
 		t.Errorf("%v, want an error about the kubeconfig itself", err)
 	}
-	if data, err := folder.ReadKubeconfig(); err != nil || string(data) != "old" {
+	if data, err := ReadFile(folder.KubeconfigPath()); err != nil || string(data) != "old" {
 		t.Errorf("the file holds %q, %v", data, err)
 	}
 }

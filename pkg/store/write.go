@@ -16,7 +16,7 @@ func createExclusive(path string, data []byte) error {
 	if err != nil {
 		return about(path, err)
 	}
-	defer os.Remove(temporary) //nolint:errcheck // What stays has no reader but its owner.
+	defer os.Remove(temporary) //nolint:errcheck // What stays is removed by the next run.
 	err = os.Link(temporary, path)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		// File systems without hard links (FAT, some network mounts).
@@ -41,18 +41,17 @@ func createInPlace(path string, data []byte) error {
 
 // replace puts new content in a file's place, whole or not at all: write
 // beside it, fsync, rename. A symbolic link stays and its target is replaced;
-// an existing file's mode is kept, a new one's is 0600.
+// an existing file's mode and owner are kept, a new one's mode is 0600.
 func replace(path string, data []byte) error {
-	target := path
+	target, err := resolve(path)
+	if err != nil {
+		return about(path, err)
+	}
 	mode := fs.FileMode(0o600)
-	switch resolved, err := filepath.EvalSymlinks(path); {
+	existing, err := os.Stat(target)
+	switch {
 	case err == nil:
-		target = resolved
-		info, err := os.Stat(target)
-		if err != nil {
-			return about(path, err)
-		}
-		mode = info.Mode().Perm()
+		mode = existing.Mode().Perm()
 	case !errors.Is(err, fs.ErrNotExist):
 		return about(path, err)
 	}
@@ -60,18 +59,44 @@ func replace(path string, data []byte) error {
 	if err != nil {
 		return about(path, err)
 	}
-	if err := os.Rename(temporary, target); err != nil {
+	if existing != nil {
+		err = keepOwner(temporary, existing)
+	}
+	if err == nil {
+		err = os.Rename(temporary, target)
+	}
+	if err != nil {
 		_ = os.Remove(temporary)
 		return about(path, err)
 	}
 	return syncDirectory(target)
 }
 
+// resolve follows symbolic links to the file that is to be replaced, which need
+// not exist yet: a link that leads nowhere is where the file belongs.
+func resolve(path string) (string, error) {
+	// As many as Linux follows.
+	for range 40 {
+		target, err := os.Readlink(path)
+		if err != nil {
+			// No link, or nothing there.
+			return path, nil
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", errors.New("too many levels of symbolic links")
+}
+
 // writeTemporary writes data to a new file beside path and makes sure it is on
-// the disk.
+// the disk. What processes that were killed left of earlier ones is removed
+// before.
 func writeTemporary(path string, data []byte, mode fs.FileMode) (string, error) {
+	removeAbandoned(path)
 	// os.CreateTemp creates exclusively, with mode 0600.
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	file, err := os.CreateTemp(filepath.Dir(path), temporaryPattern(path))
 	if err != nil {
 		return "", err
 	}

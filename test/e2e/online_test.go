@@ -183,7 +183,7 @@ func TestTheCertificateIsTheClustersForTheKeyInTheKubeconfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	user := config.AuthInfos["hana"]
+	user := config.AuthInfos["hana@csr-onboard"]
 	if string(user.ClientKeyData) != string(s.read("D", "hana.key")) {
 		t.Error("the kubeconfig holds another key than the folder")
 	}
@@ -207,7 +207,7 @@ func TestTheCertificateIsTheClustersForTheKeyInTheKubeconfig(t *testing.T) {
 	if lifetime := certificate.NotAfter.Sub(certificate.NotBefore); lifetime.Round(time.Hour) != 30*24*time.Hour {
 		t.Errorf("the certificate is good for %s, want 30 days", lifetime)
 	}
-	if config.CurrentContext != "hana@csr-onboard" || config.Contexts["hana@csr-onboard"].AuthInfo != "hana" {
+	if config.CurrentContext != "hana@csr-onboard" || config.Contexts["hana@csr-onboard"].AuthInfo != "hana@csr-onboard" {
 		t.Errorf("the context is %q: %v", config.CurrentContext, config.Contexts)
 	}
 	if cluster := config.Clusters["csr-onboard"]; cluster.Server != shared.Server || len(cluster.CertificateAuthorityData) == 0 {
@@ -226,7 +226,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(s.path("ivan.crt"), config.AuthInfos["ivan"].ClientCertificateData, 0o600); err != nil {
+	if err := os.WriteFile(s.path("ivan.crt"), config.AuthInfos["ivan@csr-onboard"].ClientCertificateData, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, arguments := range [][]string{

@@ -1,0 +1,120 @@
+package kubeconfig
+
+import (
+	"bytes"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+)
+
+// Merge returns a copy of a kubeconfig with the one cluster, user and context of
+// addition in it, and with every other entry as it was. current-context moves to
+// the added context only where setCurrent says so, or where the kubeconfig has no
+// context yet.
+//
+// visible is what kubectl sees of all files together; it is existing itself where
+// there is one file only. Where an entry of a name that is to be added means
+// something else in it, nothing is merged and the error names the flag that gives
+// another name: a cluster with another server, a user who is not the same user
+// with a certificate, a context of another cluster or user. What means the same is
+// kept (the cluster, with the person's own settings) or renewed (the
+// certificate).
+func Merge(existing, visible, addition *clientcmdapi.Config, setCurrent bool) (*clientcmdapi.Config, error) {
+	name := addition.CurrentContext
+	context := addition.Contexts[name]
+	cluster, user := addition.Clusters[context.Cluster], addition.AuthInfos[context.AuthInfo]
+
+	for _, config := range []*clientcmdapi.Config{existing, visible} {
+		if other, exists := config.Clusters[context.Cluster]; exists && !sameCluster(other, cluster) {
+			return nil, conflict("--cluster-name", "a cluster %s, at %s and not at %s", identity.Quote(context.Cluster), identity.Quote(other.Server), identity.Quote(cluster.Server))
+		}
+		if other, exists := config.AuthInfos[context.AuthInfo]; exists && !sameUser(other, user) {
+			return nil, conflict("--context-name", "a user %s who is not this user with a client certificate", identity.Quote(context.AuthInfo))
+		}
+		if other, exists := config.Contexts[name]; exists && (other.Cluster != context.Cluster || other.AuthInfo != context.AuthInfo) {
+			return nil, conflict("--context-name", "a context %s, of the cluster %s and the user %s", identity.Quote(name), identity.Quote(other.Cluster), identity.Quote(other.AuthInfo))
+		}
+	}
+
+	merged := existing.DeepCopy()
+	isFirst := len(merged.Contexts) == 0 && len(visible.Contexts) == 0
+	if _, exists := visible.Clusters[context.Cluster]; !exists {
+		merged.Clusters[context.Cluster] = cluster
+	}
+	merged.AuthInfos[context.AuthInfo] = user
+	if kept, exists := merged.Contexts[name]; exists {
+		if context.Namespace != "" {
+			kept.Namespace = context.Namespace
+		}
+	} else {
+		merged.Contexts[name] = context
+	}
+	if setCurrent || isFirst {
+		merged.CurrentContext = name
+	}
+	return merged, nil
+}
+
+func conflict(flag, format string, arguments ...any) error {
+	return outcome.WithHint(
+		fmt.Errorf("the kubeconfig has "+format, arguments...),
+		"nothing was changed; use another name: %s NAME", flag)
+}
+
+// sameCluster says whether two entries are one cluster. An authority that an
+// entry takes from a file is left to the person who wrote it.
+func sameCluster(a, b *clientcmdapi.Cluster) bool {
+	if a.Server != b.Server {
+		return false
+	}
+	return a.CertificateAuthority != "" || bytes.Equal(bytes.TrimSpace(a.CertificateAuthorityData), bytes.TrimSpace(b.CertificateAuthorityData))
+}
+
+// sameUser says whether an entry is an older certificate of the same user, so
+// that a newer one may take its place.
+func sameUser(existing, added *clientcmdapi.AuthInfo) bool {
+	old, err := pki.ParseCertificate(existing.ClientCertificateData)
+	if err != nil {
+		return false
+	}
+	renewed, err := pki.ParseCertificate(added.ClientCertificateData)
+	if err != nil || old.User().Name != renewed.User().Name {
+		return false
+	}
+	// With any other way to log in beside the certificate, the entry is more than
+	// that.
+	only := clientcmdapi.AuthInfo{
+		LocationOfOrigin:      existing.LocationOfOrigin,
+		ClientCertificateData: existing.ClientCertificateData,
+		ClientKeyData:         existing.ClientKeyData,
+		Extensions:            existing.Extensions,
+	}
+	return len(existing.Extensions) == 0 && equality.Semantic.DeepEqual(only, *existing)
+}
+
+// IsOnly says whether a kubeconfig holds nothing but what addition would put
+// there anyway, so that it may be replaced whole. kind and name are of the first
+// entry that would be lost otherwise.
+func IsOnly(existing, addition *clientcmdapi.Config) (kind, name string, only bool) {
+	for cluster := range existing.Clusters {
+		if _, has := addition.Clusters[cluster]; !has {
+			return "cluster", cluster, false
+		}
+	}
+	for user := range existing.AuthInfos {
+		if _, has := addition.AuthInfos[user]; !has {
+			return "user", user, false
+		}
+	}
+	for context := range existing.Contexts {
+		if _, has := addition.Contexts[context]; !has {
+			return "context", context, false
+		}
+	}
+	return "", "", true
+}

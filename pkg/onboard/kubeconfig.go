@@ -1,0 +1,167 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// KubeconfigInput says what a user's kubeconfig is to hold and where it goes.
+type KubeconfigInput struct {
+	// Path is the file to write; "-" hands the kubeconfig back and writes
+	// nothing. Optional: in the user's folder otherwise.
+	Path string
+	// Merge puts the user's entries into the kubeconfig at Path among others,
+	// which stay as they are. Path is required then.
+	Merge bool
+	// Visible is what kubectl sees of all kubeconfig files together. Required
+	// with Merge.
+	Visible *clientcmdapi.Config
+	// SetCurrent makes the user's context the current one of a kubeconfig that
+	// is merged into. Optional.
+	SetCurrent bool
+	// ExternalServer is the address that the user reaches the API server at,
+	// where it is not the one that this program uses. Optional.
+	ExternalServer string
+	// ClusterName, ContextName are the entries' names. Optional: the cluster's
+	// own, and USER@CLUSTER.
+	ClusterName, ContextName string
+	// Namespace is the context's default namespace. Optional.
+	Namespace string
+}
+
+// Fetched is a user's certificate, and where her kubeconfig is.
+type Fetched struct {
+	// User is whom the certificate names.
+	User identity.User
+	// Request is the name of the request object that it came from.
+	Request string
+	// Certificate is what the cluster signed.
+	Certificate *pki.Certificate
+	// LoggedIn says whether the certificate was tried.
+	LoggedIn bool
+	// Context is the context's name in the kubeconfig.
+	Context string
+	// Path is the kubeconfig; "" if it was asked for in hand.
+	Path string
+	// Kubeconfig is the kubeconfig itself where it was asked for in hand. It
+	// holds the private key.
+	Kubeconfig []byte
+}
+
+// destination is where one user's kubeconfig goes.
+type destination struct {
+	KubeconfigInput
+	endpoint kubeconfig.Endpoint
+	names    kubeconfig.Names
+}
+
+func (p *Program) destination(in KubeconfigInput, folder store.Folder, user identity.User) *destination {
+	d := &destination{KubeconfigInput: in, endpoint: p.Cluster.Endpoint()}
+	if d.Path == "" {
+		d.Path = folder.KubeconfigPath()
+	}
+	cluster := d.endpoint.Cluster
+	if in.ClusterName != "" {
+		cluster = in.ClusterName
+	}
+	if in.ExternalServer != "" {
+		d.endpoint.Server = in.ExternalServer
+	}
+	d.names = kubeconfig.NamesFor(user.Name, cluster, in.ContextName)
+	return d
+}
+
+// checkEarly finds what can be found before a wait that may be long.
+func (d *destination) checkEarly() error {
+	if d.Path == "-" || d.Merge {
+		return nil
+	}
+	existing, err := store.ReadFile(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = d.replaced(existing, d.assemble(kubeconfig.Credentials{}))
+	return err
+}
+
+func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {
+	return kubeconfig.Assemble(d.endpoint, credentials, d.names, d.Namespace)
+}
+
+func (d *destination) write(ctx context.Context, credentials kubeconfig.Credentials, fetched *Fetched) (err error) {
+	config := d.assemble(credentials)
+	fetched.Context = config.CurrentContext
+	if d.Path == "-" {
+		fetched.Kubeconfig, err = kubeconfig.Encode(config)
+		return err
+	}
+	change := d.replaced
+	if d.Merge {
+		change = d.merged
+	}
+	fetched.Path = d.Path
+	err = store.UpdateFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return change(existing, config) })
+	if err != nil {
+		return fmt.Errorf("the kubeconfig was not written: %w", err)
+	}
+	return nil
+}
+
+// replaced puts the kubeconfig in the place of an older one of this user's, and
+// of nothing else.
+func (d *destination) replaced(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
+	if existing != nil {
+		const hint = "move it away, or name another place: --out FILE or --dir DIR, or add to it: --merge"
+		old, err := kubeconfig.Decode(existing)
+		if err != nil {
+			return nil, outcome.WithHint(fmt.Errorf("there is a file %q already, and it is no kubeconfig", d.Path), hint)
+		}
+		if kind, name, only := kubeconfig.IsOnly(old, config); !only {
+			return nil, outcome.WithHint(fmt.Errorf("the kubeconfig %q holds the %s %q, which would be lost", d.Path, kind, name), hint)
+		}
+	}
+	return kubeconfig.Encode(config)
+}
+
+// merged adds the user's entries to a kubeconfig.
+func (d *destination) merged(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
+	old := clientcmdapi.NewConfig()
+	if existing != nil {
+		var err error
+		if old, err = kubeconfig.Decode(existing); err != nil {
+			return nil, outcome.WithHint(fmt.Errorf("the file %q is no kubeconfig: %w", d.Path, err), "name another: --kubeconfig FILE")
+		}
+	}
+	merged, err := kubeconfig.Merge(old, d.Visible, config, d.SetCurrent)
+	if err != nil {
+		return nil, err
+	}
+	return kubeconfig.Encode(merged)
+}
+
+// warnOfLoopback says so when a kubeconfig for somebody else holds an address
+// that only this machine reaches.
+func (p *Program) warnOfLoopback(server string) {
+	address, err := url.Parse(server)
+	if err != nil {
+		return
+	}
+	if ip := net.ParseIP(address.Hostname()); address.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		p.Tell(ServerIsLoopback{Server: server})
+	}
+}

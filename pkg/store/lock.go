@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// lockPatience is how long a lock of somebody else's is waited for. kubectl
+// holds its own for milliseconds and never waits.
+const lockPatience = 15 * time.Second
+
+// fileLock is kubectl's own lock on a kubeconfig: a file FILE.lock beside it,
+// created exclusively (client-go tools/clientcmd/loader.go). kubectl can't tell
+// a lock whose holder has died, and leaves it to the person to remove it. Ours
+// can: the holder also has the kernel's lock on the file, and says in it that it
+// is ours. So one whose kernel lock is free is taken over.
+type fileLock struct {
+	path string
+	file *os.File
+}
+
+// acquireLock waits for the lock on a file and takes it.
+func acquireLock(ctx context.Context, path string) (*fileLock, error) {
+	l := &fileLock{path: path + ".lock"}
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for {
+		held, err := l.try()
+		if err != nil {
+			return nil, about(path, err)
+		}
+		if held {
+			return l, nil
+		}
+		// Several that wait for one lock should not all ask at the same moment.
+		pause := time.NewTimer(time.Duration(2+rand.IntN(8)) * time.Millisecond) //nolint:gosec // Nothing secret.
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, outcome.Errorf(outcome.ErrInterrupted, "interrupted while waiting for the lock %q", l.path)
+			}
+			return nil, outcome.WithHint(
+				fmt.Errorf("the file %q is locked by another program (%q has been there for %s)", path, l.path, lockPatience),
+				"if no kubectl is running that writes it, remove the lock: rm %s", identity.PrintableSentence(l.path))
+		case <-pause.C:
+		}
+	}
+}
+
+// try takes the lock if it is free or its holder has died.
+func (l *fileLock) try() (held bool, _ error) {
+	held, err := l.create()
+	if held || err != nil {
+		return held, err
+	}
+	return l.takeOver()
+}
+
+// create makes the lock file such that it appears with its content and its
+// kernel lock at once: a process that is killed in between leaves no lock that
+// nobody can tell from kubectl's.
+func (l *fileLock) create() (held bool, err error) {
+	if _, err := os.Lstat(l.path); err == nil {
+		return false, nil
+	}
+	removeAbandoned(l.path)
+	file, err := os.CreateTemp(filepath.Dir(l.path), temporaryPattern(l.path))
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		_ = os.Remove(file.Name())
+		if !held {
+			_ = file.Close()
+		}
+	}()
+	if _, err := file.WriteString(marker()); err != nil {
+		return false, err
+	}
+	if held, err := holdWhileAlive(file); err != nil || !held {
+		return false, err
+	}
+	err = os.Link(file.Name(), l.path)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		// File systems without hard links.
+		return l.createInPlace()
+	}
+	l.file = file
+	return true, nil
+}
+
+func (l *fileLock) createInPlace() (held bool, _ error) {
+	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	// Only with the kernel's lock may it say that it is ours: whoever finds the
+	// one without the other takes over.
+	if alive, err := holdWhileAlive(file); err == nil && alive {
+		_, err = file.WriteString(marker())
+		if err != nil {
+			return false, errors.Join(err, file.Close(), os.Remove(l.path))
+		}
+	}
+	l.file = file
+	return true, nil
+}
+
+// takeOver takes a lock of this program's whose holder has died.
+func (l *fileLock) takeOver() (held bool, _ error) {
+	file, err := os.OpenFile(l.path, os.O_RDWR, 0)
+	if err != nil {
+		// Released meanwhile, or not ours to open.
+		return false, nil
+	}
+	defer func() {
+		if !held {
+			_ = file.Close()
+		}
+	}()
+	content := make([]byte, len(markerPrefix))
+	if n, _ := file.Read(content); !strings.HasPrefix(string(content[:n]), markerPrefix) {
+		return false, nil
+	}
+	if held, err := holdWhileAlive(file); err != nil || !held {
+		return false, nil
+	}
+	// The holder may have released it, and somebody made another, between the
+	// opening and the locking.
+	opened, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	current, err := os.Lstat(l.path)
+	if err != nil || !os.SameFile(opened, current) {
+		return false, nil
+	}
+	l.file = file
+	return true, nil
+}
+
+// release removes the lock.
+func (l *fileLock) release() error {
+	return errors.Join(os.Remove(l.path), l.file.Close())
+}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// childVariable has the test binary, run again, take a lock and wait to be
+// killed.
+const childVariable = "STORE_TEST_LOCK"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childVariable); path != "" {
+		if _, err := acquireLock(context.Background(), path); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println("locked")
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func TestManyUpdatesAtOnceLoseNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "counter")
+	const many = 40
+	var group sync.WaitGroup
+	for range many {
+		group.Go(func() {
+			err := UpdateFile(t.Context(), path, func(existing []byte) ([]byte, error) {
+				n, _ := strconv.Atoi(string(existing))
+				return []byte(strconv.Itoa(n + 1)), nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if data, err := ReadFile(path); err != nil || string(data) != strconv.Itoa(many) {
+		t.Errorf("the file holds %q, %v; want %d", data, err, many)
+	}
+	onlyFiles(t, filepath.Dir(path), "counter")
+}
+
+func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"="+path)
+	output, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 6)
+	if _, err := output.Read(line); err != nil || string(line) != "locked" {
+		t.Fatalf("the child says %q, %v", line, err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	if content, err := os.ReadFile(path + ".lock"); err != nil || !strings.HasPrefix(string(content), markerPrefix) {
+		t.Fatalf("the lock of the killed process: %q, %v", content, err)
+	}
+	if err := UpdateFile(t.Context(), path, to("x")); err != nil {
+		t.Error(err)
+	}
+	onlyFiles(t, filepath.Dir(path), "config")
+}
+
+func TestKubectlsLockIsHonouredAndNeverBroken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	write(t, path+".lock", "", 0o600)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := UpdateFile(ctx, path, to("x")); !errors.Is(err, outcome.ErrInterrupted) {
+		t.Errorf("%v, want the wait to be interrupted", err)
+	}
+	if _, err := os.Stat(path + ".lock"); err != nil {
+		t.Errorf("the lock is gone: %v", err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the file was written all the same")
+	}
+}
+
+func TestAFailedChangeReleasesTheLockAndChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	write(t, path, "old", 0o600)
+	failure := errors.New("no")
+	if err := UpdateFile(t.Context(), path, func([]byte) ([]byte, error) { return nil, failure }); !errors.Is(err, failure) {
+		t.Errorf("%v, want the change's own error", err)
+	}
+	if data, err := ReadFile(path); err != nil || string(data) != "old" {
+		t.Errorf("the file holds %q, %v", data, err)
+	}
+	onlyFiles(t, filepath.Dir(path), "config")
+}
+
+func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
+	folder := folderOf(t)
+	child := exec.Command(os.Args[0], "-test.run=^$")
+	if err := child.Run(); err != nil {
+		t.Fatal(err)
+	}
+	abandoned := filepath.Join(folder.Directory(), temporaryPrefix(folder.KeyPath())+strconv.Itoa(child.Process.Pid)+".1.tmp")
+	living := filepath.Join(folder.Directory(), temporaryPrefix(folder.KeyPath())+strconv.Itoa(os.Getpid())+".1.tmp")
+	foreign := filepath.Join(folder.Directory(), ".jane.key.elsewhere.1.1.tmp")
+	for _, path := range []string{abandoned, living, foreign} {
+		write(t, path, "secret", 0o600)
+	}
+	if err := folder.CreateKey([]byte("key")); err != nil {
+		t.Fatal(err)
+	}
+	onlyFiles(t, folder.Directory(), filepath.Base(living), filepath.Base(foreign), "jane.key")
+}
+
+func TestALinkThatLeadsNowhereIsWhereTheFileBelongs(t *testing.T) {
+	directory := t.TempDir()
+	if err := os.Symlink("later/config", filepath.Join(directory, "config")); err != nil {
+		t.Fatal(err)
+	}
+	if err := UpdateFile(t.Context(), filepath.Join(directory, "config"), to("x")); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(directory, "later", "config")); err != nil || string(data) != "x" {
+		t.Errorf("the target holds %q, %v", data, err)
+	}
+	onlyFiles(t, directory, "config", "later")
+}
