@@ -110,12 +110,12 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 		fetched.Kubeconfig, err = kubeconfig.Encode(config)
 		return err
 	}
-	change := d.replaced
-	if d.Merge {
-		change = d.merged
-	}
 	fetched.Path = d.Path
-	err = store.UpdateFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return change(existing, config) })
+	if d.Merge {
+		err = store.UpdateSharedFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.merged(existing, config) })
+	} else {
+		err = store.UpdateFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.replaced(existing, config) })
+	}
 	if err != nil {
 		return fmt.Errorf("the kubeconfig was not written: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // ReadFile reads a file that the person named; fs.ErrNotExist if there is none.
@@ -54,4 +55,51 @@ func UpdateFile(ctx context.Context, path string, change func(existing []byte) (
 		return nil
 	}
 	return replace(target, changed)
+}
+
+const (
+	// settleTime is how long a shared file is watched after a change, and
+	// settleInterval how often.
+	settleTime     = 200 * time.Millisecond
+	settleInterval = 20 * time.Millisecond
+)
+
+// UpdateSharedFile is UpdateFile for a file that kubectl may be writing at this
+// very moment. kubectl config reads the file before it takes the lock, and then
+// deletes what it had not seen there (client-go tools/clientcmd ModifyConfig), so
+// that a change made in between is lost. So the file is looked at for a moment
+// longer, and the change is made again where it is gone. change must be the same
+// when it is applied twice.
+func UpdateSharedFile(ctx context.Context, path string, change func(existing []byte) ([]byte, error)) error {
+	var written []byte
+	remember := func(existing []byte) (_ []byte, err error) {
+		written, err = change(existing)
+		return written, err
+	}
+	if err := UpdateFile(ctx, path, remember); err != nil {
+		return err
+	}
+	settled := time.NewTimer(settleTime)
+	defer settled.Stop()
+	tick := time.NewTicker(settleInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-settled.C:
+			return nil
+		case <-tick.C:
+		}
+		if now, err := ReadFile(path); err == nil && bytes.Equal(now, written) {
+			continue
+		}
+		before := written
+		if err := UpdateFile(ctx, path, remember); err != nil {
+			return err
+		}
+		if !bytes.Equal(before, written) {
+			settled.Reset(settleTime)
+		}
+	}
 }
