@@ -24,6 +24,8 @@ type newUserOptions struct {
 	Groups []string
 	// KeyAlgorithm is the kind of a new key. Required; has a default.
 	KeyAlgorithm string
+	// Key is a private key to use in place of a new one. Optional.
+	Key string
 	// Expiration is how long the certificate should be good for. Required; has
 	// a default.
 	Expiration string
@@ -74,10 +76,12 @@ Run again, it finds its key and its request and goes on from there.
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group the user is in; repeat it for several")
 	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
+	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
 	flags.StringVar(&o.Expiration, "expiration", "30d", "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
 	addDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
 	o.fetch.add(flags)
+	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	registerCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
 	return cmd
 }
@@ -100,7 +104,7 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, Lifetime: lifetime}
+	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime}
 	o.narrator = render.NewNarrator(o.streams.ErrOut)
 	o.program, err = o.connect(o.narrator)
 	return err
@@ -108,6 +112,11 @@ func (o *newUserOptions) Complete(arguments []string) error {
 
 // Validate refuses flags that need --approve and were given without it.
 func (o *newUserOptions) Validate() error {
+	if o.Key != "" && o.fetch.flags.Changed("key-algorithm") {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--key and --key-algorithm exclude each other"),
+			"a key that is there has its algorithm")
+	}
 	if given := o.fetch.given(); given != "" && !o.Approve {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),

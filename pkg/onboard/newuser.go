@@ -26,6 +26,9 @@ type NewUserInput struct {
 	// KeyAlgorithm is for a new key; a key that is there already is used
 	// whatever its kind. Required.
 	KeyAlgorithm pki.KeyAlgorithm
+	// KeyFile is a private key to use in place of a new one. It is read, and a
+	// copy is kept in the folder as PKCS#8. Optional.
+	KeyFile string
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
 }
@@ -88,13 +91,22 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 
 // ensureKey reads the user's private key, or makes one.
 func (p *Program) ensureKey(in NewUserInput) (crypto.Signer, []byte, error) {
+	given, err := givenKey(in)
+	if err != nil {
+		return nil, nil, err
+	}
 	key, encoded, err := readKey(in.Folder)
 	created := false
 	if errors.Is(err, fs.ErrNotExist) {
-		key, encoded, created, err = createKey(in)
+		key, encoded, created, err = createKey(in, given)
 	}
 	if err != nil {
 		return nil, nil, err
+	}
+	if given != nil && !pki.SamePublicKey(given.Public(), key.Public()) {
+		return nil, nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--key %q is another key than %q, which is there already", in.KeyFile, in.Folder.KeyPath()),
+			"a key is never replaced; name another folder: --dir DIR")
 	}
 	p.Tell(KeyReady{
 		Path:        in.Folder.KeyPath(),
@@ -105,12 +117,30 @@ func (p *Program) ensureKey(in NewUserInput) (crypto.Signer, []byte, error) {
 	return key, encoded, nil
 }
 
-// createKey makes the key and writes it. Where another run was quicker, that
-// run's key is the one.
-func createKey(in NewUserInput) (_ crypto.Signer, _ []byte, created bool, _ error) {
-	key, err := pki.NewKey(in.KeyAlgorithm)
+// givenKey reads the key that the person named, or returns nil.
+func givenKey(in NewUserInput) (crypto.Signer, error) {
+	if in.KeyFile == "" {
+		return nil, nil
+	}
+	encoded, err := store.ReadSecret(in.KeyFile)
+	var key crypto.Signer
+	if err == nil {
+		key, err = pki.ParseKey(encoded)
+	}
 	if err != nil {
-		return nil, nil, false, err
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--key %q can't be used: %w", in.KeyFile, err),
+			"give a private key in PEM (PKCS#8, PKCS#1 or SEC1) that only you can read, or leave --key out to have one made")
+	}
+	return key, nil
+}
+
+// createKey makes the key, or takes the given one, and writes it. Where another
+// run was quicker, that run's key is the one.
+func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, created bool, err error) {
+	if key == nil {
+		if key, err = pki.NewKey(in.KeyAlgorithm); err != nil {
+			return nil, nil, false, err
+		}
 	}
 	encoded, err := pki.EncodeKey(key)
 	if err != nil {

@@ -74,18 +74,21 @@ func (f Folder) HasKey() bool {
 	return err == nil
 }
 
-// ReadKey reads the private key's bytes. A key that does not exist is
+// ReadKey reads the private key's bytes; see ReadSecret.
+func (f Folder) ReadKey() ([]byte, error) { return ReadSecret(f.KeyPath()) }
+
+// ReadSecret reads a private key's file. One that does not exist is
 // fs.ErrNotExist; one that group or others may read is refused, because it is
 // no secret any more.
-func (f Folder) ReadKey() ([]byte, error) {
-	data, mode, err := read(f.KeyPath())
+func ReadSecret(path string) ([]byte, error) {
+	data, mode, err := read(path)
 	if err != nil {
 		return nil, err
 	}
 	if runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 {
 		return nil, outcome.WithHint(
-			fmt.Errorf("the private key %q can be read by others than its owner (mode %04o)", f.KeyPath(), mode.Perm()),
-			"if nobody else can have read it: chmod 600 %s", identity.PrintableSentence(f.KeyPath()))
+			fmt.Errorf("the private key %q can be read by others than its owner (mode %04o)", path, mode.Perm()),
+			"if nobody else can have read it: chmod 600 %s", identity.PrintableSentence(path))
 	}
 	return data, nil
 }

@@ -161,3 +161,13 @@ func selfSubjectReview(t *testing.T, client kubernetes.Interface) string {
 	}
 	return review.Status.UserInfo.Username
 }
+
+// readIfThere reads a file that may not exist.
+func (s *session) readIfThere(parts ...string) (text string, exists bool) {
+	s.t.Helper()
+	data, err := os.ReadFile(s.path(parts...))
+	if err != nil && !os.IsNotExist(err) {
+		s.t.Fatal(err)
+	}
+	return string(data), err == nil
+}

@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+// killings is how often the program is killed at a random moment.
+const killings = 200
+
+// TestKilledAtRandomMoments kills new-user and fetch --merge and their reruns at
+// random moments, and lets each user's last run end: she logs in, her key is the
+// first one she had, and the kubeconfig has all it had.
+func TestKilledAtRandomMoments(t *testing.T) {
+	s := merging(t)
+	before := s.load("config")
+	whole := duration(t, s, "new-user", "probe", "--dir", "D", "--approve", "--merge")
+
+	killed := 0
+	var users []string
+	for killed < killings {
+		user := fmt.Sprintf("killed-%d", len(users))
+		users = append(users, user)
+		var key string
+		for range 5 {
+			if killAt(t, s, time.Duration(rand.Int64N(int64(whole/2))), "new-user", user, "--dir", "D", "--approve", "--merge") { //nolint:gosec // Nothing secret.
+				killed++
+			}
+			switch now, exists := s.readIfThere("D", user+".key"); {
+			case !exists && key != "":
+				t.Fatalf("%s: the key is gone", user)
+			case exists && key != "" && now != key:
+				t.Fatalf("%s: the key was replaced", user)
+			case exists:
+				key = now
+			}
+		}
+		s.must("new-user", user, "--dir", "D", "--approve")
+		for range 5 {
+			if killAt(t, s, time.Duration(rand.Int64N(int64(whole/4))), "fetch", user, "--dir", "D", "--merge") { //nolint:gosec // Nothing secret.
+				killed++
+			}
+		}
+		s.must("fetch", user, "--dir", "D", "--merge")
+		if now, _ := s.readIfThere("D", user+".key"); key != "" && now != key {
+			t.Fatalf("%s: the key was replaced", user)
+		}
+		if n := countRequestsOf(s, user+"-"); n != 1 {
+			t.Errorf("%s has %d requests, want 1", user, n)
+		}
+		whoami := s.kubectl("--context", user+"@csr-onboard", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+		if whoami.Stdout != user {
+			t.Errorf("%s logs in as %q\n%s", user, whoami.Stdout, whoami.Stderr)
+		}
+	}
+	t.Logf("%d runs of %d users were killed", killed, len(users))
+
+	after := s.load("config")
+	for _, user := range append(users, "probe") {
+		delete(after.AuthInfos, user+"@csr-onboard")
+		delete(after.Contexts, user+"@csr-onboard")
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the kubeconfig lost or gained something:\n%s", diff)
+	}
+	for _, name := range append(temporaryFiles(t, s.path("D")), temporaryFiles(t, s.env.Directory)...) {
+		if strings.HasSuffix(name, ".tmp") {
+			t.Errorf("%s was left", name)
+		}
+	}
+}
+
+// duration is how long an undisturbed run takes.
+func duration(t *testing.T, s *session, arguments ...string) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	s.must(arguments...)
+	return time.Since(begin)
+}
+
+// killAt runs the program and kills it after a while, and says whether it was
+// still running then.
+func killAt(t *testing.T, s *session, after time.Duration, arguments ...string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	err := s.env.Command(ctx, program.Name, arguments...).Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	if exit != nil && exit.Exited() {
+		t.Fatalf("%q ended by itself: %v", arguments, err)
+	}
+	return err != nil
+}
