@@ -18,11 +18,16 @@ const pageSize = 500
 
 // Submit creates a request object. Where one of that name exists already, it
 // returns that one and created is false: whether it is the same request is for
-// the caller to check.
-func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
+// the caller to check. With dryRun the server checks the object and stores
+// nothing.
+func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateSigningRequest, dryRun bool) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
-	stored, err := c.requests.Create(call, object, metav1.CreateOptions{})
+	options := metav1.CreateOptions{}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	stored, err := c.requests.Create(call, object, options)
 	if apierrors.IsAlreadyExists(err) {
 		stored, err := c.Get(ctx, object.Name)
 		return stored, false, err

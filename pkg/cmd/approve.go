@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
@@ -26,6 +25,8 @@ type approveOptions struct {
 	Allow []string
 	// Message goes into the approval. Optional.
 	Message string
+	// Output is the form of what goes to standard output. Optional.
+	Output objectOutput
 
 	names   []string
 	person  *prompt.Person
@@ -33,7 +34,7 @@ type approveOptions struct {
 }
 
 func newApprove(env *environment) *cobra.Command {
-	o := &approveOptions{environment: env}
+	o := &approveOptions{environment: env, Output: newObjectOutput()}
 	cmd := &cobra.Command{
 		Use:   "approve NAME...",
 		Short: "Look at a request and approve exactly what was shown",
@@ -70,6 +71,7 @@ decided by somebody else meanwhile, nothing is done.
 	flags.StringVar(&o.Fingerprint, "fingerprint", "", "approve only a request for the key with this fingerprint, as the user told it")
 	flags.StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
 	flags.StringVar(&o.Message, "message", "", "what to write into the approval")
+	o.Output.add(cmd)
 	registerCompletion(cmd, "allow", request.Allowable())
 	return cmd
 }
@@ -96,6 +98,9 @@ func (o *approveOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME, and there are %d", len(o.names)),
 			"approve them one at a time")
 	}
+	if err := o.Output.validate(); err != nil {
+		return err
+	}
 	return request.CheckAllowable(o.Allow)
 }
 
@@ -108,8 +113,8 @@ func (o *approveOptions) Run(ctx context.Context) error {
 		Message:     o.Message,
 		Confirm:     o.confirm,
 	})
-	for _, object := range approved {
-		if err := o.printLine("%s/%s approved", requestResource, identity.Printable(object.Name)); err != nil {
+	if len(approved) > 0 {
+		if err := o.Output.print(o.streams, "approved", approved...); err != nil {
 			return err
 		}
 	}

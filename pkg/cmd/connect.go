@@ -100,13 +100,3 @@ func (e *environment) printLine(format string, arguments ...any) error {
 	_, err := fmt.Fprintf(e.streams.Out, format+"\n", arguments...)
 	return err
 }
-
-// printFetched writes where the kubeconfig is, or the kubeconfig itself where it
-// was asked for.
-func (e *environment) printFetched(fetched *onboard.Fetched) error {
-	if fetched.Path == "" {
-		_, err := e.streams.Out.Write(fetched.Kubeconfig)
-		return err
-	}
-	return e.printLine("%s", fetched.Path)
-}

@@ -144,6 +144,8 @@ type fetchOptions struct {
 
 	// Directory is where the user's files are. Optional.
 	Directory string
+	// Output is the form of the report on standard output. Optional.
+	Output string
 
 	name    string
 	program *onboard.Program
@@ -167,6 +169,9 @@ Its path is printed, so that this works:
 		Example: `  # Wait for jane's certificate and write her kubeconfig
   kubectl csr-onboard fetch jane
 
+  # Into the kubeconfig that kubectl itself uses, beside what is in it
+  kubectl csr-onboard fetch jane --merge
+
   # Her files are in a folder of their own
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
 		Args: oneName,
@@ -183,6 +188,8 @@ Its path is printed, so that this works:
 	}
 	o.add(cmd.Flags())
 	addDirectoryFlag(cmd.Flags(), &o.Directory)
+	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.ReportFormats(), ", "))
+	registerCompletion(cmd, "output", render.ReportFormats())
 	return cmd
 }
 
@@ -199,6 +206,9 @@ func (o *fetchOptions) Validate() error {
 	if o.name == "" {
 		return outcome.Errorf(outcome.ErrUsage, "the NAME is empty")
 	}
+	if err := validateReport(o.Output, o.Out); err != nil {
+		return err
+	}
 	return o.validate()
 }
 
@@ -212,7 +222,7 @@ func (o *fetchOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.printFetched(fetched)
+	return printFetched(o.streams, o.Output, fetched)
 }
 
 func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {

@@ -33,6 +33,10 @@ type newUserOptions struct {
 	Directory string
 	// Approve approves the request and fetches the kubeconfig as well.
 	Approve bool
+	// DryRun says how much is done. Required; has a default.
+	DryRun dryRunFlag
+	// Output is the form of what goes to standard output. Optional.
+	Output objectOutput
 	// fetch is for what comes after an approval.
 	fetch fetchFlags
 
@@ -42,7 +46,7 @@ type newUserOptions struct {
 }
 
 func newNewUser(env *environment) *cobra.Command {
-	o := &newUserOptions{environment: env}
+	o := &newUserOptions{environment: env, Output: newObjectOutput()}
 	cmd := &cobra.Command{
 		Use:   "new-user NAME",
 		Short: "Make a user's private key and request, and submit the request",
@@ -58,6 +62,9 @@ Run again, it finds its key and its request and goes on from there.
 
   # Two groups, a shorter life, and a folder of one's own
   kubectl csr-onboard new-user jane -g dev -g ops --expiration 8h --dir ./jane
+
+  # The object for another tool to submit; her key and request stay in her folder
+  kubectl csr-onboard new-user jane --group dev --dry-run=client -o yaml
 
   # Everything in one run, for an administrator
   kubectl csr-onboard new-user jane --group dev --approve`,
@@ -80,6 +87,8 @@ Run again, it finds its key and its request and goes on from there.
 	flags.StringVar(&o.Expiration, "expiration", "30d", "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
 	addDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
+	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
+	o.Output.add(cmd)
 	o.fetch.add(flags)
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	registerCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
@@ -104,8 +113,16 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime}
+	dryRun, err := o.DryRun.parse()
+	if err != nil {
+		return err
+	}
+	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
 	o.narrator = render.NewNarrator(o.streams.ErrOut)
+	if dryRun == onboard.DryRunClient {
+		o.program = &onboard.Program{Now: o.now, Tell: o.narrator.Tell}
+		return nil
+	}
 	o.program, err = o.connect(o.narrator)
 	return err
 }
@@ -122,6 +139,20 @@ func (o *newUserOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),
 			"give it to fetch, or add --approve")
 	}
+	switch {
+	case o.Approve && o.input.DryRun != onboard.DryRunNone:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--dry-run and --approve exclude each other"),
+			"a certificate can't be issued for show")
+	case o.Approve:
+		if err := validateReport(o.Output.format(), o.fetch.Out); err != nil {
+			return err
+		}
+	default:
+		if err := o.Output.validate(); err != nil {
+			return err
+		}
+	}
 	return o.fetch.validate()
 }
 
@@ -136,18 +167,23 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return o.printFetched(fetched)
+		return printFetched(o.streams, o.Output.format(), fetched)
 	}
-	object, err := o.program.NewUser(ctx, o.input)
+	object, created, err := o.program.NewUser(ctx, o.input)
 	if err != nil {
 		return err
 	}
-	o.narrator.NextSteps(object, fetchCommand(o.input.User.Name, o.Directory))
-	return o.printLine("%s/%s", requestResource, identity.Printable(object.Name))
+	done := "created"
+	if !created {
+		done = "unchanged"
+	}
+	if o.input.DryRun == onboard.DryRunNone {
+		o.narrator.NextSteps(object, fetchCommand(o.input.User.Name, o.Directory))
+	} else {
+		done += " (" + string(o.input.DryRun) + " dry run)"
+	}
+	return o.Output.print(o.streams, done, object)
 }
-
-// requestResource is how kubectl writes the kind before an object's name.
-const requestResource = "certificatesigningrequest.certificates.k8s.io"
 
 // defaultTimeout is how long fetch waits for a certificate.
 const defaultTimeout = 10 * time.Minute

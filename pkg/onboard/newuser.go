@@ -31,23 +31,30 @@ type NewUserInput struct {
 	KeyFile string
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
+	// DryRun says how much is done. The key and the PKCS#10 request are made in
+	// any case: an object to submit later is worth nothing without its key.
+	// Required.
+	DryRun DryRun
 }
 
 // submission is a request that stands on the cluster, with the key it is for.
 type submission struct {
-	object *certificatesv1.CertificateSigningRequest
-	key    crypto.Signer
-	keyPEM []byte
+	object  *certificatesv1.CertificateSigningRequest
+	created bool
+	key     crypto.Signer
+	keyPEM  []byte
 }
 
 // NewUser makes the user's key and request where they are not there yet,
-// submits the request, and returns the object as the cluster stores it.
-func (p *Program) NewUser(ctx context.Context, in NewUserInput) (*certificatesv1.CertificateSigningRequest, error) {
+// submits the request, and returns the object as the cluster stores it, and
+// whether it was created now. In a client's dry run, it is the object that would
+// be sent, and Cluster is not used.
+func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
 	submitted, err := p.submit(ctx, in)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return submitted.object, nil
+	return submitted.object, submitted.created, nil
 }
 
 func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
@@ -69,7 +76,10 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 	if err != nil {
 		return nil, err
 	}
-	stored, created, err := p.Cluster.Submit(ctx, wanted)
+	if in.DryRun == DryRunClient {
+		return &submission{object: wanted, created: true, key: key, keyPEM: keyPEM}, nil
+	}
+	stored, created, err := p.Cluster.Submit(ctx, wanted, in.DryRun == DryRunServer)
 	if err != nil {
 		return nil, outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
 	}
@@ -77,6 +87,9 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 		if err := p.checkFound(ctx, stored, key.Public(), in.User); err != nil {
 			return nil, err
 		}
+	}
+	if in.DryRun == DryRunServer && created {
+		return &submission{object: stored, created: true, key: key, keyPEM: keyPEM}, nil
 	}
 	p.Tell(RequestReady{
 		Name:           stored.Name,
@@ -86,7 +99,7 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 		AskedLifetime:  in.Lifetime,
 		StoredLifetime: request.LifetimeOf(stored),
 	})
-	return &submission{object: stored, key: key, keyPEM: keyPEM}, nil
+	return &submission{object: stored, created: created, key: key, keyPEM: keyPEM}, nil
 }
 
 // ensureKey reads the user's private key, or makes one.

@@ -132,7 +132,7 @@ func TestNewUserAgainFindsItsKeyAndItsRequest(t *testing.T) {
 	key, request := s.read("D", "erin.key"), s.read("D", "erin.csr")
 
 	second := s.must("new-user", "erin", "-g", "dev", "--dir", "D")
-	if first.Stdout != second.Stdout {
+	if objectName(first.Stdout) != objectName(second.Stdout) {
 		t.Errorf("the second run made %q, the first %q", second.Stdout, first.Stdout)
 	}
 	for _, text := range []string{"using the private key that is there", "that is there: pending"} {

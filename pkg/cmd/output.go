@@ -1,0 +1,133 @@
+package cmd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// objectOutput is the -o of commands whose data are request objects: kubectl's
+// own formats, through cli-runtime's printers.
+type objectOutput struct {
+	flags *genericclioptions.PrintFlags
+}
+
+func newObjectOutput() objectOutput {
+	scheme := runtime.NewScheme()
+	// It fails only for types that are registered twice.
+	_ = certificatesv1.AddToScheme(scheme)
+	return objectOutput{flags: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme)}
+}
+
+func (o objectOutput) add(cmd *cobra.Command) { o.flags.AddFlags(cmd) }
+
+// format is what -o says; "" is a line for people.
+func (o objectOutput) format() string { return *o.flags.OutputFormat }
+
+func (o objectOutput) validate() error {
+	if _, err := o.flags.ToPrinter(); err != nil {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", o.format(), err),
+			"for example: -o yaml, -o json, -o name, -o jsonpath={.metadata.name}")
+	}
+	return nil
+}
+
+// print writes the objects. Without a format, each is a line that says what was
+// done. Names are escaped in lines for people, which may be on a terminal.
+func (o objectOutput) print(streams genericiooptions.IOStreams, done string, objects ...*certificatesv1.CertificateSigningRequest) error {
+	switch strings.ToLower(o.format()) {
+	case "":
+		for _, object := range objects {
+			if _, err := fmt.Fprintf(streams.Out, "%s/%s %s\n", requestResource, identity.Printable(object.Name), done); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "name":
+		for _, object := range objects {
+			if _, err := fmt.Fprintf(streams.Out, "%s/%s\n", requestResource, identity.Printable(object.Name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	printer, err := o.flags.ToPrinter()
+	if err != nil {
+		return err
+	}
+	if len(objects) == 1 {
+		return printer.PrintObj(objects[0], streams.Out)
+	}
+	list := &certificatesv1.CertificateSigningRequestList{}
+	for _, object := range objects {
+		list.Items = append(list.Items, *object)
+	}
+	return printer.PrintObj(list, streams.Out)
+}
+
+// requestResource is how kubectl writes the kind before an object's name.
+const requestResource = "certificatesigningrequest.certificates.k8s.io"
+
+// validateReport says whether -o names a form that a fetched kubeconfig's report
+// has.
+func validateReport(format, out string) error {
+	switch {
+	case format == "":
+		return nil
+	case !slices.Contains(render.ReportFormats(), format):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "-o %q is no form of this command's report", format),
+			"use one of %s, or leave it out for the kubeconfig's path", strings.Join(render.ReportFormats(), ", "))
+	case out == "-":
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--out - and -o %s both want standard output", format),
+			"write the kubeconfig to a file: --out FILE")
+	}
+	return nil
+}
+
+// printFetched writes where the kubeconfig is, a report about it, or the
+// kubeconfig itself where it was asked for.
+func printFetched(streams genericiooptions.IOStreams, format string, fetched *onboard.Fetched) error {
+	var err error
+	switch {
+	case format != "":
+		err = render.Report(streams.Out, format, fetched)
+	case fetched.Path == "":
+		_, err = streams.Out.Write(fetched.Kubeconfig)
+	default:
+		_, err = fmt.Fprintln(streams.Out, fetched.Path)
+	}
+	return err
+}
+
+// dryRunFlag is kubectl's own --dry-run.
+type dryRunFlag struct {
+	value string
+}
+
+func (f *dryRunFlag) add(flags *pflag.FlagSet, usage string) {
+	flags.StringVar(&f.value, "dry-run", string(onboard.DryRunNone), usage)
+}
+
+func (f *dryRunFlag) parse() (onboard.DryRun, error) {
+	for _, known := range onboard.DryRuns() {
+		if f.value == string(known) {
+			return known, nil
+		}
+	}
+	return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--dry-run %q is none of none, client and server", f.value),
+		"for example: --dry-run=client -o yaml")
+}
