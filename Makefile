@@ -35,6 +35,15 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 test-unit: ## Run the quick tests, without a control plane
 	go test ./...
 
+# PACKAGE:TARGET of every fuzz test.
+FUZZ := identity:FuzzFileName identity:FuzzPrintable pki:FuzzParseKey pki:FuzzParseRequest pki:FuzzParseCertificate \
+	request:FuzzReview kubeconfig:FuzzMergeLosesNothing
+FUZZTIME ?= 10s
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZTIME each; what is found is kept under testdata/fuzz
+	@for target in $(FUZZ); do go test ./pkg/$${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; done
+
 .PHONY: lint
 lint: ## Check formatting, vet, linters, and drift of go.mod and go.sum
 	@go -C .ci/tools build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -147,8 +147,9 @@ type fetchOptions struct {
 	// Output is the form of the report on standard output. Optional.
 	Output string
 
-	name    string
-	program *onboard.Program
+	name     string
+	narrator *render.Narrator
+	program  *onboard.Program
 }
 
 func newFetch(env *environment) *cobra.Command {
@@ -196,8 +197,9 @@ Its path is printed, so that this works:
 // Complete prepares the connection.
 func (o *fetchOptions) Complete(arguments []string) error {
 	o.name = arguments[0]
+	o.narrator = render.NewNarrator(o.streams.ErrOut)
 	var err error
-	o.program, err = o.connect(render.NewNarrator(o.streams.ErrOut))
+	o.program, err = o.connect(o.narrator)
 	return err
 }
 
@@ -214,6 +216,7 @@ func (o *fetchOptions) Validate() error {
 
 // Run waits, checks and writes.
 func (o *fetchOptions) Run(ctx context.Context) error {
+	defer o.narrator.Close()
 	in, err := o.input(o.environment, o.name, o.Directory)
 	if err != nil {
 		return err

@@ -158,6 +158,7 @@ func (o *newUserOptions) Validate() error {
 
 // Run submits the request and, with --approve, sees it through.
 func (o *newUserOptions) Run(ctx context.Context) error {
+	defer o.narrator.Close()
 	if o.Approve {
 		in, err := o.fetch.input(o.environment, o.input.User.Name, o.Directory)
 		if err != nil {

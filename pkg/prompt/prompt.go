@@ -11,8 +11,10 @@ import (
 	"io"
 
 	"github.com/AlecAivazis/survey/v2"
+	"github.com/AlecAivazis/survey/v2/core"
 	"github.com/AlecAivazis/survey/v2/terminal"
 	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 // Person is somebody who can be asked.
@@ -44,6 +46,8 @@ func IsTerminal(stream any) bool {
 // Confirm asks a question that is answered with yes or no; just Enter, and
 // Ctrl-C, are no.
 func (p *Person) Confirm(question string) (bool, error) {
+	// survey's one switch for colours; they are as kubectl has them.
+	core.DisableColor = !printers.AllowsColorOutput(p.err)
 	yes := false
 	err := survey.AskOne(&survey.Confirm{Message: question, Default: false}, &yes,
 		survey.WithStdio(p.in, p.err, p.err))

@@ -13,6 +13,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -22,11 +23,25 @@ import (
 // Narrator tells a person what happens, a line or a few for each event.
 type Narrator struct {
 	out io.Writer
+	// animated says that a wait is shown by a line that changes.
+	animated bool
+	live     *liveLine
 }
 
 // NewNarrator makes a narrator that writes to standard error, or wherever else
-// narration goes.
-func NewNarrator(out io.Writer) *Narrator { return &Narrator{out: out} }
+// narration goes. On a terminal that knows escape sequences a wait is a line that
+// changes; elsewhere it is a line for each change of state.
+func NewNarrator(out io.Writer) *Narrator {
+	return &Narrator{out: out, animated: printers.AllowsColorOutput(out)}
+}
+
+// Close removes what the narrator left on the screen that was not to stay.
+func (n *Narrator) Close() {
+	if n.live != nil {
+		n.live.end()
+		n.live = nil
+	}
+}
 
 // Tell writes one event.
 func (n *Narrator) Tell(event onboard.Event) {
@@ -109,12 +124,22 @@ func (n *Narrator) waiting(e onboard.StillWaiting) {
 		n.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
 		n.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
 		n.say("  - the controller manager may not update certificatesigningrequests/status")
-		n.say("still waiting")
+		n.wait("still waiting for the certificate of %s", name)
 	case request.StateOf(e.Sighting.Object) == request.Pending:
-		n.say("waiting for an administrator to approve %s", name)
+		n.wait("waiting for an administrator to approve %s", name)
 	default:
-		n.say("%s is %s, waiting for its certificate", name, strings.ToLower(string(request.StateOf(e.Sighting.Object))))
+		n.wait("%s is %s, waiting for its certificate", name, strings.ToLower(string(request.StateOf(e.Sighting.Object))))
 	}
+}
+
+// wait says what is waited for, for as long as nothing else is said.
+func (n *Narrator) wait(format string, arguments ...any) {
+	if !n.animated {
+		n.say(format, arguments...)
+		return
+	}
+	n.Close()
+	n.live = startLiveLine(n.out, fmt.Sprintf(format, arguments...))
 }
 
 // signersTolerance is what a signer may add to or take from a lifetime by
@@ -144,6 +169,7 @@ func inParentheses(text string) string {
 }
 
 func (n *Narrator) say(format string, arguments ...any) {
+	n.Close()
 	// Narration that can't be written is nobody's business to hear about.
 	_, _ = fmt.Fprintf(n.out, format+"\n", arguments...)
 }
