@@ -215,12 +215,16 @@ func TestAServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 	s.must("new-user", "cleo", "--dir", "D")
 	fetch := start(s, "fetch", "cleo", "--dir", "D")
 	fetch.until(waitingForApproval)
-	if err := plane.StopComponent(controlplane.APIServer); err != nil {
-		t.Fatal(err)
+	for _, component := range []controlplane.Component{controlplane.APIServer, controlplane.Etcd} {
+		if err := plane.StopComponent(component); err != nil {
+			t.Fatal(err)
+		}
 	}
 	fetch.until("the API server can't be asked just now")
-	if err := plane.StartComponent(t.Context(), controlplane.APIServer); err != nil {
-		t.Fatal(err)
+	for _, component := range []controlplane.Component{controlplane.Etcd, controlplane.APIServer} {
+		if err := plane.StartComponent(t.Context(), component); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.must("approve", "cleo", "--yes")
 	if result := fetch.end(); result.Code != 0 {

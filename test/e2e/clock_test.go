@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+func TestAClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
+	for _, test := range []struct {
+		user string
+		off  time.Duration
+		want string
+	}{
+		{"clock-behind", -time.Hour, "is not valid before "},
+		{"clock-ahead", time.Hour, "the certificate ended "},
+	} {
+		t.Run(test.user, func(t *testing.T) {
+			s := newSession(t, shared)
+			folder, err := store.UserFolder(s.path("D"), "", test.user)
+			if err != nil {
+				t.Fatal(err)
+			}
+			off := test.off
+			program := &onboard.Program{
+				Cluster: connect(t, s),
+				Now:     func() time.Time { return time.Now().Add(off) },
+				Tell:    func(onboard.Event) {},
+			}
+			input := onboard.NewUserInput{
+				User: identity.User{Name: test.user}, Folder: folder, KeyAlgorithm: pki.DefaultKeyAlgorithm,
+				Lifetime: request.MinimumLifetime, DryRun: onboard.DryRunNone,
+			}
+			fetch := onboard.FetchInput{
+				Name: test.user, FolderOf: func(string) (store.Folder, error) { return folder, nil },
+				Timeout: patience, VerifyLogin: true, Resume: "fetch",
+			}
+			_, err = program.NewUserApproved(t.Context(), input, fetch)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "and this machine's clock says ") {
+				t.Errorf("%v, want %q and both times in it", err, test.want)
+			}
+			if _, err := os.Stat(folder.KubeconfigPath()); !os.IsNotExist(err) {
+				t.Error("a kubeconfig was written")
+			}
+			off = 0
+			if _, err := program.Fetch(t.Context(), fetch); err != nil {
+				t.Errorf("with the clock set right: %v", err)
+			}
+		})
+	}
+}
