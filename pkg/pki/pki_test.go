@@ -104,7 +104,7 @@ func TestParseKeySaysWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // To be refused.
 	if err != nil {
 		t.Fatal(err)
 	}
