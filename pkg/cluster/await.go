@@ -30,6 +30,9 @@ type Sighting struct {
 const (
 	// pollInterval is how often an identity that may get and not watch asks.
 	pollInterval = time.Second
+	// streamTime is how long the server is asked to keep one stream open. A
+	// stream that has silently died is noticed by then at the latest.
+	streamTime = 5 * time.Minute
 	// signerPatience is how long a signer normally has answered by: the
 	// controller manager takes milliseconds, and seconds when many are waiting.
 	signerPatience = 5 * time.Second
@@ -75,15 +78,15 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 	}
 	for {
 		if mayWatch {
-			issued, err := w.watch(ctx)
+			issued, ending, trouble := w.watch(ctx)
 			switch {
-			case issued:
-				return w.last, nil
-			case apierrors.IsForbidden(err):
+			case issued || ending != nil:
+				return w.last, ending
+			case apierrors.IsForbidden(trouble):
 				mayWatch = false
-			case err != nil && !isTransient(err):
-				return nil, err
-			case err == nil:
+			case trouble != nil && !isTransient(trouble):
+				return nil, w.client.explain(ctx, trouble, w.doing())
+			case trouble == nil:
 				next = pause
 			}
 		}
@@ -103,45 +106,52 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 		case apierrors.IsNotFound(err):
 			return nil, w.deleted()
 		case !isTransient(err):
-			return nil, w.client.explain(ctx, err, fmt.Sprintf("watch the certificate signing request %q", w.from.Name))
+			return nil, w.client.explain(ctx, err, w.doing())
 		default:
 			w.tell(Sighting{Object: w.last, Trouble: err})
 		}
 	}
 }
 
+func (w *waiting) doing() string {
+	return fmt.Sprintf("watch the certificate signing request %q", w.from.Name)
+}
+
 // watch follows the object from the version last seen until the certificate is
-// there, an ending is reached, or the stream breaks off (false, nil).
-func (w *waiting) watch(ctx context.Context) (issued bool, _ error) {
+// there, an ending is reached, or the stream breaks off: with trouble, or without
+// where its time is up.
+func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error) {
+	seconds := int64(streamTime / time.Second)
 	stream, err := w.client.requests.Watch(ctx, metav1.ListOptions{
 		FieldSelector:   fields.OneTermEqualSelector("metadata.name", w.from.Name).String(),
 		ResourceVersion: w.last.ResourceVersion,
+		TimeoutSeconds:  &seconds,
 	})
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	defer stream.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return false, nil
+			return false, nil, nil
 		case <-w.unsigned.C:
 			w.tell(Sighting{Object: w.last, Unsigned: true})
 		case event, open := <-stream.ResultChan():
 			if !open {
-				return false, nil
+				return false, nil, nil
 			}
 			object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
 			if !isRequest {
 				// An error, mostly 410 Gone: get the object afresh.
-				return false, apierrors.FromObject(event.Object)
+				return false, nil, apierrors.FromObject(event.Object)
 			}
-			issued, err := w.judge(object, false)
-			if issued || err != nil {
-				return issued, err
+			issued, ending := w.judge(object, false)
+			if issued || ending != nil {
+				return issued, ending, nil
 			}
 			if event.Type == watch.Deleted {
-				return false, w.deletedOrReplaced(ctx)
+				return false, w.deletedOrReplaced(ctx), nil
 			}
 		}
 	}

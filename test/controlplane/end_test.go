@@ -39,7 +39,7 @@ func TestWhateverEndsItsOwnerEndsThePlane(t *testing.T) {
 	} {
 		t.Run("the test "+end.way, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "started.json")
-			child := exec.Command(os.Args[0], "-test.run=^TestChildThatEnds$", "-test.v") //nolint:gosec // This test binary.
+			child := exec.Command(os.Args[0], "-test.run=^TestChildThatEnds$", "-test.v")
 			child.Env = append(os.Environ(), endVariable+"="+end.way, startedVariable+"="+file)
 			var output bytes.Buffer
 			child.Stdout, child.Stderr = &output, &output
@@ -89,7 +89,7 @@ func TestChildThatEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(os.Getenv(startedVariable), data, 0o600); err != nil { //nolint:gosec // The parent test names it.
+	if err := os.WriteFile(os.Getenv(startedVariable), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	switch way {

@@ -74,7 +74,7 @@ func newCache(t *testing.T) string {
 }
 
 func command(ctx context.Context, cache string, arguments ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, os.Args[0], arguments...) //nolint:gosec // This test binary.
+	command := exec.CommandContext(ctx, os.Args[0], arguments...)
 	command.Env = append(os.Environ(), mainVariable+"=1", "XDG_CACHE_HOME="+cache)
 	return command
 }
