@@ -262,3 +262,24 @@ func TestAFolderInAFilesPlaceIsSaid(t *testing.T) {
 		t.Errorf("%v, hint %q", err, outcome.Hint(err))
 	}
 }
+
+func TestAReplacedFileKeepsItsOwner(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may give a file away")
+	}
+	path := filepath.Join(t.TempDir(), "config")
+	write(t, path, "old", 0o600)
+	if err := os.Chown(path, 12345, 23456); err != nil {
+		t.Fatal(err)
+	}
+	if err := UpdateFile(t.Context(), path, to("new")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := fmt.Sprintf("%+v", info.Sys()); !strings.Contains(owner, "Uid:12345 Gid:23456") {
+		t.Errorf("the file belongs to %s", owner)
+	}
+}

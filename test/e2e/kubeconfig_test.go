@@ -36,7 +36,12 @@ func (s *session) write(name, text string) {
 
 func (s *session) load(name string) *clientcmdapi.Config {
 	s.t.Helper()
-	config, err := clientcmd.LoadFromFile(s.path(name))
+	return s.loadFrom(s.path(name))
+}
+
+func (s *session) loadFrom(path string) *clientcmdapi.Config {
+	s.t.Helper()
+	config, err := clientcmd.LoadFromFile(path)
 	if err != nil {
 		s.t.Fatal(err)
 	}

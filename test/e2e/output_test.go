@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
@@ -125,4 +128,38 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		t.Error("the lock was left")
 	}
 	s.must("fetch", "full", "--dir", "D", "--merge")
+}
+
+func TestAnAdministratorWhoLogsInByAPluginCanDoAllOfIt(t *testing.T) {
+	s := newSession(t, shared)
+	admin := s.loadFrom(shared.Kubeconfig)
+	user := admin.AuthInfos["administrator"]
+	credential, err := json.Marshal(map[string]any{
+		"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+		"status": map[string]string{"clientCertificateData": string(user.ClientCertificateData), "clientKeyData": string(user.ClientKeyData)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("credential.json", string(credential))
+	s.write("login.sh", "#!/bin/sh\nwhile IFS= read -r line; do printf '%s\\n' \"$line\"; done <"+s.path("credential.json")+"\nprintf '%s\\n' \"$line\"\n")
+	if err := os.Chmod(s.path("login.sh"), 0o700); err != nil { //nolint:gosec // A program.
+		t.Fatal(err)
+	}
+	admin.AuthInfos["administrator"] = &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
+		APIVersion: "client.authentication.k8s.io/v1", Command: s.path("login.sh"), InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
+	}}
+	if err := clientcmd.WriteToFile(*admin, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	s.env.Kubeconfig = s.path("config")
+	s.must("new-user", "plugged", "--approve", "--merge", "--dir", "D")
+	after := s.load("config")
+	if exec := after.AuthInfos["administrator"].Exec; exec == nil || exec.Command != s.path("login.sh") {
+		t.Error("the administrator's own way to log in was lost")
+	}
+	whoami := s.kubectl("--context", "plugged@csr-onboard", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
+	if whoami.Stdout != "plugged" {
+		t.Errorf("whoami says %q\n%s", whoami.Stdout, whoami.Stderr)
+	}
 }

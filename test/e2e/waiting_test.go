@@ -231,3 +231,32 @@ func TestAServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 		t.Errorf("exit code %d\n%s", result.Code, result.Stderr)
 	}
 }
+
+func TestACollectedRequestIsSubmittedAgainWithTheSameKey(t *testing.T) {
+	s := newSession(t, shared)
+	name := objectName(s.must("new-user", "gone", "--dir", "D").Stdout)
+	key := s.read("D", "gone.key")
+	remove(t, s, name)
+	s.check(s.run("fetch", "gone", "--dir", "D"), expect{4, []string{"there is no certificate signing request " + `"` + name + `"`, "has been collected", "run new-user again"}})
+	if again := objectName(s.must("new-user", "gone", "--dir", "D").Stdout); again != name {
+		t.Errorf("the second request is %q, the first was %q", again, name)
+	}
+	if string(s.read("D", "gone.key")) != string(key) {
+		t.Error("the key was replaced")
+	}
+}
+
+// TestConnectionsThatKeepBreakingAreSurvived waits through a relay that cuts
+// every connection after a moment.
+func TestConnectionsThatKeepBreakingAreSurvived(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "relayed", "--dir", "D")
+	relay := newCuttingRelay(t, strings.TrimPrefix(shared.Server, "https://"), 100*time.Millisecond)
+	fetch := start(s, "fetch", "relayed", "--dir", "D", "--server", "https://"+relay.address, "--verify-login=false")
+	fetch.until(waitingForApproval)
+	relay.awaitCuts(5)
+	s.must("approve", "relayed", "--yes")
+	if result := fetch.end(); result.Code != 0 {
+		t.Errorf("exit code %d\n%s", result.Code, result.Stderr)
+	}
+}
