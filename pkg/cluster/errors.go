@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -29,7 +28,6 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 		unknownAuthority x509.UnknownAuthorityError
 		hostname         x509.HostnameError
 		invalid          x509.CertificateInvalidError
-		alert            tls.AlertError
 		dial             *net.OpError
 		request          *url.Error
 	)
@@ -49,7 +47,8 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: the certificate of %s is not trusted: %w", doing, server, bare(err)),
 			"check the cluster's entry in the kubeconfig: certificate-authority-data, or --certificate-authority FILE")
-	case errors.As(err, &alert):
+	case errors.As(err, &dial) && dial.Op == "remote error":
+		// A TLS alert, as crypto/tls wraps it.
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: %s refused the connection's credentials: %w", doing, server, bare(err)),
 			"the client certificate may have expired or be another cluster's")

@@ -6,6 +6,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 
@@ -44,7 +45,9 @@ func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateS
 // outcome.ErrNotFound.
 func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
 	object, err := c.get(ctx, name)
-	if apierrors.IsNotFound(err) {
+	// A user's name may be one that no object can have, such as "a/b", for which
+	// client-go asks nobody.
+	if apierrors.IsNotFound(err) || len(path.IsValidPathSegmentName(name)) > 0 {
 		return nil, outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request %q on %s", name, c.endpoint.Server)
 	}
 	return object, c.explain(ctx, err, fmt.Sprintf("get the certificate signing request %q", name))

@@ -83,6 +83,10 @@ type KubeconfigWritten struct {
 // that only this machine reaches.
 type ServerIsLoopback struct{ Server string }
 
+// ServerNotVerified says that the kubeconfig has its user not check the server's
+// certificate, as the one that it was made from.
+type ServerNotVerified struct{ Server string }
+
 func (NameWarned) isEvent()        {}
 func (KeyReady) isEvent()          {}
 func (RequestReady) isEvent()      {}
@@ -95,3 +99,4 @@ func (CertificateIssued) isEvent() {}
 func (LoggedIn) isEvent()          {}
 func (KubeconfigWritten) isEvent() {}
 func (ServerIsLoopback) isEvent()  {}
+func (ServerNotVerified) isEvent() {}

@@ -145,9 +145,7 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 		}
 		fetched.LoggedIn = true
 	}
-	if issued.Spec.Username != user.Name {
-		p.warnOfLoopback(destination.endpoint.Server)
-	}
+	p.warnOf(destination.endpoint, issued.Spec.Username != user.Name)
 	if err := destination.write(ctx, credentials, fetched); err != nil {
 		return nil, err
 	}

@@ -154,14 +154,18 @@ func (d *destination) merged(existing []byte, config *clientcmdapi.Config) ([]by
 	return kubeconfig.Encode(merged)
 }
 
-// warnOfLoopback says so when a kubeconfig for somebody else holds an address
-// that only this machine reaches.
-func (p *Program) warnOfLoopback(server string) {
-	address, err := url.Parse(server)
-	if err != nil {
+// warnOf says what its user should know about an endpoint: that the server's
+// certificate is not checked, and, where the kubeconfig is for somebody else, that
+// its address is one that only this machine reaches.
+func (p *Program) warnOf(endpoint kubeconfig.Endpoint, forSomebodyElse bool) {
+	if endpoint.InsecureSkipVerify {
+		p.Tell(ServerNotVerified{Server: endpoint.Server})
+	}
+	address, err := url.Parse(endpoint.Server)
+	if err != nil || !forSomebodyElse {
 		return
 	}
 	if ip := net.ParseIP(address.Hostname()); address.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
-		p.Tell(ServerIsLoopback{Server: server})
+		p.Tell(ServerIsLoopback{Server: endpoint.Server})
 	}
 }

@@ -71,6 +71,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.issued(e)
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
+	case onboard.ServerNotVerified:
+		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
 	case onboard.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case onboard.KubeconfigWritten:

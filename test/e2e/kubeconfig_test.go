@@ -207,3 +207,17 @@ func TestSixteenAtOnceMergeIntoOneKubeconfigBesideKubectl(t *testing.T) {
 		t.Error("the lock was left")
 	}
 }
+
+func TestAnUncheckedServerIsWarnedOf(t *testing.T) {
+	s := merging(t)
+	config := s.load("config")
+	config.Clusters["csr-onboard"].CertificateAuthorityData = nil
+	config.Clusters["csr-onboard"].InsecureSkipTLSVerify = true
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	result := s.must("new-user", "unchecked", "--approve", "--dir", "D")
+	if !strings.Contains(result.Stderr, "is not checked, here and in the new kubeconfig") {
+		t.Errorf("the unchecked server is not warned of:\n%s", result.Stderr)
+	}
+}
