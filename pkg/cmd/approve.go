@@ -54,16 +54,8 @@ decided by somebody else meanwhile, nothing is done.
 
   # Without a question, in a script
   kubectl csr-onboard approve jane --yes`,
-		Args: someNames,
-		RunE: func(cmd *cobra.Command, arguments []string) error {
-			if err := o.Complete(arguments); err != nil {
-				return err
-			}
-			if err := o.Validate(); err != nil {
-				return err
-			}
-			return o.Run(cmd.Context())
-		},
+		Args:              someNames,
+		RunE:              inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()

@@ -175,16 +175,8 @@ Its path is printed, so that this works:
 
   # Her files are in a folder of their own
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
-		Args: oneName,
-		RunE: func(cmd *cobra.Command, arguments []string) error {
-			if err := o.Complete(arguments); err != nil {
-				return err
-			}
-			if err := o.Validate(); err != nil {
-				return err
-			}
-			return o.Run(cmd.Context())
-		},
+		Args:              oneName,
+		RunE:              inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.add(cmd.Flags())

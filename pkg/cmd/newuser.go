@@ -68,16 +68,8 @@ Run again, it finds its key and its request and goes on from there.
 
   # Everything in one run, for an administrator
   kubectl csr-onboard new-user jane --group dev --approve`,
-		Args: oneName,
-		RunE: func(cmd *cobra.Command, arguments []string) error {
-			if err := o.Complete(arguments); err != nil {
-				return err
-			}
-			if err := o.Validate(); err != nil {
-				return err
-			}
-			return o.Run(cmd.Context())
-		},
+		Args:              oneName,
+		RunE:              inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()

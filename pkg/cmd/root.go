@@ -111,6 +111,27 @@ func (e *environment) userAgent() string {
 	return fmt.Sprintf("kubectl-csr_onboard/%s (%s/%s)", e.build.Version, runtime.GOOS, runtime.GOARCH)
 }
 
+// steps are the three steps of a command: Complete reads the arguments and the
+// environment, Validate only looks, Run does it.
+type steps interface {
+	Complete(arguments []string) error
+	Validate() error
+	Run(ctx context.Context) error
+}
+
+// inSteps runs a command's steps up to the first that fails.
+func inSteps(s steps) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, arguments []string) error {
+		if err := s.Complete(arguments); err != nil {
+			return err
+		}
+		if err := s.Validate(); err != nil {
+			return err
+		}
+		return s.Run(cmd.Context())
+	}
+}
+
 // noArguments refuses arguments where a command was meant, with a suggestion.
 func noArguments(cmd *cobra.Command, arguments []string) error {
 	if len(arguments) == 0 {
