@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
@@ -27,7 +28,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		fmt.Println("locked")
-		select {}
+		// No bare select: where nothing else could ever run, Go ends the program.
+		<-time.After(time.Hour)
 	}
 	os.Exit(m.Run())
 }
