@@ -83,27 +83,27 @@ func (c *Client) Each(ctx context.Context, visit func(*certificatesv1.Certificat
 	}
 }
 
-// attemptsToApprove bounds how often an approval is sent again because labels
-// or annotations of the object moved meanwhile.
-const attemptsToApprove = 10
+// attemptsToDecide bounds how often a decision is sent again because labels or
+// annotations of the object moved meanwhile.
+const attemptsToDecide = 10
 
-// Approve approves the object that was reviewed, and no other: the update
-// carries its UID and resourceVersion. Where only metadata moved meanwhile, the
-// new version is checked against the review and approved; where the object was
+// Decide writes a decision into the object that was reviewed, and no other: the
+// update carries its UID and resourceVersion. Where only metadata moved meanwhile,
+// the new version is checked against the review and decided; where the object was
 // deleted, made again, or decided by somebody else, the error is an
 // outcome.ErrChanged and nothing was done.
-func (c *Client) Approve(ctx context.Context, review *request.Review, message string) (*certificatesv1.CertificateSigningRequest, error) {
+func (c *Client) Decide(ctx context.Context, review *request.Review, decision request.Decision, message string) (*certificatesv1.CertificateSigningRequest, error) {
 	current := review.Object
-	doing := fmt.Sprintf("approve the certificate signing request %q", current.Name)
-	for range attemptsToApprove {
+	doing := fmt.Sprintf("%s the certificate signing request %q", decision.Verb, current.Name)
+	for range attemptsToDecide {
 		call, cancel := c.bounded(ctx)
-		approved, err := c.requests.UpdateApproval(call, current.Name, request.Approve(current, message), metav1.UpdateOptions{})
+		decided, err := c.requests.UpdateApproval(call, current.Name, decision.Apply(current, message), metav1.UpdateOptions{})
 		cancel()
 		if apierrors.IsForbidden(err) {
 			return nil, outcome.WithHint(c.explain(ctx, err, doing), needToApprove)
 		}
 		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			return approved, c.explain(ctx, err, doing)
+			return decided, c.explain(ctx, err, doing)
 		}
 		current, err = c.get(ctx, current.Name)
 		if apierrors.IsNotFound(err) {
@@ -116,6 +116,6 @@ func (c *Client) Approve(ctx context.Context, review *request.Review, message st
 			return nil, err
 		}
 	}
-	return nil, outcome.WithHint(fmt.Errorf("could not %s: it changes faster than it can be approved", doing),
+	return nil, outcome.WithHint(fmt.Errorf("could not %s: it changes faster than it can be decided", doing),
 		"find out who keeps changing it: kubectl get csr -w")
 }

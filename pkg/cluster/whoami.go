@@ -49,14 +49,14 @@ func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, 
 	return client.WhoAmI(ctx)
 }
 
-// needToApprove names the two rights that an approval takes (Kubernetes
+// needToApprove names the two rights that an approval and a denial take (Kubernetes
 // plugin/pkg/admission/certificates/approval).
 const needToApprove = `it takes "update" on certificatesigningrequests/approval and "approve" on signers named ` + request.Signer + `; ask a cluster administrator`
 
-// CheckMayApprove asks the server whether this client may approve requests for
-// the program's signer, before anything is made or shown. A server that won't
+// CheckMayDecide asks the server whether this client may decide about requests
+// for the program's signer, before anything is made or shown. A server that won't
 // answer the question is taken for a yes: the approval itself will tell.
-func (c *Client) CheckMayApprove(ctx context.Context) error {
+func (c *Client) CheckMayDecide(ctx context.Context) error {
 	needed := []authorizationv1.ResourceAttributes{
 		{Group: "certificates.k8s.io", Resource: "certificatesigningrequests", Subresource: "approval", Verb: "update"},
 		{Group: "certificates.k8s.io", Resource: "signers", Name: request.Signer, Verb: "approve"},
@@ -90,7 +90,7 @@ func (c *Client) CheckMayApprove(ctx context.Context) error {
 	switch {
 	case denied:
 		return outcome.WithHint(
-			fmt.Errorf("you may not approve certificate signing requests on %s", c.endpoint.Server), needToApprove)
+			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.endpoint.Server), needToApprove)
 	case failed != nil && !isAnswer(failed):
 		return c.explain(ctx, failed, "ask what you may do")
 	}

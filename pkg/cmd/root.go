@@ -100,8 +100,10 @@ and fetch waits for the certificate, checks it, and writes the kubeconfig.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
 	})
+	// There is no discovery here, and so no cache of it.
+	env.flags.CacheDir = nil
 	env.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(newNewUser(env), newApprove(env), newFetch(env), newVersion(env))
+	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newVersion(env))
 	return root
 }
 

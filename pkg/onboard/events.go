@@ -48,13 +48,18 @@ type Reviewed struct {
 	Now    time.Time
 }
 
-// RequestApproved says that a request was approved just now.
-type RequestApproved struct{ Name string }
+// RequestDecided says that a request was approved or denied just now.
+type RequestDecided struct {
+	Decision request.Decision
+	Name     string
+}
 
-// AlreadyApproved says that there was nothing left to approve.
-type AlreadyApproved struct {
-	Name    string
-	Message string
+// AlreadyDecided says that there was nothing left to decide, because it had been
+// decided the same way.
+type AlreadyDecided struct {
+	Decision request.Decision
+	Name     string
+	Message  string
 }
 
 // StillWaiting says how the wait for a certificate stands.
@@ -92,8 +97,8 @@ func (KeyReady) isEvent()          {}
 func (RequestReady) isEvent()      {}
 func (CandidatesFound) isEvent()   {}
 func (Reviewed) isEvent()          {}
-func (RequestApproved) isEvent()   {}
-func (AlreadyApproved) isEvent()   {}
+func (RequestDecided) isEvent()    {}
+func (AlreadyDecided) isEvent()    {}
 func (StillWaiting) isEvent()      {}
 func (CertificateIssued) isEvent() {}
 func (LoggedIn) isEvent()          {}

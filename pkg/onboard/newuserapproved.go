@@ -10,7 +10,7 @@ import (
 // approve, fetch. It asks the cluster whether she may approve before anything
 // is made.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
-	if err := p.Cluster.CheckMayApprove(ctx); err != nil {
+	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
 		return nil, err
 	}
 	submitted, err := p.submit(ctx, in)
@@ -23,11 +23,11 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 			return nil, err
 		}
 		// The object was submitted by whoever approves it.
-		approved, err := p.Cluster.Approve(ctx, review, p.signed("", review.Requester))
+		approved, err := p.Cluster.Decide(ctx, review, request.Approval(), p.signed(request.Approval(), "", review.Requester))
 		if err != nil {
 			return nil, err
 		}
-		p.Tell(RequestApproved{Name: approved.Name})
+		p.Tell(RequestDecided{Decision: request.Approval(), Name: approved.Name})
 		submitted.object = approved
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)

@@ -61,10 +61,10 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.candidates(e)
 	case onboard.Reviewed:
 		n.review(e)
-	case onboard.RequestApproved:
-		n.say("approved %s", identity.Printable(e.Name))
-	case onboard.AlreadyApproved:
-		n.say("%s is approved already%s", identity.Printable(e.Name), inParentheses(e.Message))
+	case onboard.RequestDecided:
+		n.say("%s %s", e.Decision.Done, identity.Printable(e.Name))
+	case onboard.AlreadyDecided:
+		n.say("%s is %s already%s", identity.Printable(e.Name), e.Decision.Done, inParentheses(e.Message))
 	case onboard.StillWaiting:
 		n.waiting(e)
 	case onboard.CertificateIssued:

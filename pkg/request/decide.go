@@ -1,26 +1,57 @@
 package request
 
 import (
+	"slices"
+
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 )
 
-// ApprovedReason is the reason that an approval by this program carries, so
-// that audit logs and other tools can tell it from one by hand.
-const ApprovedReason = "CSROnboardApproved"
+// The reasons that decisions by this program carry, so that audit logs and other
+// tools can tell them from ones by hand.
+const (
+	ApprovedReason = "CSROnboardApproved"
+	DeniedReason   = "CSROnboardDenied"
+)
 
-// Approve returns a copy of the object with an approval added to its
-// conditions. It keeps the conditions that are there, because the API server
-// takes the list whole, and the object's UID and resourceVersion, so that the
-// update fails if the object is no longer the reviewed one. The time of the
-// update is left for the API server to fill in.
-func Approve(object *certificatesv1.CertificateSigningRequest, message string) *certificatesv1.CertificateSigningRequest {
+// Decision is what an approver decides about a request. It can't be taken back.
+type Decision struct {
+	// Verb is the decision as a command, "approve".
+	Verb string
+	// Done is the decision as it is told afterwards, "approved".
+	Done string
+
+	condition certificatesv1.RequestConditionType
+	reason    string
+	// states are those that a request which was decided this way may be in.
+	states []State
+}
+
+// Approval has the request signed.
+func Approval() Decision {
+	return Decision{"approve", "approved", certificatesv1.CertificateApproved, ApprovedReason, []State{Issued, Approved}}
+}
+
+// Denial ends the request; its message is for the user who waits.
+func Denial() Decision {
+	return Decision{"deny", "denied", certificatesv1.CertificateDenied, DeniedReason, []State{Denied}}
+}
+
+// Is says whether a request in this state was decided this way already.
+func (d Decision) Is(state State) bool { return slices.Contains(d.states, state) }
+
+// Apply returns a copy of the object with the decision added to its conditions.
+// It keeps the conditions that are there, because the API server takes the list
+// whole, and the object's UID and resourceVersion, so that the update fails if
+// the object is no longer the reviewed one. The time of the update is left for
+// the API server to fill in.
+func (d Decision) Apply(object *certificatesv1.CertificateSigningRequest, message string) *certificatesv1.CertificateSigningRequest {
 	decided := object.DeepCopy()
 	decided.Status.Conditions = append(decided.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type:    certificatesv1.CertificateApproved,
+		Type:    d.condition,
 		Status:  corev1.ConditionTrue,
-		Reason:  ApprovedReason,
+		Reason:  d.reason,
 		Message: message,
 	})
 	return decided

@@ -181,7 +181,7 @@ func TestCheckOwnAdoptsNothingForeign(t *testing.T) {
 func TestApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
 	object := stored(t, newTestKey(t), jane, withCondition("Other", "R", "M"))
 	before := object.DeepCopy()
-	approved := Approve(object, "by me")
+	approved := Approval().Apply(object, "by me")
 	if diff := cmp.Diff(before, object); diff != "" {
 		t.Errorf("the reviewed object was changed:\n%s", diff)
 	}
@@ -193,6 +193,21 @@ func TestApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
 	})
 	if diff := cmp.Diff(want, approved.Status.Conditions); diff != "" {
 		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+}
+
+func TestADenialIsAnotherConditionAndState(t *testing.T) {
+	denied := Denial().Apply(stored(t, newTestKey(t), jane), "no")
+	if state := StateOf(denied); state != Denied || !Denial().Is(state) || Approval().Is(state) {
+		t.Errorf("the request is %s", state)
+	}
+	if c := denied.Status.Conditions[0]; c.Reason != "CSROnboardDenied" || c.Message != "no" {
+		t.Errorf("the condition is %v", c)
+	}
+	for _, state := range []State{Approved, Issued} {
+		if !Approval().Is(state) || Denial().Is(state) {
+			t.Errorf("%s is not taken for approved", state)
+		}
 	}
 }
 

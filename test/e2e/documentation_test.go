@@ -50,7 +50,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "fetch", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)
@@ -62,16 +62,18 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 				if strings.Contains(example, "--dir ./jane") {
 					directory = " --dir ./jane"
 				}
-				if strings.Contains(example, "approve jane") || strings.Contains(example, "fetch jane") {
+				if strings.Contains(example, "approve jane") || strings.Contains(example, "deny jane") || strings.Contains(example, "fetch jane") {
 					printed := s.shell("kubectl csr-onboard new-user jane -g dev" + directory).Stdout
 					example = strings.ReplaceAll(example, "SHA256:…", request.ReviewOf(s.object(printed)).Fingerprint)
 				}
 				if strings.Contains(example, "fetch jane") {
 					s.shell("kubectl csr-onboard approve jane --yes")
 				}
-				if strings.Contains(example, "approve jane") && !strings.Contains(example, "--yes") {
-					words := strings.Fields(strings.TrimPrefix(example, "kubectl csr-onboard "))
-					if screen, code := atTerminal(t, s, "Approve the request of jane (dev)?", "y\r", words...); code != 0 {
+				arguments, decides := strings.CutPrefix(example, "kubectl csr-onboard ")
+				decides = decides && (strings.HasPrefix(arguments, "approve") || strings.HasPrefix(arguments, "deny"))
+				if decides && !strings.Contains(example, "--yes") {
+					words := wordsOf(arguments)
+					if screen, code := atTerminal(t, s, "the request of jane (dev)?", "y\r", words...); code != 0 {
 						t.Errorf("exit code %d\n%s", code, screen)
 					}
 					return
@@ -80,6 +82,18 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 			})
 		}
 	}
+}
+
+// quotedWord is a word of a shell command, in double quotes or without.
+var quotedWord = regexp.MustCompile(`"([^"]*)"|(\S+)`)
+
+// wordsOf splits a command as a shell would.
+func wordsOf(command string) []string {
+	var words []string
+	for _, match := range quotedWord.FindAllStringSubmatch(command, -1) {
+		words = append(words, match[1]+match[2])
+	}
+	return words
 }
 
 // examplesOf reads the commands under "Examples:" in a command's help.

@@ -26,9 +26,9 @@ func TestEveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
 		{"a user who may not create requests", nobody, []string{"new-user", "lena", "--dir", "D"},
 			expect{1, []string{`error: you may not create the certificate signing request "lena-`, `User "nobody" cannot create`, "hint: ask an administrator"}}},
 		{"a user who may not approve", requester, []string{"approve", "lena", "--yes"},
-			expect{1, []string{"error: you may not approve certificate signing requests on " + shared.Server, `hint: it takes "update" on certificatesigningrequests/approval and "approve" on signers`}}},
+			expect{1, []string{"error: you may not approve or deny certificate signing requests on " + shared.Server, `hint: it takes "update" on certificatesigningrequests/approval and "approve" on signers`}}},
 		{"--approve by a user who may not", requester, []string{"new-user", "lena", "--approve", "--dir", "D2"},
-			expect{1, []string{"error: you may not approve certificate signing requests"}}},
+			expect{1, []string{"error: you may not approve or deny certificate signing requests"}}},
 		{"a user who may not read requests", nobody, []string{"fetch", "nemo", "--dir", "D"},
 			expect{1, []string{`error: you may not get the certificate signing request "nemo"`}}},
 		{"no request of that user", approver, []string{"approve", "nemo", "--yes"},
@@ -165,7 +165,7 @@ func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 	}
 	create(t, s, "raced", identity.User{Name: "tina", Groups: []string{"kubeadm:cluster-admins"}})
 
-	_, err := connect(t, s).Approve(t.Context(), review, "approved by a test")
+	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test")
 	if code := cmd.ExitCode(err); code != 5 {
 		t.Errorf("approving ended with %v, exit code %d, want 5", err, code)
 	}
@@ -182,7 +182,7 @@ func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 	if _, err := s.client().CertificatesV1().CertificateSigningRequests().Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := connect(t, s).Approve(t.Context(), review, "approved by a test"); err != nil {
+	if _, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test"); err != nil {
 		t.Error(err)
 	}
 }
@@ -191,11 +191,32 @@ func TestSomebodyElseDecidedFirst(t *testing.T) {
 	s := newSession(t, shared)
 	review := request.ReviewOf(create(t, s, "decided", identity.User{Name: "vera"}))
 	deny(t, s, "decided", "not on the list")
-	_, err := connect(t, s).Approve(t.Context(), review, "approved by a test")
+	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test")
 	if code := cmd.ExitCode(err); code != 5 || !strings.Contains(err.Error(), "denied (not on the list)") {
 		t.Errorf("approving ended with %v, exit code %d", err, code)
 	}
 	s.check(s.run("approve", "vera", "--yes"), expect{5, []string{"is decided already: denied (not on the list)"}})
+}
+
+func TestADenialTellsTheWaitingUserWhy(t *testing.T) {
+	s := newSession(t, shared)
+	printed := s.must("new-user", "rejected", "--dir", "D")
+	fetch := start(s, "fetch", "rejected", "--dir", "D")
+	fetch.until(waitingForApproval)
+	s.check(s.run("deny", "rejected"), expect{2, []string{"nobody is at a terminal to confirm", "--yes"}})
+	if said := s.as(approver).must("deny", "rejected", "--yes", "--message", "ask your lead").Stdout; said != strings.Replace(printed.Stdout, "created", "denied", 1) {
+		t.Errorf("deny printed %q", said)
+	}
+	s.check(fetch.end(), expect{3, []string{"was denied: ask your lead (denied by approver with kubectl csr-onboard v0.0.0-test)"}})
+	if again := s.must("deny", "rejected", "--yes"); !strings.Contains(again.Stderr, "is denied already") {
+		t.Errorf("denying again says %q", again.Stderr)
+	}
+	s.check(s.run("approve", "rejected", "--yes"), expect{5, []string{"is decided already: denied"}})
+	s.check(s.run("new-user", "rejected", "--dir", "D"), expect{3, []string{"was denied: ask your lead"}})
+	s.check(s.as(requester).run("deny", "rejected", "--yes"), expect{1, []string{"you may not approve or deny"}})
+
+	s.must("new-user", "accepted", "--dir", "D", "--approve")
+	s.check(s.run("deny", "accepted", "--yes"), expect{5, []string{"is decided already: issued"}})
 }
 
 // create makes a request object with a key of its own.

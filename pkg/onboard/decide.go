@@ -14,82 +14,73 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// ApproveInput is what it takes to approve requests.
-type ApproveInput struct {
+// DecideInput is what it takes to approve or deny requests.
+type DecideInput struct {
+	// Decision is what is decided about all of them. Required.
+	Decision request.Decision
 	// Names are user names or names of request objects. Required.
 	Names []string
 	// Fingerprint is the public key's, as the user told it. Optional; with it,
-	// only a request for that key is approved.
+	// only a request for that key is decided.
 	Fingerprint string
-	// Allow names refused findings to accept. Optional.
+	// Allow names refused findings to accept in an approval. Optional.
 	Allow []string
-	// Message is put into the approval. Optional.
+	// Message is put into the decision. Optional.
 	Message string
 	// Confirm asks the administrator about what she was just shown. It is not
 	// asked where nothing is left to decide. Required.
 	Confirm func(*request.Review) error
 }
 
-// Approve finds the requests, shows each as it stands, asks, and approves
-// exactly what was shown. All are found and pass their review before the first
-// is approved. It returns the approved objects; a request that was approved
-// already counts as one.
-func (p *Program) Approve(ctx context.Context, in ApproveInput) ([]*certificatesv1.CertificateSigningRequest, error) {
-	if err := p.Cluster.CheckMayApprove(ctx); err != nil {
+// Decide finds the requests, shows each as it stands, asks, and decides about
+// exactly what was shown. All are found, and pass their review if they are to be
+// approved, before the first is decided. It returns the decided objects; a request
+// that was decided the same way already counts as one.
+func (p *Program) Decide(ctx context.Context, in DecideInput) ([]*certificatesv1.CertificateSigningRequest, error) {
+	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
 		return nil, err
 	}
 	reviews, err := p.find(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	message, err := p.approvalMessage(ctx, in.Message)
+	me, err := p.Cluster.WhoAmI(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var pending, done []*request.Review
+	var decided []*certificatesv1.CertificateSigningRequest
+	var pending []*request.Review
 	for _, review := range reviews {
-		if review.State == request.Pending {
-			pending = append(pending, review)
-		} else {
-			done = append(done, review)
+		if review.State != request.Pending {
+			p.Tell(AlreadyDecided{Decision: in.Decision, Name: review.Object.Name, Message: request.StateMessage(review.Object)})
+			decided = append(decided, review.Object)
+			continue
 		}
-	}
-	var approved []*certificatesv1.CertificateSigningRequest
-	for _, review := range done {
-		p.Tell(AlreadyApproved{Name: review.Object.Name, Message: request.StateMessage(review.Object)})
-		approved = append(approved, review.Object)
-	}
-	for _, review := range pending {
 		p.Tell(Reviewed{Review: review, Now: p.Now()})
-		if err := review.CheckAllowed(in.Allow); err != nil {
-			return approved, err
+		if in.Decision.Is(request.Approved) {
+			if err := review.CheckAllowed(in.Allow); err != nil {
+				return decided, err
+			}
 		}
+		pending = append(pending, review)
 	}
 	for _, review := range pending {
 		if err := in.Confirm(review); err != nil {
-			return approved, err
+			return decided, err
 		}
-		object, err := p.Cluster.Approve(ctx, review, message)
+		object, err := p.Cluster.Decide(ctx, review, in.Decision, p.signed(in.Decision, in.Message, me.Name))
 		if err != nil {
-			return approved, err
+			return decided, err
 		}
-		p.Tell(RequestApproved{Name: object.Name})
-		approved = append(approved, object)
+		p.Tell(RequestDecided{Decision: in.Decision, Name: object.Name})
+		decided = append(decided, object)
 	}
-	return approved, nil
+	return decided, nil
 }
 
-// approvalMessage says who decided and with what.
-func (p *Program) approvalMessage(ctx context.Context, message string) (string, error) {
-	me, err := p.Cluster.WhoAmI(ctx)
-	if err != nil {
-		return "", err
-	}
-	return p.signed(message, me.Name), nil
-}
-
-func (p *Program) signed(message, approver string) string {
-	by := fmt.Sprintf("approved by %s with kubectl csr-onboard %s", approver, p.Version)
+// signed says in a decision's message who decided and with what.
+func (p *Program) signed(decision request.Decision, message, who string) string {
+	by := fmt.Sprintf("%s by %s with kubectl csr-onboard %s", decision.Done, who, p.Version)
 	if message == "" {
 		return by
 	}
@@ -98,7 +89,7 @@ func (p *Program) signed(message, approver string) string {
 
 // find resolves each name to one request by what the requests hold, not by
 // what their labels say.
-func (p *Program) find(ctx context.Context, in ApproveInput) ([]*request.Review, error) {
+func (p *Program) find(ctx context.Context, in DecideInput) ([]*request.Review, error) {
 	claims := map[string][]*request.Review{}
 	for _, name := range in.Names {
 		claims[name] = nil
@@ -136,7 +127,7 @@ func (p *Program) find(ctx context.Context, in ApproveInput) ([]*request.Review,
 				return nil, err
 			}
 		}
-		review, err := p.choose(name, reviews, in.Fingerprint)
+		review, err := p.choose(name, reviews, in)
 		if err != nil {
 			return nil, err
 		}
@@ -150,14 +141,14 @@ func (p *Program) find(ctx context.Context, in ApproveInput) ([]*request.Review,
 
 // choose takes the one request that a name can mean. It never guesses between
 // two pending ones.
-func (p *Program) choose(name string, reviews []*request.Review, fingerprint string) (*request.Review, error) {
-	if fingerprint != "" {
+func (p *Program) choose(name string, reviews []*request.Review, in DecideInput) (*request.Review, error) {
+	if fingerprint := in.Fingerprint; fingerprint != "" {
 		matching := withFingerprint(reviews, fingerprint)
 		if len(matching) == 0 {
 			p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 			return nil, outcome.WithHint(
 				outcome.Errorf(outcome.ErrChanged, "no request of %q is for the key %q", name, fingerprint),
-				"do not approve it: ask the user for her fingerprint over another channel")
+				"leave it alone: ask the user for her fingerprint over another channel")
 		}
 		reviews = matching
 	}
@@ -171,8 +162,14 @@ func (p *Program) choose(name string, reviews []*request.Review, fingerprint str
 			outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(pending), name),
 			"ask the user for her key's fingerprint and give it with --fingerprint, or name the request itself")
 	}
-	if approved := newest(append(inState(reviews, request.Issued), inState(reviews, request.Approved)...)); approved != nil {
-		return approved, nil
+	var same []*request.Review
+	for _, review := range reviews {
+		if in.Decision.Is(review.State) {
+			same = append(same, review)
+		}
+	}
+	if review := newest(same); review != nil {
+		return review, nil
 	}
 	decided := newest(reviews)
 	return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q of %q is decided already: %s",
