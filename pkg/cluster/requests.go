@@ -6,7 +6,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 
@@ -47,7 +47,7 @@ func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.Certific
 	object, err := c.get(ctx, name)
 	// A user's name may be one that no object can have, such as "a/b", for which
 	// client-go asks nobody.
-	if apierrors.IsNotFound(err) || len(path.IsValidPathSegmentName(name)) > 0 {
+	if apierrors.IsNotFound(err) || len(content.IsPathSegmentName(name)) > 0 {
 		return nil, outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request %q on %s", name, c.endpoint.Server)
 	}
 	return object, c.explain(ctx, err, fmt.Sprintf("get the certificate signing request %q", name))
