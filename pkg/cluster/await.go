@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,10 +51,16 @@ const (
 func (c *Client) Await(ctx context.Context, from *certificatesv1.CertificateSigningRequest, tell func(Sighting)) (*certificatesv1.CertificateSigningRequest, error) {
 	w := &waiting{client: c, from: from, last: from, tell: tell}
 	issued, err := w.run(ctx)
-	if ended := contextOutcome(ctx); err != nil && ended != nil {
+	switch ended := contextOutcome(ctx); {
+	case err == nil:
+		return issued, nil
+	case errors.Is(err, outcome.ErrRejected), errors.Is(err, outcome.ErrNotFound), errors.Is(err, outcome.ErrChanged):
+		// An ending of the request's own, whatever the clock says by now.
+		return nil, err
+	case ended != nil:
 		return nil, w.ended(ended)
 	}
-	return issued, err
+	return nil, err
 }
 
 // waiting is one wait for one object.

@@ -72,7 +72,6 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]*certificatesv1
 		if err != nil {
 			return decided, err
 		}
-		p.Tell(RequestDecided{Decision: in.Decision, Name: object.Name})
 		decided = append(decided, object)
 	}
 	return decided, nil

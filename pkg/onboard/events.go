@@ -48,11 +48,8 @@ type Reviewed struct {
 	Now    time.Time
 }
 
-// RequestDecided says that a request was approved or denied just now.
-type RequestDecided struct {
-	Decision request.Decision
-	Name     string
-}
+// RequestApproved says that a request was approved on the way to its certificate.
+type RequestApproved struct{ Name string }
 
 // AlreadyDecided says that there was nothing left to decide, because it had been
 // decided the same way.
@@ -97,7 +94,7 @@ func (KeyReady) isEvent()          {}
 func (RequestReady) isEvent()      {}
 func (CandidatesFound) isEvent()   {}
 func (Reviewed) isEvent()          {}
-func (RequestDecided) isEvent()    {}
+func (RequestApproved) isEvent()   {}
 func (AlreadyDecided) isEvent()    {}
 func (StillWaiting) isEvent()      {}
 func (CertificateIssued) isEvent() {}

@@ -27,7 +27,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 		if err != nil {
 			return nil, err
 		}
-		p.Tell(RequestDecided{Decision: request.Approval(), Name: approved.Name})
+		p.Tell(RequestApproved{Name: approved.Name})
 		submitted.object = approved
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)

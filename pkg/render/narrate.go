@@ -61,8 +61,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.candidates(e)
 	case onboard.Reviewed:
 		n.review(e)
-	case onboard.RequestDecided:
-		n.say("%s %s", e.Decision.Done, identity.Printable(e.Name))
+	case onboard.RequestApproved:
+		n.say("approved %s", identity.Printable(e.Name))
 	case onboard.AlreadyDecided:
 		n.say("%s is %s already%s", identity.Printable(e.Name), e.Decision.Done, inParentheses(e.Message))
 	case onboard.StillWaiting:
