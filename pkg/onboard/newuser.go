@@ -61,10 +61,14 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 	for _, problem := range identity.Examine(in.User) {
 		p.Tell(NameWarned{Problem: problem})
 	}
+	given, err := givenKey(in)
+	if err != nil {
+		return nil, err
+	}
 	if err := in.Folder.Prepare(); err != nil {
 		return nil, err
 	}
-	key, keyPEM, err := p.ensureKey(in)
+	key, keyPEM, err := p.ensureKey(in, given)
 	if err != nil {
 		return nil, err
 	}
@@ -102,12 +106,8 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 	return &submission{object: stored, created: created, key: key, keyPEM: keyPEM}, nil
 }
 
-// ensureKey reads the user's private key, or makes one.
-func (p *Program) ensureKey(in NewUserInput) (crypto.Signer, []byte, error) {
-	given, err := givenKey(in)
-	if err != nil {
-		return nil, nil, err
-	}
+// ensureKey reads the user's private key, or makes one, or takes the given one.
+func (p *Program) ensureKey(in NewUserInput, given crypto.Signer) (crypto.Signer, []byte, error) {
 	key, encoded, err := readKey(in.Folder)
 	created := false
 	if errors.Is(err, fs.ErrNotExist) {

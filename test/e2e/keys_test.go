@@ -68,6 +68,9 @@ func TestAGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.check(s.run("new-user", "open", "--key", "mine.pem", "--dir", "D"), expect{2, []string{"can be read by others than its owner (mode 0640)", "chmod 600 mine.pem"}})
-	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "D"), expect{2, []string{`--key "nowhere.pem" can't be used`}})
+	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "E"), expect{2, []string{`--key "nowhere.pem" can't be used`}})
+	if _, err := os.Stat(s.path("E")); !os.IsNotExist(err) {
+		t.Error("a key that can't be used left a folder")
+	}
 	s.check(s.run("new-user", "both", "--key", "mine.pem", "--key-algorithm", "ed25519", "--dir", "D"), expect{2, []string{"exclude each other"}})
 }
