@@ -37,7 +37,7 @@ test-unit: ## Run the quick tests, without a control plane
 
 # PACKAGE:TARGET of every fuzz test.
 FUZZ := identity:FuzzFileName identity:FuzzPrintable pki:FuzzParseKey pki:FuzzParseRequest pki:FuzzParseCertificate \
-	request:FuzzReview kubeconfig:FuzzMergeLosesNothing
+	request:FuzzReview request:FuzzObjectName kubeconfig:FuzzMergeLosesNothing
 FUZZTIME ?= 10s
 
 .PHONY: fuzz

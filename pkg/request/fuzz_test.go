@@ -1,9 +1,11 @@
 package request
 
 import (
+	"strings"
 	"testing"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -34,6 +36,27 @@ func FuzzReview(f *testing.F) {
 		}
 		if review.Fingerprint == "" && review.CheckAllowed(Allowable()) == nil {
 			t.Error("a request that was not decoded may be approved")
+		}
+	})
+}
+
+// FuzzObjectName derives object names from whatever somebody is called.
+func FuzzObjectName(f *testing.F) {
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range []string{"jane", "csr-jane", "..", "佐藤", "\x00"} {
+		f.Add(name, "dev")
+	}
+	f.Fuzz(func(t *testing.T, name, group string) {
+		user := identity.User{Name: name, Groups: []string{group}}
+		derived := ObjectName(user, key.Public())
+		if problems := validation.IsDNS1123Subdomain(derived); len(problems) > 0 || strings.HasPrefix(derived, "csr-") {
+			t.Errorf("%q has the object name %q: %v", name, derived, problems)
+		}
+		if other := ObjectName(identity.User{Name: name + "x", Groups: user.Groups}, key.Public()); other == derived {
+			t.Errorf("%q and %q share the object name %q", name, name+"x", derived)
 		}
 	})
 }
