@@ -76,6 +76,7 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
 	next := pause
 	mayWatch := true
+	told := ""
 	w.unsigned = time.NewTimer(signerPatience)
 	w.unsigned.Stop()
 	defer w.unsigned.Stop()
@@ -85,6 +86,7 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 	}
 	for {
 		if mayWatch {
+			begin := time.Now()
 			issued, ending, trouble := w.watch(ctx)
 			switch {
 			case issued || ending != nil:
@@ -93,7 +95,9 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 				mayWatch = false
 			case trouble != nil && !isTransient(trouble):
 				return nil, w.client.explain(ctx, trouble, w.doing())
-			case trouble == nil:
+			case trouble == nil && time.Since(begin) > signerPatience:
+				// It was a stream; a server that ends each at once is not asked
+				// without a pause.
 				next = pause
 			}
 		}
@@ -114,7 +118,10 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 			return nil, w.deleted()
 		case !isTransient(err):
 			return nil, w.client.explain(ctx, err, w.doing())
-		default:
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err.Error() != told:
+			told = err.Error()
 			w.tell(Sighting{Object: w.last, Trouble: err})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -43,6 +44,13 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 			"they may have expired or be another cluster's; see: kubectl auth whoami")
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("you may not %s: %w", doing, err)
+	case strings.Contains(err.Error(), "getting credentials: "):
+		// client-go's exec plugins (plugin/pkg/client/auth/exec) have no error
+		// type; behind the first line there is advice for developers.
+		reason, _, _ := strings.Cut(bare(err).Error(), "\n")
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: %s", doing, reason),
+			"install or mend the login plugin that the kubeconfig names under users: exec: command")
 	case errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid):
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: the certificate of %s is not trusted: %w", doing, server, bare(err)),

@@ -102,6 +102,9 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 		if apierrors.IsForbidden(err) {
 			return nil, outcome.WithHint(c.explain(ctx, err, doing), needToApprove)
 		}
+		if err == nil && !decision.Is(request.StateOf(decided)) {
+			return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, request.StateOf(decided))
+		}
 		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 			return decided, c.explain(ctx, err, doing)
 		}

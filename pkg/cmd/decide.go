@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -31,6 +32,7 @@ type decideOptions struct {
 	// Output is the form of what goes to standard output. Optional.
 	Output objectOutput
 
+	flags   *pflag.FlagSet
 	names   []string
 	person  *prompt.Person
 	program *onboard.Program
@@ -91,6 +93,7 @@ func (o *decideOptions) command() *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
+	o.flags = flags
 	flags.BoolVarP(&o.Yes, "yes", "y", false, o.Decision.Verb+" what is shown without asking")
 	flags.StringVar(&o.Fingerprint, "fingerprint", "", o.Decision.Verb+" only a request for the key with this fingerprint, as the user told it")
 	flags.StringVar(&o.Message, "message", "", "what to write into the decision")
@@ -114,6 +117,12 @@ func (o *decideOptions) Validate() error {
 		if name == "" {
 			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
 		}
+	}
+	if o.flags.Changed("fingerprint") && !strings.HasPrefix(o.Fingerprint, "SHA256:") {
+		// An unset variable in a script must not turn the check off.
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--fingerprint %q is no fingerprint", o.Fingerprint),
+			"it begins with SHA256:, as new-user printed it")
 	}
 	if o.Fingerprint != "" && len(o.names) > 1 {
 		return outcome.WithHint(

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -76,7 +77,7 @@ Run again, it finds its key and its request and goes on from there.
 	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group the user is in; repeat it for several")
 	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
 	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
-	flags.StringVar(&o.Expiration, "expiration", "30d", "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
+	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
 	addDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
 	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")

@@ -44,6 +44,7 @@ func TestProblemsOfNames(t *testing.T) {
 		{"a no-break space", User{"jane\u00a0doe", nil}, []string{ConfusableName}},
 		{"a Cyrillic а in a Latin name", User{"j\u0430ne", nil}, []string{ConfusableName}},
 		{"Japanese with Latin letters", User{"佐藤 Hanako はな", nil}, nil},
+		{"a run of spaces", User{"jane", []string{"dev   fingerprint"}}, []string{ConfusableName}},
 		{"white space around", User{" jane", []string{"dev "}}, []string{SurroundingWhitespace, SurroundingWhitespace}},
 		{"a long name", User{strings.Repeat("x", 65), nil}, []string{LongName}},
 		{"a comma in a group", User{"jane", []string{"dev,ops"}}, []string{CommaInGroup}},

@@ -35,6 +35,14 @@ const (
 	CommaInGroup          = "comma-in-group"
 )
 
+// IsAboutName says whether a finding is one that Examine makes.
+func IsAboutName(finding string) bool {
+	return slices.Contains([]string{
+		SystemUser, SystemGroup, AdminGroup, EmptyCommonName, EmptyGroup, ControlCharacters,
+		ConfusableName, SurroundingWhitespace, LongName, DuplicateGroups, CommaInGroup,
+	}, finding)
+}
+
 // MastersGroup is the group that the API server's authorizer lets do
 // everything, whatever RBAC says. No finding that names it can be allowed.
 const MastersGroup = "system:masters"
@@ -100,6 +108,10 @@ func Examine(user User) []Problem {
 			report(ConfusableName, Refused, "the %s %s contains the invisible or direction-changing character %U", what, Quote(name), r)
 		} else if scripts := mixedScripts(name); scripts != "" {
 			report(ConfusableName, Refused, "the %s %s mixes %s letters, which look alike: %s", what, Quote(name), scripts, codePoints(name))
+		}
+		if strings.Contains(name, "  ") {
+			// It could push what follows to where a reader expects another row.
+			report(ConfusableName, Refused, "the %s %s contains a run of spaces", what, Quote(name))
 		}
 		if strings.TrimFunc(name, unicode.IsSpace) != name {
 			report(SurroundingWhitespace, Refused, "the %s %s begins or ends with white space", what, Quote(name))

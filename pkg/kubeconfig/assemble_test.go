@@ -66,6 +66,9 @@ func TestIsOnlyFindsWhatWouldBeLost(t *testing.T) {
 		{"an older one of hers", func(*clientcmdapi.Config) {}, "", "", true},
 		{"another cluster", func(c *clientcmdapi.Config) { c.Clusters["test"] = clientcmdapi.NewCluster() }, "cluster", "test", false},
 		{"another user", func(c *clientcmdapi.Config) { c.AuthInfos["bob"] = clientcmdapi.NewAuthInfo() }, "user", "bob", false},
+		{"the same cluster at another address", func(c *clientcmdapi.Config) { c.Clusters["prod"].Server = "https://other" }, "", "", true},
+		{"another cluster of the same name", func(c *clientcmdapi.Config) { c.Clusters["prod"].CertificateAuthorityData = []byte("other") }, "cluster", "prod", false},
+		{"a token in her own entry", func(c *clientcmdapi.Config) { c.AuthInfos["jane@prod"].Token = "t" }, "user", "jane@prod", false},
 		{"another context", func(c *clientcmdapi.Config) { c.Contexts["x"] = clientcmdapi.NewContext() }, "context", "x", false},
 	} {
 		existing := wanted.DeepCopy()

@@ -86,28 +86,43 @@ func sameUser(existing, added *clientcmdapi.AuthInfo) bool {
 	if err != nil || old.User().Name != renewed.User().Name {
 		return false
 	}
-	// With any other way to log in beside the certificate, the entry is more than
-	// that.
-	only := clientcmdapi.AuthInfo{
-		LocationOfOrigin:      existing.LocationOfOrigin,
-		ClientCertificateData: existing.ClientCertificateData,
-		ClientKeyData:         existing.ClientKeyData,
-		Extensions:            existing.Extensions,
-	}
-	return len(existing.Extensions) == 0 && equality.Semantic.DeepEqual(only, *existing)
+	return isCertificateOnly(existing)
 }
 
-// IsOnly says whether a kubeconfig holds nothing but what addition would put
-// there anyway, so that it may be replaced whole. kind and name are of the first
-// entry that would be lost otherwise.
+// isCertificateOnly says whether an entry is a client certificate and its key and
+// nothing else: with any other way to log in beside them it is more than that.
+func isCertificateOnly(user *clientcmdapi.AuthInfo) bool {
+	only := clientcmdapi.AuthInfo{
+		LocationOfOrigin:      user.LocationOfOrigin,
+		ClientCertificateData: user.ClientCertificateData,
+		ClientKeyData:         user.ClientKeyData,
+		Extensions:            user.Extensions,
+	}
+	return len(user.Extensions) == 0 && equality.Semantic.DeepEqual(only, *user)
+}
+
+// sameAuthority says whether two entries are one cluster, whatever address it is
+// reached at: the authority is the cluster's own. Where neither names one, the
+// address has to tell.
+func sameAuthority(a, b *clientcmdapi.Cluster) bool {
+	if len(a.CertificateAuthorityData) == 0 && len(b.CertificateAuthorityData) == 0 {
+		return a.Server == b.Server
+	}
+	return bytes.Equal(bytes.TrimSpace(a.CertificateAuthorityData), bytes.TrimSpace(b.CertificateAuthorityData))
+}
+
+// IsOnly says whether a kubeconfig holds nothing but older forms of what addition
+// holds, so that it may be replaced whole: the same cluster, perhaps at another
+// address, a user with a client certificate and nothing else, and her context. kind
+// and name are of the first entry that would be lost otherwise.
 func IsOnly(existing, addition *clientcmdapi.Config) (kind, name string, only bool) {
-	for cluster := range existing.Clusters {
-		if _, has := addition.Clusters[cluster]; !has {
+	for cluster, old := range existing.Clusters {
+		if added, has := addition.Clusters[cluster]; !has || !sameAuthority(old, added) {
 			return "cluster", cluster, false
 		}
 	}
-	for user := range existing.AuthInfos {
-		if _, has := addition.AuthInfos[user]; !has {
+	for user, old := range existing.AuthInfos {
+		if _, has := addition.AuthInfos[user]; !has || !isCertificateOnly(old) {
 			return "user", user, false
 		}
 	}

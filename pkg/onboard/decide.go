@@ -8,6 +8,7 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -102,7 +103,9 @@ func (p *Program) find(ctx context.Context, in DecideInput) ([]*request.Review, 
 			claims[object.Name] = append(claims[object.Name], review)
 		}
 	})
-	if errors.Is(listed, outcome.ErrInterrupted) {
+	// Who may not list may still get by name. A list that broke off is another
+	// matter: the request that was meant may be in the part that is missing.
+	if listed != nil && !apierrors.IsForbidden(listed) {
 		return nil, listed
 	}
 	var found []*request.Review

@@ -15,6 +15,10 @@ type Event interface{ isEvent() }
 // NameWarned is a warning about a name that was asked for.
 type NameWarned struct{ Problem identity.Problem }
 
+// FindingWarned is a finding about a request that is approved in the same run as
+// it was made. Whoever runs that knows that she is not the user.
+type FindingWarned struct{ Finding request.Finding }
+
 // KeyReady says that there is a private key to work with: Created now, or
 // found from an earlier run.
 type KeyReady struct {
@@ -81,6 +85,10 @@ type KubeconfigWritten struct {
 	LoginChecked bool
 }
 
+// KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
+// private key more, can be read by others than its owner.
+type KubeconfigNotPrivate struct{ Path string }
+
 // ServerIsLoopback says that a kubeconfig for somebody else holds an address
 // that only this machine reaches.
 type ServerIsLoopback struct{ Server string }
@@ -89,16 +97,18 @@ type ServerIsLoopback struct{ Server string }
 // certificate, as the one that it was made from.
 type ServerNotVerified struct{ Server string }
 
-func (NameWarned) isEvent()        {}
-func (KeyReady) isEvent()          {}
-func (RequestReady) isEvent()      {}
-func (CandidatesFound) isEvent()   {}
-func (Reviewed) isEvent()          {}
-func (RequestApproved) isEvent()   {}
-func (AlreadyDecided) isEvent()    {}
-func (StillWaiting) isEvent()      {}
-func (CertificateIssued) isEvent() {}
-func (LoggedIn) isEvent()          {}
-func (KubeconfigWritten) isEvent() {}
-func (ServerIsLoopback) isEvent()  {}
-func (ServerNotVerified) isEvent() {}
+func (NameWarned) isEvent()           {}
+func (FindingWarned) isEvent()        {}
+func (KeyReady) isEvent()             {}
+func (RequestReady) isEvent()         {}
+func (CandidatesFound) isEvent()      {}
+func (Reviewed) isEvent()             {}
+func (RequestApproved) isEvent()      {}
+func (AlreadyDecided) isEvent()       {}
+func (StillWaiting) isEvent()         {}
+func (CertificateIssued) isEvent()    {}
+func (LoggedIn) isEvent()             {}
+func (KubeconfigWritten) isEvent()    {}
+func (KubeconfigNotPrivate) isEvent() {}
+func (ServerIsLoopback) isEvent()     {}
+func (ServerNotVerified) isEvent()    {}

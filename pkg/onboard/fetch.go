@@ -149,6 +149,9 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err := destination.write(ctx, credentials, fetched); err != nil {
 		return nil, err
 	}
+	if store.OthersMayRead(fetched.Path) {
+		p.Tell(KubeconfigNotPrivate{Path: fetched.Path})
+	}
 	if fetched.Path != "" {
 		p.Tell(KubeconfigWritten{Path: fetched.Path, Context: fetched.Context, LoginChecked: fetched.LoggedIn})
 	}
@@ -173,7 +176,7 @@ func (p *Program) logIn(ctx context.Context, user identity.User, credentials kub
 	const skip = "nothing was written; to write the kubeconfig all the same: --verify-login=false"
 	me, err := p.Cluster.LogIn(ctx, credentials, p.UserAgent)
 	if err != nil {
-		return outcome.WithHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
+		return outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
 	}
 	if me.Name != user.Name {
 		return outcome.WithHint(fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), skip)

@@ -88,6 +88,9 @@ func (d *destination) checkEarly() error {
 	if d.Path == "-" || d.Merge {
 		return nil
 	}
+	if err := d.checkPrivate(); err != nil {
+		return err
+	}
 	existing, err := store.ReadFile(d.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -97,6 +100,17 @@ func (d *destination) checkEarly() error {
 	}
 	_, err = d.replaced(existing, d.assemble(kubeconfig.Credentials{}))
 	return err
+}
+
+// checkPrivate refuses to put a private key where others may read it. A kubeconfig
+// that is merged into holds its owner's credentials already, and keeps its mode.
+func (d *destination) checkPrivate() error {
+	if d.Merge || !store.OthersMayRead(d.Path) {
+		return nil
+	}
+	return outcome.WithHint(
+		fmt.Errorf("the kubeconfig %q can be read by others than its owner, and a private key would go into it", d.Path),
+		"make it private: chmod 600 %s", identity.PrintableSentence(d.Path))
 }
 
 func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {
@@ -111,6 +125,9 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 		return err
 	}
 	fetched.Path = d.Path
+	if err := d.checkPrivate(); err != nil {
+		return err
+	}
 	if d.Merge {
 		err = store.UpdateSharedFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.merged(existing, config) })
 	} else {

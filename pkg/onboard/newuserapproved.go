@@ -3,6 +3,7 @@ package onboard
 import (
 	"context"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -13,12 +14,22 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
 		return nil, err
 	}
+	// A certificate can't be taken back: what would keep it from being written is
+	// looked for before it is issued.
+	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
+		return nil, err
+	}
 	submitted, err := p.submit(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	review := request.ReviewOf(submitted.object)
 	if review.State == request.Pending {
+		for _, finding := range review.Findings {
+			if finding.Name != request.RequestedByOther && !identity.IsAboutName(finding.Name) {
+				p.Tell(FindingWarned{Finding: finding})
+			}
+		}
 		if err := review.CheckAllowed(nil); err != nil {
 			return nil, err
 		}

@@ -70,6 +70,11 @@ func WithHint(err error, format string, arguments ...any) error {
 	return &hinted{error: err, hint: fmt.Sprintf(format, arguments...)}
 }
 
+// ReplaceHint is WithHint for an error whose own hint would mislead here.
+func ReplaceHint(err error, format string, arguments ...any) error {
+	return &hinted{error: err, hint: fmt.Sprintf(format, arguments...)}
+}
+
 // Hint returns the hint that came with an error, or "".
 func Hint(err error) string {
 	var h *hinted

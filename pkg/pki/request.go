@@ -38,8 +38,6 @@ type Request struct {
 	// its PEM block: headers, text, or a second block. The API server ignores
 	// such; a person who looks at the text may be led to believe it.
 	OutsidePEM bool
-
-	rawSubject []byte
 }
 
 // NewRequest makes a request for a user with her key: CN is her name, one O
@@ -88,7 +86,6 @@ func ParseRequest(data []byte) (*Request, error) {
 	return &Request{
 		DER:                block.Bytes,
 		Subject:            subject,
-		rawSubject:         parsed.RawSubject,
 		PublicKey:          parsed.PublicKey,
 		SignatureAlgorithm: parsed.SignatureAlgorithm,
 		Extensions:         parsed.Extensions,
@@ -104,9 +101,9 @@ func withoutSpace(data []byte) []byte {
 // User is who the holder of the requested certificate would be.
 func (r *Request) User() identity.User { return r.Subject.User() }
 
-// IsExactly says whether the request is for this user, in this order of groups,
-// and asks for nothing else.
+// IsExactly says whether the request is for this user, in whatever order of
+// groups, and asks for nothing else.
 func (r *Request) IsExactly(user identity.User) bool {
-	subject, err := encodeSubject(user)
-	return err == nil && bytes.Equal(subject, r.rawSubject) && len(r.Extensions) == 0
+	return r.Subject.Count(CommonName) == 1 && len(r.Subject) == 1+r.Subject.Count(Organization) &&
+		r.User().Equal(user) && len(r.Extensions) == 0
 }

@@ -48,6 +48,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 	switch e := event.(type) {
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
+	case onboard.FindingWarned:
+		n.say("%s: %s: %s", e.Finding.Severity, e.Finding.Name, e.Finding.Sentence)
 	case onboard.KeyReady:
 		made := "using the private key that is there:"
 		if e.Created {
@@ -73,6 +75,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("logged in: the cluster knows the holder as %s", e.User)
 	case onboard.ServerNotVerified:
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
+	case onboard.KubeconfigNotPrivate:
+		n.say("warning: %s can be read by others than its owner, and holds private keys: chmod 600 %s", identity.PrintableSentence(e.Path), identity.PrintableSentence(e.Path))
 	case onboard.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case onboard.KubeconfigWritten:

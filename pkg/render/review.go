@@ -20,11 +20,11 @@ func (n *Narrator) review(e onboard.Reviewed) {
 	table := tabwriter.NewWriter(n.out, 0, 0, 2, ' ', 0)
 	row := func(what, value string) { _, _ = fmt.Fprintf(table, "  %s\t%s\n", what, value) }
 	n.say("certificate signing request %s", identity.Printable(r.Object.Name))
-	row("user", identity.Printable(r.User.Name))
+	row("user", nameOf(r.User.Name))
 	row("groups", groups(r.User.Groups))
 	row("key", r.Key)
 	row("fingerprint", r.Fingerprint)
-	row("submitted by", identity.Printable(r.Requester))
+	row("submitted by", nameOf(r.Requester))
 	row("signer", identity.Printable(r.Object.Spec.SignerName))
 	row("usages", usages(r.Object.Spec.Usages))
 	row("lifetime", lifetime(r.Lifetime))
@@ -41,9 +41,18 @@ func groups(names []string) string {
 	}
 	quoted := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = identity.Printable(name)
+		quoted[i] = nameOf(name)
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// nameOf quotes a name where its borders could be mistaken: one group "dev, ops"
+// is not two.
+func nameOf(name string) string {
+	if name != "" && !strings.ContainsAny(name, " ,\"'()") {
+		return identity.Printable(name)
+	}
+	return identity.Quote(name)
 }
 
 func usages(list []certificatesv1.KeyUsage) string {

@@ -12,6 +12,7 @@ package request
 import (
 	"crypto"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.Certifica
 			Request:           requestPEM,
 			SignerName:        Signer,
 			ExpirationSeconds: &seconds,
-			Usages:            usages,
+			Usages:            slices.Clone(usages),
 		},
 	}, nil
 }
@@ -73,7 +74,7 @@ func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.Certifica
 // with "csr-", because Amazon EKS never issues those.
 func ObjectName(user identity.User, key crypto.PublicKey) string {
 	parts := [][]byte{[]byte(Signer), []byte(pki.Fingerprint(key)), []byte(user.Name)}
-	for _, group := range user.Groups {
+	for _, group := range slices.Sorted(slices.Values(user.Groups)) {
 		parts = append(parts, []byte(group))
 	}
 	slug := identity.Slug(user.Name)

@@ -102,6 +102,9 @@ func TestObjectNames(t *testing.T) {
 	if !strings.HasPrefix(name, "jane-") || len(name) != len("jane-0123456789") {
 		t.Errorf("the name is %q", name)
 	}
+	if ObjectName(identity.User{Name: "jane", Groups: []string{"a", "b"}}, key.Public()) != ObjectName(identity.User{Name: "jane", Groups: []string{"b", "a"}}, key.Public()) {
+		t.Error("the order of groups makes another name")
+	}
 	for about, different := range map[string]string{
 		"another key":    ObjectName(jane, other.Public()),
 		"another group":  ObjectName(identity.User{Name: "jane", Groups: []string{"ops"}}, key.Public()),
@@ -219,6 +222,11 @@ func TestASnapshotHoldsOnlyForTheSameUndecidedObject(t *testing.T) {
 	relabelled.ResourceVersion = "2"
 	if err := review.CheckSnapshot(relabelled); err != nil {
 		t.Errorf("labels that moved: %v", err)
+	}
+	terminating := review.Object.DeepCopy()
+	terminating.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
+	if err := review.CheckSnapshot(terminating); !errors.Is(err, outcome.ErrChanged) {
+		t.Errorf("being deleted: %v", err)
 	}
 	again := review.Object.DeepCopy()
 	again.UID = "uid-2"

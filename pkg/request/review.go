@@ -108,6 +108,9 @@ func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) er
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and made again", r.Object.Name),
 			"nothing was decided; look at the new one: kubectl csr-onboard approve %s", identity.Printable(r.Object.Name))
 	}
+	if now.DeletionTimestamp != nil && r.Object.DeletionTimestamp == nil {
+		return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is being deleted since it was reviewed", r.Object.Name)
+	}
 	if state := StateOf(now); state != Pending {
 		return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was decided by somebody else first: %s",
 			r.Object.Name, describeDecision(now))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -14,6 +15,13 @@ import (
 func ReadFile(path string) ([]byte, error) {
 	data, _, err := read(path)
 	return data, err
+}
+
+// OthersMayRead says whether a file is there that group or others may read or
+// write. What is secret is not to be put into it.
+func OthersMayRead(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
 }
 
 // UpdateFile changes a file that other programs change, too: it takes the lock

@@ -221,3 +221,32 @@ func TestAnUncheckedServerIsWarnedOf(t *testing.T) {
 		t.Errorf("the unchecked server is not warned of:\n%s", result.Stderr)
 	}
 }
+
+func TestNoPrivateKeyGoesWhereOthersRead(t *testing.T) {
+	s := merging(t)
+	s.must("new-user", "private", "--dir", "D", "--approve")
+	if err := os.Chmod(s.path("D", "private.kubeconfig"), 0o644); err != nil { //nolint:gosec // Too open on purpose.
+		t.Fatal(err)
+	}
+	s.check(s.run("fetch", "private", "--dir", "D"), expect{1, []string{`"D/private.kubeconfig" can be read by others`, "chmod 600 D/private.kubeconfig"}})
+
+	// What she merges into is hers to keep as it is; it is said.
+	if err := os.Chmod(s.path("config"), 0o640); err != nil { //nolint:gosec // Too open on purpose.
+		t.Fatal(err)
+	}
+	if merged := s.must("fetch", "private", "--dir", "D", "--merge"); !strings.Contains(merged.Stderr, "can be read by others than its owner, and holds private keys") {
+		t.Errorf("the open kubeconfig is not warned of:\n%s", merged.Stderr)
+	}
+	if info, err := os.Stat(s.path("config")); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the kubeconfig's mode became %v, %v", info.Mode(), err)
+	}
+}
+
+func TestAnApprovalIsNotSpentWhereTheKubeconfigCannotBeWritten(t *testing.T) {
+	s := newSession(t, shared)
+	s.write("taken", "users: [{name: somebody, user: {token: x}}]")
+	s.check(s.run("new-user", "wasted", "--dir", "D", "--approve", "--out", "taken"), expect{1, []string{"which would be lost"}})
+	if n := countRequestsOf(s, "wasted-"); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"os"
 	"os/exec"
@@ -249,12 +250,22 @@ func TestNoPrivateKeyIsPrintedOrSent(t *testing.T) {
 		result := s.must(arguments...)
 		printed.WriteString(result.Stdout + result.Stderr)
 	}
-	object := s.object(s.must("new-user", "judy", "--dir", "D").Stdout)
-	printed.WriteString(object.String())
-	block, _ := pem.Decode(s.read("D", "judy.key"))
-	secret := base64.StdEncoding.EncodeToString(block.Bytes)[40:80]
-	if strings.Contains(printed.String(), secret) || strings.Contains(printed.String(), "PRIVATE KEY") {
-		t.Error("the private key left its file")
+	object, err := json.Marshal(s.object(s.must("new-user", "judy", "--dir", "D").Stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	audit, err := os.ReadFile(shared.AuditLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed.Write(object)
+	printed.Write(audit)
+	key := s.read("D", "judy.key")
+	body := strings.Split(string(key), "\n")
+	for _, secret := range []string{body[1], body[2], base64.StdEncoding.EncodeToString(key)[60:], "PRIVATE KEY"} {
+		if strings.Contains(printed.String(), secret) {
+			t.Errorf("the private key left its file: %q is in what was printed, sent or logged", secret)
+		}
 	}
 	if leftovers := temporaryFiles(t, s.path("D")); len(leftovers) > 0 {
 		t.Errorf("temporary files were left: %v", leftovers)
