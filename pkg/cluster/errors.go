@@ -43,7 +43,9 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 			fmt.Errorf("could not %s: %s does not accept these credentials", doing, server),
 			"they may have expired or be another cluster's; see: kubectl auth whoami")
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("you may not %s: %w", doing, err)
+		return outcome.WithHint(
+			fmt.Errorf("you may not %s: %w", doing, err),
+			"ask an administrator for that verb on certificatesigningrequests, a resource without a namespace")
 	case strings.Contains(err.Error(), "getting credentials: "):
 		// client-go's exec plugins (plugin/pkg/client/auth/exec) have no error
 		// type; behind the first line there is advice for developers.

@@ -34,7 +34,7 @@ func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateS
 		return stored, false, err
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, false, outcome.WithHint(
+		return nil, false, outcome.ReplaceHint(
 			c.explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name)),
 			"ask an administrator for the right to create certificatesigningrequests, or to run this command for you")
 	}
@@ -100,7 +100,7 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 		decided, err := c.requests.UpdateApproval(call, current.Name, decision.Apply(current, message), metav1.UpdateOptions{})
 		cancel()
 		if apierrors.IsForbidden(err) {
-			return nil, outcome.WithHint(c.explain(ctx, err, doing), needToApprove)
+			return nil, outcome.ReplaceHint(c.explain(ctx, err, doing), needToApprove)
 		}
 		if err == nil && !decision.Is(request.StateOf(decided)) {
 			return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, request.StateOf(decided))

@@ -55,6 +55,13 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 				"see which there are: kubectl config get-contexts")
 		}
 	}
+	if context, exists := raw.Contexts[contextName]; exists && *e.flags.ClusterName == "" && *e.flags.APIServer == "" {
+		if _, exists := raw.Clusters[context.Cluster]; !exists {
+			return nil, "", outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "the context %q is of the cluster %q, which the kubeconfig does not have", contextName, context.Cluster),
+				"choose another context: --context NAME; see which there are: kubectl config get-contexts")
+		}
+	}
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, "", outcome.WithHint(
