@@ -35,14 +35,6 @@ const (
 	CommaInGroup          = "comma-in-group"
 )
 
-// IsAboutName says whether a finding is one that Examine makes.
-func IsAboutName(finding string) bool {
-	return slices.Contains([]string{
-		SystemUser, SystemGroup, AdminGroup, EmptyCommonName, EmptyGroup, ControlCharacters,
-		ConfusableName, SurroundingWhitespace, LongName, DuplicateGroups, CommaInGroup,
-	}, finding)
-}
-
 // MastersGroup is the group that the API server's authorizer lets do
 // everything, whatever RBAC says. No finding that names it can be allowed.
 const MastersGroup = "system:masters"

@@ -10,7 +10,6 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -145,7 +144,7 @@ func (p *Program) find(ctx context.Context, in DecideInput) ([]*request.Review, 
 // two pending ones.
 func (p *Program) choose(name string, reviews []*request.Review, in DecideInput) (*request.Review, error) {
 	if fingerprint := in.Fingerprint; fingerprint != "" {
-		matching := withFingerprint(reviews, fingerprint)
+		matching := having(reviews, func(r *request.Review) bool { return r.Fingerprint == strings.TrimSpace(fingerprint) })
 		if len(matching) == 0 {
 			p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 			return nil, outcome.WithHint(
@@ -154,7 +153,7 @@ func (p *Program) choose(name string, reviews []*request.Review, in DecideInput)
 		}
 		reviews = matching
 	}
-	pending := inState(reviews, request.Pending)
+	pending := having(reviews, func(r *request.Review) bool { return r.State == request.Pending })
 	switch {
 	case len(pending) == 1:
 		return pending[0], nil
@@ -164,41 +163,18 @@ func (p *Program) choose(name string, reviews []*request.Review, in DecideInput)
 			outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(pending), name),
 			"ask the user for her key's fingerprint and give it with --fingerprint, or name the request itself")
 	}
-	var same []*request.Review
-	for _, review := range reviews {
-		if in.Decision.Is(review.State) {
-			same = append(same, review)
-		}
-	}
-	if review := newest(same); review != nil {
+	if review := newest(having(reviews, func(r *request.Review) bool { return in.Decision.Is(r.State) })); review != nil {
 		return review, nil
 	}
 	decided := newest(reviews)
 	return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q of %q is decided already: %s",
-		decided.Object.Name, name, strings.ToLower(string(decided.State))+explanation(decided))
+		decided.Object.Name, name, request.DescribeDecision(decided.Object))
 }
 
-func explanation(review *request.Review) string {
-	if message := request.StateMessage(review.Object); message != "" {
-		return " (" + identity.Printable(message) + ")"
-	}
-	return ""
-}
-
-func withFingerprint(reviews []*request.Review, fingerprint string) []*request.Review {
+func having(reviews []*request.Review, property func(*request.Review) bool) []*request.Review {
 	var matching []*request.Review
 	for _, review := range reviews {
-		if review.Fingerprint == strings.TrimSpace(fingerprint) {
-			matching = append(matching, review)
-		}
-	}
-	return matching
-}
-
-func inState(reviews []*request.Review, state request.State) []*request.Review {
-	var matching []*request.Review
-	for _, review := range reviews {
-		if review.State == state {
+		if property(review) {
 			matching = append(matching, review)
 		}
 	}

@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"slices"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -26,7 +27,9 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 	review := request.ReviewOf(submitted.object)
 	if review.State == request.Pending {
 		for _, finding := range review.Findings {
-			if finding.Name != request.RequestedByOther && !identity.IsAboutName(finding.Name) {
+			// Those of her name were told when it was taken.
+			ofName := slices.ContainsFunc(identity.Examine(in.User), func(p identity.Problem) bool { return p.Finding == finding.Name })
+			if finding.Name != request.RequestedByOther && !ofName {
 				p.Tell(FindingWarned{Finding: finding})
 			}
 		}

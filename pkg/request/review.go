@@ -113,12 +113,14 @@ func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) er
 	}
 	if state := StateOf(now); state != Pending {
 		return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was decided by somebody else first: %s",
-			r.Object.Name, describeDecision(now))
+			r.Object.Name, DescribeDecision(now))
 	}
 	return nil
 }
 
-func describeDecision(object *certificatesv1.CertificateSigningRequest) string {
+// DescribeDecision is the state and what the approver or signer had to say about it,
+// safe to print.
+func DescribeDecision(object *certificatesv1.CertificateSigningRequest) string {
 	state := strings.ToLower(string(StateOf(object)))
 	if message := StateMessage(object); message != "" {
 		return fmt.Sprintf("%s (%s)", state, identity.Printable(message))

@@ -85,13 +85,17 @@ func ReadSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 {
+	if isOpen(mode) {
 		return nil, outcome.WithHint(
 			fmt.Errorf("the private key %q can be read by others than its owner (mode %04o)", path, mode.Perm()),
 			"if nobody else can have read it: chmod 600 %s", identity.PrintableSentence(path))
 	}
 	return data, nil
 }
+
+// isOpen says whether group or others may do anything with a file. Windows keeps
+// that in access lists, which a mode does not show.
+func isOpen(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 }
 
 // CreateKey writes a new private key with mode 0600. If there is one already,
 // also one that appeared this very moment, that one stays and the error is

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 )
 
@@ -21,7 +20,7 @@ func ReadFile(path string) ([]byte, error) {
 // write. What is secret is not to be put into it.
 func OthersMayRead(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0
+	return err == nil && isOpen(info.Mode())
 }
 
 // UpdateFile changes a file that other programs change, too: it takes the lock

@@ -244,13 +244,27 @@ func create(t *testing.T, s *session, name string, user identity.User) *certific
 
 func deny(t *testing.T, s *session, name, message string) {
 	t.Helper()
-	object := s.object("x/" + name)
-	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateDenied, Status: "True", Reason: "Test", Message: message,
-	})
+	object := withCondition(s, name, certificatesv1.CertificateDenied, message)
 	if _, err := s.client().CertificatesV1().CertificateSigningRequests().UpdateApproval(t.Context(), name, object, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func fail(t *testing.T, s *session, name, message string) {
+	t.Helper()
+	object := withCondition(s, name, certificatesv1.CertificateFailed, message)
+	if _, err := s.client().CertificatesV1().CertificateSigningRequests().UpdateStatus(t.Context(), object, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func withCondition(s *session, name string, kind certificatesv1.RequestConditionType, message string) *certificatesv1.CertificateSigningRequest {
+	s.t.Helper()
+	object := s.object("x/" + name)
+	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+		Type: kind, Status: "True", Reason: "Test", Message: message,
+	})
+	return object
 }
 
 // connect is the program's own client, as the administrator.
@@ -265,15 +279,4 @@ func connect(t *testing.T, s *session) *cluster.Client {
 		t.Fatal(err)
 	}
 	return client
-}
-
-func fail(t *testing.T, s *session, name, message string) {
-	t.Helper()
-	object := s.object("x/" + name)
-	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateFailed, Status: "True", Reason: "Test", Message: message,
-	})
-	if _, err := s.client().CertificatesV1().CertificateSigningRequests().UpdateStatus(t.Context(), object, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
 }
