@@ -34,6 +34,9 @@ const (
 	// streamTime is how long the server is asked to keep one stream open. A
 	// stream that has silently died is noticed by then at the latest.
 	streamTime = 5 * time.Minute
+	// provenStream is how long a stream lasts at least that did not just break
+	// off, so that the next may be asked for without a growing pause.
+	provenStream = 5 * time.Second
 	// signerPatience is how long a signer normally has answered by: the
 	// controller manager takes milliseconds, and seconds when many are waiting.
 	signerPatience = 5 * time.Second
@@ -95,7 +98,7 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 				mayWatch = false
 			case trouble != nil && !isTransient(trouble):
 				return nil, w.client.explain(ctx, trouble, w.doing())
-			case trouble == nil && time.Since(begin) > signerPatience:
+			case trouble == nil && time.Since(begin) > provenStream:
 				// It was a stream; a server that ends each at once is not asked
 				// without a pause.
 				next = pause

@@ -19,6 +19,7 @@ import (
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	certificatesv1 "k8s.io/client-go/kubernetes/typed/certificates/v1"
+	rbacv1 "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
@@ -35,6 +36,7 @@ type Client struct {
 	requests       certificatesv1.CertificateSigningRequestInterface
 	authentication authenticationv1.AuthenticationV1Interface
 	authorization  authorizationv1.AuthorizationV1Interface
+	rbac           rbacv1.RbacV1Interface
 	proxy          func(*http.Request) (*url.URL, error)
 	answerTimeout  time.Duration
 }
@@ -83,11 +85,16 @@ func connect(config *rest.Config, endpoint kubeconfig.Endpoint, userAgent string
 	if err != nil {
 		return nil, err
 	}
+	rbac, err := rbacv1.NewForConfigAndClient(config, transport)
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
 		endpoint:       endpoint,
 		requests:       certificates.CertificateSigningRequests(),
 		authentication: authentication,
 		authorization:  authorization,
+		rbac:           rbac,
 		proxy:          config.Proxy,
 		answerTimeout:  timeout,
 	}, nil

@@ -8,14 +8,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
-
-// pageSize is how many objects a list asks for at once.
-const pageSize = 500
 
 // Submit creates a request object. Where one of that name exists already, it
 // returns that one and created is false: whether it is the same request is for
@@ -59,30 +55,6 @@ func (c *Client) get(ctx context.Context, name string) (*certificatesv1.Certific
 	return c.requests.Get(call, name, metav1.GetOptions{})
 }
 
-// Each hands over every request for the program's signer, in pages, so that
-// memory stays bounded by what the caller keeps.
-func (c *Client) Each(ctx context.Context, visit func(*certificatesv1.CertificateSigningRequest)) error {
-	options := metav1.ListOptions{
-		FieldSelector: fields.OneTermEqualSelector("spec.signerName", request.Signer).String(),
-		Limit:         pageSize,
-	}
-	for {
-		call, cancel := c.bounded(ctx)
-		page, err := c.requests.List(call, options)
-		cancel()
-		if err != nil {
-			return c.explain(ctx, err, "list certificate signing requests")
-		}
-		for i := range page.Items {
-			visit(&page.Items[i])
-		}
-		if page.Continue == "" {
-			return nil
-		}
-		options.Continue = page.Continue
-	}
-}
-
 // attemptsToDecide bounds how often a decision is sent again because labels or
 // annotations of the object moved meanwhile.
 const attemptsToDecide = 10
@@ -91,13 +63,18 @@ const attemptsToDecide = 10
 // update carries its UID and resourceVersion. Where only metadata moved meanwhile,
 // the new version is checked against the review and decided; where the object was
 // deleted, made again, or decided by somebody else, the error is an
-// outcome.ErrChanged and nothing was done.
-func (c *Client) Decide(ctx context.Context, review *request.Review, decision request.Decision, message string) (*certificatesv1.CertificateSigningRequest, error) {
+// outcome.ErrChanged and nothing was done. With dryRun the server checks the
+// decision and stores nothing.
+func (c *Client) Decide(ctx context.Context, review *request.Review, decision request.Decision, message string, dryRun bool) (*certificatesv1.CertificateSigningRequest, error) {
 	current := review.Object
 	doing := fmt.Sprintf("%s the certificate signing request %q", decision.Verb, current.Name)
+	options := metav1.UpdateOptions{}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
 	for range attemptsToDecide {
 		call, cancel := c.bounded(ctx)
-		decided, err := c.requests.UpdateApproval(call, current.Name, decision.Apply(current, message), metav1.UpdateOptions{})
+		decided, err := c.requests.UpdateApproval(call, current.Name, decision.Apply(current, message), options)
 		cancel()
 		if apierrors.IsForbidden(err) {
 			return nil, outcome.ReplaceHint(c.explain(ctx, err, doing), needToApprove)

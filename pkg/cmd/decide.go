@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -29,13 +31,20 @@ type decideOptions struct {
 	Allow []string
 	// Message goes into the decision. Optional.
 	Message string
+	// All takes every pending request. Optional.
+	All bool
+	// Selector narrows the pending requests by their labels. Optional.
+	Selector string
+	// DryRun says how much is done. Required; has a default.
+	DryRun dryRunFlag
 	// Output is the form of what goes to standard output. Optional.
 	Output objectOutput
 
-	flags   *pflag.FlagSet
-	names   []string
-	person  *prompt.Person
-	program *onboard.Program
+	flags     *pflag.FlagSet
+	selection onboard.Selection
+	dryRun    onboard.DryRun
+	person    *prompt.Person
+	program   *onboard.Program
 }
 
 func newApprove(env *environment) *cobra.Command {
@@ -49,15 +58,32 @@ user, groups, key and fingerprint, who submitted it, and what is wrong with it.
 Only the very object that was shown is approved. If it was changed, replaced or
 decided by somebody else meanwhile, nothing is done.
 
+With no NAME, the pending requests are listed to choose from. --all and
+--selector take all of them, each for itself: what is refused about one is told,
+and the others go on. Requests of a user who has several pending are left alone.
+
+What would refuse a request (a name or group of Kubernetes' own, a weak key, …)
+and what is only worth a warning is explained in docs/guides/review.md.
+
 ` + exitCodes
 	cmd.Example = `  # Look at jane's request and decide
   kubectl csr-onboard approve jane
+
+  # Choose from the pending requests
+  kubectl csr-onboard approve
+
+  # Only look, for a person or for a script
+  kubectl csr-onboard approve jane --dry-run=client
+  kubectl csr-onboard approve jane --dry-run=client -o json
 
   # Approve only the key whose fingerprint jane has told you
   kubectl csr-onboard approve jane --fingerprint SHA256:…
 
   # Without a question, in a script
-  kubectl csr-onboard approve jane --yes`
+  kubectl csr-onboard approve jane --yes
+
+  # Everything that is pending, one question each
+  kubectl csr-onboard approve --all`
 	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
 	registerCompletion(cmd, "allow", request.Allowable())
 	return cmd
@@ -87,8 +113,7 @@ decided by somebody else meanwhile, nothing is done.
 // command is what approve and deny have in common.
 func (o *decideOptions) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               o.Decision.Verb + " NAME...",
-		Args:              someNames,
+		Use:               o.Decision.Verb + " [NAME...]",
 		RunE:              inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -97,26 +122,36 @@ func (o *decideOptions) command() *cobra.Command {
 	flags.BoolVarP(&o.Yes, "yes", "y", false, o.Decision.Verb+" what is shown without asking")
 	flags.StringVar(&o.Fingerprint, "fingerprint", "", o.Decision.Verb+" only a request for the key with this fingerprint, as the user told it")
 	flags.StringVar(&o.Message, "message", "", "what to write into the decision")
+	flags.BoolVar(&o.All, "all", false, o.Decision.Verb+" every pending request")
+	flags.StringVarP(&o.Selector, "selector", "l", "", o.Decision.Verb+" the pending requests with these labels, such as team=blue; labels are their requesters' word")
+	o.DryRun.add(flags, "none, client (only look: the review is the output, as text, or with -o json or yaml) or server (have the cluster check the decision)")
 	o.Output.add(cmd)
 	return cmd
 }
 
-// Complete finds out who there is to ask and prepares the connection.
+// Complete finds out who there is to ask, which requests are meant, and prepares
+// the connection.
 func (o *decideOptions) Complete(arguments []string) error {
-	o.names = arguments
 	o.person = prompt.AtTerminal(o.streams.In, o.streams.ErrOut)
 	var err error
+	if o.dryRun, err = o.DryRun.parse(); err != nil {
+		return err
+	}
+	o.selection = onboard.Selection{Names: arguments, Fingerprint: o.Fingerprint}
+	if o.Selector != "" {
+		if o.selection.Labels, err = parseSelector(o.Selector); err != nil {
+			return err
+		}
+	}
 	o.program, err = o.connect(render.NewNarrator(o.streams.ErrOut))
 	return err
 }
 
-// Validate refuses names that no request can have and findings that there are
-// not.
+// Validate refuses names that no request can have, findings that there are not,
+// and flags that contradict each other.
 func (o *decideOptions) Validate() error {
-	for _, name := range o.names {
-		if name == "" {
-			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
-		}
+	if err := o.validateSelection(); err != nil {
+		return err
 	}
 	if o.flags.Changed("fingerprint") && !strings.HasPrefix(o.Fingerprint, "SHA256:") {
 		// An unset variable in a script must not turn the check off.
@@ -124,36 +159,110 @@ func (o *decideOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--fingerprint %q is no fingerprint", o.Fingerprint),
 			"it begins with SHA256:, as new-user printed it")
 	}
-	if o.Fingerprint != "" && len(o.names) > 1 {
+	if o.Fingerprint != "" && len(o.selection.Names) != 1 {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME, and there are %d", len(o.names)),
+			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME, and there are %d", len(o.selection.Names)),
 			"%s them one at a time", o.Decision.Verb)
 	}
-	if err := o.Output.validate(); err != nil {
+	if o.dryRun == onboard.DryRunClient {
+		if err := validateFormat(o.Output.format(), "a review", "text"); err != nil {
+			return err
+		}
+	} else if err := o.Output.validate(); err != nil {
 		return err
 	}
 	return request.CheckAllowable(o.Allow)
 }
 
+func (o *decideOptions) validateSelection() error {
+	for _, name := range o.selection.Names {
+		if name == "" {
+			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
+		}
+	}
+	named, all, selector := len(o.selection.Names) > 0, o.All, o.flags.Changed("selector")
+	switch {
+	case named && all, named && selector, all && selector:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "a NAME, --all and --selector exclude each other"),
+			"say in one way which requests are meant")
+	case selector && o.Selector == "":
+		// An unset variable in a script must not mean everything.
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "the --selector is empty"),
+			"for every pending request: --all")
+	case named, all, selector:
+		return nil
+	case o.person == nil:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "no NAME is given, and nobody is at a terminal to choose a request"),
+			"name a user or a request, or use --all or --selector; see: %s list --pending", program)
+	case o.Yes:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--yes does not say which requests are meant"),
+			"name a user or a request, or use --all or --selector")
+	}
+	return nil
+}
+
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
+	if len(o.selection.Names) == 0 && !o.All && o.selection.Labels == nil {
+		o.selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
+	}
 	decided, err := o.program.Decide(ctx, onboard.DecideInput{
-		Decision:    o.Decision,
-		Names:       o.names,
-		Fingerprint: o.Fingerprint,
-		Allow:       o.Allow,
-		Message:     o.Message,
-		Confirm:     o.confirm,
+		Decision:  o.Decision,
+		Selection: o.selection,
+		Allow:     o.Allow,
+		Message:   o.Message,
+		DryRun:    o.dryRun,
+		Confirm:   o.confirm,
 	})
 	if len(decided) > 0 {
-		if err := o.Output.print(o.streams, o.Decision.Done, decided...); err != nil {
+		if err := o.print(decided); err != nil {
 			return err
 		}
 	}
 	return err
 }
 
-func (o *decideOptions) confirm(review *request.Review) error {
+// print writes what was decided, or, in a client's dry run, what was shown.
+func (o *decideOptions) print(decided []onboard.Decided) error {
+	if o.dryRun == onboard.DryRunClient {
+		return printReviews(o.streams.Out, o.Output.format(), decided, o.now())
+	}
+	objects := make([]*certificatesv1.CertificateSigningRequest, len(decided))
+	for i, one := range decided {
+		objects[i] = one.Object
+	}
+	done := o.Decision.Done
+	if o.dryRun != onboard.DryRunNone {
+		done += " (" + string(o.dryRun) + " dry run)"
+	}
+	return o.Output.print(o.streams, done, objects...)
+}
+
+// choose has the administrator mark some of the pending requests.
+func (o *decideOptions) choose(ctx context.Context, pending []*request.Review) ([]*request.Review, error) {
+	choices := make([]string, len(pending))
+	for i, review := range pending {
+		choices[i] = render.Choice(review, o.now())
+	}
+	marked, err := o.person.Select(ctx, fmt.Sprintf("Which requests do you want to look at, to %s them?", o.Decision.Verb), choices)
+	if err != nil && !errors.Is(err, prompt.ErrStopped) {
+		return nil, err
+	}
+	if len(marked) == 0 {
+		return nil, fmt.Errorf("nothing was %s: you chose no request", o.Decision.Done)
+	}
+	chosen := make([]*request.Review, len(marked))
+	for i, index := range marked {
+		chosen[i] = pending[index]
+	}
+	return chosen, nil
+}
+
+func (o *decideOptions) confirm(ctx context.Context, review *request.Review) error {
 	if o.Yes {
 		return nil
 	}
@@ -163,12 +272,15 @@ func (o *decideOptions) confirm(review *request.Review) error {
 			"to %s what was shown without a question: --yes", o.Decision.Verb)
 	}
 	verb := strings.ToUpper(o.Decision.Verb[:1]) + o.Decision.Verb[1:]
-	yes, err := o.person.Confirm(fmt.Sprintf("%s the request of %s?", verb, review.User))
-	if err != nil {
+	yes, err := o.person.Confirm(ctx, fmt.Sprintf("%s the request of %s?", verb, review.User))
+	no := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Object.Name, o.Decision.Done)
+	switch {
+	case errors.Is(err, prompt.ErrStopped):
+		return no
+	case err != nil:
 		return err
-	}
-	if !yes {
-		return fmt.Errorf("certificate signing request %q was not %s: you said no", review.Object.Name, o.Decision.Done)
+	case !yes:
+		return outcome.Errorf(onboard.ErrDeclined, "%w", no)
 	}
 	return nil
 }

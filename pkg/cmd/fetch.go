@@ -181,8 +181,8 @@ Its path is printed, so that this works:
 	}
 	o.add(cmd.Flags())
 	addDirectoryFlag(cmd.Flags(), &o.Directory)
-	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.ReportFormats(), ", "))
-	registerCompletion(cmd, "output", render.ReportFormats())
+	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.Formats(), ", "))
+	registerCompletion(cmd, "output", render.Formats())
 	return cmd
 }
 

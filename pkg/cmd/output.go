@@ -2,12 +2,15 @@ package cmd
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -16,6 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // objectOutput is the -o of commands whose data are request objects: kubectl's
@@ -57,7 +61,7 @@ func (o objectOutput) print(streams genericiooptions.IOStreams, done string, obj
 		return nil
 	case "name":
 		for _, object := range objects {
-			if _, err := fmt.Fprintf(streams.Out, "%s/%s\n", requestResource, identity.Printable(object.Name)); err != nil {
+			if err := printNames(streams.Out, object.Name); err != nil {
 				return err
 			}
 		}
@@ -83,19 +87,64 @@ const requestResource = "certificatesigningrequest.certificates.k8s.io"
 // validateReport says whether -o names a form that a fetched kubeconfig's report
 // has.
 func validateReport(format, out string) error {
-	switch {
-	case format == "":
-		return nil
-	case !slices.Contains(render.ReportFormats(), format):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "-o %q is no form of this command's report", format),
-			"use one of %s, or leave it out for the kubeconfig's path", strings.Join(render.ReportFormats(), ", "))
-	case out == "-":
+	if format != "" && out == "-" {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--out - and -o %s both want standard output", format),
 			"write the kubeconfig to a file: --out FILE")
 	}
+	return validateFormat(format, "this command's report", "the kubeconfig's path")
+}
+
+// validateFormat says whether -o names a form in which the program writes what is
+// no API object; without it, otherwise is what there is.
+func validateFormat(format, what, otherwise string) error {
+	if format == "" || slices.Contains(render.Formats(), format) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "-o %q is no form of %s", format, what),
+		"use one of %s, or leave it out for %s", strings.Join(render.Formats(), ", "), otherwise)
+}
+
+// printReviews writes what an administrator would decide about. As kubectl does, it
+// writes one as itself and several as a list.
+func printReviews(out io.Writer, format string, decided []onboard.Decided, now time.Time) error {
+	reviews := make([]*request.Review, len(decided))
+	for i, one := range decided {
+		reviews[i] = one.Review
+	}
+	switch {
+	case format == "":
+		for _, review := range reviews {
+			if err := render.Review(out, review, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	case len(reviews) == 1:
+		return render.OneReview(out, format, reviews[0])
+	}
+	return render.Reviews(out, format, reviews)
+}
+
+// printNames writes objects as kubectl's -o name does, escaped.
+func printNames(out io.Writer, names ...string) error {
+	for _, name := range names {
+		if _, err := fmt.Fprintf(out, "%s/%s\n", requestResource, identity.Printable(name)); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// parseSelector reads a label selector as kubectl does.
+func parseSelector(text string) (labels.Selector, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--selector %q is no label selector: %w", text, err),
+			"for example: -l team=blue, or -l 'team in (blue, red)'")
+	}
+	return selector, nil
 }
 
 // printFetched writes where the kubeconfig is, a report about it, or the

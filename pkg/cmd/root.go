@@ -103,7 +103,7 @@ and fetch waits for the certificate, checks it, and writes the kubeconfig.
 	// There is no discovery here, and so no cache of it.
 	env.flags.CacheDir = nil
 	env.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newVersion(env))
+	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newList(env), newVersion(env))
 	return root
 }
 
@@ -155,14 +155,6 @@ func oneName(cmd *cobra.Command, arguments []string) error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "%s takes one NAME, and there are %d: %q", cmd.Name(), len(arguments), arguments),
 			"quote a name with spaces; one user at a time")
-	}
-	return nil
-}
-
-// someNames takes one NAME or several.
-func someNames(cmd *cobra.Command, arguments []string) error {
-	if len(arguments) == 0 {
-		return missingName(cmd)
 	}
 	return nil
 }

@@ -58,6 +58,10 @@ func escape(text string, mustEscape func(rune) bool) string {
 	return b.String()
 }
 
+// IsPrintable says whether a terminal shows the character as itself and obeys
+// nothing in it.
+func IsPrintable(r rune) bool { return !needsEscape(r) }
+
 func needsEscape(r rune) bool {
 	return r == utf8.RuneError || unicode.IsControl(r) || isInvisible(r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cs, r)
 }

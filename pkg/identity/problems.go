@@ -39,6 +39,10 @@ const (
 // everything, whatever RBAC says. No finding that names it can be allowed.
 const MastersGroup = "system:masters"
 
+// KubeadmAdminsGroup is the group that kubeadm binds to cluster-admin and puts its
+// administrator into (kubeadm constants.ClusterAdminsGroupAndClusterRoleBinding).
+const KubeadmAdminsGroup = "kubeadm:cluster-admins"
+
 // longestCommonName is RFC 5280's ub-common-name, in characters. Kubernetes
 // itself accepts longer ones.
 const longestCommonName = 64
@@ -79,7 +83,7 @@ func Examine(user User) []Problem {
 			report(EmptyGroup, Refused, "a group is empty")
 		case isSystem(group):
 			report(SystemGroup, Refused, "the group %s is reserved for Kubernetes itself: its members get a component's rights", Quote(group))
-		case group == "kubeadm:cluster-admins":
+		case group == KubeadmAdminsGroup:
 			report(AdminGroup, Refused, "the group %s is bound to cluster-admin on clusters made by kubeadm", Quote(group))
 		}
 		if strings.Contains(group, ",") {

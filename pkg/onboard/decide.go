@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
+	"sync"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -18,63 +17,231 @@ import (
 type DecideInput struct {
 	// Decision is what is decided about all of them. Required.
 	Decision request.Decision
-	// Names are user names or names of request objects. Required.
-	Names []string
-	// Fingerprint is the public key's, as the user told it. Optional; with it,
-	// only a request for that key is decided.
-	Fingerprint string
+	// Selection says which requests are meant. Required.
+	Selection
 	// Allow names refused findings to accept in an approval. Optional.
 	Allow []string
 	// Message is put into the decision. Optional.
 	Message string
+	// DryRun says how much is done: a client's is the review alone. Required.
+	DryRun DryRun
 	// Confirm asks the administrator about what she was just shown. It is not
-	// asked where nothing is left to decide. Required.
-	Confirm func(*request.Review) error
+	// asked where nothing is left to decide, or in a dry run. ErrDeclined leaves
+	// that request alone; any other error ends everything. Required.
+	Confirm func(context.Context, *request.Review) error
+}
+
+// ErrDeclined is the administrator's no to one request.
+var ErrDeclined = errors.New("declined")
+
+// Decided is what came of one request.
+type Decided struct {
+	// Review is what the administrator was shown.
+	Review *request.Review
+	// Object is the object as it is decided, now or before. In a client's dry
+	// run it is the object that was reviewed.
+	Object *certificatesv1.CertificateSigningRequest
 }
 
 // Decide finds the requests, shows each as it stands, asks, and decides about
-// exactly what was shown. All are found, and pass their review if they are to be
-// approved, before the first is decided. It returns the decided objects; a request
-// that was decided the same way already counts as one.
-func (p *Program) Decide(ctx context.Context, in DecideInput) ([]*certificatesv1.CertificateSigningRequest, error) {
-	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
-		return nil, err
-	}
-	reviews, err := p.find(ctx, in)
+// exactly what was shown. A request that was decided the same way already counts
+// as decided.
+//
+// Requests that were named are all found, and pass their review if they are to be
+// approved, before the first is decided. Of requests that were not named, each
+// stands for itself: what is wrong with one is told, the others go on, and the
+// first such error is the result's. What was decided is returned in either case.
+func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error) {
+	prepared, err := p.prepare(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	me, err := p.Cluster.WhoAmI(ctx)
-	if err != nil {
-		return nil, err
+	d := &deciding{program: p, in: in, me: prepared.circumstances.Approver}
+	for _, review := range prepared.contested {
+		err := d.fail(review, outcome.WithHint(
+			outcome.Errorf(outcome.ErrRefused, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
+			"ask the user for her key's fingerprint and decide by hand: kubectl csr-onboard %s NAME --fingerprint …", in.Decision.Verb))
+		if err != nil {
+			return nil, err
+		}
 	}
-	var decided []*certificatesv1.CertificateSigningRequest
-	var pending []*request.Review
-	for _, review := range reviews {
+	meant := prepared.meant
+	for _, review := range meant {
+		review.Consider(prepared.circumstances)
+	}
+	if in.Choose != nil && len(meant) > 0 {
+		if meant, err = in.Choose(meant); err != nil {
+			return nil, err
+		}
+	}
+	if len(meant) == 0 && len(prepared.contested) == 0 {
+		p.Tell(NothingPending{})
+	}
+	pending, err := d.review(meant)
+	if err == nil {
+		err = d.decide(ctx, pending)
+	}
+	if err == nil {
+		err = d.firstFailure()
+	}
+	if err == nil && in.DryRun == DryRunClient && len(meant) > 0 {
+		err = prepared.mayDecide
+	}
+	return d.decided, err
+}
+
+// prepared is what has to be known before anything is shown.
+type prepared struct {
+	meant, contested []*request.Review
+	circumstances    request.Circumstances
+	// mayDecide is why the client may not decide; it is for the end of a dry
+	// run.
+	mayDecide error
+}
+
+// prepare asks the cluster everything at once: may I, who am I, what do role
+// bindings give, and which requests are meant.
+func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error) {
+	var result prepared
+	var whoAmI, grants, find error
+	var asking sync.WaitGroup
+	asking.Go(func() { result.mayDecide = p.Cluster.CheckMayDecide(ctx) })
+	asking.Go(func() {
+		var me identity.User
+		me, whoAmI = p.Cluster.WhoAmI(ctx)
+		result.circumstances.Approver = me.Name
+	})
+	asking.Go(func() {
+		result.circumstances.Grants, result.circumstances.GrantsUnread, grants = p.Cluster.Grants(ctx)
+	})
+	// Candidates are told on the way, and only to somebody who may decide.
+	events := make([]Event, 0)
+	finder := *p
+	finder.Tell = func(e Event) { events = append(events, e) }
+	if in.isBulk() {
+		result.meant, result.contested, find = finder.pending(ctx, in)
+	} else {
+		result.meant, find = finder.named(ctx, in)
+	}
+	asking.Wait()
+	if result.mayDecide != nil && in.DryRun != DryRunClient {
+		return nil, result.mayDecide
+	}
+	for _, event := range events {
+		p.Tell(event)
+	}
+	for _, err := range []error{find, whoAmI, grants} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return &result, nil
+}
+
+// deciding is one run of Decide.
+type deciding struct {
+	program *Program
+	in      DecideInput
+	// me is who decides.
+	me      string
+	decided []Decided
+	// failures are the errors of requests that were not named.
+	failures []error
+}
+
+// review takes out the requests that are decided already, and, after showing
+// them, those that may not be approved.
+func (d *deciding) review(meant []*request.Review) (pending []*request.Review, _ error) {
+	var refused error
+	for _, review := range meant {
+		dryRun := d.in.DryRun == DryRunClient
+		if dryRun {
+			d.decided = append(d.decided, Decided{Review: review, Object: review.Object})
+		}
 		if review.State != request.Pending {
-			p.Tell(AlreadyDecided{Decision: in.Decision, Name: review.Object.Name, Message: request.StateMessage(review.Object)})
-			decided = append(decided, review.Object)
+			d.program.Tell(AlreadyDecided{Decision: d.in.Decision, Name: review.Object.Name, Message: request.StateMessage(review.Object)})
+			if !dryRun {
+				d.decided = append(d.decided, Decided{Review: review, Object: review.Object})
+			}
 			continue
 		}
-		p.Tell(Reviewed{Review: review, Now: p.Now()})
-		if in.Decision.Is(request.Approved) {
-			if err := review.CheckAllowed(in.Allow); err != nil {
-				return decided, err
+		if d.in.Decision.Is(request.Approved) {
+			if err := review.CheckAllowed(d.in.Allow); err != nil {
+				d.show(review)
+				if err := d.fail(review, err); err != nil && refused == nil {
+					refused = err
+				}
+				continue
 			}
 		}
 		pending = append(pending, review)
 	}
-	for _, review := range pending {
-		if err := in.Confirm(review); err != nil {
-			return decided, err
-		}
-		object, err := p.Cluster.Decide(ctx, review, in.Decision, p.signed(in.Decision, in.Message, me.Name))
-		if err != nil {
-			return decided, err
-		}
-		decided = append(decided, object)
+	return pending, refused
+}
+
+// show shows a request as narration; in a client's dry run, the reviews are the
+// output.
+func (d *deciding) show(review *request.Review) {
+	if d.in.DryRun != DryRunClient {
+		d.program.Tell(Reviewed{Review: review, Now: d.program.Now()})
 	}
-	return decided, nil
+}
+
+// decide shows each request, asks about it and decides it.
+func (d *deciding) decide(ctx context.Context, pending []*request.Review) error {
+	if d.in.DryRun == DryRunClient {
+		return nil
+	}
+	for _, review := range pending {
+		d.show(review)
+		if d.in.DryRun == DryRunNone {
+			if err := d.in.Confirm(ctx, review); err != nil {
+				if !errors.Is(err, ErrDeclined) {
+					return err
+				}
+				if err := d.fail(review, err); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		message := d.program.signed(d.in.Decision, d.in.Message, d.me)
+		object, err := d.program.Cluster.Decide(ctx, review, d.in.Decision, message, d.in.DryRun == DryRunServer)
+		if err != nil {
+			if err := d.fail(review, err); err != nil {
+				return err
+			}
+			continue
+		}
+		d.decided = append(d.decided, Decided{Review: review, Object: object})
+	}
+	return nil
+}
+
+// fail takes in that a request was not decided. The error it returns ends
+// everything.
+func (d *deciding) fail(review *request.Review, err error) error {
+	if !d.in.isBulk() || errors.Is(err, outcome.ErrInterrupted) {
+		return err
+	}
+	d.failures = append(d.failures, err)
+	if errors.Is(err, ErrDeclined) {
+		return nil
+	}
+	d.program.Tell(NotDecided{Decision: d.in.Decision, Name: review.Object.Name, Reason: err})
+	return nil
+}
+
+// firstFailure is the error of requests that were not named, if any was not
+// decided.
+func (d *deciding) firstFailure() error {
+	switch len(d.failures) {
+	case 0:
+		return nil
+	case 1:
+		return d.failures[0]
+	}
+	return fmt.Errorf("%d requests were not %s; the first: %w", len(d.failures), d.in.Decision.Done, d.failures[0])
 }
 
 // signed says in a decision's message who decided and with what.
@@ -84,110 +251,4 @@ func (p *Program) signed(decision request.Decision, message, who string) string 
 		return by
 	}
 	return message + " (" + by + ")"
-}
-
-// find resolves each name to one request by what the requests hold, not by
-// what their labels say.
-func (p *Program) find(ctx context.Context, in DecideInput) ([]*request.Review, error) {
-	claims := map[string][]*request.Review{}
-	for _, name := range in.Names {
-		claims[name] = nil
-	}
-	listed := p.Cluster.Each(ctx, func(object *certificatesv1.CertificateSigningRequest) {
-		review := request.ReviewOf(object)
-		if _, wanted := claims[review.User.Name]; wanted && review.User.Name != "" {
-			claims[review.User.Name] = append(claims[review.User.Name], review)
-		}
-		if _, wanted := claims[object.Name]; wanted && object.Name != review.User.Name {
-			claims[object.Name] = append(claims[object.Name], review)
-		}
-	})
-	// Who may not list may still get by name. A list that broke off is another
-	// matter: the request that was meant may be in the part that is missing.
-	if listed != nil && !apierrors.IsForbidden(listed) {
-		return nil, listed
-	}
-	var found []*request.Review
-	seen := map[string]bool{}
-	for _, name := range in.Names {
-		reviews := claims[name]
-		if len(reviews) == 0 {
-			// A request for another signer, or an administrator who may get
-			// requests but not list them.
-			object, err := p.Cluster.Get(ctx, name)
-			switch {
-			case err == nil:
-				reviews = append(reviews, request.ReviewOf(object))
-			case errors.Is(err, outcome.ErrNotFound) && listed == nil:
-				return nil, outcome.WithHint(
-					outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request of the user %q, or of that name", name),
-					"see what there is: kubectl get csr; undecided requests are collected after 24 hours")
-			case listed != nil:
-				return nil, listed
-			default:
-				return nil, err
-			}
-		}
-		review, err := p.choose(name, reviews, in)
-		if err != nil {
-			return nil, err
-		}
-		if !seen[string(review.Object.UID)] {
-			seen[string(review.Object.UID)] = true
-			found = append(found, review)
-		}
-	}
-	return found, nil
-}
-
-// choose takes the one request that a name can mean. It never guesses between
-// two pending ones.
-func (p *Program) choose(name string, reviews []*request.Review, in DecideInput) (*request.Review, error) {
-	if fingerprint := in.Fingerprint; fingerprint != "" {
-		matching := having(reviews, func(r *request.Review) bool { return r.Fingerprint == strings.TrimSpace(fingerprint) })
-		if len(matching) == 0 {
-			p.Tell(CandidatesFound{Name: name, Reviews: reviews})
-			return nil, outcome.WithHint(
-				outcome.Errorf(outcome.ErrChanged, "no request of %q is for the key %q", name, fingerprint),
-				"leave it alone: ask the user for her fingerprint over another channel")
-		}
-		reviews = matching
-	}
-	pending := having(reviews, func(r *request.Review) bool { return r.State == request.Pending })
-	switch {
-	case len(pending) == 1:
-		return pending[0], nil
-	case len(pending) > 1:
-		p.Tell(CandidatesFound{Name: name, Reviews: pending})
-		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(pending), name),
-			"ask the user for her key's fingerprint and give it with --fingerprint, or name the request itself")
-	}
-	if review := newest(having(reviews, func(r *request.Review) bool { return in.Decision.Is(r.State) })); review != nil {
-		return review, nil
-	}
-	decided := newest(reviews)
-	return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q of %q is decided already: %s",
-		decided.Object.Name, name, request.DescribeDecision(decided.Object))
-}
-
-func having(reviews []*request.Review, property func(*request.Review) bool) []*request.Review {
-	var matching []*request.Review
-	for _, review := range reviews {
-		if property(review) {
-			matching = append(matching, review)
-		}
-	}
-	return matching
-}
-
-func newest(reviews []*request.Review) *request.Review {
-	var latest *request.Review
-	var at time.Time
-	for _, review := range reviews {
-		if created := review.Object.CreationTimestamp.Time; latest == nil || created.After(at) {
-			latest, at = review, created
-		}
-	}
-	return latest
 }

@@ -19,6 +19,10 @@ type NameWarned struct{ Problem identity.Problem }
 // it was made. Whoever runs that knows that she is not the user.
 type FindingWarned struct{ Finding request.Finding }
 
+// GrantsUnread says why it could not be looked up what the user and her groups may
+// do already.
+type GrantsUnread struct{ Reason string }
+
 // KeyReady says that there is a private key to work with: Created now, or
 // found from an earlier run.
 type KeyReady struct {
@@ -63,8 +67,21 @@ type AlreadyDecided struct {
 	Message  string
 }
 
+// NotDecided says why one request among several was left alone.
+type NotDecided struct {
+	Decision request.Decision
+	Name     string
+	Reason   error
+}
+
+// NothingPending says that there is no request to decide about.
+type NothingPending struct{}
+
 // StillWaiting says how the wait for a certificate stands.
 type StillWaiting struct{ Sighting cluster.Sighting }
+
+// StillFollowing says why a list can't be kept up just now.
+type StillFollowing struct{ Trouble error }
 
 // CertificateIssued says that the certificate is there and was checked.
 type CertificateIssued struct {
@@ -99,13 +116,17 @@ type ServerNotVerified struct{ Server string }
 
 func (NameWarned) isEvent()           {}
 func (FindingWarned) isEvent()        {}
+func (GrantsUnread) isEvent()         {}
 func (KeyReady) isEvent()             {}
 func (RequestReady) isEvent()         {}
 func (CandidatesFound) isEvent()      {}
 func (Reviewed) isEvent()             {}
 func (RequestApproved) isEvent()      {}
 func (AlreadyDecided) isEvent()       {}
+func (NotDecided) isEvent()           {}
+func (NothingPending) isEvent()       {}
 func (StillWaiting) isEvent()         {}
+func (StillFollowing) isEvent()       {}
 func (CertificateIssued) isEvent()    {}
 func (LoggedIn) isEvent()             {}
 func (KubeconfigWritten) isEvent()    {}

@@ -3,16 +3,29 @@ package onboard
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // NewUserApproved is the whole story in one run, for an administrator: submit,
-// approve, fetch. It asks the cluster whether she may approve before anything
-// is made.
+// approve, fetch. It asks the cluster whether she may approve, and what the user
+// and her groups may do already, before anything is made.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
-	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
+	var refused error
+	var asking sync.WaitGroup
+	asking.Go(func() { refused = p.Cluster.CheckMayDecide(ctx) })
+	grants, unread, err := p.Cluster.Grants(ctx)
+	asking.Wait()
+	if refused != nil {
+		return nil, refused
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkGrants(in.User, grants, unread); err != nil {
 		return nil, err
 	}
 	// A certificate can't be taken back: what would keep it from being written is
@@ -29,7 +42,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 		for _, finding := range review.Findings {
 			// Those of her name were told when it was taken.
 			ofName := slices.ContainsFunc(identity.Examine(in.User), func(p identity.Problem) bool { return p.Finding == finding.Name })
-			if finding.Name != request.RequestedByOther && !ofName {
+			if finding.Name != request.RequestedByOther && finding.Name != request.MoreThanRequester && !ofName {
 				p.Tell(FindingWarned{Finding: finding})
 			}
 		}
@@ -37,7 +50,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 			return nil, err
 		}
 		// The object was submitted by whoever approves it.
-		approved, err := p.Cluster.Decide(ctx, review, request.Approval(), p.signed(request.Approval(), "", review.Requester))
+		approved, err := p.Cluster.Decide(ctx, review, request.Approval(), p.signed(request.Approval(), "", review.Requester), false)
 		if err != nil {
 			return nil, err
 		}
@@ -45,4 +58,21 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 		submitted.object = approved
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}
+
+// checkGrants tells what role bindings give to a user and her groups already,
+// and refuses what an administrator has to look at by herself.
+func (p *Program) checkGrants(user identity.User, grants request.Grants, unread string) error {
+	if unread != "" {
+		p.Tell(GrantsUnread{Reason: unread})
+	}
+	for _, finding := range request.ExamineGrants(user, grants) {
+		if finding.Severity == identity.Refused {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),
+				"if you know that this is right, run new-user without --approve, and then: kubectl csr-onboard approve --allow %s", finding.Name)
+		}
+		p.Tell(FindingWarned{Finding: finding})
+	}
+	return nil
 }

@@ -26,6 +26,12 @@ type KeyAlgorithm string
 // small and fast.
 const DefaultKeyAlgorithm KeyAlgorithm = "ecdsa-p256"
 
+// The RSA moduli, in bits, that are strong enough and that crypto/tls takes.
+const (
+	smallestRSA = 2048
+	largestRSA  = 8192
+)
+
 // generators holds every key algorithm that logs in to a kube-apiserver.
 var generators = []struct {
 	algorithm KeyAlgorithm
@@ -163,8 +169,8 @@ func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
 func CheckKeyStrength(public crypto.PublicKey) error {
 	switch key := public.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
-			return fmt.Errorf("the key is RSA with %d bits; 2048 to 8192 are accepted", bits)
+		if bits := key.N.BitLen(); bits < smallestRSA || bits > largestRSA {
+			return fmt.Errorf("the key is RSA with %d bits; %d to %d are accepted", bits, smallestRSA, largestRSA)
 		}
 		return nil
 	case *ecdsa.PublicKey:

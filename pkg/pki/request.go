@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -21,8 +22,15 @@ const MaximumRequestBytes = 64 << 10
 
 const requestBlock = "CERTIFICATE REQUEST"
 
-// Request is a PKCS#10 certification request (RFC 2986) that was parsed whole
-// and whose signature is its own key's.
+// ErrOversized is the error of data that is too long to be looked into.
+var ErrOversized = errors.New("too long to be read")
+
+// ErrBrokenSignatureAlgorithm is the error of a signature that proves nothing,
+// because it is of an algorithm that can be forged (MD5) or a key so large that
+// nobody checks it.
+var ErrBrokenSignatureAlgorithm = errors.New("the signature's algorithm proves nothing")
+
+// Request is a PKCS#10 certification request (RFC 2986) that was parsed whole.
 type Request struct {
 	// DER is the request's exact encoding.
 	DER []byte
@@ -32,12 +40,18 @@ type Request struct {
 	PublicKey crypto.PublicKey
 	// SignatureAlgorithm is how the request proves possession of the key.
 	SignatureAlgorithm x509.SignatureAlgorithm
-	// Extensions are the certificate extensions that the request asks for.
+	// Extensions are the certificate extensions that the request asks for: all
+	// of them, in whichever attribute and value of it they stand.
 	Extensions []pkix.Extension
+	// UnknownAttributes are the types, in dotted form, of the request's
+	// attributes (RFC 2985, section 5.4) that this package has no name for.
+	UnknownAttributes []string
 	// OutsidePEM says that the bytes it was read from hold something around
 	// its PEM block: headers, text, or a second block. The API server ignores
 	// such; a person who looks at the text may be led to believe it.
 	OutsidePEM bool
+
+	parsed *x509.CertificateRequest
 }
 
 // NewRequest makes a request for a user with her key: CN is her name, one O
@@ -55,14 +69,28 @@ func NewRequest(key crypto.Signer, user identity.User) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: der}), nil
 }
 
-// ParseRequest reads the first PEM block of type CERTIFICATE REQUEST, as the
-// API server does (Kubernetes pkg/apis/certificates ParseCSR), and notes
-// whatever else there is in OutsidePEM. It fails on data that is too long, on
-// another block type, on DER that is malformed or not consumed whole, and on a
-// signature that does not verify.
+// ParseRequest decodes a request (see DecodeRequest) and checks that its
+// signature is its own key's.
 func ParseRequest(data []byte) (*Request, error) {
+	request, err := DecodeRequest(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := request.CheckSignature(); err != nil {
+		return nil, err
+	}
+	return request, nil
+}
+
+// DecodeRequest reads the first PEM block of type CERTIFICATE REQUEST, as the
+// API server does (Kubernetes pkg/apis/certificates ParseCSR), and notes
+// whatever else there is in OutsidePEM. It fails on data that is too long
+// (ErrOversized), on another block type, and on DER that is malformed or holds
+// anything that this package can't account for. It does not look at the
+// signature, so what it says may be anybody's words.
+func DecodeRequest(data []byte) (*Request, error) {
 	if len(data) > MaximumRequestBytes {
-		return nil, fmt.Errorf("the request has %d bytes; at most %d are read", len(data), MaximumRequestBytes)
+		return nil, fmt.Errorf("the request has %d bytes; at most %d are read: %w", len(data), MaximumRequestBytes, ErrOversized)
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
@@ -75,22 +103,39 @@ func ParseRequest(data []byte) (*Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
 	}
-	if err := parsed.CheckSignature(); err != nil {
-		return nil, fmt.Errorf("the request's signature does not verify: %w", err)
-	}
-	subject, err := parseSubject(parsed.RawSubject)
-	if err != nil {
-		return nil, err
-	}
-	alone := pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: block.Bytes})
-	return &Request{
+	request := &Request{
 		DER:                block.Bytes,
-		Subject:            subject,
 		PublicKey:          parsed.PublicKey,
 		SignatureAlgorithm: parsed.SignatureAlgorithm,
-		Extensions:         parsed.Extensions,
-		OutsidePEM:         !bytes.Equal(withoutSpace(data), withoutSpace(alone)),
-	}, nil
+		parsed:             parsed,
+	}
+	if request.Subject, err = parseSubject(parsed.RawSubject); err != nil {
+		return nil, err
+	}
+	if err := request.walk(); err != nil {
+		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
+	}
+	alone := pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: block.Bytes})
+	request.OutsidePEM = !bytes.Equal(withoutSpace(data), withoutSpace(alone))
+	return request, nil
+}
+
+// CheckSignature says whether the request was signed with the key that it asks
+// to have certified. A signature of an algorithm that proves nothing is not
+// computed: ErrBrokenSignatureAlgorithm.
+func (r *Request) CheckSignature() error {
+	if key, isRSA := r.PublicKey.(*rsa.PublicKey); isRSA && key.N.BitLen() > 2*largestRSA {
+		return fmt.Errorf("a signature by an RSA key of %d bits is not checked: %w", key.N.BitLen(), ErrBrokenSignatureAlgorithm)
+	}
+	err := r.parsed.CheckSignature()
+	var insecure x509.InsecureAlgorithmError
+	switch {
+	case errors.As(err, &insecure):
+		return fmt.Errorf("a signature by %s is not checked: %w", r.SignatureAlgorithm, ErrBrokenSignatureAlgorithm)
+	case err != nil:
+		return fmt.Errorf("the request's signature does not verify: %w", err)
+	}
+	return nil
 }
 
 // withoutSpace drops white space, in which encoders differ (line length, CRLF).
@@ -105,5 +150,5 @@ func (r *Request) User() identity.User { return r.Subject.User() }
 // groups, and asks for nothing else.
 func (r *Request) IsExactly(user identity.User) bool {
 	return r.Subject.Count(CommonName) == 1 && len(r.Subject) == 1+r.Subject.Count(Organization) &&
-		r.User().Equal(user) && len(r.Extensions) == 0
+		r.User().Equal(user) && len(r.Extensions) == 0 && len(r.UnknownAttributes) == 0
 }

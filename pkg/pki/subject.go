@@ -3,7 +3,6 @@ package pki
 import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -68,14 +67,16 @@ func (a Attribute) IsKnown() bool {
 
 // User is who the API server takes the holder of this subject for: the last
 // common name, as Go's pkix.Name and so the signer and the API server read it,
-// and one group for each organization.
+// and one group for each organization. Values that are no text count for
+// nothing there, and so here.
 func (s Subject) User() identity.User {
 	var user identity.User
 	for _, attribute := range s {
-		switch attribute.Name() {
-		case CommonName:
+		switch {
+		case !attribute.IsText:
+		case attribute.Name() == CommonName:
 			user.Name = attribute.Value
-		case Organization:
+		case attribute.Name() == Organization:
 			user.Groups = append(user.Groups, attribute.Value)
 		}
 	}
@@ -107,15 +108,6 @@ func (s Subject) String() string {
 	return strings.Join(parts, ", ")
 }
 
-type rawAttribute struct {
-	Type  asn1.ObjectIdentifier
-	Value asn1.RawValue
-}
-
-// rawRelativeNameSET is an RDN; encoding/asn1 reads a SET from a slice type
-// whose name ends in SET.
-type rawRelativeNameSET []rawAttribute
-
 // encodeSubject writes CN=name and then one RDN for each group, as openssl's
 // -subj "/CN=jane/O=dev" does.
 func encodeSubject(user identity.User) ([]byte, error) {
@@ -126,21 +118,41 @@ func encodeSubject(user identity.User) ([]byte, error) {
 	return asn1.Marshal(sequence)
 }
 
-// parseSubject walks a DER-encoded Name (RFC 5280, section 4.1.2.4).
+// parseSubject walks a DER-encoded Name (RFC 5280, section 4.1.2.4): every
+// attribute of every RDN. It fails on anything that is none.
 func parseSubject(der []byte) (Subject, error) {
-	var sequence []rawRelativeNameSET
-	rest, err := asn1.Unmarshal(der, &sequence)
+	subject, err := walkSubject(der)
 	if err != nil {
 		return nil, fmt.Errorf("the subject is no distinguished name: %w", err)
 	}
-	if len(rest) > 0 {
-		return nil, errors.New("there is something after the subject")
+	return subject, nil
+}
+
+func walkSubject(der []byte) (Subject, error) {
+	names, err := elements(der)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) != 1 {
+		return nil, fmt.Errorf("there are %d elements where one is expected", len(names))
+	}
+	sequence, err := within(names[0], asn1.TagSequence)
+	if err != nil {
+		return nil, err
 	}
 	var subject Subject
 	for _, relative := range sequence {
-		for _, raw := range relative {
-			attribute := Attribute{Type: raw.Type.String()}
-			attribute.Value, attribute.IsText = decodeText(raw.Value)
+		attributes, err := within(relative, asn1.TagSet)
+		if err != nil {
+			return nil, err
+		}
+		for _, element := range attributes {
+			identifier, value, err := pair(element)
+			if err != nil {
+				return nil, err
+			}
+			attribute := Attribute{Type: identifier.String()}
+			attribute.Value, attribute.IsText = decodeText(value)
 			subject = append(subject, attribute)
 		}
 	}

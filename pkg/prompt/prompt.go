@@ -2,11 +2,12 @@
 // survey.
 //
 // It promises that nothing is ever asked unless both standard input and
-// standard error are terminals, that standard output stays untouched, and that
-// Ctrl-C is a clean no.
+// standard error are terminals, that standard output stays untouched, and that a
+// question ends with the program's context.
 package prompt
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/AlecAivazis/survey/v2/terminal"
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // Person is somebody who can be asked.
@@ -43,16 +46,50 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Confirm asks a question that is answered with yes or no; just Enter, and
-// Ctrl-C, are no.
-func (p *Person) Confirm(question string) (bool, error) {
+// ErrStopped is a person's Ctrl-C in place of an answer.
+var ErrStopped = errors.New("stopped at the question")
+
+// Confirm asks a question that is answered with yes or no; just Enter is no.
+// Ctrl-C is ErrStopped.
+func (p *Person) Confirm(ctx context.Context, question string) (yes bool, _ error) {
+	err := p.ask(ctx, &survey.Confirm{Message: question, Default: false}, &yes)
+	return yes, err
+}
+
+// Select lets the person mark any of the options, and returns the indexes of
+// those she did. Ctrl-C is ErrStopped. An option is one line, and says something
+// else than every other.
+func (p *Person) Select(ctx context.Context, question string, options []string) (marked []int, _ error) {
+	err := p.ask(ctx, &survey.MultiSelect{Message: question, Options: options, PageSize: optionsShown}, &marked)
+	return marked, err
+}
+
+// optionsShown is how many options are on the screen at once.
+const optionsShown = 15
+
+// ask asks until there is an answer or the context ends, which is
+// outcome.ErrInterrupted; survey itself knows no context.
+func (p *Person) ask(ctx context.Context, question survey.Prompt, answer any) error {
 	// survey's one switch for colours; they are as kubectl has them.
 	core.DisableColor = !printers.AllowsColorOutput(p.err)
-	yes := false
-	err := survey.AskOne(&survey.Confirm{Message: question, Default: false}, &yes,
-		survey.WithStdio(p.in, p.err, p.err))
-	if errors.Is(err, terminal.InterruptErr) || errors.Is(err, io.EOF) {
-		return false, nil
+	before, err := term.GetState(int(p.in.Fd()))
+	if err != nil {
+		return err
 	}
-	return yes, err
+	answered := make(chan error, 1)
+	go func() { answered <- survey.AskOne(question, answer, survey.WithStdio(p.in, p.err, p.err)) }()
+	select {
+	case err = <-answered:
+	case <-ctx.Done():
+		// survey has switched the terminal and still reads from it; the program
+		// is about to end.
+		if err := term.Restore(int(p.in.Fd()), before); err != nil {
+			return err
+		}
+		return outcome.Errorf(outcome.ErrInterrupted, "%w while asking", outcome.ErrInterrupted)
+	}
+	if errors.Is(err, terminal.InterruptErr) || errors.Is(err, io.EOF) {
+		return ErrStopped
+	}
+	return err
 }

@@ -59,10 +59,19 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("  fingerprint %s", e.Fingerprint)
 	case onboard.RequestReady:
 		n.requestReady(e)
+	case onboard.GrantsUnread:
+		n.say("warning: what the user and her groups may do already could not be looked up: %s", identity.PrintableSentence(e.Reason))
+	case onboard.NotDecided:
+		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
+	case onboard.NothingPending:
+		n.say("there is no pending certificate signing request")
+	case onboard.StillFollowing:
+		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
 	case onboard.CandidatesFound:
 		n.candidates(e)
 	case onboard.Reviewed:
-		n.review(e)
+		n.Close()
+		_ = Review(n.out, e.Review, e.Now)
 	case onboard.RequestApproved:
 		n.say("approved %s", identity.Printable(e.Name))
 	case onboard.AlreadyDecided:
@@ -98,6 +107,15 @@ func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, f
 		n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.Printable(object.Name))
 	}
 	n.say("  the kubeconfig is fetched, once it is signed:  %s", identity.PrintableSentence(fetch))
+}
+
+// NothingListed says that a list is empty.
+func (n *Narrator) NothingListed(pending bool) {
+	if pending {
+		n.Tell(onboard.NothingPending{})
+		return
+	}
+	n.say("there is no certificate signing request")
 }
 
 func (n *Narrator) requestReady(e onboard.RequestReady) {

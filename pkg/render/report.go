@@ -3,19 +3,13 @@ package render
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"io"
 	"time"
 
-	"sigs.k8s.io/yaml"
-
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
-
-// ReportFormats lists the forms that Report writes.
-func ReportFormats() []string { return []string{"json", "yaml"} }
 
 // fetchedReport is the versioned form in which scripts read what was fetched.
 // Fields are added to it; none is renamed or removed within a version.
@@ -38,6 +32,10 @@ type userReport struct {
 	Groups []string `json:"groups"`
 }
 
+func userReportOf(user identity.User) userReport {
+	return userReport{Name: user.Name, Groups: append([]string{}, user.Groups...)}
+}
+
 type certificateReport struct {
 	// NotBefore and NotAfter are RFC 3339 times.
 	NotBefore string `json:"notBefore"`
@@ -52,38 +50,26 @@ type certificateReport struct {
 
 // Report writes what was fetched, as JSON or YAML.
 func Report(out io.Writer, format string, fetched *onboard.Fetched) error {
-	leaf := fetched.Certificate.Leaf
+	return encode(out, format, fetchedReport{
+		APIVersion:  apiVersion,
+		Kind:        "FetchedCertificate",
+		User:        userReportOf(fetched.User),
+		Request:     fetched.Request,
+		Kubeconfig:  fetched.Path,
+		Context:     fetched.Context,
+		LoggedIn:    fetched.LoggedIn,
+		Certificate: certificateReportOf(fetched.Certificate),
+	})
+}
+
+func certificateReportOf(certificate *pki.Certificate) certificateReport {
+	leaf := certificate.Leaf
 	sum := sha256.Sum256(leaf.Raw)
-	report := fetchedReport{
-		APIVersion: "csr-onboard.github.io/v1alpha1",
-		Kind:       "FetchedCertificate",
-		User:       userReport{Name: fetched.User.Name, Groups: append([]string{}, fetched.User.Groups...)},
-		Request:    fetched.Request,
-		Kubeconfig: fetched.Path,
-		Context:    fetched.Context,
-		LoggedIn:   fetched.LoggedIn,
-		Certificate: certificateReport{
-			NotBefore:      leaf.NotBefore.UTC().Format(time.RFC3339),
-			NotAfter:       leaf.NotAfter.UTC().Format(time.RFC3339),
-			SerialNumber:   leaf.SerialNumber.Text(16),
-			KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
-			CredentialID:   "X509SHA256=" + hex.EncodeToString(sum[:]),
-		},
+	return certificateReport{
+		NotBefore:      leaf.NotBefore.UTC().Format(time.RFC3339),
+		NotAfter:       leaf.NotAfter.UTC().Format(time.RFC3339),
+		SerialNumber:   leaf.SerialNumber.Text(16),
+		KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
+		CredentialID:   "X509SHA256=" + hex.EncodeToString(sum[:]),
 	}
-	var encoded []byte
-	var err error
-	switch format {
-	case "json":
-		encoded, err = json.MarshalIndent(report, "", "    ")
-		encoded = append(encoded, '\n')
-	case "yaml":
-		encoded, err = yaml.Marshal(report)
-	default:
-		err = fmt.Errorf("there is no report format %q", format)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(encoded)
-	return err
 }

@@ -2,37 +2,54 @@ package render
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// review shows what an administrator is about to approve: what the request
-// bytes hold and what the API server recorded, nothing that the requester could
-// make up.
-func (n *Narrator) review(e onboard.Reviewed) {
-	r := e.Review
-	table := tabwriter.NewWriter(n.out, 0, 0, 2, ' ', 0)
+// Review shows what an administrator decides about: what the request bytes hold
+// and what the API server recorded, nothing that the requester could make up.
+func Review(out io.Writer, r *request.Review, now time.Time) error {
+	if _, err := fmt.Fprintf(out, "certificate signing request %s\n", identity.Printable(r.Object.Name)); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(what, value string) { _, _ = fmt.Fprintf(table, "  %s\t%s\n", what, value) }
-	n.say("certificate signing request %s", identity.Printable(r.Object.Name))
-	row("user", nameOf(r.User.Name))
-	row("groups", groups(r.User.Groups))
-	row("key", r.Key)
-	row("fingerprint", r.Fingerprint)
+	if r.IsDecoded() {
+		row("user", nameOf(r.User.Name))
+		row("groups", groups(r.User.Groups))
+		row("key", r.Key)
+		row("fingerprint", r.Fingerprint)
+	}
 	row("submitted by", nameOf(r.Requester))
 	row("signer", identity.Printable(r.Object.Spec.SignerName))
 	row("usages", usages(r.Object.Spec.Usages))
 	row("lifetime", lifetime(r.Lifetime))
-	row("age", duration.HumanDuration(e.Now.Sub(r.Object.CreationTimestamp.Time)))
-	_ = table.Flush()
-	for _, finding := range r.Findings {
-		n.say("  %s: %s: %s", finding.Severity, finding.Name, finding.Sentence)
+	row("age", duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)))
+	if r.State != request.Pending {
+		row("state", request.DescribeDecision(r.Object))
 	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, finding := range r.Findings {
+		if _, err := fmt.Fprintf(out, "  %s: %s: %s\n", finding.Severity, finding.Name, finding.Sentence); err != nil {
+			return err
+		}
+	}
+	if r.NotChecked != "" {
+		if _, err := fmt.Fprintf(out, "  not checked: %s\n", r.NotChecked); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func groups(names []string) string {
@@ -49,13 +66,16 @@ func groups(names []string) string {
 // nameOf quotes a name where its borders could be mistaken: one group "dev, ops"
 // is not two.
 func nameOf(name string) string {
-	if name != "" && !strings.ContainsAny(name, " ,\"'()") {
+	if name != "" && !strings.ContainsAny(name, " ,\"'()<>") {
 		return identity.Printable(name)
 	}
 	return identity.Quote(name)
 }
 
 func usages(list []certificatesv1.KeyUsage) string {
+	if len(list) == 0 {
+		return "none"
+	}
 	texts := make([]string, len(list))
 	for i, usage := range list {
 		texts[i] = identity.Printable(string(usage))

@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -41,14 +45,18 @@ const (
 	OutsidePEM          = "outside-pem"
 	ForeignSigner       = "foreign-signer"
 	Terminating         = "terminating"
+	UserAlreadyBound    = "user-already-bound"
+	GroupAlreadyBound   = "group-already-bound"
+	SelfApproved        = "self-approved"
 	RequestedByOther    = "requested-by-other"
+	MoreThanRequester   = "more-than-requester"
 	LongLifetime        = "long-lifetime"
 	NoLifetime          = "no-lifetime"
 	UnusualSubject      = "unusual-subject"
 )
 
 // allowable are the refused findings that an administrator can accept.
-// bad-signature is not among them: such a request can't be read for sure.
+// bad-signature is not among them: what such a request says is anybody's words.
 var allowable = []string{
 	identity.AdminGroup, CARequested, identity.ConfusableName, identity.ControlCharacters,
 	identity.EmptyGroup, ForeignSigner, ManyCommonNames, NonStringAttribute, OutsidePEM, Oversized,
@@ -70,22 +78,35 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 )
 
-// findings lists everything there is to say about a request that could be
-// decoded, the refused first.
-func findings(review *Review, parsed *pki.Request) []Finding {
-	var found []Finding
-	report := func(name string, severity identity.Severity, format string, arguments ...any) {
-		found = append(found, Finding{Name: name, Severity: severity, Sentence: fmt.Sprintf(format, arguments...)})
+// undecodable is the finding about request bytes that can't be read for sure.
+func undecodable(err error) Finding {
+	name := BadSignature
+	if errors.Is(err, pki.ErrOversized) {
+		name = Oversized
 	}
-	for _, problem := range identity.Examine(review.User) {
+	return Finding{Name: name, Severity: identity.Refused, Sentence: identity.Printable(err.Error()), Final: true}
+}
+
+// examineRequest lists what there is to say about the request bytes.
+func examineRequest(user identity.User, parsed *pki.Request) []Finding {
+	var found findings
+	if err := parsed.CheckSignature(); err != nil && !errors.Is(err, pki.ErrBrokenSignatureAlgorithm) {
+		found = append(found, undecodable(err))
+	}
+	for _, problem := range identity.Examine(user) {
 		found = append(found, Finding{
 			Name: problem.Finding, Severity: problem.Severity, Sentence: problem.Sentence,
-			Final: problem.Finding == identity.EmptyCommonName || problem.Finding == identity.SystemGroup && slices.ContainsFunc(review.User.Groups, identity.IsMasters),
+			Final: problem.Finding == identity.EmptyCommonName || problem.Finding == identity.SystemGroup && slices.ContainsFunc(user.Groups, identity.IsMasters),
 		})
 	}
-	examineSubject(parsed, report)
-	examineKeyAndExtensions(parsed, report)
-	examineSpec(review, report)
+	found.examineSubject(parsed)
+	found.examineKey(parsed)
+	found.examineExtensions(parsed)
+	return found
+}
+
+// sorted puts the refused findings first, and keeps their order otherwise.
+func sorted(found []Finding) []Finding {
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 	return found
 }
@@ -97,51 +118,69 @@ func rank(finding Finding) int {
 	return 1
 }
 
-type reporter func(name string, severity identity.Severity, format string, arguments ...any)
+// findings collects what a review finds.
+type findings []Finding
 
-func examineSubject(parsed *pki.Request, report reporter) {
+func (f *findings) refuse(name, format string, arguments ...any) {
+	*f = append(*f, Finding{Name: name, Severity: identity.Refused, Sentence: fmt.Sprintf(format, arguments...)})
+}
+
+func (f *findings) warn(name, format string, arguments ...any) {
+	*f = append(*f, Finding{Name: name, Severity: identity.Warning, Sentence: fmt.Sprintf(format, arguments...)})
+}
+
+func (f *findings) examineSubject(parsed *pki.Request) {
 	if n := parsed.Subject.Count(pki.CommonName); n > 1 {
-		report(ManyCommonNames, identity.Refused, "there are %d common names; the API server takes the last: %s", n, parsed.Subject)
+		f.refuse(ManyCommonNames, "there are %d common names; the API server takes the last: %s", n, parsed.Subject)
 	}
 	size := 0
 	for _, attribute := range parsed.Subject {
 		size += len(attribute.Value)
 		switch {
 		case !attribute.IsText:
-			report(NonStringAttribute, identity.Refused, "the subject's attribute %s is no text", attribute.Name())
+			f.refuse(NonStringAttribute, "the subject's attribute %s is no text", attribute.Name())
 		case !attribute.IsKnown():
-			report(UnknownAttribute, identity.Refused, "the subject has an attribute of the unknown type %s: %s", attribute.Type, identity.Quote(attribute.Value))
+			f.refuse(UnknownAttribute, "the subject has an attribute of the unknown type %s: %s", attribute.Type, identity.Quote(attribute.Value))
 		case attribute.Name() != pki.CommonName && attribute.Name() != pki.Organization:
-			report(UnusualSubject, identity.Warning, "the subject has %s=%s, which is never a group", attribute.Name(), identity.Printable(attribute.Value))
+			f.warn(UnusualSubject, "the subject has %s=%s, which is never a group", attribute.Name(), identity.Printable(attribute.Value))
 		}
 	}
 	if size > largestSubject {
-		report(Oversized, identity.Refused, "the subject has %d bytes; more than %d are never issued reliably", size, largestSubject)
+		f.refuse(Oversized, "the subject has %d bytes; more than %d are never issued reliably", size, largestSubject)
 	}
 	if parsed.OutsidePEM {
-		report(OutsidePEM, identity.Refused, "there is text, a header or a second block around the request, which the API server ignores")
+		f.refuse(OutsidePEM, "there is text, a header or a second block around the request, which the API server ignores")
+	}
+	for _, attribute := range parsed.UnknownAttributes {
+		f.refuse(UnknownAttribute, "the request has an attribute of the unknown type %s beside its subject", attribute)
 	}
 }
 
-func examineKeyAndExtensions(parsed *pki.Request, report reporter) {
+func (f *findings) examineKey(parsed *pki.Request) {
 	if err := pki.CheckKeyStrength(parsed.PublicKey); err != nil {
-		report(WeakKey, identity.Refused, "%v", err)
+		f.refuse(WeakKey, "%v", err)
 	}
 	switch parsed.SignatureAlgorithm {
-	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
-		x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
-		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519:
-	default:
-		report(WeakSignature, identity.Refused, "the request is signed with %s", parsed.SignatureAlgorithm)
+	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
+		f.refuse(WeakSignature, "the request is signed with %s", parsed.SignatureAlgorithm)
+	case x509.MD5WithRSA, x509.MD2WithRSA:
+		// The API server would not take it whoever allows it.
+		*f = append(*f, Finding{
+			Name: WeakSignature, Severity: identity.Refused, Final: true,
+			Sentence: fmt.Sprintf("the request is signed with %s, which proves nothing", parsed.SignatureAlgorithm),
+		})
 	}
+}
+
+func (f *findings) examineExtensions(parsed *pki.Request) {
 	for _, extension := range parsed.Extensions {
 		switch {
 		case extension.Id.Equal(oidSubjectAltName):
-			report(SANsPresent, identity.Refused, "the request asks for subject alternative names, which a user's certificate needs none of")
+			f.refuse(SANsPresent, "the request asks for subject alternative names, which a user's certificate needs none of")
 		case extension.Id.Equal(oidBasicConstraints) && !isNoAuthority(extension.Value):
-			report(CARequested, identity.Refused, "the request asks to be a certificate authority")
+			f.refuse(CARequested, "the request asks to be a certificate authority")
 		default:
-			report(UnexpectedExtension, identity.Refused, "the request asks for the extension %s", extension.Id)
+			f.refuse(UnexpectedExtension, "the request asks for the extension %s", extension.Id)
 		}
 	}
 }
@@ -157,24 +196,58 @@ func isNoAuthority(value []byte) bool {
 	return err == nil && len(rest) == 0 && !constraints.IsCA
 }
 
-func examineSpec(review *Review, report reporter) {
-	spec := review.Object.Spec
+// examineSpec lists what there is to say about the object around the request.
+func (f *findings) examineSpec(object *certificatesv1.CertificateSigningRequest) {
+	spec := object.Spec
 	if spec.SignerName != Signer {
-		report(ForeignSigner, identity.Refused, "the signer is %q, whose certificates are not for logging in to the API server", spec.SignerName)
+		f.refuse(ForeignSigner, "the signer is %s, whose certificates are not for logging in to the API server", identity.Quote(spec.SignerName))
 	}
 	if !permittedUsages(spec.Usages) {
-		report(WrongUsages, identity.Refused, "the usages are %q; the signer takes client auth, and beside it digital signature and key encipherment only", spec.Usages)
+		f.refuse(WrongUsages, "the usages are %s; the signer takes client auth, and beside it digital signature and key encipherment only", describeUsages(spec.Usages))
 	}
-	if review.Object.DeletionTimestamp != nil {
-		report(Terminating, identity.Refused, "the request is being deleted")
+	if object.DeletionTimestamp != nil {
+		f.refuse(Terminating, "the request is being deleted")
 	}
-	if spec.Username != review.User.Name {
-		report(RequestedByOther, identity.Warning, "it was submitted by %s, not by the user herself", identity.Quote(spec.Username))
+	switch lifetime := LifetimeOf(object); {
+	case lifetime == 0:
+		f.warn(NoLifetime, "no lifetime is asked for: the cluster gives its longest, a year by default")
+	case lifetime > longLifetime:
+		f.warn(LongLifetime, "the lifetime asked for is %d days, and a certificate can't be revoked", lifetime/(24*time.Hour))
 	}
-	switch {
-	case review.Lifetime == 0:
-		report(NoLifetime, identity.Warning, "no lifetime is asked for: the cluster gives its longest, a year by default")
-	case review.Lifetime > longLifetime:
-		report(LongLifetime, identity.Warning, "the lifetime asked for is %d days, and a certificate can't be revoked", review.Lifetime/(24*time.Hour))
+}
+
+func describeUsages(usages []certificatesv1.KeyUsage) string {
+	if len(usages) == 0 {
+		return "none"
 	}
+	quoted := make([]string, len(usages))
+	for i, usage := range usages {
+		quoted[i] = identity.Quote(string(usage))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// examineRequester compares who is asked for with who asks, as the API server
+// recorded her.
+func (f *findings) examineRequester(user identity.User, spec certificatesv1.CertificateSigningRequestSpec) {
+	if spec.Username != user.Name {
+		f.warn(RequestedByOther, "it was submitted by %s, not by the user herself", identity.Quote(spec.Username))
+	}
+	if slices.ContainsFunc(spec.Groups, mayBeAnybody) {
+		return
+	}
+	var more []string
+	for _, group := range user.Groups {
+		if quoted := identity.Quote(group); !slices.Contains(spec.Groups, group) && !slices.Contains(more, quoted) {
+			more = append(more, quoted)
+		}
+	}
+	if len(more) > 0 {
+		f.warn(MoreThanRequester, "who submitted it is no member of %s herself", strings.Join(more, ", "))
+	}
+}
+
+// mayBeAnybody says whether a group's members can give themselves any group.
+func mayBeAnybody(group string) bool {
+	return group == identity.MastersGroup || group == identity.KubeadmAdminsGroup
 }

@@ -28,12 +28,21 @@ import (
 // the only one this program submits to or approves for.
 const Signer = certificatesv1.KubeAPIServerClientSignerName
 
-// ManagedByLabel marks the objects that this program made. It is a
-// convenience for "kubectl get csr -l" and proves nothing.
+// The labels of the objects that this program makes. They help to find objects
+// and prove nothing: whoever makes an object chooses its labels.
 const (
+	// ManagedByLabel says which program made the object.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
+	// ManagedByValue is this program, in ManagedByLabel.
 	ManagedByValue = "kubectl-csr-onboard"
+	// UserLabel holds UserLabelValue of the user's name, by which the API
+	// server can leave out the requests of everybody else.
+	UserLabel = "csr-onboard.github.io/user"
 )
+
+// UserLabelValue is the value of UserLabel for a user: a hash, because names hold
+// characters that labels can't.
+func UserLabelValue(name string) string { return identity.Digest(32, []byte(name)) }
 
 // usages asks for client authentication alone: an allow-list of one. The
 // signer permits digital signature and key encipherment too, and TLS 1.3 needs
@@ -56,7 +65,7 @@ func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.Certifica
 		},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   ObjectName(parsed.User(), parsed.PublicKey),
-			Labels: map[string]string{ManagedByLabel: ManagedByValue},
+			Labels: map[string]string{ManagedByLabel: ManagedByValue, UserLabel: UserLabelValue(parsed.User().Name)},
 		},
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request:           requestPEM,

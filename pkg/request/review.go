@@ -33,12 +33,23 @@ type Review struct {
 	Lifetime time.Duration
 	// State is where the request stands.
 	State State
+	// Certificate is what the signer stored, unchecked; nil if there is none
+	// that can be read.
+	Certificate *pki.Certificate
 	// Findings is what the review found, the refused ones first.
 	Findings []Finding
+	// NotChecked says which of the findings that need more than the object were
+	// not looked for, and why; "" if all were, or if none was asked for (see
+	// Consider).
+	NotChecked string
+
+	derivedName string
 }
 
 // ReviewOf decodes a request's bytes and reviews it. It never fails: a request
-// that can't be decoded is a review with the finding that says so.
+// that can't be decoded is a review with the finding that says so. It is a pure
+// function of the object, so that every command says the same of it; what a
+// decision takes into account beside the object is Consider's.
 func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 	review := &Review{
 		Object:    object,
@@ -46,17 +57,51 @@ func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 		State:     StateOf(object),
 		Lifetime:  LifetimeOf(object),
 	}
-	parsed, err := pki.ParseRequest(object.Spec.Request)
+	var found findings
+	parsed, err := pki.DecodeRequest(object.Spec.Request)
 	if err != nil {
-		review.Findings = []Finding{{BadSignature, identity.Refused, identity.Printable(err.Error()), true}}
-		return review
+		found = append(found, undecodable(err))
+	} else {
+		review.Subject = parsed.Subject
+		review.User = parsed.User()
+		review.Key = pki.DescribeKey(parsed.PublicKey)
+		review.derivedName = ObjectName(review.User, parsed.PublicKey)
+		review.Fingerprint = pki.Fingerprint(parsed.PublicKey)
+		found = examineRequest(review.User, parsed)
+		found.examineRequester(review.User, object.Spec)
 	}
-	review.Subject = parsed.Subject
-	review.User = parsed.User()
-	review.Key = pki.DescribeKey(parsed.PublicKey)
-	review.Fingerprint = pki.Fingerprint(parsed.PublicKey)
-	review.Findings = findings(review, parsed)
+	found.examineSpec(object)
+	review.Findings = sorted(found)
+	if review.State == Issued {
+		// One that can't be read is nothing to hold against the request.
+		review.Certificate, _ = pki.ParseCertificate(object.Status.Certificate)
+	}
 	return review
+}
+
+// IsDecoded says whether the request's bytes could be read, so that User and
+// what follows it mean something.
+func (r *Review) IsDecoded() bool { return r.Fingerprint != "" }
+
+// IsFor says whether the request is for the key of a fingerprint, as a person
+// wrote it.
+func (r *Review) IsFor(fingerprint string) bool {
+	return r.IsDecoded() && r.Fingerprint == strings.TrimSpace(fingerprint)
+}
+
+// HasDerivedName says whether the object's name is the one that ObjectName
+// derives from what the request holds. Such a name can mean no other request.
+func (r *Review) HasDerivedName() bool { return r.derivedName == r.Object.Name }
+
+// Count says how many findings of a severity there are.
+func (r *Review) Count(severity identity.Severity) int {
+	n := 0
+	for _, finding := range r.Findings {
+		if finding.Severity == severity {
+			n++
+		}
+	}
+	return n
 }
 
 // CheckAllowed says whether a request may be approved when the given findings

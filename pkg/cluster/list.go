@@ -1,0 +1,162 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Query says which requests to list. The API server leaves the others out.
+type Query struct {
+	// AllSigners takes requests for every signer, not for the program's alone.
+	AllSigners bool
+	// Labels is a label selector, which is the requesters' word only. Optional.
+	Labels string
+}
+
+func (q Query) options() metav1.ListOptions {
+	options := metav1.ListOptions{LabelSelector: q.Labels}
+	if !q.AllSigners {
+		options.FieldSelector = fields.OneTermEqualSelector("spec.signerName", request.Signer).String()
+	}
+	return options
+}
+
+// pageSize is how many objects a list asks for at once, as kubectl does.
+const pageSize = 500
+
+const listing = "list certificate signing requests"
+
+// EachPage hands over the requests of a query, page after page in the order of
+// their names, and returns the list's resourceVersion, from which Watch goes on.
+// visit may keep what it is given. Where a list takes longer than the server
+// keeps its version, the rest is of a newer one.
+func (c *Client) EachPage(ctx context.Context, query Query, visit func([]certificatesv1.CertificateSigningRequest)) (resourceVersion string, _ error) {
+	options := query.options()
+	options.Limit = pageSize
+	for {
+		call, cancel := c.bounded(ctx)
+		page, err := c.requests.List(call, options)
+		cancel()
+		if expired := inconsistentContinue(err); expired != "" {
+			options.Continue = expired
+			continue
+		}
+		if err != nil {
+			return "", c.explain(ctx, err, listing)
+		}
+		visit(page.Items)
+		if page.Continue == "" {
+			return page.ResourceVersion, nil
+		}
+		options.Continue = page.Continue
+	}
+}
+
+// inconsistentContinue returns the token with which a list goes on whose version
+// the server has dropped (410, Kubernetes' "inconsistent continue"), or "".
+func inconsistentContinue(err error) string {
+	var status apierrors.APIStatus
+	if !apierrors.IsResourceExpired(err) || !errors.As(err, &status) {
+		return ""
+	}
+	return status.Status().ListMeta.Continue
+}
+
+// Each is EachPage, object by object.
+func (c *Client) Each(ctx context.Context, query Query, visit func(*certificatesv1.CertificateSigningRequest)) error {
+	_, err := c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
+		for i := range page {
+			visit(&page[i])
+		}
+	})
+	return err
+}
+
+// Change is one version of an object, as a watch sees it.
+type Change struct {
+	// Object is the object as it is now, or as it was last.
+	Object *certificatesv1.CertificateSigningRequest
+	// Deleted says that it is gone.
+	Deleted bool
+}
+
+// Watch hands over each change of the requests of a query from a
+// resourceVersion on, until visit wants no more (nil) or the context ends, which
+// is an outcome. Breaking connections are made again; where the server has dropped the changes in
+// between, the requests are listed again and handed over as they are now, and
+// those that are gone by then are not missed by anybody. trouble is told why the
+// server can't be asked just now.
+func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string, visit func(Change) (goOn bool), trouble func(error)) error {
+	const doing = "watch certificate signing requests"
+	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
+	next := pause
+	told := ""
+	for {
+		begin := time.Now()
+		err := c.follow(ctx, query, &resourceVersion, visit)
+		switch {
+		case errors.Is(err, errEnough):
+			return nil
+		case ctx.Err() != nil:
+			return c.explain(ctx, ctx.Err(), doing)
+		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+			goOn := true
+			if resourceVersion, err = c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
+				for i := range page {
+					goOn = goOn && visit(Change{Object: &page[i]})
+				}
+			}); err != nil || !goOn {
+				return err
+			}
+		case err != nil && !isTransient(err):
+			return c.explain(ctx, err, doing)
+		case err != nil && err.Error() != told:
+			told = err.Error()
+			trouble(err)
+		case err == nil && time.Since(begin) > provenStream:
+			next, told = pause, ""
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(next.Step()):
+		}
+	}
+}
+
+// errEnough ends a stream because nobody wants more of it.
+var errEnough = errors.New("enough")
+
+// follow reads one stream until it breaks off, and moves the resourceVersion on.
+func (c *Client) follow(ctx context.Context, query Query, resourceVersion *string, visit func(Change) (goOn bool)) error {
+	seconds := int64(streamTime / time.Second)
+	options := query.options()
+	options.ResourceVersion = *resourceVersion
+	options.TimeoutSeconds = &seconds
+	options.AllowWatchBookmarks = true
+	stream, err := c.requests.Watch(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer stream.Stop()
+	for event := range stream.ResultChan() {
+		object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
+		if !isRequest {
+			return apierrors.FromObject(event.Object)
+		}
+		*resourceVersion = object.ResourceVersion
+		if event.Type != watch.Bookmark && !visit(Change{Object: object, Deleted: event.Type == watch.Deleted}) {
+			return errEnough
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package render
+
+import (
+	"io"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// requestReview is the versioned form in which scripts read a review.
+type requestReview struct {
+	APIVersion string        `json:"apiVersion"`
+	Kind       string        `json:"kind"`
+	Request    requestReport `json:"request"`
+	// User is who the certificate would make its holder; absent where the
+	// request can't be decoded, and so are the three below.
+	User    *userReport     `json:"user,omitempty"`
+	Subject []attributeForm `json:"subject,omitempty"`
+	Key     string          `json:"key,omitempty"`
+	// Fingerprint is the public key's, as new-user printed it.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// Requester is who submitted the request, as the API server recorded her.
+	Requester userReport `json:"requester"`
+	// State is Pending, Approved, Issued, Denied or Failed.
+	State string `json:"state"`
+	// Message is what the approver or the signer had to say about the state.
+	Message string `json:"message,omitempty"`
+	// Certificate is what the signer stored, unchecked.
+	Certificate *certificateReport `json:"certificate,omitempty"`
+	Findings    []findingReport    `json:"findings"`
+	// NotChecked says which findings were not looked for, and why.
+	NotChecked string `json:"notChecked,omitempty"`
+}
+
+type requestReport struct {
+	Name            string   `json:"name"`
+	UID             string   `json:"uid"`
+	ResourceVersion string   `json:"resourceVersion"`
+	SignerName      string   `json:"signerName"`
+	Usages          []string `json:"usages"`
+	// ExpirationSeconds is the lifetime asked for; absent if none is.
+	ExpirationSeconds *int32 `json:"expirationSeconds,omitempty"`
+	// CreatedAt is an RFC 3339 time.
+	CreatedAt string `json:"createdAt"`
+	// Deleting says that the object is being deleted.
+	Deleting bool `json:"deleting,omitempty"`
+}
+
+// attributeForm is one attribute of the subject, in the order of the DER.
+type attributeForm struct {
+	// Type is a short name such as "CN", or a dotted object identifier.
+	Type string `json:"type"`
+	// Value is absent where the attribute is no text.
+	Value *string `json:"value,omitempty"`
+}
+
+type findingReport struct {
+	Name string `json:"name"`
+	// Severity is "refused" or "warning".
+	Severity string `json:"severity"`
+	Sentence string `json:"sentence"`
+	// Allowable says whether approve --allow accepts a refused finding.
+	Allowable bool `json:"allowable,omitempty"`
+}
+
+type requestReviewList struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"`
+	Items      []requestReview `json:"items"`
+}
+
+// OneReview writes a review as JSON or YAML.
+func OneReview(out io.Writer, format string, review *request.Review) error {
+	return encode(out, format, reviewForm(review))
+}
+
+// ReviewDocument is OneReview as one of a sequence, for which YAML needs a mark.
+func ReviewDocument(out io.Writer, format string, review *request.Review) error {
+	if format == "yaml" {
+		if _, err := io.WriteString(out, "---\n"); err != nil {
+			return err
+		}
+	}
+	return OneReview(out, format, review)
+}
+
+// Reviews writes a list of reviews as JSON or YAML.
+func Reviews(out io.Writer, format string, reviews []*request.Review) error {
+	list := requestReviewList{APIVersion: apiVersion, Kind: "RequestReviewList", Items: make([]requestReview, len(reviews))}
+	for i, review := range reviews {
+		list.Items[i] = reviewForm(review)
+	}
+	return encode(out, format, list)
+}
+
+func reviewForm(r *request.Review) requestReview {
+	spec := r.Object.Spec
+	form := requestReview{
+		APIVersion: apiVersion,
+		Kind:       "RequestReview",
+		Request: requestReport{
+			Name:              r.Object.Name,
+			UID:               string(r.Object.UID),
+			ResourceVersion:   r.Object.ResourceVersion,
+			SignerName:        spec.SignerName,
+			Usages:            make([]string, len(spec.Usages)),
+			ExpirationSeconds: spec.ExpirationSeconds,
+			CreatedAt:         r.Object.CreationTimestamp.UTC().Format(time.RFC3339),
+			Deleting:          r.Object.DeletionTimestamp != nil,
+		},
+		Key:         r.Key,
+		Fingerprint: r.Fingerprint,
+		Requester:   userReport{Name: spec.Username, Groups: append([]string{}, spec.Groups...)},
+		State:       string(r.State),
+		Message:     request.StateMessage(r.Object),
+		Findings:    make([]findingReport, len(r.Findings)),
+		NotChecked:  r.NotChecked,
+	}
+	for i, usage := range spec.Usages {
+		form.Request.Usages[i] = string(usage)
+	}
+	if r.IsDecoded() {
+		user := userReportOf(r.User)
+		form.User = &user
+		form.Subject = subjectForm(r.Subject)
+	}
+	if r.Certificate != nil {
+		certificate := certificateReportOf(r.Certificate)
+		form.Certificate = &certificate
+	}
+	for i, finding := range r.Findings {
+		refused := finding.Severity == identity.Refused
+		form.Findings[i] = findingReport{finding.Name, string(finding.Severity), finding.Sentence, refused && !finding.Final}
+	}
+	return form
+}
+
+func subjectForm(subject pki.Subject) []attributeForm {
+	forms := make([]attributeForm, len(subject))
+	for i, attribute := range subject {
+		forms[i].Type = attribute.Name()
+		if attribute.IsText {
+			forms[i].Value = &attribute.Value
+		}
+	}
+	return forms
+}

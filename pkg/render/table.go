@@ -1,0 +1,185 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Table writes requests in rows, as kubectl get does.
+type Table struct {
+	out     flusher
+	printer printers.ResourcePrinter
+	now     func() time.Time
+}
+
+// flusher is a writer that aligns columns and keeps back what it can't align yet.
+type flusher interface {
+	io.Writer
+	Flush() error
+}
+
+// NewTable makes a table whose columns stay where they are from one Write to the
+// next as long as nothing wider comes.
+func NewTable(out io.Writer, wide, noHeaders bool, now func() time.Time) *Table {
+	return &Table{
+		out:     printers.GetNewTabWriter(out),
+		printer: printers.NewTablePrinter(printers.PrintOptions{Wide: wide, NoHeaders: noHeaders}),
+		now:     now,
+	}
+}
+
+var columns = []metav1.TableColumnDefinition{
+	{Name: "Name", Type: "string"},
+	{Name: "User", Type: "string"},
+	{Name: "Groups", Type: "string"},
+	{Name: "Key", Type: "string"},
+	{Name: "Fingerprint", Type: "string"},
+	{Name: "Requester", Type: "string"},
+	{Name: "State", Type: "string"},
+	{Name: "Age", Type: "string"},
+	{Name: "Lifetime", Type: "string"},
+	{Name: "Findings", Type: "string"},
+	{Name: "Signer", Type: "string", Priority: 1},
+	{Name: "Usages", Type: "string", Priority: 1},
+	{Name: "Finding names", Type: "string", Priority: 1},
+}
+
+// none is how kubectl writes that a cell is empty. nameOf quotes a name like it.
+const none = "<none>"
+
+// The characters that a cell has at most: one hostile name must not make every
+// row as long as itself.
+const (
+	longestName = 128
+	longestCell = 64
+)
+
+// Write adds rows, the first time under their headers.
+func (t *Table) Write(reviews ...*request.Review) error {
+	table := &metav1.Table{ColumnDefinitions: columns, Rows: make([]metav1.TableRow, len(reviews))}
+	for i, review := range reviews {
+		table.Rows[i].Cells = t.cells(review, "")
+	}
+	return t.print(table)
+}
+
+// WriteDeleted adds the row of a request that is gone.
+func (t *Table) WriteDeleted(review *request.Review) error {
+	return t.print(&metav1.Table{ColumnDefinitions: columns, Rows: []metav1.TableRow{{Cells: t.cells(review, "Deleted")}}})
+}
+
+func (t *Table) print(table *metav1.Table) error {
+	if err := t.printer.PrintObj(table, t.out); err != nil {
+		return err
+	}
+	return t.out.Flush()
+}
+
+func (t *Table) cells(r *request.Review, state string) []any {
+	if state == "" {
+		state = string(r.State)
+	}
+	user, groups, key, fingerprint := "<can't be read>", none, none, none
+	if r.IsDecoded() {
+		user, key, fingerprint = nameOf(r.User.Name), r.Key, r.Fingerprint
+		groups = joined(r.User.Groups)
+	}
+	var usages []string
+	for _, usage := range r.Object.Spec.Usages {
+		usages = append(usages, string(usage))
+	}
+	var names []string
+	for _, finding := range r.Findings {
+		if !slices.Contains(names, finding.Name) {
+			names = append(names, finding.Name)
+		}
+	}
+	return []any{
+		cut(identity.Printable(r.Object.Name), longestName),
+		cut(user, longestCell),
+		cut(groups, longestCell),
+		key,
+		fingerprint,
+		cut(nameOf(r.Requester), longestCell),
+		state,
+		duration.HumanDuration(t.now().Sub(r.Object.CreationTimestamp.Time)),
+		t.lifetime(r),
+		countOf(r),
+		cut(identity.Printable(r.Object.Spec.SignerName), longestName),
+		cut(joined(usages), longestCell),
+		joined(names),
+	}
+}
+
+// lifetime is what is asked for, or, once there is a certificate, its real end.
+func (t *Table) lifetime(r *request.Review) string {
+	switch {
+	case r.Certificate != nil:
+		end := r.Certificate.Leaf.NotAfter
+		if t.now().Before(end) {
+			return "until " + end.UTC().Format(time.RFC3339)
+		}
+		return "ended " + end.UTC().Format(time.RFC3339)
+	case r.Lifetime == 0:
+		return none
+	}
+	return duration.HumanDuration(r.Lifetime)
+}
+
+func countOf(r *request.Review) string {
+	var counts []string
+	if n := r.Count(identity.Refused); n > 0 {
+		counts = append(counts, fmt.Sprintf("%d refused", n))
+	}
+	if n := r.Count(identity.Warning); n > 0 {
+		counts = append(counts, fmt.Sprintf("%d warned", n))
+	}
+	if len(counts) == 0 {
+		return none
+	}
+	return strings.Join(counts, ", ")
+}
+
+func joined(names []string) string {
+	if len(names) == 0 {
+		return none
+	}
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = nameOf(name)
+	}
+	return strings.Join(quoted, ",")
+}
+
+func cut(text string, longest int) string {
+	runes := 0
+	for i := range text {
+		if runes++; runes == longest {
+			if len([]rune(text[i:])) == 1 {
+				return text
+			}
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// Choice is a request on one line, to be told apart from others in a menu.
+func Choice(r *request.Review, now time.Time) string {
+	user := "<can't be read>"
+	if r.IsDecoded() {
+		user = cut(r.User.String(), longestCell)
+	}
+	return fmt.Sprintf("%s  %s  from %s  %s old  findings: %s  %s", user, r.Fingerprint, cut(nameOf(r.Requester), longestCell),
+		duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)), countOf(r), cut(identity.Printable(r.Object.Name), longestName))
+}

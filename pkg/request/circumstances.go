@@ -1,0 +1,111 @@
+package request
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// Circumstances are what a review takes into account beside the object: who
+// decides, and what the cluster's role bindings give already.
+type Circumstances struct {
+	// Approver is the user who is about to decide, as the cluster knows her.
+	// Required.
+	Approver string
+	// Grants is what role bindings give, as far as they could be read.
+	Grants Grants
+	// GrantsUnread says why role bindings could not be read, or not all of
+	// them; "" if all were.
+	GrantsUnread string
+}
+
+// Grants is what the cluster's role bindings give to whom.
+type Grants map[Holder][]Grant
+
+// Holder is a user or a group, as the subject of a role binding.
+type Holder struct {
+	// IsGroup tells a group from a user of the same name.
+	IsGroup bool
+	// Name is the user's or the group's name.
+	Name string
+}
+
+// Grant is what one role binding gives to one holder.
+type Grant struct {
+	// Role is the role's kind and name, such as "ClusterRole/view".
+	Role string
+	// Namespace is where the role counts; "" is everywhere.
+	Namespace string
+}
+
+// clusterAdmin is the role that permits everything, as Kubernetes' bootstrap
+// policy has it.
+const clusterAdmin = "ClusterRole/cluster-admin"
+
+// mostGrantsTold bounds how many grants a finding names.
+const mostGrantsTold = 4
+
+func (g Grant) String() string {
+	if g.Namespace == "" {
+		return identity.Printable(g.Role) + " everywhere"
+	}
+	return identity.Printable(g.Role) + " in " + identity.Printable(g.Namespace)
+}
+
+// Consider adds the findings that depend on the circumstances of a decision.
+func (r *Review) Consider(c Circumstances) {
+	found := findings(r.Findings)
+	if r.Requester == c.Approver {
+		found.warn(SelfApproved, "you (%s) submitted it yourself", identity.Quote(c.Approver))
+	}
+	if r.IsDecoded() {
+		found.examineGrants(r.User, c.Grants)
+	}
+	if c.GrantsUnread != "" {
+		r.NotChecked = fmt.Sprintf("%s, %s and what RBAC says for %s could not be checked: %s",
+			UserAlreadyBound, GroupAlreadyBound, identity.AdminGroup, identity.PrintableSentence(c.GrantsUnread))
+	}
+	r.Findings = sorted(found)
+}
+
+// ExamineGrants lists what the role bindings give already to a user and to her
+// groups, the refused findings first.
+func ExamineGrants(user identity.User, grants Grants) []Finding {
+	var found findings
+	found.examineGrants(user, grants)
+	return sorted(found)
+}
+
+func (f *findings) examineGrants(user identity.User, grants Grants) {
+	if given := grants[Holder{Name: user.Name}]; len(given) > 0 {
+		f.warn(UserAlreadyBound, "the user %s has rights already, which the holder of this certificate would have: %s", identity.Quote(user.Name), tell(given))
+	}
+	seen := map[string]bool{}
+	for _, group := range user.Groups {
+		given := grants[Holder{IsGroup: true, Name: group}]
+		if len(given) == 0 || seen[group] {
+			continue
+		}
+		seen[group] = true
+		f.warn(GroupAlreadyBound, "the group %s gives her: %s", identity.Quote(group), tell(given))
+		for _, grant := range given {
+			if grant.Role == clusterAdmin && grant.Namespace == "" && group != identity.KubeadmAdminsGroup {
+				f.refuse(identity.AdminGroup, "the group %s is bound to cluster-admin on this cluster", identity.Quote(group))
+				break
+			}
+		}
+	}
+}
+
+func tell(grants []Grant) string {
+	var told []string
+	for i, grant := range grants {
+		if i == mostGrantsTold {
+			told = append(told, fmt.Sprintf("and %d more", len(grants)-i))
+			break
+		}
+		told = append(told, grant.String())
+	}
+	return strings.Join(told, ", ")
+}
