@@ -3,8 +3,10 @@ module github.com/csr-onboard/kubectl-csr-onboard/bench
 go 1.26.0
 
 require (
+	github.com/csr-onboard/kubectl-csr-onboard v0.0.0-00010101000000-000000000000
 	github.com/csr-onboard/kubectl-csr-onboard/test v0.0.0
 	github.com/csr-onboard/kubectl-csr-onboard/test/controlplane v0.0.0
+	golang.org/x/sync v0.22.0
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2
 	k8s.io/client-go v0.37.2

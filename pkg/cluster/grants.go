@@ -29,45 +29,35 @@ func (c *Client) Grants(ctx context.Context) (grants request.Grants, unread stri
 	return grants, strings.Join(refusals, "; "), nil
 }
 
+// fromCache has the API server answer from what it holds in memory, all at once.
+// Reading the newest version would have it wait for etcd's word on every run,
+// for bindings that were made in the last milliseconds.
+var fromCache = metav1.ListOptions{ResourceVersion: "0"}
+
 func (c *Client) clusterRoleBindings(ctx context.Context, grants request.Grants) error {
-	return eachPage(func(options metav1.ListOptions) (string, error) {
-		call, cancel := c.bounded(ctx)
-		defer cancel()
-		page, err := c.rbac.ClusterRoleBindings().List(call, options)
-		if err != nil {
-			return "", err
-		}
-		for _, binding := range page.Items {
-			add(grants, binding.Subjects, binding.RoleRef, "")
-		}
-		return page.Continue, nil
-	})
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	list, err := c.rbac.ClusterRoleBindings().List(call, fromCache)
+	if err != nil {
+		return err
+	}
+	for _, binding := range list.Items {
+		add(grants, binding.Subjects, binding.RoleRef, "")
+	}
+	return nil
 }
 
 func (c *Client) roleBindings(ctx context.Context, grants request.Grants) error {
-	return eachPage(func(options metav1.ListOptions) (string, error) {
-		call, cancel := c.bounded(ctx)
-		defer cancel()
-		page, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, options)
-		if err != nil {
-			return "", err
-		}
-		for _, binding := range page.Items {
-			add(grants, binding.Subjects, binding.RoleRef, binding.Namespace)
-		}
-		return page.Continue, nil
-	})
-}
-
-func eachPage(list func(metav1.ListOptions) (next string, _ error)) error {
-	options := metav1.ListOptions{Limit: pageSize}
-	for {
-		next, err := list(options)
-		if err != nil || next == "" {
-			return err
-		}
-		options.Continue = next
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	list, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, fromCache)
+	if err != nil {
+		return err
 	}
+	for _, binding := range list.Items {
+		add(grants, binding.Subjects, binding.RoleRef, binding.Namespace)
+	}
+	return nil
 }
 
 func add(grants request.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, namespace string) {

@@ -44,7 +44,6 @@ type decideOptions struct {
 	selection onboard.Selection
 	dryRun    onboard.DryRun
 	person    *prompt.Person
-	program   *onboard.Program
 }
 
 func newApprove(env *environment) *cobra.Command {
@@ -129,8 +128,7 @@ func (o *decideOptions) command() *cobra.Command {
 	return cmd
 }
 
-// Complete finds out who there is to ask, which requests are meant, and prepares
-// the connection.
+// Complete finds out who there is to ask and which requests are meant.
 func (o *decideOptions) Complete(arguments []string) error {
 	o.person = prompt.AtTerminal(o.streams.In, o.streams.ErrOut)
 	var err error
@@ -143,8 +141,7 @@ func (o *decideOptions) Complete(arguments []string) error {
 			return err
 		}
 	}
-	o.program, err = o.connect(render.NewNarrator(o.streams.ErrOut))
-	return err
+	return nil
 }
 
 // Validate refuses names that no request can have, findings that there are not,
@@ -207,10 +204,14 @@ func (o *decideOptions) validateSelection() error {
 
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
+	program, err := o.connect(render.NewNarrator(o.streams.ErrOut))
+	if err != nil {
+		return err
+	}
 	if len(o.selection.Names) == 0 && !o.All && o.selection.Labels == nil {
 		o.selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
 	}
-	decided, err := o.program.Decide(ctx, onboard.DecideInput{
+	decided, err := program.Decide(ctx, onboard.DecideInput{
 		Decision:  o.Decision,
 		Selection: o.selection,
 		Allow:     o.Allow,

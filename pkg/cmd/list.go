@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -35,10 +34,7 @@ type listOptions struct {
 	// NoHeaders leaves out the table's first line. Optional.
 	NoHeaders bool
 
-	flags    *pflag.FlagSet
-	input    onboard.ListInput
-	narrator *render.Narrator
-	program  *onboard.Program
+	input onboard.ListInput
 }
 
 func newList(env *environment) *cobra.Command {
@@ -72,7 +68,6 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	o.flags = flags
 	flags.BoolVar(&o.AllSigners, "all-signers", false, "list requests for every signer, not only for "+request.Signer)
 	flags.BoolVar(&o.Pending, "pending", false, "list only requests that nobody has decided")
 	flags.StringVarP(&o.Selector, "selector", "l", "", "list only requests with these labels, such as team=blue; labels are their requesters' word")
@@ -83,13 +78,10 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
 	return cmd
 }
 
-// Complete prepares the connection.
+// Complete reads what to list.
 func (o *listOptions) Complete([]string) error {
 	o.input = onboard.ListInput{Query: cluster.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
-	o.narrator = render.NewNarrator(o.streams.ErrOut)
-	var err error
-	o.program, err = o.connect(o.narrator)
-	return err
+	return nil
 }
 
 // Validate refuses forms that there are not.
@@ -109,21 +101,26 @@ func (o *listOptions) Validate() error {
 
 // Run lists, and goes on for as long as it is wanted.
 func (o *listOptions) Run(ctx context.Context) error {
-	defer o.narrator.Close()
+	narrator := render.NewNarrator(o.streams.ErrOut)
+	defer narrator.Close()
+	program, err := o.connect(narrator)
+	if err != nil {
+		return err
+	}
 	out := o.printer()
-	reviews, resourceVersion, err := o.program.List(ctx, o.input)
+	reviews, resourceVersion, err := program.List(ctx, o.input)
 	if err != nil {
 		return err
 	}
 	if len(reviews) == 0 && o.Output != "json" && o.Output != "yaml" {
-		o.narrator.NothingListed(o.Pending)
+		narrator.NothingListed(o.Pending)
 	} else if err := out.list(reviews, o.Watch); err != nil {
 		return err
 	}
 	if !o.Watch {
 		return nil
 	}
-	err = o.program.Follow(ctx, o.input, reviews, resourceVersion, out.change)
+	err = program.Follow(ctx, o.input, reviews, resourceVersion, out.change)
 	if errors.Is(err, outcome.ErrInterrupted) {
 		// That is how a person ends it.
 		return nil

@@ -134,10 +134,15 @@ func inSteps(s steps) func(*cobra.Command, []string) error {
 	}
 }
 
-// noArguments refuses arguments where a command was meant, with a suggestion.
+// noArguments refuses arguments; where a command was meant, with a suggestion.
 func noArguments(cmd *cobra.Command, arguments []string) error {
-	if len(arguments) == 0 {
+	switch {
+	case len(arguments) == 0:
 		return nil
+	case cmd.HasParent():
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%s takes no argument, and there is %q", cmd.Name(), arguments[0]),
+			"see: %s --help", cmd.CommandPath())
 	}
 	err := outcome.Errorf(outcome.ErrUsage, "there is no command %q", arguments[0])
 	if near := cmd.SuggestionsFor(arguments[0]); len(near) > 0 {

@@ -7,8 +7,7 @@ import (
 	"io"
 	"strings"
 
-	yamlv3 "go.yaml.in/yaml/v3"
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
@@ -43,6 +42,16 @@ func encode(out io.Writer, format string, value any) error {
 }
 
 func encodeJSON(value any) ([]byte, error) {
+	return escapedJSON(value, func(r rune) string {
+		// JSON escapes are UTF-16 (RFC 8259, section 7).
+		r -= 0x10000
+		return fmt.Sprintf(`\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+	})
+}
+
+// escapedJSON writes JSON whose strings are escaped; astral escapes a character
+// beyond U+FFFF.
+func escapedJSON(value any, astral func(rune) string) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -50,47 +59,46 @@ func encodeJSON(value any) ([]byte, error) {
 	if err := encoder.Encode(value); err != nil {
 		return nil, err
 	}
-	return []byte(escapeWithin(b.String(), func(r rune) string {
-		if r > 0xffff {
-			// JSON escapes are UTF-16 (RFC 8259, section 7).
-			r -= 0x10000
-			return fmt.Sprintf(`\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		}
-		return fmt.Sprintf(`\u%04x`, r)
-	})), nil
+	return []byte(escapeWithin(b.String(), astral)), nil
 }
 
+// yamlAstral is YAML's escape of a character beyond U+FFFF.
+func yamlAstral(r rune) string { return fmt.Sprintf(`\U%08x`, r) }
+
+// encodeYAML goes by way of JSON, whose field names and order it keeps; escaped
+// JSON is YAML, but for what is beyond U+FFFF.
 func encodeYAML(value any) ([]byte, error) {
-	encoded, err := yaml.Marshal(value)
-	if err != nil || !bytes.ContainsFunc(encoded, isObeyed) {
-		return encoded, err
-	}
-	// Escapes count in double quotes only.
-	var document yamlv3.Node
-	if err := yamlv3.Unmarshal(encoded, &document); err != nil {
+	encoded, err := escapedJSON(value, yamlAstral)
+	if err != nil {
 		return nil, err
 	}
-	quote(&document)
+	var document yaml.Node
+	if err := yaml.Unmarshal(encoded, &document); err != nil {
+		return nil, err
+	}
+	inBlocks(&document)
 	var b bytes.Buffer
-	encoder := yamlv3.NewEncoder(&b)
+	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
 	if err := encoder.Encode(&document); err != nil {
 		return nil, err
 	}
-	return []byte(escapeWithin(b.String(), func(r rune) string {
-		if r > 0xffff {
-			return fmt.Sprintf(`\U%08x`, r)
-		}
-		return fmt.Sprintf(`\u%04x`, r)
-	})), encoder.Close()
+	if err := encoder.Close(); err != nil {
+		return nil, err
+	}
+	return []byte(escapeWithin(b.String(), yamlAstral)), nil
 }
 
-func quote(node *yamlv3.Node) {
-	if node.Kind == yamlv3.ScalarNode && strings.ContainsFunc(node.Value, isObeyed) {
-		node.Style = yamlv3.DoubleQuotedStyle
+// inBlocks has a document written as people write YAML, with quotes only where
+// they are needed: for what has to be escaped, and where the encoder itself sees
+// that a text would be read as something else.
+func inBlocks(node *yaml.Node) {
+	node.Style = 0
+	if node.Kind == yaml.ScalarNode && strings.ContainsFunc(node.Value, func(r rune) bool { return !identity.IsPrintable(r) }) {
+		node.Style = yaml.DoubleQuotedStyle
 	}
 	for _, child := range node.Content {
-		quote(child)
+		inBlocks(child)
 	}
 }
 
@@ -99,16 +107,19 @@ func quote(node *yamlv3.Node) {
 // what was no character.
 func isObeyed(r rune) bool { return r != '\n' && r != '�' && !identity.IsPrintable(r) }
 
-func escapeWithin(text string, escape func(rune) string) string {
+func escapeWithin(text string, astral func(rune) string) string {
 	if !strings.ContainsFunc(text, isObeyed) {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if isObeyed(r) {
-			b.WriteString(escape(r))
-		} else {
+		switch {
+		case !isObeyed(r):
 			b.WriteRune(r)
+		case r > 0xffff:
+			b.WriteString(astral(r))
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 	}
 	return b.String()

@@ -165,7 +165,7 @@ func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 	}
 	create(t, s, "raced", identity.User{Name: "tina", Groups: []string{"kubeadm:cluster-admins"}})
 
-	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test")
+	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test", false)
 	if code := cmd.ExitCode(err); code != 5 {
 		t.Errorf("approving ended with %v, exit code %d, want 5", err, code)
 	}
@@ -182,7 +182,7 @@ func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 	if _, err := s.client().CertificatesV1().CertificateSigningRequests().Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test"); err != nil {
+	if _, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test", false); err != nil {
 		t.Error(err)
 	}
 }
@@ -191,7 +191,7 @@ func TestSomebodyElseDecidedFirst(t *testing.T) {
 	s := newSession(t, shared)
 	review := request.ReviewOf(create(t, s, "decided", identity.User{Name: "vera"}))
 	deny(t, s, "decided", "not on the list")
-	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test")
+	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test", false)
 	if code := cmd.ExitCode(err); code != 5 || !strings.Contains(err.Error(), "denied (not on the list)") {
 		t.Errorf("approving ended with %v, exit code %d", err, code)
 	}
