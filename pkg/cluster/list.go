@@ -69,7 +69,7 @@ func inconsistentContinue(err error) string {
 	if !apierrors.IsResourceExpired(err) || !errors.As(err, &status) {
 		return ""
 	}
-	return status.Status().ListMeta.Continue
+	return status.Status().Continue
 }
 
 // Each is EachPage, object by object.

@@ -71,20 +71,25 @@ func reviewPage(page []certificatesv1.CertificateSigningRequest) []*request.Revi
 // shown before: of these, the change that takes one out of the list is handed over
 // as well. A request that is deleted is handed over as it was last.
 func (p *Program) Follow(ctx context.Context, in ListInput, listed []*request.Review, resourceVersion string, visit func(review *request.Review, deleted bool) error) error {
-	shown := map[types.UID]bool{}
+	// A list that is read again hands over what has not changed, too.
+	shown := map[types.UID]string{}
 	for _, review := range listed {
-		shown[review.Object.UID] = true
+		shown[review.Object.UID] = review.Object.ResourceVersion
 	}
 	var failed error
 	err := p.Cluster.Watch(ctx, in.Query, resourceVersion, func(change cluster.Change) (goOn bool) {
 		review := request.ReviewOf(change.Object)
-		uid := review.Object.UID
+		uid, version := review.Object.UID, review.Object.ResourceVersion
+		before, wasShown := shown[uid]
+		if version == before {
+			return true
+		}
 		takes := in.takes(review)
-		if takes || shown[uid] {
+		if takes || wasShown {
 			failed = visit(review, change.Deleted)
 		}
 		if takes && !change.Deleted {
-			shown[uid] = true
+			shown[uid] = version
 		} else {
 			delete(shown, uid)
 		}

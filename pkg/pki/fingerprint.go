@@ -16,6 +16,19 @@ func Fingerprint(public crypto.PublicKey) string {
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(info)
+	return fingerprintOf(info)
+}
+
+// Fingerprint names the request's public key. Of a kind of key that crypto/x509
+// does not know, it is the bytes' that stand in the request.
+func (r *Request) Fingerprint() string {
+	if fingerprint := Fingerprint(r.PublicKey); fingerprint != "" {
+		return fingerprint
+	}
+	return fingerprintOf(r.parsed.RawSubjectPublicKeyInfo)
+}
+
+func fingerprintOf(subjectPublicKeyInfo []byte) string {
+	sum := sha256.Sum256(subjectPublicKeyInfo)
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }

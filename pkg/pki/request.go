@@ -26,8 +26,7 @@ const requestBlock = "CERTIFICATE REQUEST"
 var ErrOversized = errors.New("too long to be read")
 
 // ErrBrokenSignatureAlgorithm is the error of a signature that proves nothing,
-// because it is of an algorithm that can be forged (MD5) or a key so large that
-// nobody checks it.
+// because it is of an algorithm that can be forged (MD5).
 var ErrBrokenSignatureAlgorithm = errors.New("the signature's algorithm proves nothing")
 
 // Request is a PKCS#10 certification request (RFC 2986) that was parsed whole.
@@ -125,7 +124,7 @@ func DecodeRequest(data []byte) (*Request, error) {
 // computed: ErrBrokenSignatureAlgorithm.
 func (r *Request) CheckSignature() error {
 	if key, isRSA := r.PublicKey.(*rsa.PublicKey); isRSA && key.N.BitLen() > 2*largestRSA {
-		return fmt.Errorf("a signature by an RSA key of %d bits is not checked: %w", key.N.BitLen(), ErrBrokenSignatureAlgorithm)
+		return fmt.Errorf("a signature by an RSA key of %d bits is not checked", key.N.BitLen())
 	}
 	err := r.parsed.CheckSignature()
 	var insecure x509.InsecureAlgorithmError

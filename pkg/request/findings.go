@@ -55,15 +55,6 @@ const (
 	UnusualSubject      = "unusual-subject"
 )
 
-// allowable are the refused findings that an administrator can accept.
-// bad-signature is not among them: what such a request says is anybody's words.
-var allowable = []string{
-	identity.AdminGroup, CARequested, identity.ConfusableName, identity.ControlCharacters,
-	identity.EmptyGroup, ForeignSigner, ManyCommonNames, NonStringAttribute, OutsidePEM, Oversized,
-	SANsPresent, identity.SurroundingWhitespace, identity.SystemGroup, identity.SystemUser, Terminating,
-	UnexpectedExtension, UnknownAttribute, WeakKey, WeakSignature, WrongUsages,
-}
-
 const (
 	// longLifetime is from where a certificate, which can't be revoked, is
 	// worth a warning.

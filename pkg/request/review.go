@@ -66,7 +66,7 @@ func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 		review.User = parsed.User()
 		review.Key = pki.DescribeKey(parsed.PublicKey)
 		review.derivedName = ObjectName(review.User, parsed.PublicKey)
-		review.Fingerprint = pki.Fingerprint(parsed.PublicKey)
+		review.Fingerprint = parsed.Fingerprint()
 		found = examineRequest(review.User, parsed)
 		found.examineRequester(review.User, object.Spec)
 	}
@@ -127,22 +127,6 @@ func (r *Review) CheckAllowed(allowed []string) error {
 		return err
 	}
 	return outcome.WithHint(err, "if you know that this is right: --allow %s", strings.Join(names, " --allow "))
-}
-
-// Allowable lists the names of the refused findings that an administrator can
-// accept.
-func Allowable() []string { return slices.Clone(allowable) }
-
-// CheckAllowable refuses names that are no refused finding's, as wrong usage.
-func CheckAllowable(names []string) error {
-	for _, name := range names {
-		if !slices.Contains(allowable, name) {
-			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "there is no finding %q to allow", name),
-				"use one of %s", strings.Join(allowable, ", "))
-		}
-	}
-	return nil
 }
 
 // CheckSnapshot says whether a newer version of the reviewed object still asks

@@ -5,11 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -19,7 +21,7 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
-	for _, page := range []string{"README.md"} {
+	for _, page := range []string{"README.md", "docs/guides/review.md"} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", page))
 			if err != nil {
@@ -50,7 +52,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "list", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)
@@ -62,24 +64,60 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 				if strings.Contains(example, "--dir ./jane") {
 					directory = " --dir ./jane"
 				}
-				if strings.Contains(example, "approve jane") || strings.Contains(example, "deny jane") || strings.Contains(example, "fetch jane") {
+				if slices.ContainsFunc([]string{"approve", "deny", "fetch", "list"}, func(verb string) bool { return strings.HasPrefix(example, "kubectl csr-onboard "+verb) }) {
 					printed := s.shell("kubectl csr-onboard new-user jane -g dev" + directory).Stdout
 					example = strings.ReplaceAll(example, "SHA256:…", request.ReviewOf(s.object(printed)).Fingerprint)
 				}
 				if strings.Contains(example, "fetch jane") {
 					s.shell("kubectl csr-onboard approve jane --yes")
 				}
-				arguments, decides := strings.CutPrefix(example, "kubectl csr-onboard ")
-				decides = decides && (strings.HasPrefix(arguments, "approve") || strings.HasPrefix(arguments, "deny"))
-				if decides && !strings.Contains(example, "--yes") {
-					words := wordsOf(arguments)
-					if screen, code := atTerminal(t, s, "the request of jane (dev)?", "y\r", words...); code != 0 {
-						t.Errorf("exit code %d\n%s", code, screen)
-					}
+				words := wordsOf(strings.TrimPrefix(example, "kubectl csr-onboard "))
+				switch question := (turn{when: "the request of jane (dev)?", typed: "y\r"}); {
+				case strings.Contains(example, "--watch"):
+					rows := follow(s, words...)
+					rows.next("NAME ", "FINDINGS")
+					rows.next("jane-", "Pending")
+					rows.interrupt()
+					return
+				case words[0] != "approve" && words[0] != "deny", strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):
+				case len(words) == 1:
+					s.answer([]turn{
+						{menu: true, when: "jane (dev)", typed: arrowRight, until: "[x]"},
+						{menu: true, when: "jane (dev)", typed: "\r", until: question.when},
+						question,
+					}, words)
+					return
+				default:
+					s.answer([]turn{question}, words)
 					return
 				}
 				s.shell(example)
 			})
+		}
+	}
+}
+
+// answer runs a command at a terminal and expects it to succeed.
+func (s *session) answer(turns []turn, words []string) {
+	s.t.Helper()
+	if screen, code := dialogue(s.t, s, turns, words...); code != 0 {
+		s.t.Errorf("exit code %d\n%s", code, screen)
+	}
+}
+
+func TestTheGuideNamesEveryFinding(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "guides", "review.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused, warnings, found := strings.Cut(string(text), "\nWarnings,")
+	for _, kind := range request.Catalogue() {
+		section := warnings
+		if kind.Severity == identity.Refused {
+			section = refused
+		}
+		if !found || !strings.Contains(section, "\n| `"+kind.Name+"` | ") {
+			t.Errorf("%s is not among the findings of its severity", kind.Name)
 		}
 	}
 }

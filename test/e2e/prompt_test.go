@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/creack/pty"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
@@ -50,17 +52,79 @@ func TestApproveAsksAtATerminal(t *testing.T) {
 	}
 }
 
+func TestChoosingFromAListAtATerminal(t *testing.T) {
+	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
+	for _, user := range []string{"kim", "kurt"} {
+		s.must("new-user", user, "--dir", user)
+	}
+	screen, code := dialogue(t, s, []turn{
+		{menu: true, when: "Which requests do you want to look at", typed: arrowRight, until: "[x]"},
+		{menu: true, when: "kurt", typed: "\r", until: "Approve the request of kim?"},
+		{when: "Approve the request of kim?", typed: "y\r", until: "Approve the request of kurt?"},
+		{when: "Approve the request of kurt?", typed: "n\r"},
+	}, "approve")
+	if code != 1 || !strings.Contains(screen, "was not approved: you said no") {
+		t.Errorf("exit code %d\n%s", code, screen)
+	}
+	if listed := s.must("list", "--no-headers").Stdout; strings.Count(listed, "Approved") != 1 || strings.Count(listed, "Pending") != 1 {
+		t.Errorf("the requests are:\n%s", listed)
+	}
+
+	for _, typed := range []string{"\r", "\x03"} {
+		screen, code := dialogue(t, s, []turn{{menu: true, when: "Which requests do you want to look at", typed: typed}}, "approve")
+		if code != 1 || !strings.Contains(screen, "nothing was approved: you chose no request") {
+			t.Errorf("typing %q: exit code %d\n%s", typed, code, screen)
+		}
+	}
+}
+
+func TestASignalEndsAQuestion(t *testing.T) {
+	s := newSession(t, shared)
+	printed := s.must("new-user", "doug", "--dir", "D")
+	screen, code := dialogue(t, s, []turn{{when: "Approve the request of doug?", signal: syscall.SIGTERM}}, "approve", "doug")
+	if code != 130 || !strings.Contains(screen, "interrupted while asking") {
+		t.Errorf("exit code %d\n%s", code, screen)
+	}
+	if state := request.StateOf(s.object(printed.Stdout)); state != request.Pending {
+		t.Errorf("the request is %s", state)
+	}
+}
+
+// arrowRight marks everything in a survey menu.
+const arrowRight = "\x1b[C"
+
 // cursorQuestions is how often survey asks where the cursor is before it reads
-// what is typed: for the terminal's size, and for its own position. What is typed
-// before is lost.
+// the answer to a question: for the terminal's size, and for its own position. What
+// is typed before is lost. Menus don't ask.
 const cursorQuestions = 2
 
 // rows and columns are the size of the terminal.
 const rows, columns = 40, 200
 
+// turn is what a person at a terminal does when something is on her screen.
+type turn struct {
+	when string
+	// menu says that it is a menu, and not a question.
+	menu bool
+	// first is done once before anything is typed. Optional.
+	first func()
+	// typed is typed again and again until the program ends or until is on the
+	// screen: survey loses what comes right behind the terminal's own answers, and
+	// nothing tells when it has read those.
+	typed, until string
+	// signal is sent in place of typing. Optional.
+	signal syscall.Signal
+}
+
 // atTerminal runs the program on a pseudo-terminal, types when the question is
 // there, and returns all that was written to the screen and the exit code.
 func atTerminal(t *testing.T, s *session, question, typed string, arguments ...string) (screen string, code int) {
+	t.Helper()
+	return dialogue(t, s, []turn{{when: question, typed: typed}}, arguments...)
+}
+
+// dialogue is atTerminal with several turns.
+func dialogue(t *testing.T, s *session, turns []turn, arguments ...string) (screen string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -72,19 +136,38 @@ func atTerminal(t *testing.T, s *session, question, typed string, arguments ...s
 	}
 	defer terminal.Close() //nolint:errcheck // Nothing is lost.
 	var seen bytes.Buffer
-	answered, asked := 0, false
+	answered, awaited := 0, 0
+	stopTyping := func() {}
+	defer func() { stopTyping() }()
 	buffer := make([]byte, 4096)
+	var current *turn
 	for {
 		n, err := terminal.Read(buffer)
 		seen.Write(buffer[:n])
 		// A terminal answers the question where its cursor is: first in the
 		// far corner, to learn the size, and then behind the question.
 		for ; answered < bytes.Count(seen.Bytes(), []byte("\x1b[6n")); answered++ {
-			_, _ = fmt.Fprintf(terminal, "\x1b[%d;%dR", rows-answered, columns-answered)
+			_, _ = fmt.Fprintf(terminal, "\x1b[%d;%dR", rows-answered%cursorQuestions, columns-answered%cursorQuestions)
 		}
-		if !asked && answered == cursorQuestions && strings.Contains(seen.String(), question) {
-			asked = true
-			go typeUntil(ctx, terminal, typed)
+		if current != nil && current.until != "" && strings.Contains(seen.String(), current.until) {
+			stopTyping()
+			current = nil
+		}
+		if current == nil && len(turns) > 0 && strings.Contains(seen.String(), turns[0].when) && (turns[0].menu || answered >= awaited+cursorQuestions) {
+			current, turns = &turns[0], turns[1:]
+			if !current.menu {
+				awaited += cursorQuestions
+			}
+			if current.first != nil {
+				current.first()
+			}
+			if current.signal != 0 {
+				_ = command.Process.Signal(current.signal)
+			} else {
+				typing, stop := context.WithCancel(ctx)
+				stopTyping = stop
+				go typeUntil(typing, terminal, current.typed)
+			}
 		}
 		if err != nil {
 			break
@@ -94,11 +177,9 @@ func atTerminal(t *testing.T, s *session, question, typed string, arguments ...s
 	return seen.String(), command.ProcessState.ExitCode()
 }
 
-// typeUntil types again and again until the program has ended: survey loses what
-// comes right behind the terminal's own answers, and nothing tells when it has
-// read those.
+// typeUntil types again and again until it is stopped or the program has ended.
 func typeUntil(ctx context.Context, terminal io.Writer, typed string) {
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {

@@ -1,0 +1,371 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/fixture"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+func TestARequestReplacedBehindTheQuestionIsNotApproved(t *testing.T) {
+	s := newSession(t, shared)
+	create(t, s, "swapped", identity.User{Name: "swapped", Groups: []string{"dev"}})
+	var replaced *certificatesv1.CertificateSigningRequest
+	screen, code := dialogue(t, s, []turn{{
+		when: "Approve the request of swapped (dev)?",
+		first: func() {
+			if err := requestsOf(s).Delete(t.Context(), "swapped", metav1.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+			replaced = create(t, s, "swapped", identity.User{Name: "swapped", Groups: []string{"System:Masters"}})
+		},
+		typed: "y\r",
+	}}, "approve", "swapped")
+	if code != 5 || !strings.Contains(screen, "is not the one that was reviewed: it was deleted and made again") {
+		t.Errorf("exit code %d\n%s", code, screen)
+	}
+	if diff := cmp.Diff(replaced, s.object("x/swapped")); diff != "" {
+		t.Errorf("the new request was touched:\n%s", diff)
+	}
+}
+
+func TestTwoAdministratorsDecidingAtOnce(t *testing.T) {
+	s := newSession(t, shared)
+	for i := range 5 {
+		user := fmt.Sprintf("disputed-%d", i)
+		create(t, s, user, identity.User{Name: user})
+		var approved, denied program.Result
+		var both sync.WaitGroup
+		both.Go(func() { approved = s.run("approve", user, "--yes") })
+		both.Go(func() { denied = s.as(approver).run("deny", user, "--yes") })
+		both.Wait()
+		winner, loser, name := approved, denied, "approved by administrator with kubectl csr-onboard"
+		if approved.Code != 0 {
+			winner, loser, name = denied, approved, "denied by approver with kubectl csr-onboard"
+		}
+		if winner.Code != 0 {
+			t.Fatalf("nobody won:\n%s\n%s", approved.Stderr, denied.Stderr)
+		}
+		s.check(loser, expect{5, []string{name}})
+	}
+
+	create(t, s, "overtaken", identity.User{Name: "overtaken"})
+	screen, code := dialogue(t, s, []turn{{
+		when:  "Approve the request of overtaken?",
+		first: func() { s.as(approver).must("deny", "overtaken", "--yes", "--message", "not yet") },
+		typed: "y\r",
+	}}, "approve", "overtaken")
+	if code != 5 || !strings.Contains(screen, "was decided by somebody else first: denied (not yet (denied by approver with kubectl csr-onboard v0.0.0-test))") {
+		t.Errorf("exit code %d\n%s", code, screen)
+	}
+}
+
+func TestLabelsDecideNothing(t *testing.T) {
+	s := newSession(t, shared)
+	labelled := func(name, label string, user identity.User) {
+		object := create(t, s, name, user)
+		object.Labels = map[string]string{}
+		if label != "" {
+			object.Labels[request.UserLabel] = request.UserLabelValue(label)
+		}
+		if _, err := requestsOf(s).Update(t.Context(), object, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hers := objectName(s.must("new-user", "lotte", "--dir", "D").Stdout)
+	labelled("posing-by-label", "lotte", identity.User{Name: "mallory"})
+	labelled("hidden-by-label", "mallory", identity.User{Name: "lotte", Groups: []string{"ops"}})
+	if said := s.must("approve", "lotte", "--yes").Stdout; objectName(said) != hers {
+		t.Errorf("approve said %q, want %s", said, hers)
+	}
+
+	s.must("new-user", "luise", "--dir", "D2")
+	labelled("another-program", "", identity.User{Name: "luise", Groups: []string{"ops"}})
+	s.check(s.run("approve", "luise", "--yes"), expect{2, []string{`2 pending requests claim the name "luise"`, "another-program"}})
+	for _, name := range []string{"posing-by-label", "hidden-by-label", "another-program"} {
+		if state := request.StateOf(s.object("x/" + name)); state != request.Pending {
+			t.Errorf("%s is %s", name, state)
+		}
+	}
+}
+
+func TestAnObjectOfAUsersNameIsNotTakenForHers(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "paula", "--dir", "D", "--approve")
+	create(t, s, "paula", identity.User{Name: "mallory"})
+	s.check(s.run("approve", "paula", "--yes"), expect{2, []string{`"paula" is a user's name, and the name of a request for another user`, "user mallory, pending"}})
+	fingerprint := request.ReviewOf(s.object("x/paula")).Fingerprint
+	s.must("approve", "paula", "--yes", "--fingerprint", fingerprint)
+}
+
+func TestWhatRoleBindingsGiveIsPartOfTheReview(t *testing.T) {
+	s := newSession(t, shared)
+	bind := func(name, role string, subjects ...rbacv1.Subject) {
+		_, err := s.client().RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+			Subjects:   subjects,
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bind("granted-view", "view", rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "granted-viewers"})
+	bind("granted-edit", "edit", rbacv1.Subject{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: "greta"})
+	bind("granted-admin", "cluster-admin", rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: "granted-admins"})
+
+	create(t, s, "granted", identity.User{Name: "greta", Groups: []string{"granted-viewers", "granted-admins"}})
+	s.check(s.run("approve", "granted", "--yes"), expect{6, []string{
+		`refused: admin-group: the group "granted-admins" is bound to cluster-admin on this cluster`,
+		`warning: user-already-bound: the user "greta" has rights already, which the holder of this certificate would have: ClusterRole/edit everywhere`,
+		`warning: group-already-bound: the group "granted-viewers" gives her: ClusterRole/view everywhere`,
+		`warning: self-approved: you ("administrator") submitted it yourself`,
+		`error: certificate signing request "granted" is refused: admin-group`,
+	}})
+	s.check(s.run("new-user", "greta", "-g", "granted-admins", "--approve", "--dir", "D"), expect{6, []string{"error: admin-group: ", "hint: if you know that this is right"}})
+	if n := countRequestsOf(s, "greta-"); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+
+	unread := s.as(approver).run("approve", "granted", "--yes", "--dry-run=client")
+	if unread.Code != 0 || !strings.Contains(unread.Stdout, "not checked: user-already-bound, group-already-bound and what RBAC says for admin-group could not be checked: ") {
+		t.Errorf("exit code %d\n%s%s", unread.Code, unread.Stdout, unread.Stderr)
+	}
+}
+
+func TestADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
+	s := newSession(t, shared)
+	create(t, s, "rehearsed", identity.User{Name: "rehearsed", Groups: []string{"dev"}})
+	text := s.must("approve", "rehearsed", "--dry-run=client")
+	if !strings.HasPrefix(text.Stdout, "certificate signing request rehearsed\n  user          rehearsed\n  groups        dev\n") || text.Stderr != "" {
+		t.Errorf("it prints\n%s%s", text.Stdout, text.Stderr)
+	}
+	var review struct {
+		APIVersion, Kind, Fingerprint, State string
+		User                                 struct {
+			Name   string
+			Groups []string
+		}
+	}
+	if err := json.Unmarshal([]byte(s.must("approve", "rehearsed", "--dry-run=client", "-o", "json").Stdout), &review); err != nil {
+		t.Fatal(err)
+	}
+	if review.Kind != "RequestReview" || review.APIVersion != "csr-onboard.github.io/v1alpha1" || review.State != "Pending" ||
+		review.User.Name != "rehearsed" || review.Fingerprint != request.ReviewOf(s.object("x/rehearsed")).Fingerprint {
+		t.Errorf("the review is %+v", review)
+	}
+	if yaml := s.must("approve", "rehearsed", "--dry-run=client", "-o", "yaml").Stdout; !strings.Contains(yaml, "\nkind: RequestReview\n") {
+		t.Errorf("it prints\n%s", yaml)
+	}
+	if said := s.must("approve", "rehearsed", "--dry-run=server").Stdout; !strings.HasSuffix(said, "/rehearsed approved (server dry run)\n") {
+		t.Errorf("it prints %q", said)
+	}
+	if state := request.StateOf(s.object("x/rehearsed")); state != request.Pending {
+		t.Errorf("the request is %s", state)
+	}
+
+	create(t, s, "rehearsed-node", identity.User{Name: "system:node:r"})
+	refused := s.run("approve", "rehearsed", "rehearsed-node", "--dry-run=client", "-o", "json")
+	s.check(refused, expect{6, []string{"is refused: system-user"}})
+	if strings.Count(refused.Stdout, `"kind": "RequestReview"`) != 2 || !strings.Contains(refused.Stdout, `"kind": "RequestReviewList"`) {
+		t.Errorf("it prints\n%s", refused.Stdout)
+	}
+	s.check(s.run("approve", "nobody-at-all", "--dry-run=client"), expect{4, nil})
+	s.must("deny", "rehearsed", "--yes")
+	s.check(s.run("approve", "rehearsed", "--dry-run=client"), expect{5, []string{"is decided already: denied"}})
+	s.check(s.as(requester).run("approve", "rehearsed-node", "--dry-run=client", "--allow", "system-user"), expect{1, []string{"you may not approve"}})
+}
+
+func TestApprovingEverythingThatIsPending(t *testing.T) {
+	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
+	s.check(s.run("approve", "--all", "--yes"), expect{0, []string{"there is no pending certificate signing request"}})
+	labelled := func(name string, user identity.User) {
+		object := create(t, s, name, user)
+		object.Labels["team"] = "blue"
+		if _, err := requestsOf(s).Update(t.Context(), object, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(t, s, "all-a", identity.User{Name: "a"})
+	labelled("all-b", identity.User{Name: "b"})
+	labelled("all-node", identity.User{Name: "system:node:a"})
+	create(t, s, "all-c", identity.User{Name: "c"})
+	labelled("all-c-again", identity.User{Name: "c", Groups: []string{"ops"}})
+
+	blue := s.run("approve", "-l", "team=blue", "--yes")
+	s.check(blue, expect{6, []string{
+		`not approved: certificate signing request "all-node" is refused: system-user`,
+		`not approved: certificate signing request "all-c-again" is one of several pending ones that claim the user "c"`,
+		"error: 2 requests were not approved; the first: ",
+	}})
+	if !strings.HasSuffix(blue.Stdout, "/all-b approved\n") || strings.Count(blue.Stdout, "\n") != 1 {
+		t.Errorf("it prints %q", blue.Stdout)
+	}
+	s.check(s.run("approve", "--all"), expect{2, []string{"nobody is at a terminal to confirm"}})
+	rest := s.run("approve", "--all", "--yes", "--allow", "system-user")
+	s.check(rest, expect{6, []string{"error: 2 requests were not approved"}})
+	if strings.Count(rest.Stdout, "approved\n") != 2 {
+		t.Errorf("it prints %q", rest.Stdout)
+	}
+	s.must("deny", "all-c-again", "--yes")
+	s.must("approve", "--all", "--yes")
+	if left := s.must("list", "--pending"); left.Stdout != "" || left.Stderr != "there is no pending certificate signing request\n" {
+		t.Errorf("list prints %q, %q", left.Stdout, left.Stderr)
+	}
+}
+
+func TestApprovingByNameDoesNotReadTheRequestsOfOthers(t *testing.T) {
+	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
+	for i := range 200 {
+		user := fmt.Sprintf("crowd-%d", i)
+		create(t, s, user, identity.User{Name: user})
+	}
+	s.must("new-user", "single", "--dir", "D")
+	before := listedBytes(t, s)
+	s.must("list")
+	all := listedBytes(t, s)
+	s.must("approve", "single", "--yes")
+	if one := listedBytes(t, s) - all; one <= 0 || one > (all-before)/20 {
+		t.Errorf("approving read %v bytes of lists; all requests are %v bytes", one, all-before)
+	}
+}
+
+// listedBytes is how much the API server has sent in lists of requests.
+func listedBytes(t *testing.T, s *session) float64 {
+	t.Helper()
+	text, err := s.client().CertificatesV1().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "apiserver_response_sizes_sum{") || !strings.Contains(line, `resource="certificatesigningrequests"`) || !strings.Contains(line, `verb="LIST"`) {
+			continue
+		}
+		var sum float64
+		if _, err := fmt.Sscan(line[strings.LastIndex(line, " "):], &sum); err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	return 0
+}
+
+func TestTheWholeTableOnARealAPIServer(t *testing.T) {
+	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
+	want := map[string][]string{}
+	var names []string
+	for i, entry := range fixture.Load(t) {
+		name := fmt.Sprintf("table-%03d-\x1b[31m\u202e%s", i, entry.File)
+		_, err := requestsOf(s).Create(t.Context(), entryObject(entry, name), metav1.CreateOptions{})
+		switch {
+		case entry.RefusedByAPI && err == nil:
+			t.Errorf("%s: the API server took it", entry.File)
+		case entry.RefusedByAPI:
+			continue
+		case err != nil:
+			t.Errorf("%s: %v", entry.File, err)
+			continue
+		}
+		if entry.Terminating {
+			if err := requestsOf(s).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names = append(names, name)
+		want[name] = onTheServer(entry)
+	}
+	var list struct {
+		Items []struct {
+			Request  struct{ Name string }
+			Findings []struct{ Name string }
+		}
+	}
+	if err := json.Unmarshal([]byte(s.must("list", "--all-signers", "-o", "json").Stdout), &list); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, item := range list.Items {
+		findings := []string{}
+		for _, finding := range item.Findings {
+			findings = append(findings, finding.Name)
+		}
+		slices.Sort(findings)
+		got[item.Request.Name] = slices.Compact(findings)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	for _, arguments := range [][]string{
+		{"list"}, {"list", "--all-signers", "-o", "wide"}, {"list", "-o", "yaml"}, {"list", "-o", "name"},
+		append([]string{"approve", "--dry-run=client"}, names...),
+		{"approve", "--all", "--yes"},
+	} {
+		result := s.run(arguments...)
+		printed := result.Stdout + result.Stderr
+		if at := strings.IndexFunc(printed, func(r rune) bool { return r != '\n' && r != utf8.RuneError && !identity.IsPrintable(r) }); at >= 0 {
+			t.Errorf("%q: a terminal would obey %q", arguments[0:2], printed[at:min(at+20, len(printed))])
+		}
+	}
+}
+
+// entryObject is an entry as it is created: by an administrator, and with a
+// finalizer where it is to be seen while it is being deleted.
+func entryObject(entry fixture.Entry, name string) *certificatesv1.CertificateSigningRequest {
+	object := entry.Object(name, time.Time{})
+	object.UID = ""
+	object.DeletionTimestamp = nil
+	if entry.Terminating {
+		object.Finalizers = []string{"csr-onboard.github.io/test"}
+	}
+	return object
+}
+
+// onTheServer is what is found in an entry that an administrator submitted, who
+// is a member of system:masters.
+func onTheServer(entry fixture.Entry) []string {
+	findings := slices.DeleteFunc(slices.Clone(entry.Findings), func(name string) bool {
+		return name == request.RequestedByOther || name == request.MoreThanRequester
+	})
+	if request.ReviewOf(entry.Object("", time.Time{})).IsDecoded() {
+		findings = append(findings, request.RequestedByOther)
+	}
+	slices.Sort(findings)
+	return append([]string{}, findings...)
+}
+
+func TestAMalformedRequestIsARowOfTheList(t *testing.T) {
+	s := newSession(t, shared)
+	for _, entry := range fixture.Load(t) {
+		if entry.File != "der-extra-element.csr" {
+			continue
+		}
+		if _, err := requestsOf(s).Create(t.Context(), entryObject(entry, "malformed"), metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Fatal(err)
+		}
+	}
+	for line := range strings.Lines(s.must("list").Stdout) {
+		if strings.HasPrefix(line, "malformed ") {
+			if !strings.Contains(line, "<can't be read>") || !strings.Contains(line, "1 refused") {
+				t.Errorf("its row is %q", line)
+			}
+			return
+		}
+	}
+	t.Error("it has no row")
+}
