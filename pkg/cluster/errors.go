@@ -14,6 +14,10 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
+// ErrUnreachable is the error of a server that there is no way to, so that nothing
+// is known of what it would say.
+var ErrUnreachable = errors.New("unreachable")
+
 // explain says in words why the server did not do something. doing is a verb
 // phrase that fits behind "could not" and "you may not", such as "create the
 // certificate signing request "jane-x"". parent is the caller's context, which
@@ -36,7 +40,7 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return outcome.WithHint(
-			fmt.Errorf("could not %s: %s did not answer within %s", doing, server, c.answerTimeout),
+			outcome.Errorf(ErrUnreachable, "could not %s: %s did not answer within %s", doing, server, c.answerTimeout),
 			"try again, or give it longer: --request-timeout 2m")
 	case apierrors.IsUnauthorized(err):
 		return outcome.WithHint(
@@ -64,7 +68,7 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 			"the client certificate may have expired or be another cluster's")
 	case errors.As(err, &dial), errors.As(err, &request):
 		return outcome.WithHint(
-			fmt.Errorf("could not %s: the API server %s can't be reached: %w", doing, server, bare(err)),
+			outcome.Errorf(ErrUnreachable, "could not %s: the API server %s can't be reached: %w", doing, server, bare(err)),
 			"check the address and the network; --context, --kubeconfig and --server choose another cluster")
 	}
 	return fmt.Errorf("could not %s: %w", doing, err)

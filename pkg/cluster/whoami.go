@@ -3,6 +3,9 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/url"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -29,20 +32,39 @@ func (c *Client) WhoAmI(ctx context.Context) (identity.User, error) {
 
 // LogIn connects with a user's new credentials and asks the server who she is.
 func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error) {
+	return logIn(ctx, c.endpoint, c.proxy, credentials, userAgent, c.answerTimeout)
+}
+
+// LogIn connects to an endpoint with a user's new credentials and asks the server
+// who she is, for as long as timeout. Where there is no way to the server, the error
+// is ErrUnreachable.
+func LogIn(ctx context.Context, endpoint kubeconfig.Endpoint, credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (identity.User, error) {
+	proxy := http.ProxyFromEnvironment
+	if endpoint.ProxyURL != "" {
+		address, err := url.Parse(endpoint.ProxyURL)
+		if err != nil {
+			return identity.User{}, fmt.Errorf("the proxy %q is no URL: %w", endpoint.ProxyURL, err)
+		}
+		proxy = http.ProxyURL(address)
+	}
+	return logIn(ctx, endpoint, proxy, credentials, userAgent, timeout)
+}
+
+func logIn(ctx context.Context, endpoint kubeconfig.Endpoint, proxy func(*http.Request) (*url.URL, error), credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (identity.User, error) {
 	config := &rest.Config{
-		Host: c.endpoint.Server,
+		Host: endpoint.Server,
 		TLSClientConfig: rest.TLSClientConfig{
-			CAData:     c.endpoint.CertificateAuthority,
-			ServerName: c.endpoint.ServerName,
-			Insecure:   c.endpoint.InsecureSkipVerify,
+			CAData:     endpoint.CertificateAuthority,
+			ServerName: endpoint.ServerName,
+			Insecure:   endpoint.InsecureSkipVerify,
 			CertData:   credentials.Certificate,
 			KeyData:    credentials.Key,
 		},
-		DisableCompression: c.endpoint.DisableCompression,
-		Proxy:              c.proxy,
-		Timeout:            c.answerTimeout,
+		DisableCompression: endpoint.DisableCompression,
+		Proxy:              proxy,
+		Timeout:            timeout,
 	}
-	client, err := connect(config, c.endpoint, userAgent, nil)
+	client, err := connect(config, endpoint, userAgent, nil)
 	if err != nil {
 		return identity.User{}, err
 	}

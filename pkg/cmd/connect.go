@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/homedir"
 
@@ -28,13 +30,36 @@ func (e *environment) connect(narrator *render.Narrator) (*onboard.Program, erro
 	if err != nil {
 		return nil, err
 	}
+	program := e.offline(narrator)
+	program.Cluster = client
+	return program, nil
+}
+
+// offline makes a program for what needs no cluster.
+func (e *environment) offline(narrator *render.Narrator) *onboard.Program {
 	return &onboard.Program{
-		Cluster:   client,
 		Version:   e.build.Version,
 		UserAgent: e.userAgent(),
 		Now:       e.now,
 		Tell:      narrator.Tell,
-	}, nil
+	}
+}
+
+// requestTimeout is kubectl's own --request-timeout, or otherwise where that says
+// nothing.
+func (e *environment) requestTimeout(otherwise time.Duration) (time.Duration, error) {
+	text := *e.flags.Timeout
+	if text == "" || text == "0" {
+		return otherwise, nil
+	}
+	timeout, err := clientcmd.ParseTimeout(text)
+	if err != nil {
+		return 0, outcome.Errorf(outcome.ErrUsage, "--request-timeout %q: %w", text, err)
+	}
+	if timeout == 0 {
+		return otherwise, nil
+	}
+	return timeout, nil
 }
 
 // configuration reads the kubeconfig as kubectl would and finds the name that

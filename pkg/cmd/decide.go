@@ -9,12 +9,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // decideOptions is what approve and deny take.
@@ -31,6 +33,12 @@ type decideOptions struct {
 	Allow []string
 	// Message goes into the decision. Optional.
 	Message string
+	// Files are requests to submit before they are approved. Optional; approve
+	// only.
+	Files []string
+	// Expiration is how long the certificate of a bare request in a file should
+	// be good for. Required; has a default.
+	Expiration string
 	// All takes every pending request. Optional.
 	All bool
 	// Selector narrows the pending requests by their labels. Optional.
@@ -39,6 +47,9 @@ type decideOptions struct {
 	DryRun dryRunFlag
 	// Output is the form of what goes to standard output. Optional.
 	Output objectOutput
+
+	// handoff is for what comes after an approval; approve only.
+	handoff handoffFlags
 
 	flags     *pflag.FlagSet
 	selection onboard.Selection
@@ -61,6 +72,11 @@ With no NAME, the pending requests are listed to choose from. --all and
 --selector take all of them, each for itself: what is refused about one is told,
 and the others go on. Requests of a user who has several pending are left alone.
 
+--filename takes requests that users sent as files: PKCS#10 in PEM or DER, whoever
+made them, or CertificateSigningRequest manifests. They are shown, submitted,
+approved and waited for, and --out writes a kubeconfig without a private key, to
+send back. Run again after a failure, it goes on where it was.
+
 What would refuse a request (a name or group of Kubernetes' own, a weak key, …)
 and what is only worth a warning is explained in docs/guides/review.md.
 
@@ -82,9 +98,16 @@ and what is only worth a warning is explained in docs/guides/review.md.
   kubectl csr-onboard approve jane --yes
 
   # Everything that is pending, one question each
-  kubectl csr-onboard approve --all`
+  kubectl csr-onboard approve --all
+
+  # A request that jane sent as a file, and the file to send back to her
+  kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
 	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
 	registerCompletion(cmd, "allow", request.Allowable())
+	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this folder, or on standard input (-); repeat it for several")
+	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate of a bare request should be good for; a manifest says so itself")
+	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
+	o.handoff.add(cmd.Flags())
 	return cmd
 }
 
@@ -136,6 +159,11 @@ func (o *decideOptions) Complete(arguments []string) error {
 		return err
 	}
 	o.selection = onboard.Selection{Names: arguments, Fingerprint: o.Fingerprint}
+	if len(o.Files) > 0 {
+		if o.selection.Files, err = o.readFiles(); err != nil {
+			return err
+		}
+	}
 	if o.Selector != "" {
 		if o.selection.Labels, err = parseSelector(o.Selector); err != nil {
 			return err
@@ -156,10 +184,15 @@ func (o *decideOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--fingerprint %q is no fingerprint", o.Fingerprint),
 			"it begins with SHA256:, as new-user printed it")
 	}
-	if o.Fingerprint != "" && len(o.selection.Names) != 1 {
+	if n := len(o.selection.Names) + len(o.selection.Files); o.Fingerprint != "" && n != 1 {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME, and there are %d", len(o.selection.Names)),
+			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME or file, and there are %d", n),
 			"%s them one at a time", o.Decision.Verb)
+	}
+	if o.approves() {
+		if err := o.validateHandoff(); err != nil {
+			return err
+		}
 	}
 	if o.dryRun == onboard.DryRunClient {
 		if err := validateFormat(o.Output.format(), "a review", "text"); err != nil {
@@ -177,18 +210,24 @@ func (o *decideOptions) validateSelection() error {
 			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
 		}
 	}
-	named, all, selector := len(o.selection.Names) > 0, o.All, o.flags.Changed("selector")
+	files, named, all, selector := len(o.Files) > 0, len(o.selection.Names) > 0, o.All, o.flags.Changed("selector")
+	ways := 0
+	for _, way := range []bool{files, named, all, selector} {
+		if way {
+			ways++
+		}
+	}
 	switch {
-	case named && all, named && selector, all && selector:
+	case ways > 1:
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "a NAME, --all and --selector exclude each other"),
+			outcome.Errorf(outcome.ErrUsage, "a NAME, %s exclude each other", o.waysToSelect()),
 			"say in one way which requests are meant")
 	case selector && o.Selector == "":
 		// An unset variable in a script must not mean everything.
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the --selector is empty"),
 			"for every pending request: --all")
-	case named, all, selector:
+	case ways == 1:
 		return nil
 	case o.person == nil:
 		return outcome.WithHint(
@@ -202,26 +241,108 @@ func (o *decideOptions) validateSelection() error {
 	return nil
 }
 
+func (o *decideOptions) waysToSelect() string {
+	if o.approves() {
+		return "--filename, --all and --selector"
+	}
+	return "--all and --selector"
+}
+
+// approves says whether this is approve, which has flags that deny has not.
+func (o *decideOptions) approves() bool { return o.Decision.Is(request.Approved) }
+
+func (o *decideOptions) validateHandoff() error {
+	if o.flags.Changed("expiration") && len(o.Files) == 0 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--expiration does nothing without --filename"),
+			"a request on the cluster says itself how long it asks for")
+	}
+	if given := o.handoff.given(); given != "" && o.dryRun != onboard.DryRunNone {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--%s and --dry-run exclude each other", given),
+			"a certificate can't be issued for show")
+	}
+	if o.handoff.Out == "-" && o.Output.format() != "" {
+		return bothWantStandardOutput(o.Output.format())
+	}
+	several := len(o.selection.Names)+len(o.selection.Files) != 1
+	return o.handoff.validate(len(o.Files) > 0, several)
+}
+
+// readFiles reads the requests that were sent. What can't be read among several
+// is for the use case to tell.
+func (o *decideOptions) readFiles() ([]onboard.Imported, error) {
+	lifetime, err := request.ParseLifetime(o.Expiration)
+	if err != nil {
+		return nil, err
+	}
+	var imported []onboard.Imported
+	for _, path := range o.Files {
+		inputs, err := store.ReadInputs(path, o.streams.In)
+		if err != nil {
+			return nil, err
+		}
+		for _, input := range inputs {
+			source := input.Path
+			if source == "-" {
+				source = "standard input"
+			}
+			err := input.Err
+			var objects []*certificatesv1.CertificateSigningRequest
+			if err == nil {
+				objects, err = request.Import(input.Data, lifetime)
+			}
+			if err != nil {
+				imported = append(imported, onboard.Imported{Source: source, Err: outcome.WithHint(
+					fmt.Errorf("there is no certificate signing request in %q: %w", source, err),
+					"it takes a PKCS#10 request in PEM or DER, or a CertificateSigningRequest manifest")})
+			}
+			for _, object := range objects {
+				imported = append(imported, onboard.Imported{Source: source, Object: object})
+			}
+		}
+	}
+	return imported, nil
+}
+
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
-	program, err := o.connect(render.NewNarrator(o.streams.ErrOut))
+	narrator := render.NewNarrator(o.streams.ErrOut)
+	defer narrator.Close()
+	program, err := o.connect(narrator)
 	if err != nil {
 		return err
 	}
-	if len(o.selection.Names) == 0 && !o.All && o.selection.Labels == nil {
+	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
 		o.selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
 	}
-	decided, err := program.Decide(ctx, onboard.DecideInput{
+	in := onboard.DecideInput{
 		Decision:  o.Decision,
 		Selection: o.selection,
 		Allow:     o.Allow,
 		Message:   o.Message,
 		DryRun:    o.dryRun,
 		Confirm:   o.confirm,
-	})
-	if len(decided) > 0 {
+	}
+	handoff := o.handoff.input()
+	if o.approves() {
+		in.Check = func(review *request.Review) error { return program.CheckHandoff(review.User, handoff) }
+	}
+	decided, err := program.Decide(ctx, in)
+	if len(decided) > 0 && handoff.Path != "-" {
 		if err := o.print(decided); err != nil {
 			return err
+		}
+	}
+	if o.dryRun == onboard.DryRunNone && o.approves() && o.handoff.waits(len(o.Files) > 0) {
+		handed, failed := program.HandOffEach(ctx, decided, handoff)
+		for _, one := range handed {
+			if _, err := o.streams.Out.Write(one.Handoff); err != nil {
+				return err
+			}
+		}
+		if err == nil {
+			err = failed
 		}
 	}
 	return err
@@ -269,12 +390,12 @@ func (o *decideOptions) confirm(ctx context.Context, review *request.Review) err
 	}
 	if o.person == nil {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be %s", review.Object.Name, o.Decision.Done),
+			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be %s", review.Title(), o.Decision.Done),
 			"to %s what was shown without a question: --yes", o.Decision.Verb)
 	}
 	verb := strings.ToUpper(o.Decision.Verb[:1]) + o.Decision.Verb[1:]
 	yes, err := o.person.Confirm(ctx, fmt.Sprintf("%s the request of %s?", verb, review.User))
-	no := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Object.Name, o.Decision.Done)
+	no := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), o.Decision.Done)
 	switch {
 	case errors.Is(err, prompt.ErrStopped):
 		return no

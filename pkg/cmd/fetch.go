@@ -2,7 +2,7 @@ package cmd
 
 import (
 	"context"
-	"net/url"
+	"fmt"
 	"strings"
 	"time"
 
@@ -11,8 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -37,30 +39,30 @@ type fetchFlags struct {
 	// DefaultNamespace is the context's. Optional.
 	DefaultNamespace string
 
-	flags *pflag.FlagSet
+	set   *pflag.FlagSet
 	names []string
 }
 
 func (f *fetchFlags) add(flags *pflag.FlagSet) {
-	f.flags = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
-	f.flags.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
-	f.flags.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
-	f.flags.StringVar(&f.Out, "out", "", "write the kubeconfig to this file, or to standard output (-), in place of the user's folder")
-	f.flags.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl itself would write to")
-	f.flags.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current one")
-	f.flags.StringVar(&f.ExternalServer, "external-server", "", "the API server's address as the user reaches it, where it is not the one used here")
-	f.flags.StringVar(&f.ClusterName, "cluster-name", "", "the cluster's name in the kubeconfig; its name here if not given")
-	f.flags.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
-	f.flags.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
-	f.flags.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
-	flags.AddFlagSet(f.flags)
-	f.flags = flags
+	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
+	f.set.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
+	f.set.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
+	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig to this file, or to standard output (-), in place of the user's folder")
+	f.set.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl itself would write to")
+	f.set.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current one")
+	addExternalServerFlag(f.set, &f.ExternalServer)
+	addClusterNameFlag(f.set, &f.ClusterName)
+	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
+	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
+	f.set.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
+	flags.AddFlagSet(f.set)
+	f.set = flags
 }
 
 // given is the first of these flags that was given, or "".
 func (f *fetchFlags) given() string {
 	for _, name := range f.names {
-		if f.flags.Changed(name) {
+		if f.set.Changed(name) {
 			return name
 		}
 	}
@@ -70,9 +72,7 @@ func (f *fetchFlags) given() string {
 func (f *fetchFlags) validate() error {
 	switch {
 	case f.Timeout <= 0:
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--timeout %s leaves no time to wait", f.Timeout),
-			"give a time above zero, for example: --timeout 10m")
+		return noTimeToWait(f.Timeout)
 	case f.Merge && f.Out != "":
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--merge and --out name two places"),
@@ -81,21 +81,15 @@ func (f *fetchFlags) validate() error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--set-current does nothing without --merge"),
 			"a kubeconfig of the user's own has her context as the current one anyway")
-	case f.ExternalServer != "":
-		address, err := url.Parse(f.ExternalServer)
-		if err != nil || address.Scheme != "https" || address.Hostname() == "" || address.User != nil || address.RawQuery != "" || address.Fragment != "" {
-			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "--external-server %q is no address of an API server", f.ExternalServer),
-				"for example: --external-server https://kubernetes.example.com:6443")
-		}
+	}
+	if err := validateExternalServer(f.ExternalServer); err != nil {
+		return err
 	}
 	for _, name := range []struct{ flag, value string }{
 		{"cluster-name", f.ClusterName}, {"context-name", f.ContextName}, {"default-namespace", f.DefaultNamespace},
 	} {
-		if f.flags.Changed(name.flag) && (name.value == "" || identity.Printable(name.value) != name.value) {
-			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "--%s %q is empty or holds characters that can't be seen", name.flag, name.value),
-				"use printable characters")
+		if err := validateName(f.set, name.flag, name.value); err != nil {
+			return err
 		}
 	}
 	if problems := validation.IsDNS1123Label(f.DefaultNamespace); f.DefaultNamespace != "" && len(problems) > 0 {
@@ -104,6 +98,39 @@ func (f *fetchFlags) validate() error {
 			"%s", problems[0])
 	}
 	return nil
+}
+
+func addExternalServerFlag(flags *pflag.FlagSet, server *string) {
+	flags.StringVar(server, "external-server", "", "the API server's address as the user reaches it, where it is not the one used here")
+}
+
+func addClusterNameFlag(flags *pflag.FlagSet, name *string) {
+	flags.StringVar(name, "cluster-name", "", "the cluster's name in the kubeconfig; its name here if not given")
+}
+
+func noTimeToWait(timeout time.Duration) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--timeout %s leaves no time to wait", timeout),
+		"give a time above zero, for example: --timeout 10m")
+}
+
+func validateExternalServer(server string) error {
+	if server == "" || kubeconfig.IsServerAddress(server) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--external-server %q is no address of an API server", server),
+		"for example: --external-server https://kubernetes.example.com:6443")
+}
+
+// validateName refuses a name of an entry that was given and can't be seen.
+func validateName(flags *pflag.FlagSet, flag, name string) error {
+	if !flags.Changed(flag) || name != "" && identity.Printable(name) == name {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--%s %q is empty or holds characters that can't be seen", flag, name),
+		"use printable characters")
 }
 
 func (f *fetchFlags) input(env *environment, name, directory string) (onboard.FetchInput, error) {
@@ -144,12 +171,13 @@ type fetchOptions struct {
 
 	// Directory is where the user's files are. Optional.
 	Directory string
+	// From is the handoff that an administrator sent back. Optional.
+	From string
 	// Output is the form of the report on standard output. Optional.
 	Output string
 
 	name     string
 	narrator *render.Narrator
-	program  *onboard.Program
 }
 
 func newFetch(env *environment) *cobra.Command {
@@ -166,12 +194,20 @@ Its path is printed, so that this works:
 
   export KUBECONFIG=$(kubectl csr-onboard fetch jane)
 
+With --from, the certificate comes from the handoff file that an administrator
+sent back (see approve --out), and no cluster is needed: server and authority are
+in the file. It is checked in the same way, and logged in with if the cluster can
+be reached. A bare certificate in PEM needs --server and --certificate-authority.
+
 ` + exitCodes,
 		Example: `  # Wait for jane's certificate and write her kubeconfig
   kubectl csr-onboard fetch jane
 
   # Into the kubeconfig that kubectl itself uses, beside what is in it
   kubectl csr-onboard fetch jane --merge
+
+  # From the file that an administrator sent back
+  kubectl csr-onboard fetch jane --from jane.handoff.yaml
 
   # Her files are in a folder of their own
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
@@ -181,21 +217,21 @@ Its path is printed, so that this works:
 	}
 	o.add(cmd.Flags())
 	addDirectoryFlag(cmd.Flags(), &o.Directory)
+	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), in place of the cluster")
+	_ = cmd.MarkFlagFilename("from", "yaml", "yml", "crt", "pem")
 	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.Formats(), ", "))
 	registerCompletion(cmd, "output", render.Formats())
 	return cmd
 }
 
-// Complete prepares the connection.
+// Complete reads whose certificate it is.
 func (o *fetchOptions) Complete(arguments []string) error {
 	o.name = arguments[0]
 	o.narrator = render.NewNarrator(o.streams.ErrOut)
-	var err error
-	o.program, err = o.connect(o.narrator)
-	return err
+	return nil
 }
 
-// Validate refuses a wait of no time and an empty name.
+// Validate refuses a wait of no time, an empty name, and flags that do nothing.
 func (o *fetchOptions) Validate() error {
 	if o.name == "" {
 		return outcome.Errorf(outcome.ErrUsage, "the NAME is empty")
@@ -203,21 +239,116 @@ func (o *fetchOptions) Validate() error {
 	if err := validateReport(o.Output, o.Out); err != nil {
 		return err
 	}
+	switch {
+	case o.set.Changed("from") && o.From == "":
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--from is empty"), "name the handoff file")
+	case o.From != "" && o.set.Changed("timeout"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --from, which waits for nothing"),
+			"for the time to log in: --request-timeout 30s")
+	}
 	return o.validate()
 }
 
-// Run waits, checks and writes.
+// Run waits, or reads what was sent, checks and writes.
 func (o *fetchOptions) Run(ctx context.Context) error {
 	defer o.narrator.Close()
-	in, err := o.input(o.environment, o.name, o.Directory)
-	if err != nil {
-		return err
+	fetch := o.fetch
+	if o.From != "" {
+		fetch = o.fetchFrom
 	}
-	fetched, err := o.program.Fetch(ctx, in)
+	fetched, err := fetch(ctx)
 	if err != nil {
 		return err
 	}
 	return printFetched(o.streams, o.Output, fetched)
+}
+
+func (o *fetchOptions) fetch(ctx context.Context) (*onboard.Fetched, error) {
+	program, err := o.connect(o.narrator)
+	if err != nil {
+		return nil, err
+	}
+	in, err := o.input(o.environment, o.name, o.Directory)
+	if err != nil {
+		return nil, err
+	}
+	return program.Fetch(ctx, in)
+}
+
+// loginTimeout is how long it is tried to reach the cluster of a handoff.
+const loginTimeout = 10 * time.Second
+
+func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) {
+	in, err := o.input(o.environment, o.name, o.Directory)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := in.FolderOf(o.name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := store.ReadInput(o.From, o.streams.In)
+	if err != nil {
+		return nil, outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
+	}
+	endpoint, err := o.bareEndpoint(data)
+	if err != nil {
+		return nil, err
+	}
+	timeout, err := o.requestTimeout(loginTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return o.offline(o.narrator).FetchFrom(ctx, onboard.FetchFromInput{
+		Name:         o.name,
+		Folder:       folder,
+		Source:       o.From,
+		Data:         data,
+		Endpoint:     endpoint,
+		Kubeconfig:   in.Kubeconfig,
+		VerifyLogin:  o.VerifyLogin,
+		LoginTimeout: timeout,
+	})
+}
+
+// bareEndpoint is how the cluster of a bare certificate is reached, by kubectl's
+// own flags; nil for a handoff, which says it itself.
+func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
+	server, authority := *o.flags.APIServer, *o.flags.CAFile
+	insecure := *o.flags.Insecure
+	switch {
+	case !pki.IsPEM(data) && (server != "" || authority != "" || insecure):
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--server, --certificate-authority and --insecure-skip-tls-verify are for a bare certificate; the handoff %q has its own", o.From),
+			"for another address of the same cluster: --external-server URL")
+	case !pki.IsPEM(data):
+		return nil, nil
+	case server == "" || authority == "" && !insecure:
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "a bare certificate does not say which cluster it is for"),
+			"add --server URL and --certificate-authority FILE")
+	case !kubeconfig.IsServerAddress(server):
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
+			"for example: --server https://kubernetes.example.com:6443")
+	}
+	endpoint := &kubeconfig.Endpoint{
+		Cluster:            "kubernetes",
+		Server:             server,
+		ServerName:         *o.flags.TLSServerName,
+		InsecureSkipVerify: insecure,
+	}
+	if authority != "" {
+		var err error
+		if endpoint.CertificateAuthority, err = store.ReadFile(authority); err == nil {
+			_, err = pki.ParseCertificate(endpoint.CertificateAuthority)
+		}
+		if err != nil {
+			return nil, outcome.Errorf(outcome.ErrUsage, "--certificate-authority %q: %w", authority, err)
+		}
+	}
+	return endpoint, nil
 }
 
 func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {

@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -32,6 +34,8 @@ type newUserOptions struct {
 	Expiration string
 	// Directory is where the user's files go. Optional.
 	Directory string
+	// Offline makes key and request and touches no network. Optional.
+	Offline bool
 	// Approve approves the request and fetches the kubeconfig as well.
 	Approve bool
 	// DryRun says how much is done. Required; has a default.
@@ -43,7 +47,6 @@ type newUserOptions struct {
 
 	input    onboard.NewUserInput
 	narrator *render.Narrator
-	program  *onboard.Program
 }
 
 func newNewUser(env *environment) *cobra.Command {
@@ -57,6 +60,10 @@ cluster. The key stays in her folder, readable by its owner only.
 
 Run again, it finds its key and its request and goes on from there.
 
+With --offline nothing is submitted and no cluster is needed: the request is a
+file to send to an administrator, who runs approve --filename with it and sends a
+handoff file back, for fetch --from. The private key never leaves the machine.
+
 ` + exitCodes,
 		Example: `  # Ask for a certificate for jane in the group dev
   kubectl csr-onboard new-user jane --group dev
@@ -66,6 +73,9 @@ Run again, it finds its key and its request and goes on from there.
 
   # The object for another tool to submit; her key and request stay in her folder
   kubectl csr-onboard new-user jane --group dev --dry-run=client -o yaml
+
+  # Without access to a cluster: a request to send to an administrator
+  kubectl csr-onboard new-user jane --group dev --offline
 
   # Everything in one run, for an administrator
   kubectl csr-onboard new-user jane --group dev --approve`,
@@ -79,6 +89,7 @@ Run again, it finds its key and its request and goes on from there.
 	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
 	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
 	addDirectoryFlag(flags, &o.Directory)
+	flags.BoolVar(&o.Offline, "offline", false, "only make key and request, to be sent to an administrator; touch no network")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
 	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
 	o.Output.add(cmd)
@@ -88,7 +99,7 @@ Run again, it finds its key and its request and goes on from there.
 	return cmd
 }
 
-// Complete reads the arguments and flags and prepares the connection.
+// Complete reads the arguments and flags.
 func (o *newUserOptions) Complete(arguments []string) error {
 	user, err := identity.Parse(arguments[0], o.Groups)
 	if err != nil {
@@ -112,17 +123,12 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	}
 	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
 	o.narrator = render.NewNarrator(o.streams.ErrOut)
-	if dryRun == onboard.DryRunClient {
-		o.program = &onboard.Program{Now: o.now, Tell: o.narrator.Tell}
-		return nil
-	}
-	o.program, err = o.connect(o.narrator)
-	return err
+	return nil
 }
 
 // Validate refuses flags that need --approve and were given without it.
 func (o *newUserOptions) Validate() error {
-	if o.Key != "" && o.fetch.flags.Changed("key-algorithm") {
+	if o.Key != "" && o.fetch.set.Changed("key-algorithm") {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--key and --key-algorithm exclude each other"),
 			"a key that is there has its algorithm")
@@ -133,6 +139,10 @@ func (o *newUserOptions) Validate() error {
 			"give it to fetch, or add --approve")
 	}
 	switch {
+	case o.Offline && (o.Approve || o.input.DryRun != onboard.DryRunNone):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--offline excludes --approve and --dry-run"),
+			"there is no cluster then that could approve or check anything")
 	case o.Approve && o.input.DryRun != onboard.DryRunNone:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--dry-run and --approve exclude each other"),
@@ -152,18 +162,25 @@ func (o *newUserOptions) Validate() error {
 // Run submits the request and, with --approve, sees it through.
 func (o *newUserOptions) Run(ctx context.Context) error {
 	defer o.narrator.Close()
+	if o.Offline {
+		return o.runOffline(ctx)
+	}
+	program, err := o.programFor(o.input.DryRun)
+	if err != nil {
+		return err
+	}
 	if o.Approve {
 		in, err := o.fetch.input(o.environment, o.input.User.Name, o.Directory)
 		if err != nil {
 			return err
 		}
-		fetched, err := o.program.NewUserApproved(ctx, o.input, in)
+		fetched, err := program.NewUserApproved(ctx, o.input, in)
 		if err != nil {
 			return err
 		}
 		return printFetched(o.streams, o.Output.format(), fetched)
 	}
-	object, created, err := o.program.NewUser(ctx, o.input)
+	object, created, err := program.NewUser(ctx, o.input)
 	if err != nil {
 		return err
 	}
@@ -177,6 +194,38 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		done += " (" + string(o.input.DryRun) + " dry run)"
 	}
 	return o.Output.print(o.streams, done, object)
+}
+
+// programFor makes the program; a client's dry run needs no cluster.
+func (o *newUserOptions) programFor(dryRun onboard.DryRun) (*onboard.Program, error) {
+	if dryRun == onboard.DryRunClient {
+		return o.offline(o.narrator), nil
+	}
+	return o.connect(o.narrator)
+}
+
+// runOffline makes key and request, and says how it goes on. The data is the
+// request's path, or the object in the form that was asked for.
+func (o *newUserOptions) runOffline(ctx context.Context) error {
+	in := o.input
+	in.DryRun = onboard.DryRunClient
+	object, _, err := o.offline(o.narrator).NewUser(ctx, in)
+	if err != nil {
+		return err
+	}
+	path := in.Folder.RequestPath()
+	fingerprint := request.ReviewOf(object).Fingerprint
+	approve := fmt.Sprintf("%s approve -f %s --fingerprint %s", program, shellQuote(filepath.Base(path)), fingerprint)
+	if in.Lifetime != request.DefaultLifetime {
+		approve += " --expiration " + shellQuote(o.Expiration)
+	}
+	handoff := store.HandoffPath("", identity.FileName(in.User.Name))
+	fetch := fetchCommand(in.User.Name, o.Directory) + " --from " + shellQuote(handoff)
+	o.narrator.NextStepsOffline(path, fingerprint, approve+" --out "+shellQuote(handoff), fetch)
+	if o.Output.format() == "" {
+		return o.printLine("%s", path)
+	}
+	return o.Output.print(o.streams, "made", object)
 }
 
 // defaultTimeout is how long fetch waits for a certificate.

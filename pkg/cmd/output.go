@@ -88,11 +88,15 @@ const requestResource = "certificatesigningrequest.certificates.k8s.io"
 // has.
 func validateReport(format, out string) error {
 	if format != "" && out == "-" {
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--out - and -o %s both want standard output", format),
-			"write the kubeconfig to a file: --out FILE")
+		return bothWantStandardOutput(format)
 	}
 	return validateFormat(format, "this command's report", "the kubeconfig's path")
+}
+
+func bothWantStandardOutput(format string) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--out - and -o %s both want standard output", format),
+		"write the kubeconfig to a file: --out FILE")
 }
 
 // validateFormat says whether -o names a form in which the program writes what is

@@ -25,6 +25,9 @@ type DecideInput struct {
 	Message string
 	// DryRun says how much is done: a client's is the review alone. Required.
 	DryRun DryRun
+	// Check says what stands in the way of approving a request, beside its review.
+	// Optional.
+	Check func(*request.Review) error
 	// Confirm asks the administrator about what she was just shown. It is not
 	// asked where nothing is left to decide, or in a dry run. ErrDeclined leaves
 	// that request alone; any other error ends everything. Required.
@@ -58,10 +61,15 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 	}
 	d := &deciding{program: p, in: in, me: prepared.circumstances.Approver}
 	for _, review := range prepared.contested {
-		err := d.fail(review, outcome.WithHint(
+		err := d.fail(outcome.WithHint(
 			outcome.Errorf(outcome.ErrRefused, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
 			"ask the user for her key's fingerprint and decide by hand: kubectl csr-onboard %s NAME --fingerprint …", in.Decision.Verb))
 		if err != nil {
+			return nil, err
+		}
+	}
+	for _, failure := range prepared.failures {
+		if err := d.fail(failure); err != nil {
 			return nil, err
 		}
 	}
@@ -74,7 +82,7 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 			return nil, err
 		}
 	}
-	if len(meant) == 0 && len(prepared.contested) == 0 {
+	if len(meant) == 0 && len(d.failures) == 0 {
 		p.Tell(NothingPending{})
 	}
 	pending, err := d.review(meant)
@@ -93,7 +101,9 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 // prepared is what has to be known before anything is shown.
 type prepared struct {
 	meant, contested []*request.Review
-	circumstances    request.Circumstances
+	// failures are about files that hold no request to decide about.
+	failures      []error
+	circumstances request.Circumstances
 	// mayDecide is why the client may not decide; it is for the end of a dry
 	// run.
 	mayDecide error
@@ -118,10 +128,13 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 	events := make([]Event, 0)
 	finder := *p
 	finder.Tell = func(e Event) { events = append(events, e) }
-	if in.isBulk() {
-		result.meant, result.contested, find = finder.pending(ctx, in)
-	} else {
+	switch {
+	case len(in.Files) > 0:
+		result.meant, result.failures, find = finder.imported(ctx, in)
+	case len(in.Names) > 0:
 		result.meant, find = finder.named(ctx, in)
+	default:
+		result.meant, result.contested, find = finder.pending(ctx, in)
 	}
 	asking.Wait()
 	if result.mayDecide != nil && in.DryRun != DryRunClient {
@@ -166,9 +179,9 @@ func (d *deciding) review(meant []*request.Review) (pending []*request.Review, _
 			continue
 		}
 		if d.in.Decision.Is(request.Approved) {
-			if err := review.CheckAllowed(d.in.Allow); err != nil {
+			if err := d.checkApprovable(review); err != nil {
 				d.show(review)
-				if err := d.fail(review, err); err != nil && refused == nil {
+				if err := d.fail(err); err != nil && refused == nil {
 					refused = err
 				}
 				continue
@@ -177,6 +190,13 @@ func (d *deciding) review(meant []*request.Review) (pending []*request.Review, _
 		pending = append(pending, review)
 	}
 	return pending, refused
+}
+
+func (d *deciding) checkApprovable(review *request.Review) error {
+	if err := review.CheckAllowed(d.in.Allow); err != nil || d.in.Check == nil {
+		return err
+	}
+	return d.in.Check(review)
 }
 
 // show shows a request as narration; in a client's dry run, the reviews are the
@@ -199,16 +219,15 @@ func (d *deciding) decide(ctx context.Context, pending []*request.Review) error 
 				if !errors.Is(err, ErrDeclined) {
 					return err
 				}
-				if err := d.fail(review, err); err != nil {
+				if err := d.fail(err); err != nil {
 					return err
 				}
 				continue
 			}
 		}
-		message := d.program.signed(d.in.Decision, d.in.Message, d.me)
-		object, err := d.program.Cluster.Decide(ctx, review, d.in.Decision, message, d.in.DryRun == DryRunServer)
+		object, err := d.decideOne(ctx, review)
 		if err != nil {
-			if err := d.fail(review, err); err != nil {
+			if err := d.fail(err); err != nil {
 				return err
 			}
 			continue
@@ -218,9 +237,27 @@ func (d *deciding) decide(ctx context.Context, pending []*request.Review) error 
 	return nil
 }
 
+// decideOne decides about exactly what was shown, and submits it before that
+// where it came in a file.
+func (d *deciding) decideOne(ctx context.Context, review *request.Review) (*certificatesv1.CertificateSigningRequest, error) {
+	dryRun := d.in.DryRun == DryRunServer
+	if review.Source != "" {
+		submitted, err := d.program.submitReviewed(ctx, review, dryRun)
+		if err != nil {
+			return nil, err
+		}
+		if dryRun {
+			// There is nothing that could be decided.
+			return submitted.Object, nil
+		}
+		review = submitted
+	}
+	return d.program.Cluster.Decide(ctx, review, d.in.Decision, d.program.signed(d.in.Decision, d.in.Message, d.me), dryRun)
+}
+
 // fail takes in that a request was not decided. The error it returns ends
 // everything.
-func (d *deciding) fail(review *request.Review, err error) error {
+func (d *deciding) fail(err error) error {
 	if !d.in.isBulk() || errors.Is(err, outcome.ErrInterrupted) {
 		return err
 	}
@@ -228,7 +265,7 @@ func (d *deciding) fail(review *request.Review, err error) error {
 	if errors.Is(err, ErrDeclined) {
 		return nil
 	}
-	d.program.Tell(NotDecided{Decision: d.in.Decision, Name: review.Object.Name, Reason: err})
+	d.program.Tell(NotDecided{Decision: d.in.Decision, Reason: err})
 	return nil
 }
 

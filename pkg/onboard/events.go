@@ -70,7 +70,6 @@ type AlreadyDecided struct {
 // NotDecided says why one request among several was left alone.
 type NotDecided struct {
 	Decision request.Decision
-	Name     string
 	Reason   error
 }
 
@@ -91,6 +90,9 @@ type CertificateIssued struct {
 	Asked, Given time.Duration
 }
 
+// ClusterUnreachable says why a certificate could not be tried.
+type ClusterUnreachable struct{ Reason error }
+
 // LoggedIn is whom the cluster takes the holder of the new certificate for.
 type LoggedIn struct{ User identity.User }
 
@@ -100,6 +102,15 @@ type KubeconfigWritten struct {
 	Context string
 	// LoginChecked says whether its certificate has logged in.
 	LoginChecked bool
+}
+
+// NotHandedOff says why nothing came of one approved request among several.
+type NotHandedOff struct{ Reason error }
+
+// HandoffWritten says that a user's handoff file is on the disk.
+type HandoffWritten struct {
+	Path string
+	User identity.User
 }
 
 // KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
@@ -128,8 +139,11 @@ func (NothingPending) isEvent()       {}
 func (StillWaiting) isEvent()         {}
 func (StillFollowing) isEvent()       {}
 func (CertificateIssued) isEvent()    {}
+func (ClusterUnreachable) isEvent()   {}
 func (LoggedIn) isEvent()             {}
 func (KubeconfigWritten) isEvent()    {}
+func (NotHandedOff) isEvent()         {}
+func (HandoffWritten) isEvent()       {}
 func (KubeconfigNotPrivate) isEvent() {}
 func (ServerIsLoopback) isEvent()     {}
 func (ServerNotVerified) isEvent()    {}

@@ -119,24 +119,14 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err := destination.checkEarly(); err != nil {
 		return nil, err
 	}
-	issued, err := p.await(ctx, in, submitted.object)
+	issued, err := p.await(ctx, in.Timeout, in.Resume, submitted.object)
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := pki.ParseCertificate(issued.Status.Certificate)
-	if err == nil {
-		err = pki.Match(certificate, submitted.key.Public(), user, p.Now())
-	}
+	certificate, err := p.checkIssued(issued, submitted.key.Public(), user)
 	if err != nil {
-		return nil, outcome.WithHint(
-			fmt.Errorf("the certificate in certificate signing request %q can't be used: %w", issued.Name, err),
-			"nothing was written; ask the administrator what signed it: kubectl get csr %s -o yaml", identity.Printable(issued.Name))
+		return nil, err
 	}
-	p.Tell(CertificateIssued{
-		NotAfter: certificate.Leaf.NotAfter,
-		Asked:    request.LifetimeOf(issued),
-		Given:    certificate.Leaf.NotAfter.Sub(certificate.Leaf.NotBefore),
-	})
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM}
 	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
 	if in.VerifyLogin {
@@ -145,9 +135,14 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 		}
 		fetched.LoggedIn = true
 	}
-	p.warnOf(destination.endpoint, issued.Spec.Username != user.Name)
+	return fetched, p.deliver(ctx, destination, credentials, fetched, issued.Spec.Username != user.Name)
+}
+
+// deliver writes the kubeconfig and tells what its user should know of it.
+func (p *Program) deliver(ctx context.Context, destination *destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
+	p.warnOf(destination.endpoint, forSomebodyElse)
 	if err := destination.write(ctx, credentials, fetched); err != nil {
-		return nil, err
+		return err
 	}
 	if store.OthersMayRead(fetched.Path) {
 		p.Tell(KubeconfigNotPrivate{Path: fetched.Path})
@@ -155,17 +150,17 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if fetched.Path != "" {
 		p.Tell(KubeconfigWritten{Path: fetched.Path, Context: fetched.Context, LoginChecked: fetched.LoggedIn})
 	}
-	return fetched, nil
+	return nil
 }
 
-func (p *Program) await(ctx context.Context, in FetchInput, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
-	ctx, cancel := context.WithTimeout(ctx, in.Timeout)
+func (p *Program) await(ctx context.Context, timeout time.Duration, resume string, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	issued, err := p.Cluster.Await(ctx, object, func(sighting cluster.Sighting) {
 		p.Tell(StillWaiting{Sighting: sighting})
 	})
 	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {
-		return nil, outcome.WithHint(err, "key and request stay as they are; go on waiting with: %s", in.Resume)
+		return nil, outcome.WithHint(err, "everything stays as it is; go on waiting with: %s", resume)
 	}
 	return issued, err
 }

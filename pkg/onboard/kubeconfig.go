@@ -68,7 +68,11 @@ type destination struct {
 }
 
 func (p *Program) destination(in KubeconfigInput, folder store.Folder, user identity.User) *destination {
-	d := &destination{KubeconfigInput: in, endpoint: p.Cluster.Endpoint()}
+	return destinationFor(p.Cluster.Endpoint(), in, folder, user)
+}
+
+func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder store.Folder, user identity.User) *destination {
+	d := &destination{KubeconfigInput: in, endpoint: endpoint}
 	if d.Path == "" {
 		d.Path = folder.KubeconfigPath()
 	}
@@ -142,15 +146,8 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 // replaced puts the kubeconfig in the place of an older one of this user's, and
 // of nothing else.
 func (d *destination) replaced(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
-	if existing != nil {
-		const hint = "move it away, or name another place: --out FILE or --dir DIR, or add to it: --merge"
-		old, err := kubeconfig.Decode(existing)
-		if err != nil {
-			return nil, outcome.WithHint(fmt.Errorf("there is a file %q already, and it is no kubeconfig", d.Path), hint)
-		}
-		if kind, name, only := kubeconfig.IsOnly(old, config); !only {
-			return nil, outcome.WithHint(fmt.Errorf("the kubeconfig %q holds the %s %q, which would be lost", d.Path, kind, name), hint)
-		}
+	if err := checkReplaceable(d.Path, existing, config); err != nil {
+		return nil, outcome.ReplaceHint(err, "move it away, or name another place: --out FILE or --dir DIR, or add to it: --merge")
 	}
 	return kubeconfig.Encode(config)
 }

@@ -17,13 +17,15 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// Selection says which requests are meant: those named, or, without names, the
-// pending ones.
+// Selection says which requests are meant: those named, those in files, or else
+// the pending ones.
 type Selection struct {
+	// Files are requests to submit before they are decided. Optional.
+	Files []Imported
 	// Names are user names or names of request objects. Optional.
 	Names []string
 	// Fingerprint is the public key's, as the user told it. Optional; with it,
-	// only a request for that key is meant, and there is one name.
+	// only a request for that key is meant, and there is one name or file.
 	Fingerprint string
 	// Labels narrows the pending requests. Optional.
 	Labels labels.Selector
@@ -34,7 +36,7 @@ type Selection struct {
 
 // isBulk says whether the requests are not named one by one, so that what is
 // wrong with one does not stop the others.
-func (s Selection) isBulk() bool { return len(s.Names) == 0 }
+func (s Selection) isBulk() bool { return len(s.Names) == 0 && len(s.Files) != 1 }
 
 // labelsAtOnce bounds how many names are asked for in one list.
 const labelsAtOnce = 50

@@ -97,4 +97,26 @@ func Match(certificate *Certificate, key crypto.PublicKey, user identity.User, n
 	return nil
 }
 
+// CheckNotForged says whether a certificate that names one of the given
+// authorities (PEM) as its issuer was really signed by it. An issuer that is not
+// among them proves nothing: a cluster's clients may have an authority of their
+// own, and only logging in tells.
+func CheckNotForged(certificate *Certificate, authorities []byte) error {
+	var signature error
+	for rest := authorities; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			return signature
+		}
+		authority, err := x509.ParseCertificate(block.Bytes)
+		if err != nil || !bytes.Equal(authority.RawSubject, certificate.Leaf.RawIssuer) {
+			continue
+		}
+		if err := certificate.Leaf.CheckSignatureFrom(authority); err == nil {
+			return nil
+		}
+		signature = fmt.Errorf("the certificate claims to be of the cluster's authority %q and is not signed by it", authority.Subject)
+	}
+}
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

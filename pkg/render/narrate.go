@@ -80,10 +80,16 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.waiting(e)
 	case onboard.CertificateIssued:
 		n.issued(e)
+	case onboard.ClusterUnreachable:
+		n.say("warning: whether the certificate logs in is not known: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
 	case onboard.ServerNotVerified:
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
+	case onboard.NotHandedOff:
+		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
+	case onboard.HandoffWritten:
+		n.say("wrote the handoff %s: send it to %s; nothing in it is secret", identity.PrintableSentence(e.Path), e.User)
 	case onboard.KubeconfigNotPrivate:
 		n.say("warning: %s can be read by others than its owner, and holds private keys: chmod 600 %s", identity.PrintableSentence(e.Path), identity.PrintableSentence(e.Path))
 	case onboard.ServerIsLoopback:
@@ -107,6 +113,16 @@ func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, f
 		n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.Printable(object.Name))
 	}
 	n.say("  the kubeconfig is fetched, once it is signed:  %s", identity.PrintableSentence(fetch))
+}
+
+// NextStepsOffline says how it goes on with a request that was made without a
+// cluster: what to send, what to tell, and what to run.
+func (n *Narrator) NextStepsOffline(path, fingerprint, approve, fetch string) {
+	n.say("nothing was sent anywhere; next:")
+	n.say("  send this file to an administrator:    %s", identity.PrintableSentence(path))
+	n.say("  tell her this over another channel:    %s", fingerprint)
+	n.say("  she runs:                              %s", identity.PrintableSentence(approve))
+	n.say("  with the file that she sends back:     %s", identity.PrintableSentence(fetch))
 }
 
 // NothingListed says that a list is empty.

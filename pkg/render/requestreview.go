@@ -11,9 +11,11 @@ import (
 
 // requestReview is the versioned form in which scripts read a review.
 type requestReview struct {
-	APIVersion string        `json:"apiVersion"`
-	Kind       string        `json:"kind"`
-	Request    requestReport `json:"request"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Source is the file of a request that is not on the cluster yet.
+	Source  string        `json:"source,omitempty"`
+	Request requestReport `json:"request"`
 	// User is who the certificate would make its holder; absent where the
 	// request can't be decoded, and so are the three below.
 	User    *userReport     `json:"user,omitempty"`
@@ -21,8 +23,9 @@ type requestReview struct {
 	Key     string          `json:"key,omitempty"`
 	// Fingerprint is the public key's, as new-user printed it.
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// Requester is who submitted the request, as the API server recorded her.
-	Requester userReport `json:"requester"`
+	// Requester is who submitted the request, as the API server recorded her;
+	// absent while nobody has.
+	Requester *userReport `json:"requester,omitempty"`
 	// State is Pending, Approved, Issued, Denied or Failed.
 	State string `json:"state"`
 	// Message is what the approver or the signer had to say about the state.
@@ -36,14 +39,14 @@ type requestReview struct {
 
 type requestReport struct {
 	Name            string   `json:"name"`
-	UID             string   `json:"uid"`
-	ResourceVersion string   `json:"resourceVersion"`
+	UID             string   `json:"uid,omitempty"`
+	ResourceVersion string   `json:"resourceVersion,omitempty"`
 	SignerName      string   `json:"signerName"`
 	Usages          []string `json:"usages"`
 	// ExpirationSeconds is the lifetime asked for; absent if none is.
 	ExpirationSeconds *int32 `json:"expirationSeconds,omitempty"`
 	// CreatedAt is an RFC 3339 time.
-	CreatedAt string `json:"createdAt"`
+	CreatedAt string `json:"createdAt,omitempty"`
 	// Deleting says that the object is being deleted.
 	Deleting bool `json:"deleting,omitempty"`
 }
@@ -100,6 +103,7 @@ func reviewForm(r *request.Review) requestReview {
 	form := requestReview{
 		APIVersion: apiVersion,
 		Kind:       "RequestReview",
+		Source:     r.Source,
 		Request: requestReport{
 			Name:              r.Object.Name,
 			UID:               string(r.Object.UID),
@@ -107,12 +111,10 @@ func reviewForm(r *request.Review) requestReview {
 			SignerName:        spec.SignerName,
 			Usages:            make([]string, len(spec.Usages)),
 			ExpirationSeconds: spec.ExpirationSeconds,
-			CreatedAt:         r.Object.CreationTimestamp.UTC().Format(time.RFC3339),
 			Deleting:          r.Object.DeletionTimestamp != nil,
 		},
 		Key:         r.Key,
 		Fingerprint: r.Fingerprint,
-		Requester:   userReport{Name: spec.Username, Groups: append([]string{}, spec.Groups...)},
 		State:       string(r.State),
 		Message:     request.StateMessage(r.Object),
 		Findings:    make([]findingReport, len(r.Findings)),
@@ -120,6 +122,10 @@ func reviewForm(r *request.Review) requestReview {
 	}
 	for i, usage := range spec.Usages {
 		form.Request.Usages[i] = string(usage)
+	}
+	if r.Source == "" {
+		form.Request.CreatedAt = r.Object.CreationTimestamp.UTC().Format(time.RFC3339)
+		form.Requester = &userReport{Name: spec.Username, Groups: append([]string{}, spec.Groups...)}
 	}
 	if r.IsDecoded() {
 		user := userReportOf(r.User)

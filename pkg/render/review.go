@@ -17,7 +17,11 @@ import (
 // Review shows what an administrator decides about: what the request bytes hold
 // and what the API server recorded, nothing that the requester could make up.
 func Review(out io.Writer, r *request.Review, now time.Time) error {
-	if _, err := fmt.Fprintf(out, "certificate signing request %s\n", identity.Printable(r.Object.Name)); err != nil {
+	title := identity.Printable(r.Object.Name)
+	if r.Source != "" {
+		title = "in " + identity.Printable(r.Source)
+	}
+	if _, err := fmt.Fprintf(out, "certificate signing request %s\n", title); err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -28,11 +32,15 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 		row("key", r.Key)
 		row("fingerprint", r.Fingerprint)
 	}
-	row("submitted by", nameOf(r.Requester))
+	if r.Source == "" {
+		row("submitted by", nameOf(r.Requester))
+	}
 	row("signer", identity.Printable(r.Object.Spec.SignerName))
 	row("usages", usages(r.Object.Spec.Usages))
 	row("lifetime", lifetime(r.Lifetime))
-	row("age", duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)))
+	if r.Source == "" {
+		row("age", duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)))
+	}
 	if r.State != request.Pending {
 		row("state", request.DescribeDecision(r.Object))
 	}

@@ -56,7 +56,7 @@ func (g Grant) String() string {
 // Consider adds the findings that depend on the circumstances of a decision.
 func (r *Review) Consider(c Circumstances) {
 	found := findings(r.Findings)
-	if r.Requester == c.Approver {
+	if r.Source == "" && r.Requester == c.Approver {
 		found.warn(SelfApproved, "you (%s) submitted it yourself", identity.Quote(c.Approver))
 	}
 	if r.IsDecoded() {

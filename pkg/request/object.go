@@ -57,15 +57,24 @@ func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.Certifica
 	if err != nil {
 		return nil, err
 	}
+	object := newObject(ObjectName(parsed.User(), parsed.PublicKey), requestPEM, lifetime)
+	object.Labels[UserLabel] = UserLabelValue(parsed.User().Name)
+	return object, nil
+}
+
+const objectKind = "CertificateSigningRequest"
+
+// newObject makes an object for Signer, with exactly the usage "client auth".
+func newObject(name string, requestPEM []byte, lifetime time.Duration) *certificatesv1.CertificateSigningRequest {
 	seconds := int32(lifetime / time.Second) //nolint:gosec // ParseLifetime keeps it in range.
 	return &certificatesv1.CertificateSigningRequest{
 		TypeMeta: metav1.TypeMeta{
 			APIVersion: certificatesv1.SchemeGroupVersion.String(),
-			Kind:       "CertificateSigningRequest",
+			Kind:       objectKind,
 		},
 		ObjectMeta: metav1.ObjectMeta{
-			Name:   ObjectName(parsed.User(), parsed.PublicKey),
-			Labels: map[string]string{ManagedByLabel: ManagedByValue, UserLabel: UserLabelValue(parsed.User().Name)},
+			Name:   name,
+			Labels: map[string]string{ManagedByLabel: ManagedByValue},
 		},
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request:           requestPEM,
@@ -73,7 +82,7 @@ func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.Certifica
 			ExpirationSeconds: &seconds,
 			Usages:            slices.Clone(usages),
 		},
-	}, nil
+	}
 }
 
 // ObjectName derives an object's name from what it asks for: the slug of the

@@ -38,6 +38,9 @@ type Review struct {
 	Certificate *pki.Certificate
 	// Findings is what the review found, the refused ones first.
 	Findings []Finding
+	// Source is the file that a request came in which is not on the cluster yet;
+	// "" if it is. Nobody has submitted such a request.
+	Source string
 	// NotChecked says which of the findings that need more than the object were
 	// not looked for, and why; "" if all were, or if none was asked for (see
 	// Consider).
@@ -76,6 +79,19 @@ func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 		// One that can't be read is nothing to hold against the request.
 		review.Certificate, _ = pki.ParseCertificate(object.Status.Certificate)
 	}
+	return review
+}
+
+// ReviewOfFile reviews an imported object (see Import) before it is submitted.
+func ReviewOfFile(object *certificatesv1.CertificateSigningRequest, source string) *Review {
+	reviewed := object.DeepCopy()
+	if parsed, err := pki.DecodeRequest(object.Spec.Request); err == nil {
+		// Who sent the file is not known here: nothing is to be said of her.
+		user := parsed.User()
+		reviewed.Spec.Username, reviewed.Spec.Groups = user.Name, user.Groups
+	}
+	review := ReviewOf(reviewed)
+	review.Source, review.Requester, review.Object = source, "", object
 	return review
 }
 
@@ -122,11 +138,20 @@ func (r *Review) CheckAllowed(allowed []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	err := outcome.Errorf(outcome.ErrRefused, "certificate signing request %q is refused: %s", r.Object.Name, strings.Join(names, ", "))
+	err := outcome.Errorf(outcome.ErrRefused, "certificate signing request %q is refused: %s", r.Title(), strings.Join(names, ", "))
 	if final {
 		return err
 	}
 	return outcome.WithHint(err, "if you know that this is right: --allow %s", strings.Join(names, " --allow "))
+}
+
+// Title is what a person knows the request by: its file's name as long as it is in
+// no cluster, and then its object's.
+func (r *Review) Title() string {
+	if r.Source != "" {
+		return r.Source
+	}
+	return r.Object.Name
 }
 
 // CheckSnapshot says whether a newer version of the reviewed object still asks

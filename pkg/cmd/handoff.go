@@ -1,0 +1,99 @@
+package cmd
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// handoffFlags are the flags about what becomes of an approved request.
+type handoffFlags struct {
+	// Wait waits for the certificate and checks it. Optional; requests from
+	// files are waited for unless it says no.
+	Wait bool
+	// Timeout is how long to wait. Required; has a default.
+	Timeout time.Duration
+	// Out is the handoff file to write, a folder for it, or "-". Optional.
+	Out string
+	// ExternalServer is the address that the user reaches. Optional.
+	ExternalServer string
+	// ClusterName is the cluster's name in the handoff. Optional.
+	ClusterName string
+
+	flags *pflag.FlagSet
+}
+
+func (f *handoffFlags) add(flags *pflag.FlagSet) {
+	f.flags = flags
+	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it, as is done anyway with --out, and with --filename unless this says =false")
+	flags.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
+	flags.StringVar(&f.Out, "out", "", "write a kubeconfig with the certificate and without a private key, to send back to the user: to this file, to USER"+store.HandoffPath("", "")+" in this folder, or to standard output (-)")
+	addExternalServerFlag(flags, &f.ExternalServer)
+	addClusterNameFlag(flags, &f.ClusterName)
+}
+
+// given is the first of these flags that was given, or "".
+func (f *handoffFlags) given() string {
+	for _, name := range []string{"wait", "timeout", "out", "external-server", "cluster-name"} {
+		if f.flags.Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// waits says whether the certificate is to be waited for.
+func (f *handoffFlags) waits(files bool) bool {
+	return f.Wait || f.Out != "" || files && !f.flags.Changed("wait")
+}
+
+func (f *handoffFlags) validate(files, several bool) error {
+	waits := f.waits(files)
+	switch {
+	case f.Out != "" && f.flags.Changed("wait") && !f.Wait:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--out needs the certificate, and --wait=false does not wait for it"),
+			"leave --wait out")
+	case f.Timeout <= 0:
+		return noTimeToWait(f.Timeout)
+	case f.flags.Changed("timeout") && !waits:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing without a wait"),
+			"add --wait or --out")
+	case f.Out == "" && (f.ExternalServer != "" || f.ClusterName != ""):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--external-server and --cluster-name do nothing without --out"),
+			"they are for the file that is written: --out FILE")
+	case f.Out != "" && several && !store.IsFolder(f.Out):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--out %q is one file, and there may be several users", f.Out),
+			"name a folder: --out DIR/")
+	}
+	if err := validateExternalServer(f.ExternalServer); err != nil {
+		return err
+	}
+	return validateName(f.flags, "cluster-name", f.ClusterName)
+}
+
+func (f *handoffFlags) input() onboard.HandoffInput {
+	return onboard.HandoffInput{
+		Timeout:        f.Timeout,
+		Path:           f.Out,
+		ExternalServer: f.ExternalServer,
+		ClusterName:    f.ClusterName,
+		Resume: func(request string) string {
+			command := program + " approve " + shellQuote(request) + " --wait"
+			if f.Out != "" {
+				command += " --out " + shellQuote(f.Out)
+			}
+			return command
+		},
+		Fetch: func(user, file string) string {
+			return program + " fetch " + shellQuote(user) + " --from " + shellQuote(file)
+		},
+	}
+}

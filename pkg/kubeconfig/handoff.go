@@ -1,0 +1,121 @@
+package kubeconfig
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// Handoff is what an administrator sends back to a user who made her own key: a
+// kubeconfig without one.
+type Handoff struct {
+	// Endpoint is how the cluster is reached. Required.
+	Endpoint Endpoint
+	// Certificate is the user's, in PEM. Required.
+	Certificate []byte
+	// Namespace is where the context begins. Optional.
+	Namespace string
+}
+
+// EncodeHandoff writes a handoff as a kubeconfig, below a comment whose lines are
+// made safe. It holds nothing secret.
+func EncodeHandoff(config *clientcmdapi.Config, comment ...string) ([]byte, error) {
+	var b bytes.Buffer
+	for _, line := range comment {
+		b.WriteString(strings.TrimRight("# "+identity.PrintableSentence(line), " ") + "\n")
+	}
+	encoded, err := Encode(config)
+	b.Write(encoded)
+	return b.Bytes(), err
+}
+
+// DecodeHandoff reads a handoff. It comes from outside: anything but one cluster,
+// one context and one user with a certificate in it is refused, and so is
+// whatever would have kubectl run a program or read a file.
+func DecodeHandoff(data []byte) (*Handoff, error) {
+	config, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("it is no kubeconfig: %w", err)
+	}
+	if len(config.Clusters) != 1 || len(config.AuthInfos) != 1 || len(config.Contexts) != 1 {
+		return nil, fmt.Errorf("it has %d clusters, %d users and %d contexts, and a handoff has one of each",
+			len(config.Clusters), len(config.AuthInfos), len(config.Contexts))
+	}
+	context, exists := config.Contexts[config.CurrentContext]
+	if !exists {
+		return nil, errors.New("it has no current context")
+	}
+	cluster, hasCluster := config.Clusters[context.Cluster]
+	user, hasUser := config.AuthInfos[context.AuthInfo]
+	if !hasCluster || !hasUser {
+		return nil, errors.New("its context names a cluster or a user that is not in it")
+	}
+	if err := checkHandoffUser(user); err != nil {
+		return nil, err
+	}
+	if err := checkHandoffCluster(context.Cluster, cluster); err != nil {
+		return nil, err
+	}
+	return &Handoff{
+		Endpoint: Endpoint{
+			Cluster:              context.Cluster,
+			Server:               cluster.Server,
+			CertificateAuthority: cluster.CertificateAuthorityData,
+			ServerName:           cluster.TLSServerName,
+			InsecureSkipVerify:   cluster.InsecureSkipTLSVerify,
+			ProxyURL:             cluster.ProxyURL,
+			DisableCompression:   cluster.DisableCompression,
+		},
+		Certificate: user.ClientCertificateData,
+		Namespace:   context.Namespace,
+	}, nil
+}
+
+func checkHandoffUser(user *clientcmdapi.AuthInfo) error {
+	switch {
+	case len(user.ClientKeyData) > 0 || user.ClientKey != "":
+		return errors.New("it holds a private key, which nobody but the user should have")
+	case len(user.ClientCertificateData) == 0:
+		return errors.New("it holds no certificate")
+	case !isCertificateOnly(user):
+		return errors.New("it holds another way to log in beside the certificate, or names a program or a file")
+	}
+	return nil
+}
+
+func checkHandoffCluster(name string, cluster *clientcmdapi.Cluster) error {
+	only := clientcmdapi.Cluster{
+		LocationOfOrigin:         cluster.LocationOfOrigin,
+		Server:                   cluster.Server,
+		CertificateAuthorityData: cluster.CertificateAuthorityData,
+		TLSServerName:            cluster.TLSServerName,
+		InsecureSkipTLSVerify:    cluster.InsecureSkipTLSVerify,
+		ProxyURL:                 cluster.ProxyURL,
+		DisableCompression:       cluster.DisableCompression,
+		Extensions:               cluster.Extensions,
+	}
+	switch {
+	case len(cluster.Extensions) > 0 || !equality.Semantic.DeepEqual(only, *cluster):
+		return errors.New("its cluster has more than an address and an authority, or names a file")
+	case !IsServerAddress(cluster.Server):
+		return fmt.Errorf("its server %s is no address of an API server", identity.Quote(cluster.Server))
+	case name == "" || identity.Printable(name) != name:
+		return fmt.Errorf("its cluster is called %s", identity.Quote(name))
+	}
+	return nil
+}
+
+// IsServerAddress says whether a text is the URL of an API server that client
+// certificates mean something to: https, a host, and nothing that carries secrets.
+func IsServerAddress(text string) bool {
+	address, err := url.Parse(text)
+	return err == nil && address.Scheme == "https" && address.Hostname() != "" && address.User == nil &&
+		address.RawQuery == "" && address.Fragment == "" && identity.Printable(text) == text
+}

@@ -1,0 +1,118 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// FetchFromInput is what it takes to turn a handoff into a kubeconfig.
+type FetchFromInput struct {
+	// Name is the user's name. Required.
+	Name string
+	// Folder is where her key and request are, and where her kubeconfig goes.
+	// Required.
+	Folder store.Folder
+	// Source is the handoff file's name, and Data what is in it. Required.
+	Source string
+	Data   []byte
+	// Endpoint is how the cluster is reached, for a bare certificate, which does
+	// not say it. Nil for a handoff kubeconfig.
+	Endpoint *kubeconfig.Endpoint
+	// Kubeconfig says what to write and where to.
+	Kubeconfig KubeconfigInput
+	// VerifyLogin says whether to log in before the kubeconfig is written, if the
+	// cluster can be reached.
+	VerifyLogin bool
+	// LoginTimeout is how long to try to reach the cluster. Required.
+	LoginTimeout time.Duration
+}
+
+// FetchFrom makes a user's kubeconfig of the handoff that an administrator sent
+// back, and of the key that never left her. The cluster need not be reached;
+// where it can be, the certificate has to log in.
+func (p *Program) FetchFrom(ctx context.Context, in FetchFromInput) (*Fetched, error) {
+	key, keyPEM, err := readKey(in.Folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, outcome.WithHint(
+			fmt.Errorf("there is no private key of %q: %w", in.Name, err),
+			"run this where the key was made; or name the folder that holds it: --dir DIR")
+	}
+	if err != nil {
+		return nil, err
+	}
+	user, err := readUser(in.Folder, in.Name, key)
+	if err != nil {
+		return nil, outcome.WithHint(err, "run new-user --offline again with the same groups: it makes the request anew from the same key")
+	}
+	handoff, certificate, err := readHandoff(in)
+	if err == nil {
+		err = pki.Match(certificate, key.Public(), user, p.Now())
+	}
+	if err == nil {
+		err = pki.CheckNotForged(certificate, handoff.Endpoint.CertificateAuthority)
+	}
+	if err != nil {
+		return nil, outcome.WithHint(fmt.Errorf("the handoff %q can't be used: %w", in.Source, err),
+			"nothing was written; ask the administrator for the file that she got for the request %s", identity.PrintableSentence(in.Folder.RequestPath()))
+	}
+	if in.Kubeconfig.Namespace == "" {
+		in.Kubeconfig.Namespace = handoff.Namespace
+	}
+	destination := destinationFor(handoff.Endpoint, in.Kubeconfig, in.Folder, user)
+	if err := destination.checkEarly(); err != nil {
+		return nil, err
+	}
+	p.Tell(CertificateIssued{NotAfter: certificate.Leaf.NotAfter})
+	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: keyPEM}
+	fetched := &Fetched{User: user, Certificate: certificate}
+	if in.VerifyLogin {
+		if fetched.LoggedIn, err = p.tryLogIn(ctx, in, destination.endpoint, user, credentials); err != nil {
+			return nil, err
+		}
+	}
+	return fetched, p.deliver(ctx, destination, credentials, fetched, false)
+}
+
+// readHandoff reads what was sent: a kubeconfig, or a certificate alone.
+func readHandoff(in FetchFromInput) (*kubeconfig.Handoff, *pki.Certificate, error) {
+	handoff := &kubeconfig.Handoff{Certificate: in.Data}
+	if in.Endpoint != nil {
+		handoff.Endpoint = *in.Endpoint
+	} else {
+		var err error
+		if handoff, err = kubeconfig.DecodeHandoff(in.Data); err != nil {
+			return nil, nil, err
+		}
+	}
+	certificate, err := pki.ParseCertificate(handoff.Certificate)
+	return handoff, certificate, err
+}
+
+// tryLogIn logs in if the cluster can be reached, and tells where it can't.
+func (p *Program) tryLogIn(ctx context.Context, in FetchFromInput, endpoint kubeconfig.Endpoint, user identity.User, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
+	const skip = "nothing was written; the handoff may be of another cluster, or forged; to write the kubeconfig all the same: --verify-login=false"
+	me, err := cluster.LogIn(ctx, endpoint, credentials, p.UserAgent, in.LoginTimeout)
+	switch {
+	case errors.Is(err, cluster.ErrUnreachable):
+		p.Tell(ClusterUnreachable{Reason: err})
+		return false, nil
+	case errors.Is(err, outcome.ErrInterrupted):
+		return false, err
+	case err != nil:
+		return false, outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
+	case me.Name != user.Name:
+		return false, outcome.WithHint(fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), skip)
+	}
+	p.Tell(LoggedIn{User: me})
+	return true, nil
+}

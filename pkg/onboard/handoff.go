@@ -1,0 +1,199 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// HandoffInput says what becomes of an approved request.
+type HandoffInput struct {
+	// Timeout is how long to wait for the certificate. Required.
+	Timeout time.Duration
+	// Resume is the command that goes on with an interrupted wait for a request,
+	// for hints. Required.
+	Resume func(request string) string
+	// Path is the handoff file to write, or a folder for it; "-" hands the file
+	// back. Optional: without it the certificate is waited for and checked, and
+	// nothing is written.
+	Path string
+	// ExternalServer and ClusterName are as in KubeconfigInput. Optional.
+	ExternalServer, ClusterName string
+	// Fetch is the command that makes a kubeconfig of a user's handoff file, for
+	// the comment in it. Required with Path.
+	Fetch func(user, file string) string
+}
+
+// HandedOff is a user's certificate, and where her handoff file is.
+type HandedOff struct {
+	// User is whom the certificate names.
+	User identity.User
+	// Certificate is what the cluster signed.
+	Certificate *pki.Certificate
+	// Path is the file; "" if it was asked for in hand or not at all.
+	Path string
+	// Handoff is the file's content where it was asked for in hand.
+	Handoff []byte
+}
+
+// HandOffEach hands off each approved request. Of several, each stands for itself:
+// what goes wrong with one is told, and the first such error is the result's.
+func (p *Program) HandOffEach(ctx context.Context, decided []Decided, in HandoffInput) (handed []*HandedOff, first error) {
+	for _, one := range decided {
+		each, err := p.HandOff(ctx, one.Object, in)
+		switch {
+		case err == nil:
+			handed = append(handed, each)
+		case len(decided) == 1, errors.Is(err, outcome.ErrInterrupted):
+			return handed, err
+		default:
+			p.Tell(NotHandedOff{Reason: err})
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return handed, first
+}
+
+// HandOff waits for the certificate of an approved request, checks that it is what
+// was asked for, and writes it into a kubeconfig that has everything but the
+// private key.
+func (p *Program) HandOff(ctx context.Context, object *certificatesv1.CertificateSigningRequest, in HandoffInput) (*HandedOff, error) {
+	parsed, err := pki.ParseRequest(object.Spec.Request)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := p.await(ctx, in.Timeout, in.Resume(object.Name), object)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := p.checkIssued(issued, parsed.PublicKey, parsed.User())
+	if err != nil {
+		return nil, err
+	}
+	handed := &HandedOff{User: parsed.User(), Certificate: certificate}
+	if in.Path == "" {
+		return handed, nil
+	}
+	endpoint := p.handoffEndpoint(in)
+	p.warnOf(endpoint, true)
+	return handed, p.writeHandoff(ctx, endpoint, handed, in)
+}
+
+// CheckHandoff finds what would keep a user's handoff from being written, before
+// there is a certificate, which can't be taken back.
+func (p *Program) CheckHandoff(user identity.User, in HandoffInput) error {
+	path := in.pathFor(user)
+	if path == "" || path == "-" {
+		return nil
+	}
+	existing, err := store.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return checkReplaceable(path, existing, p.handoffConfig(p.handoffEndpoint(in), user, nil))
+}
+
+func (in HandoffInput) pathFor(user identity.User) string {
+	if in.Path != "" && in.Path != "-" && store.IsFolder(in.Path) {
+		return store.HandoffPath(in.Path, identity.FileName(user.Name))
+	}
+	return in.Path
+}
+
+func (p *Program) handoffEndpoint(in HandoffInput) kubeconfig.Endpoint {
+	endpoint := p.Cluster.Endpoint()
+	if in.ExternalServer != "" {
+		endpoint.Server = in.ExternalServer
+	}
+	if in.ClusterName != "" {
+		endpoint.Cluster = in.ClusterName
+	}
+	return endpoint
+}
+
+func (p *Program) handoffConfig(endpoint kubeconfig.Endpoint, user identity.User, certificate []byte) *clientcmdapi.Config {
+	return kubeconfig.Assemble(endpoint, kubeconfig.Credentials{Certificate: certificate}, kubeconfig.NamesFor(user.Name, endpoint.Cluster, ""), "")
+}
+
+// writeHandoff writes the file of a certificate that was checked.
+func (p *Program) writeHandoff(ctx context.Context, endpoint kubeconfig.Endpoint, handed *HandedOff, in HandoffInput) error {
+	user, leaf := handed.User, handed.Certificate.Leaf
+	config := p.handoffConfig(endpoint, user, handed.Certificate.PEM)
+	encoded, err := kubeconfig.EncodeHandoff(config,
+		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, leaf.NotAfter.UTC().Format(time.RFC3339)),
+		fmt.Sprintf("Nothing in it is secret. It is of use to whoever holds the key %s only.", pki.Fingerprint(leaf.PublicKey)),
+		"On the machine where that key was made:",
+		"  "+in.Fetch(user.Name, store.HandoffPath("", identity.FileName(user.Name))),
+	)
+	if err != nil {
+		return err
+	}
+	path := in.pathFor(user)
+	if path == "-" {
+		handed.Handoff = encoded
+		return nil
+	}
+	err = store.UpdateFile(ctx, path, func(existing []byte) ([]byte, error) {
+		return encoded, checkReplaceable(path, existing, config)
+	})
+	if err != nil {
+		return fmt.Errorf("the handoff was not written: %w", err)
+	}
+	handed.Path = path
+	p.Tell(HandoffWritten{Path: path, User: user})
+	return nil
+}
+
+// checkReplaceable refuses to write a kubeconfig in the place of anything but an
+// older one of the same user on the same cluster.
+func checkReplaceable(path string, existing []byte, config *clientcmdapi.Config) error {
+	if existing == nil {
+		return nil
+	}
+	const hint = "move it away, or name another place: --out FILE"
+	old, err := kubeconfig.Decode(existing)
+	if err != nil {
+		return outcome.WithHint(fmt.Errorf("there is a file %q already, and it is no kubeconfig", path), hint)
+	}
+	if kind, name, only := kubeconfig.IsOnly(old, config); !only {
+		return outcome.WithHint(fmt.Errorf("the kubeconfig %q holds the %s %q, which would be lost", path, kind, name), hint)
+	}
+	return nil
+}
+
+// checkIssued says whether what a signer stored is the certificate that was asked
+// for.
+func (p *Program) checkIssued(issued *certificatesv1.CertificateSigningRequest, key any, user identity.User) (*pki.Certificate, error) {
+	certificate, err := pki.ParseCertificate(issued.Status.Certificate)
+	if err == nil {
+		err = pki.Match(certificate, key, user, p.Now())
+	}
+	if err != nil {
+		return nil, outcome.WithHint(
+			fmt.Errorf("the certificate in certificate signing request %q can't be used: %w", issued.Name, err),
+			"nothing was written; ask the administrator what signed it: kubectl get csr %s -o yaml", identity.Printable(issued.Name))
+	}
+	p.Tell(CertificateIssued{
+		NotAfter: certificate.Leaf.NotAfter,
+		Asked:    request.LifetimeOf(issued),
+		Given:    certificate.Leaf.NotAfter.Sub(certificate.Leaf.NotBefore),
+	})
+	return certificate, nil
+}

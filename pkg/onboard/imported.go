@@ -1,0 +1,106 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Imported is a request that somebody sent as a file.
+type Imported struct {
+	// Source is the file's name. Required.
+	Source string
+	// Object is what request.Import made of it. Required unless Err is.
+	Object *certificatesv1.CertificateSigningRequest
+	// Err is why there is no request in it.
+	Err error
+}
+
+// imported reviews requests from files. One that an earlier run has submitted is
+// reviewed as it stands on the cluster. Of several files, each stands for itself:
+// failures are of those that can't be decided.
+func (p *Program) imported(ctx context.Context, in DecideInput) (reviews []*request.Review, failures []error, _ error) {
+	for _, file := range in.Files {
+		review, err := p.importedOne(ctx, file)
+		if err == nil && in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
+			err = outcome.WithHint(
+				outcome.Errorf(outcome.ErrChanged, "the request in %q is for the key %s, not for %q", file.Source, review.Fingerprint, in.Fingerprint),
+				"leave it alone: it is not what the user made, or she told another fingerprint")
+		}
+		switch {
+		case err == nil:
+			reviews = append(reviews, review)
+		case !in.isBulk() || errors.Is(err, outcome.ErrInterrupted):
+			return nil, nil, err
+		default:
+			failures = append(failures, err)
+		}
+	}
+	return reviews, failures, nil
+}
+
+func (p *Program) importedOne(ctx context.Context, file Imported) (*request.Review, error) {
+	if file.Err != nil {
+		return nil, file.Err
+	}
+	review := request.ReviewOfFile(file.Object, file.Source)
+	ready, err := request.Submittable(file.Object)
+	if err != nil {
+		// The review has the finding that says so.
+		return review, nil
+	}
+	stored, err := p.Cluster.Get(ctx, ready.Name)
+	if errors.Is(err, outcome.ErrNotFound) {
+		return review, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := request.CheckSubmitted(stored, ready); err != nil {
+		return nil, err
+	}
+	if err := request.CheckOpen(stored); err != nil {
+		return nil, err
+	}
+	found := request.ReviewOf(stored)
+	p.Tell(RequestReady{
+		Name: stored.Name, Server: p.Cluster.Endpoint().Server, State: found.State,
+		AskedLifetime: review.Lifetime, StoredLifetime: found.Lifetime,
+	})
+	return found, nil
+}
+
+// submitReviewed submits what was reviewed in a file, and returns the review of
+// what the cluster has stored, which must ask for the same.
+func (p *Program) submitReviewed(ctx context.Context, review *request.Review, dryRun bool) (*request.Review, error) {
+	ready, err := request.Submittable(review.Object)
+	if err != nil {
+		return nil, err
+	}
+	stored, created, err := p.Cluster.Submit(ctx, ready, dryRun)
+	if err != nil {
+		return nil, err
+	}
+	if !created {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was submitted by somebody else just now", stored.Name),
+			"run the same command again to look at that one")
+	}
+	if err := request.CheckSubmitted(stored, ready); err != nil {
+		return nil, err
+	}
+	if request.LifetimeOf(stored) != review.Lifetime {
+		return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was changed by the cluster: it asks for another lifetime than was shown", stored.Name)
+	}
+	if !dryRun {
+		p.Tell(RequestReady{
+			Name: stored.Name, Server: p.Cluster.Endpoint().Server, State: request.StateOf(stored), Created: true,
+			AskedLifetime: review.Lifetime, StoredLifetime: request.LifetimeOf(stored),
+		})
+	}
+	return request.ReviewOf(stored), nil
+}
