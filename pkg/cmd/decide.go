@@ -159,11 +159,6 @@ func (o *decideOptions) Complete(arguments []string) error {
 		return err
 	}
 	o.selection = onboard.Selection{Names: arguments, Fingerprint: o.Fingerprint}
-	if len(o.Files) > 0 {
-		if o.selection.Files, err = o.readFiles(); err != nil {
-			return err
-		}
-	}
 	if o.Selector != "" {
 		if o.selection.Labels, err = parseSelector(o.Selector); err != nil {
 			return err
@@ -176,6 +171,10 @@ func (o *decideOptions) Complete(arguments []string) error {
 // and flags that contradict each other.
 func (o *decideOptions) Validate() error {
 	if err := o.validateSelection(); err != nil {
+		return err
+	}
+	// How many requests there are is known only when the files are read.
+	if err := o.readFiles(); err != nil {
 		return err
 	}
 	if o.flags.Changed("fingerprint") && !strings.HasPrefix(o.Fingerprint, "SHA256:") {
@@ -271,16 +270,19 @@ func (o *decideOptions) validateHandoff() error {
 
 // readFiles reads the requests that were sent. What can't be read among several
 // is for the use case to tell.
-func (o *decideOptions) readFiles() ([]onboard.Imported, error) {
+func (o *decideOptions) readFiles() error {
+	if len(o.Files) == 0 {
+		return nil
+	}
 	lifetime, err := request.ParseLifetime(o.Expiration)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var imported []onboard.Imported
 	for _, path := range o.Files {
 		inputs, err := store.ReadInputs(path, o.streams.In)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, input := range inputs {
 			source := input.Path
@@ -302,7 +304,8 @@ func (o *decideOptions) readFiles() ([]onboard.Imported, error) {
 			}
 		}
 	}
-	return imported, nil
+	o.selection.Files = imported
+	return nil
 }
 
 // Run shows, asks and decides.
