@@ -37,7 +37,8 @@ test-unit: ## Run the quick tests, without a control plane
 
 # PACKAGE:TARGET of every fuzz test.
 FUZZ := identity:FuzzFileName identity:FuzzPrintable pki:FuzzParseKey pki:FuzzParseRequest pki:FuzzParseCertificate \
-	request:FuzzReview request:FuzzObjectName kubeconfig:FuzzMergeLosesNothing
+	request:FuzzReview request:FuzzObjectName request:FuzzImport kubeconfig:FuzzMergeLosesNothing \
+	kubeconfig:FuzzDecodeHandoff
 FUZZTIME ?= 200000x
 
 .PHONY: fuzz
