@@ -12,9 +12,12 @@ import (
 	"k8s.io/client-go/util/homedir"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 func homeDirectory() string { return homedir.HomeDir() }
@@ -44,6 +47,32 @@ func (e *environment) offline(narrator *render.Narrator) *onboard.Program {
 		Tell:      narrator.Tell,
 	}
 }
+
+// endpointOfFlags is the cluster that kubectl's own flags describe, without any
+// kubeconfig.
+func (e *environment) endpointOfFlags() (*kubeconfig.Endpoint, error) {
+	endpoint := &kubeconfig.Endpoint{
+		Cluster:            defaultClusterName,
+		Server:             *e.flags.APIServer,
+		ServerName:         *e.flags.TLSServerName,
+		InsecureSkipVerify: *e.flags.Insecure,
+	}
+	authority := *e.flags.CAFile
+	if authority == "" {
+		return endpoint, nil
+	}
+	var err error
+	if endpoint.CertificateAuthority, err = store.ReadFile(authority); err == nil {
+		_, err = pki.ParseCertificate(endpoint.CertificateAuthority)
+	}
+	if err != nil {
+		return nil, outcome.Errorf(outcome.ErrUsage, "--certificate-authority %q can't be used: %w", authority, err)
+	}
+	return endpoint, nil
+}
+
+// defaultClusterName is what a cluster is called that has no name of its own.
+const defaultClusterName = "kubernetes"
 
 // requestTimeout is kubectl's own --request-timeout, or otherwise where that says
 // nothing.
@@ -96,7 +125,7 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 	if err := checkServer(config.Host, raw, contextName); err != nil {
 		return nil, "", err
 	}
-	clusterName := "kubernetes"
+	clusterName := defaultClusterName
 	if context, exists := raw.Contexts[contextName]; exists && context.Cluster != "" {
 		clusterName = context.Cluster
 	}

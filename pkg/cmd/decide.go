@@ -51,7 +51,7 @@ type decideOptions struct {
 	// handoff is for what comes after an approval; approve only.
 	handoff handoffFlags
 
-	flags     *pflag.FlagSet
+	set       *pflag.FlagSet
 	selection onboard.Selection
 	dryRun    onboard.DryRun
 	person    *prompt.Person
@@ -102,13 +102,17 @@ and what is only worth a warning is explained in docs/guides/review.md.
 
   # A request that jane sent as a file, and the file to send back to her
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
-	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
-	registerCompletion(cmd, "allow", request.Allowable())
+	addAllowFlag(cmd, &o.Allow)
 	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this folder, or on standard input (-); repeat it for several")
 	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate of a bare request should be good for; a manifest says so itself")
 	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
 	o.handoff.add(cmd.Flags())
 	return cmd
+}
+
+func addAllowFlag(cmd *cobra.Command, allow *[]string) {
+	cmd.Flags().StringArrayVar(allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
+	registerCompletion(cmd, "allow", request.Allowable())
 }
 
 func newDeny(env *environment) *cobra.Command {
@@ -140,7 +144,7 @@ func (o *decideOptions) command() *cobra.Command {
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	o.flags = flags
+	o.set = flags
 	flags.BoolVarP(&o.Yes, "yes", "y", false, o.Decision.Verb+" what is shown without asking")
 	flags.StringVar(&o.Fingerprint, "fingerprint", "", o.Decision.Verb+" only a request for the key with this fingerprint, as the user told it")
 	flags.StringVar(&o.Message, "message", "", "what to write into the decision")
@@ -177,11 +181,8 @@ func (o *decideOptions) Validate() error {
 	if err := o.readFiles(); err != nil {
 		return err
 	}
-	if o.flags.Changed("fingerprint") && !strings.HasPrefix(o.Fingerprint, "SHA256:") {
-		// An unset variable in a script must not turn the check off.
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--fingerprint %q is no fingerprint", o.Fingerprint),
-			"it begins with SHA256:, as new-user printed it")
+	if err := validateFingerprint(o.set, o.Fingerprint); err != nil {
+		return err
 	}
 	if n := len(o.selection.Names) + len(o.selection.Files); o.Fingerprint != "" && n != 1 {
 		return outcome.WithHint(
@@ -203,13 +204,24 @@ func (o *decideOptions) Validate() error {
 	return request.CheckAllowable(o.Allow)
 }
 
+// validateFingerprint refuses what is none. An unset variable in a script must not
+// turn the check off.
+func validateFingerprint(flags *pflag.FlagSet, fingerprint string) error {
+	if !flags.Changed("fingerprint") || strings.HasPrefix(fingerprint, "SHA256:") {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--fingerprint %q is no fingerprint", fingerprint),
+		"it begins with SHA256:, as new-user printed it")
+}
+
 func (o *decideOptions) validateSelection() error {
 	for _, name := range o.selection.Names {
 		if name == "" {
 			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
 		}
 	}
-	files, named, all, selector := len(o.Files) > 0, len(o.selection.Names) > 0, o.All, o.flags.Changed("selector")
+	files, named, all, selector := len(o.Files) > 0, len(o.selection.Names) > 0, o.All, o.set.Changed("selector")
 	ways := 0
 	for _, way := range []bool{files, named, all, selector} {
 		if way {
@@ -251,7 +263,7 @@ func (o *decideOptions) waysToSelect() string {
 func (o *decideOptions) approves() bool { return o.Decision.Is(request.Approved) }
 
 func (o *decideOptions) validateHandoff() error {
-	if o.flags.Changed("expiration") && len(o.Files) == 0 {
+	if o.set.Changed("expiration") && len(o.Files) == 0 {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--expiration does nothing without --filename"),
 			"a request on the cluster says itself how long it asks for")
@@ -295,9 +307,7 @@ func (o *decideOptions) readFiles() error {
 				objects, err = request.Import(input.Data, lifetime)
 			}
 			if err != nil {
-				imported = append(imported, onboard.Imported{Source: source, Err: outcome.WithHint(
-					fmt.Errorf("there is no certificate signing request in %q: %w", source, err),
-					"it takes a PKCS#10 request in PEM or DER, or a CertificateSigningRequest manifest")})
+				imported = append(imported, onboard.Imported{Source: source, Err: noRequestIn(source, err)})
 			}
 			for _, object := range objects {
 				imported = append(imported, onboard.Imported{Source: source, Object: object})
@@ -306,6 +316,12 @@ func (o *decideOptions) readFiles() error {
 	}
 	o.selection.Files = imported
 	return nil
+}
+
+func noRequestIn(source string, err error) error {
+	return outcome.WithHint(
+		fmt.Errorf("there is no certificate signing request in %q: %w", source, err),
+		"it takes a PKCS#10 request in PEM or DER, or a CertificateSigningRequest manifest")
 }
 
 // Run shows, asks and decides.
@@ -325,7 +341,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		Allow:     o.Allow,
 		Message:   o.Message,
 		DryRun:    o.dryRun,
-		Confirm:   o.confirm,
+		Confirm:   confirmation{o.person, o.Yes, o.Decision.Verb, o.Decision.Done}.ask,
 	}
 	handoff := o.handoff.input()
 	if o.approves() {
@@ -385,27 +401,4 @@ func (o *decideOptions) choose(ctx context.Context, pending []*request.Review) (
 		chosen[i] = pending[index]
 	}
 	return chosen, nil
-}
-
-func (o *decideOptions) confirm(ctx context.Context, review *request.Review) error {
-	if o.Yes {
-		return nil
-	}
-	if o.person == nil {
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be %s", review.Title(), o.Decision.Done),
-			"to %s what was shown without a question: --yes", o.Decision.Verb)
-	}
-	verb := strings.ToUpper(o.Decision.Verb[:1]) + o.Decision.Verb[1:]
-	yes, err := o.person.Confirm(ctx, fmt.Sprintf("%s the request of %s?", verb, review.User))
-	no := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), o.Decision.Done)
-	switch {
-	case errors.Is(err, prompt.ErrStopped):
-		return no
-	case err != nil:
-		return err
-	case !yes:
-		return outcome.Errorf(onboard.ErrDeclined, "%w", no)
-	}
-	return nil
 }

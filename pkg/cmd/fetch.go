@@ -333,22 +333,7 @@ func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
 			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
 			"for example: --server https://kubernetes.example.com:6443")
 	}
-	endpoint := &kubeconfig.Endpoint{
-		Cluster:            "kubernetes",
-		Server:             server,
-		ServerName:         *o.flags.TLSServerName,
-		InsecureSkipVerify: insecure,
-	}
-	if authority != "" {
-		var err error
-		if endpoint.CertificateAuthority, err = store.ReadFile(authority); err == nil {
-			_, err = pki.ParseCertificate(endpoint.CertificateAuthority)
-		}
-		if err != nil {
-			return nil, outcome.Errorf(outcome.ErrUsage, "--certificate-authority %q: %w", authority, err)
-		}
-	}
-	return endpoint, nil
+	return o.endpointOfFlags()
 }
 
 func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {

@@ -24,11 +24,11 @@ type handoffFlags struct {
 	// ClusterName is the cluster's name in the handoff. Optional.
 	ClusterName string
 
-	flags *pflag.FlagSet
+	set *pflag.FlagSet
 }
 
 func (f *handoffFlags) add(flags *pflag.FlagSet) {
-	f.flags = flags
+	f.set = flags
 	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it, as is done anyway with --out, and with --filename unless this says =false")
 	flags.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
 	flags.StringVar(&f.Out, "out", "", "write a kubeconfig with the certificate and without a private key, to send back to the user: to this file, to USER"+store.HandoffPath("", "")+" in this folder, or to standard output (-)")
@@ -39,7 +39,7 @@ func (f *handoffFlags) add(flags *pflag.FlagSet) {
 // given is the first of these flags that was given, or "".
 func (f *handoffFlags) given() string {
 	for _, name := range []string{"wait", "timeout", "out", "external-server", "cluster-name"} {
-		if f.flags.Changed(name) {
+		if f.set.Changed(name) {
 			return name
 		}
 	}
@@ -48,19 +48,19 @@ func (f *handoffFlags) given() string {
 
 // waits says whether the certificate is to be waited for.
 func (f *handoffFlags) waits(files bool) bool {
-	return f.Wait || f.Out != "" || files && !f.flags.Changed("wait")
+	return f.Wait || f.Out != "" || files && !f.set.Changed("wait")
 }
 
 func (f *handoffFlags) validate(files, several bool) error {
 	waits := f.waits(files)
 	switch {
-	case f.Out != "" && f.flags.Changed("wait") && !f.Wait:
+	case f.Out != "" && f.set.Changed("wait") && !f.Wait:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--out needs the certificate, and --wait=false does not wait for it"),
 			"leave --wait out")
 	case f.Timeout <= 0:
 		return noTimeToWait(f.Timeout)
-	case f.flags.Changed("timeout") && !waits:
+	case f.set.Changed("timeout") && !waits:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing without a wait"),
 			"add --wait or --out")
@@ -76,7 +76,7 @@ func (f *handoffFlags) validate(files, several bool) error {
 	if err := validateExternalServer(f.ExternalServer); err != nil {
 		return err
 	}
-	return validateName(f.flags, "cluster-name", f.ClusterName)
+	return validateName(f.set, "cluster-name", f.ClusterName)
 }
 
 func (f *handoffFlags) input() onboard.HandoffInput {
@@ -92,8 +92,11 @@ func (f *handoffFlags) input() onboard.HandoffInput {
 			}
 			return command
 		},
-		Fetch: func(user, file string) string {
-			return program + " fetch " + shellQuote(user) + " --from " + shellQuote(file)
-		},
+		Fetch: handoffCommand,
 	}
+}
+
+// handoffCommand is what a user runs with her handoff file.
+func handoffCommand(user, file string) string {
+	return program + " fetch " + shellQuote(user) + " --from " + shellQuote(file)
 }

@@ -113,6 +113,15 @@ type HandoffWritten struct {
 	User identity.User
 }
 
+// CertificateWritten says that a certificate that was signed here is on the disk.
+type CertificateWritten struct {
+	Path string
+	User identity.User
+}
+
+// AuthorityKeyNotPrivate says that others may read an authority's private key.
+type AuthorityKeyNotPrivate struct{ Path string }
+
 // KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
 // private key more, can be read by others than its owner.
 type KubeconfigNotPrivate struct{ Path string }
@@ -125,25 +134,27 @@ type ServerIsLoopback struct{ Server string }
 // certificate, as the one that it was made from.
 type ServerNotVerified struct{ Server string }
 
-func (NameWarned) isEvent()           {}
-func (FindingWarned) isEvent()        {}
-func (GrantsUnread) isEvent()         {}
-func (KeyReady) isEvent()             {}
-func (RequestReady) isEvent()         {}
-func (CandidatesFound) isEvent()      {}
-func (Reviewed) isEvent()             {}
-func (RequestApproved) isEvent()      {}
-func (AlreadyDecided) isEvent()       {}
-func (NotDecided) isEvent()           {}
-func (NothingPending) isEvent()       {}
-func (StillWaiting) isEvent()         {}
-func (StillFollowing) isEvent()       {}
-func (CertificateIssued) isEvent()    {}
-func (ClusterUnreachable) isEvent()   {}
-func (LoggedIn) isEvent()             {}
-func (KubeconfigWritten) isEvent()    {}
-func (NotHandedOff) isEvent()         {}
-func (HandoffWritten) isEvent()       {}
-func (KubeconfigNotPrivate) isEvent() {}
-func (ServerIsLoopback) isEvent()     {}
-func (ServerNotVerified) isEvent()    {}
+func (NameWarned) isEvent()             {}
+func (FindingWarned) isEvent()          {}
+func (GrantsUnread) isEvent()           {}
+func (KeyReady) isEvent()               {}
+func (RequestReady) isEvent()           {}
+func (CandidatesFound) isEvent()        {}
+func (Reviewed) isEvent()               {}
+func (RequestApproved) isEvent()        {}
+func (AlreadyDecided) isEvent()         {}
+func (NotDecided) isEvent()             {}
+func (NothingPending) isEvent()         {}
+func (StillWaiting) isEvent()           {}
+func (StillFollowing) isEvent()         {}
+func (CertificateIssued) isEvent()      {}
+func (ClusterUnreachable) isEvent()     {}
+func (LoggedIn) isEvent()               {}
+func (KubeconfigWritten) isEvent()      {}
+func (NotHandedOff) isEvent()           {}
+func (HandoffWritten) isEvent()         {}
+func (CertificateWritten) isEvent()     {}
+func (AuthorityKeyNotPrivate) isEvent() {}
+func (KubeconfigNotPrivate) isEvent()   {}
+func (ServerIsLoopback) isEvent()       {}
+func (ServerNotVerified) isEvent()      {}

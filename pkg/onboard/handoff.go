@@ -96,8 +96,15 @@ func (p *Program) HandOff(ctx context.Context, object *certificatesv1.Certificat
 // CheckHandoff finds what would keep a user's handoff from being written, before
 // there is a certificate, which can't be taken back.
 func (p *Program) CheckHandoff(user identity.User, in HandoffInput) error {
+	if in.Path == "" {
+		return nil
+	}
+	return p.checkHandoff(user, p.handoffEndpoint(in), in)
+}
+
+func (p *Program) checkHandoff(user identity.User, endpoint kubeconfig.Endpoint, in HandoffInput) error {
 	path := in.pathFor(user)
-	if path == "" || path == "-" {
+	if path == "-" {
 		return nil
 	}
 	existing, err := store.ReadFile(path)
@@ -107,7 +114,7 @@ func (p *Program) CheckHandoff(user identity.User, in HandoffInput) error {
 	case err != nil:
 		return err
 	}
-	return checkReplaceable(path, existing, p.handoffConfig(p.handoffEndpoint(in), user, nil))
+	return checkReplaceable(path, existing, handoffConfig(endpoint, user, nil))
 }
 
 func (in HandoffInput) pathFor(user identity.User) string {
@@ -128,14 +135,14 @@ func (p *Program) handoffEndpoint(in HandoffInput) kubeconfig.Endpoint {
 	return endpoint
 }
 
-func (p *Program) handoffConfig(endpoint kubeconfig.Endpoint, user identity.User, certificate []byte) *clientcmdapi.Config {
+func handoffConfig(endpoint kubeconfig.Endpoint, user identity.User, certificate []byte) *clientcmdapi.Config {
 	return kubeconfig.Assemble(endpoint, kubeconfig.Credentials{Certificate: certificate}, kubeconfig.NamesFor(user.Name, endpoint.Cluster, ""), "")
 }
 
 // writeHandoff writes the file of a certificate that was checked.
 func (p *Program) writeHandoff(ctx context.Context, endpoint kubeconfig.Endpoint, handed *HandedOff, in HandoffInput) error {
 	user, leaf := handed.User, handed.Certificate.Leaf
-	config := p.handoffConfig(endpoint, user, handed.Certificate.PEM)
+	config := handoffConfig(endpoint, user, handed.Certificate.PEM)
 	encoded, err := kubeconfig.EncodeHandoff(config,
 		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, leaf.NotAfter.UTC().Format(time.RFC3339)),
 		fmt.Sprintf("Nothing in it is secret. It is of use to whoever holds the key %s only.", pki.Fingerprint(leaf.PublicKey)),

@@ -27,9 +27,7 @@ func (p *Program) imported(ctx context.Context, in DecideInput) (reviews []*requ
 	for _, file := range in.Files {
 		review, err := p.importedOne(ctx, file)
 		if err == nil && in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
-			err = outcome.WithHint(
-				outcome.Errorf(outcome.ErrChanged, "the request in %q is for the key %s, not for %q", file.Source, review.Fingerprint, in.Fingerprint),
-				"leave it alone: it is not what the user made, or she told another fingerprint")
+			err = otherKeyInFile(file.Source, review, in.Fingerprint)
 		}
 		switch {
 		case err == nil:
@@ -103,4 +101,10 @@ func (p *Program) submitReviewed(ctx context.Context, review *request.Review, dr
 		})
 	}
 	return request.ReviewOf(stored), nil
+}
+
+func otherKeyInFile(source string, review *request.Review, fingerprint string) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "the request in %q is for the key %s, not for %q", source, review.Fingerprint, fingerprint),
+		"leave it alone: it is not what the user made, or she told another fingerprint")
 }

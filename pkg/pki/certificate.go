@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -72,6 +73,13 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 
 // User is who the API server takes the certificate's holder for.
 func (c *Certificate) User() identity.User { return c.Subject.User() }
+
+// SHA256 is the hash of the leaf's DER, by which Kubernetes names a credential
+// (authentication.kubernetes.io/credential-id).
+func (c *Certificate) SHA256() []byte {
+	sum := sha256.Sum256(c.Leaf.Raw)
+	return sum[:]
+}
 
 // Match says whether a certificate is what its user asked for and can use:
 // it certifies her public key, names her and her groups and nobody else, is

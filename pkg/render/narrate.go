@@ -86,6 +86,10 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("logged in: the cluster knows the holder as %s", e.User)
 	case onboard.ServerNotVerified:
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
+	case onboard.CertificateWritten:
+		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
+	case onboard.AuthorityKeyNotPrivate:
+		n.say("warning: the authority's private key %s can be read by others than its owner: chmod 600 %s", identity.PrintableSentence(e.Path), identity.PrintableSentence(e.Path))
 	case onboard.NotHandedOff:
 		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.HandoffWritten:
@@ -190,7 +194,7 @@ const signersTolerance = 6 * time.Minute
 func (n *Narrator) issued(e onboard.CertificateIssued) {
 	n.say("the certificate is good until %s", e.NotAfter.UTC().Format(time.RFC3339))
 	if e.Asked > 0 && (e.Given < e.Asked-signersTolerance || e.Given > e.Asked+signersTolerance) {
-		n.say("warning: %s was asked for, and the cluster gave %s", lifetime(e.Asked), lifetime(e.Given))
+		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	}
 }
 

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"io"
 	"time"
@@ -64,12 +63,11 @@ func Report(out io.Writer, format string, fetched *onboard.Fetched) error {
 
 func certificateReportOf(certificate *pki.Certificate) certificateReport {
 	leaf := certificate.Leaf
-	sum := sha256.Sum256(leaf.Raw)
 	return certificateReport{
 		NotBefore:      leaf.NotBefore.UTC().Format(time.RFC3339),
 		NotAfter:       leaf.NotAfter.UTC().Format(time.RFC3339),
 		SerialNumber:   leaf.SerialNumber.Text(16),
 		KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
-		CredentialID:   "X509SHA256=" + hex.EncodeToString(sum[:]),
+		CredentialID:   "X509SHA256=" + hex.EncodeToString(certificate.SHA256()),
 	}
 }

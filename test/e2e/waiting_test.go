@@ -204,7 +204,7 @@ func TestAnUnsignedRequestIsExplained(t *testing.T) {
 func TestAShortenedLifetimeIsSaid(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithMaximumLifetime(12*time.Hour)))
 	result := s.must("new-user", "beth", "--expiration", "20d", "--approve", "--dir", "D")
-	if want := "warning: 20d was asked for, and the cluster gave 12h"; !strings.Contains(result.Stderr, want) {
+	if want := "warning: 20d was asked for, and 12h was given"; !strings.Contains(result.Stderr, want) {
 		t.Errorf("standard error does not say %q:\n%s", want, result.Stderr)
 	}
 }

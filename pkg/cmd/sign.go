@@ -1,0 +1,217 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// issuanceLog is what the log beside an authority's certificate is called.
+const issuanceLog = "csr-onboard-issued.jsonl"
+
+// signOptions is what sign takes.
+type signOptions struct {
+	*environment
+
+	// CACert and CAKey are the authority's files. Required.
+	CACert, CAKey string
+	// Expiration is how long the certificate should be good for. Required; has a
+	// default.
+	Expiration string
+	// Out is the file to write. Required; standard output is the default.
+	Out string
+	// Log is the log of issued certificates. Optional: beside the authority.
+	Log string
+	// ClusterName is the cluster's name in a handoff. Optional.
+	ClusterName string
+	// Yes, Fingerprint and Allow are as in decideOptions.
+	Yes         bool
+	Fingerprint string
+	Allow       []string
+
+	set  *pflag.FlagSet
+	file string
+}
+
+func newSign(env *environment) *cobra.Command {
+	o := &signOptions{environment: env}
+	cmd := &cobra.Command{
+		Use:   "sign FILE",
+		Short: "Sign a request on a CA server, without any cluster",
+		Long: `Show what is in a certificate signing request, ask, and sign it with the key of a
+certificate authority, on a machine that has the key and perhaps nothing else: no
+API is asked and no network is touched. FILE is a PKCS#10 request in PEM or DER, or
+a CertificateSigningRequest manifest, or - for standard input.
+
+The certificate is what Kubernetes' own signer would give: the user's name, her
+groups and her key, client authentication alone, and no end beyond the authority's.
+Nothing else of the request gets into it. system:masters is never signed.
+
+Every certificate is in the log before it is anywhere else: a line of JSON in
+` + issuanceLog + ` beside the authority's certificate, or in --log.
+
+With --server, a kubeconfig without a private key is written in place of the
+certificate, to send back for fetch --from.
+
+` + exitCodes,
+		Example: `  # On the CA server
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --out jane.crt
+
+  # A kubeconfig to send back, for the cluster that jane will use
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --server https://kubernetes.example.com:6443 --out jane.handoff.yaml`,
+		Args:              oneFile,
+		RunE:              inSteps(o),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"csr", "req", "p10", "yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
+	}
+	flags := cmd.Flags()
+	o.set = flags
+	flags.StringVar(&o.CACert, "ca-cert", "", "the certificate authority's certificate (PEM)")
+	flags.StringVar(&o.CAKey, "ca-key", "", "the certificate authority's private key (PEM: PKCS#8, PKCS#1 or SEC1)")
+	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; a manifest may say so itself")
+	flags.StringVar(&o.Out, "out", "-", "write to this file, which must not be there yet, or to standard output (-)")
+	flags.StringVar(&o.Log, "log", "", "the log of issued certificates; "+issuanceLog+" beside --ca-cert if not given")
+	addClusterNameFlag(flags, &o.ClusterName)
+	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
+	flags.StringVar(&o.Fingerprint, "fingerprint", "", "sign only a request for the key with this fingerprint, as the user told it")
+	addAllowFlag(cmd, &o.Allow)
+	for _, name := range []string{"ca-cert", "ca-key"} {
+		_ = cmd.MarkFlagFilename(name, "crt", "key", "pem")
+	}
+	return cmd
+}
+
+// Complete reads which file is meant.
+func (o *signOptions) Complete(arguments []string) error {
+	o.file = arguments[0]
+	return nil
+}
+
+// Validate refuses what can be refused without reading a file.
+func (o *signOptions) Validate() error {
+	for _, needed := range []struct{ flag, value string }{{"ca-cert", o.CACert}, {"ca-key", o.CAKey}} {
+		if needed.value == "" {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s is missing", needed.flag),
+				"both are needed: --ca-cert ca.crt --ca-key ca.key")
+		}
+	}
+	if err := validateFingerprint(o.set, o.Fingerprint); err != nil {
+		return err
+	}
+	for _, named := range []string{"out", "log"} {
+		if o.set.Changed(named) && o.set.Lookup(named).Value.String() == "" {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", named), "name a file")
+		}
+	}
+	server := *o.flags.APIServer
+	switch {
+	case server != "" && !kubeconfig.IsServerAddress(server):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
+			"for example: --server https://kubernetes.example.com:6443")
+	case server == "" && (o.ClusterName != "" || *o.flags.CAFile != "" || *o.flags.TLSServerName != ""):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--cluster-name, --certificate-authority and --tls-server-name do nothing without --server"),
+			"they are for the kubeconfig that is written in place of the certificate: --server URL")
+	}
+	if err := validateName(o.set, "cluster-name", o.ClusterName); err != nil {
+		return err
+	}
+	return request.CheckAllowable(o.Allow)
+}
+
+// Run shows, asks, signs and writes.
+func (o *signOptions) Run(ctx context.Context) error {
+	narrator := render.NewNarrator(o.streams.ErrOut)
+	defer narrator.Close()
+	in, err := o.input()
+	if err != nil {
+		return err
+	}
+	signed, err := o.offline(narrator).Sign(ctx, in)
+	if err != nil {
+		return err
+	}
+	if signed.Path != "" {
+		return o.printLine("%s", signed.Path)
+	}
+	_, err = o.streams.Out.Write(signed.Handoff)
+	return err
+}
+
+func (o *signOptions) input() (onboard.SignInput, error) {
+	in := onboard.SignInput{
+		Source:          o.file,
+		CertificateFile: o.CACert,
+		KeyFile:         o.CAKey,
+		Log:             o.Log,
+		Fingerprint:     o.Fingerprint,
+		Allow:           o.Allow,
+		Confirm:         confirmation{prompt.AtTerminal(o.streams.In, o.streams.ErrOut), o.Yes, "sign", "signed"}.ask,
+		Path:            o.Out,
+		Fetch:           handoffCommand,
+	}
+	if in.Log == "" {
+		in.Log = filepath.Join(filepath.Dir(o.CACert), issuanceLog)
+	}
+	lifetime, err := request.ParseLifetime(o.Expiration)
+	if err != nil {
+		return in, err
+	}
+	data, err := store.ReadInput(o.file, o.streams.In)
+	if err != nil {
+		return in, err
+	}
+	objects, err := request.Import(data, lifetime)
+	if err != nil {
+		return in, noRequestIn(o.file, err)
+	}
+	if len(objects) != 1 {
+		return in, outcome.WithHint(fmt.Errorf("there are %d requests in %q", len(objects), o.file), "sign them one at a time")
+	}
+	in.Object = objects[0]
+	if in.Lifetime = request.LifetimeOf(in.Object); in.Lifetime == 0 || o.set.Changed("expiration") {
+		// The review shows the lifetime that will be given.
+		in.Lifetime = lifetime
+		seconds := int32(lifetime / time.Second) //nolint:gosec // ParseLifetime keeps it in range.
+		in.Object.Spec.ExpirationSeconds = &seconds
+	}
+	in.Endpoint, err = o.endpoint()
+	return in, err
+}
+
+// endpoint is the cluster that a handoff is for, by kubectl's own flags; nil
+// without --server.
+func (o *signOptions) endpoint() (*kubeconfig.Endpoint, error) {
+	if *o.flags.APIServer == "" {
+		return nil, nil
+	}
+	endpoint, err := o.endpointOfFlags()
+	if err == nil && o.ClusterName != "" {
+		endpoint.Cluster = o.ClusterName
+	}
+	return endpoint, err
+}
+
+// oneFile takes exactly one FILE.
+func oneFile(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) == 1 && arguments[0] != "" {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "%s takes one FILE, and there are %d", cmd.Name(), len(arguments)),
+		"for example: %s jane.csr --ca-cert ca.crt --ca-key ca.key", cmd.CommandPath())
+}

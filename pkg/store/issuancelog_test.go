@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestALogLosesNoLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			if err := AppendLine(context.Background(), path, []byte(strings.Repeat(fmt.Sprintf("%02d", i), 5000))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(written), "\n"), "\n")
+	seen := map[string]bool{}
+	for _, line := range lines {
+		if len(line) != 10000 || strings.Repeat(line[:2], 5000) != line {
+			t.Errorf("a line is mixed: %.40s…", line)
+		}
+		seen[line] = true
+	}
+	if len(lines) != 20 || len(seen) != 20 {
+		t.Errorf("there are %d lines, %d of them different", len(lines), len(seen))
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the log is %v, %v", info.Mode(), err)
+	}
+}
+
+func TestATornLineStaysAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(path, []byte("whole\ntor"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := AppendLine(context.Background(), path, []byte("next")); err != nil {
+		t.Fatal(err)
+	}
+	if written, err := os.ReadFile(path); err != nil || string(written) != "whole\ntor\nnext\n" {
+		t.Errorf("the log is %q, %v", written, err)
+	}
+	if err := AppendLine(context.Background(), path, []byte("a\nb")); err == nil {
+		t.Error("two lines were taken for one")
+	}
+	if err := AppendLine(context.Background(), t.TempDir(), []byte("a")); err == nil {
+		t.Error("a folder was taken for a log")
+	}
+}
