@@ -132,7 +132,7 @@ func Submittable(object *certificatesv1.CertificateSigningRequest) (*certificate
 // usages. Its lifetime may be another, for its review to show. The error is an
 // outcome.ErrChanged that names the difference.
 func CheckSubmitted(stored, wanted *certificatesv1.CertificateSigningRequest) error {
-	different := ""
+	var different string
 	switch {
 	case !sameRequest(stored.Spec.Request, wanted.Spec.Request):
 		different = "the request itself"

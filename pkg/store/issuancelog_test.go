@@ -43,7 +43,7 @@ func TestALogLosesNoLine(t *testing.T) {
 
 func TestATornLineStaysAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	if err := os.WriteFile(path, []byte("whole\ntor"), 0o640); err != nil {
+	if err := os.WriteFile(path, []byte("whole\ntor"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := AppendLine(context.Background(), path, []byte("next")); err != nil {

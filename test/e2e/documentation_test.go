@@ -21,7 +21,7 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/guides/review.md"} {
+	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md"} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", page))
 			if err != nil {
@@ -32,8 +32,10 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 				t.Fatal("there is no shell block")
 			}
 			s := newSession(t, controlplane.Start(t))
+			authorityOf(s)
 			for _, block := range blocks {
-				s.shell(block[1])
+				// Nobody outside this machine is asked.
+				s.shell(strings.ReplaceAll(block[1], "kubernetes.example.com:6443", "127.0.0.1:1"))
 			}
 		})
 	}
@@ -52,7 +54,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "list", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "list", "sign", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)
@@ -60,17 +62,7 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				directory := ""
-				if strings.Contains(example, "--dir ./jane") {
-					directory = " --dir ./jane"
-				}
-				if slices.ContainsFunc([]string{"approve", "deny", "fetch", "list"}, func(verb string) bool { return strings.HasPrefix(example, "kubectl csr-onboard "+verb) }) {
-					printed := s.shell("kubectl csr-onboard new-user jane -g dev" + directory).Stdout
-					example = strings.ReplaceAll(example, "SHA256:…", request.ReviewOf(s.object(printed)).Fingerprint)
-				}
-				if strings.Contains(example, "fetch jane") {
-					s.shell("kubectl csr-onboard approve jane --yes")
-				}
+				example = prepared(s, example)
 				words := wordsOf(strings.TrimPrefix(example, "kubectl csr-onboard "))
 				switch question := (turn{when: "the request of jane (dev)?", typed: "y\r"}); {
 				case strings.Contains(example, "--watch"):
@@ -79,7 +71,7 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 					rows.next("jane-", "Pending")
 					rows.interrupt()
 					return
-				case words[0] != "approve" && words[0] != "deny", strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):
+				case !slices.Contains([]string{"approve", "deny", "sign"}, words[0]), strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):
 				case len(words) == 1:
 					s.answer([]turn{
 						{menu: true, when: "jane (dev)", typed: arrowRight, until: "[x]"},
@@ -95,6 +87,31 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 			})
 		}
 	}
+}
+
+// prepared makes what an example takes for granted, and fills in what it leaves
+// open.
+func prepared(s *session, example string) string {
+	s.t.Helper()
+	does := func(command string) bool { return strings.HasPrefix(example, "kubectl csr-onboard "+command) }
+	switch {
+	case does("approve -f jane.csr"), does("sign jane.csr"):
+		authorityOf(s)
+		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
+	case does("fetch jane --from"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --offline; kubectl csr-onboard approve -f .kube/csr-onboard/jane/jane.csr --yes --out jane.handoff.yaml")
+	case does("approve"), does("deny"), does("fetch"), does("list"):
+		directory := ""
+		if strings.Contains(example, "--dir ./jane") {
+			directory = " --dir ./jane"
+		}
+		printed := s.shell("kubectl csr-onboard new-user jane -g dev" + directory).Stdout
+		example = strings.ReplaceAll(example, "SHA256:…", request.ReviewOf(s.object(printed)).Fingerprint)
+		if does("fetch") {
+			s.shell("kubectl csr-onboard approve jane --yes")
+		}
+	}
+	return example
 }
 
 // answer runs a command at a terminal and expects it to succeed.

@@ -164,7 +164,7 @@ func TestWhatACAServerDoesNotSign(t *testing.T) {
 	if _, exists := ca.readIfThere("csr-onboard-issued.jsonl"); exists {
 		t.Error("something was issued")
 	}
-	if err := os.Chmod(ca.path("ca.key"), 0o644); err != nil {
+	if err := os.Chmod(ca.path("ca.key"), 0o644); err != nil { //nolint:gosec // That is what is tested.
 		t.Fatal(err)
 	}
 	if open := ca.must(sign("silke.csr", "--yes")...); !strings.Contains(open.Stderr, "warning: the authority's private key ca.key can be read by others") || !strings.HasPrefix(open.Stdout, "-----BEGIN CERTIFICATE-----\n") {
