@@ -24,20 +24,21 @@ var rings = map[string][]string{
 	"pkg/outcome":    {},
 	"pkg/identity":   {"pkg/outcome"},
 	"pkg/pki":        {"pkg/identity", "pkg/outcome"},
-	"pkg/request":    {"pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/access":     {"pkg/identity"},
+	"pkg/request":    {"pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/kubeconfig": {"pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cluster":    {"pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cluster":    {"pkg/access", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/store":      {"pkg/identity", "pkg/outcome"},
 	"pkg/prompt":     {"pkg/outcome"},
-	"pkg/onboard":    {"pkg/cluster", "pkg/store", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/render":     {"pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cmd": {"pkg/onboard", "pkg/render", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/request",
+	"pkg/onboard":    {"pkg/access", "pkg/cluster", "pkg/store", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/render":     {"pkg/access", "pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cmd": {"pkg/access", "pkg/onboard", "pkg/render", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/request",
 		"pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"cmd/kubectl-csr_onboard": {"pkg/cmd"},
 }
 
 // pure are the packages without a disk, a network or a clock of their own.
-var pure = []string{"pkg/outcome", "pkg/identity", "pkg/pki", "pkg/request", "pkg/kubeconfig"}
+var pure = []string{"pkg/outcome", "pkg/identity", "pkg/access", "pkg/pki", "pkg/request", "pkg/kubeconfig"}
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{

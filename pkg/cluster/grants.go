@@ -2,22 +2,26 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // Grants reads what the cluster's role bindings give to users and groups. What
 // this client may not list is left out, and unread says so; any other failure is
 // an error.
-func (c *Client) Grants(ctx context.Context) (grants request.Grants, unread string, _ error) {
-	grants = request.Grants{}
+func (c *Client) Grants(ctx context.Context) (grants access.Grants, unread string, _ error) {
+	grants = access.Grants{}
 	var refusals []string
-	for _, read := range []func(context.Context, request.Grants) error{c.clusterRoleBindings, c.roleBindings} {
+	for _, read := range []func(context.Context, access.Grants) error{c.clusterRoleBindings, c.roleBindings} {
 		err := read(ctx, grants)
 		switch {
 		case apierrors.IsForbidden(err):
@@ -34,7 +38,7 @@ func (c *Client) Grants(ctx context.Context) (grants request.Grants, unread stri
 // for bindings that were made in the last milliseconds.
 var fromCache = metav1.ListOptions{ResourceVersion: "0"}
 
-func (c *Client) clusterRoleBindings(ctx context.Context, grants request.Grants) error {
+func (c *Client) clusterRoleBindings(ctx context.Context, grants access.Grants) error {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	list, err := c.rbac.ClusterRoleBindings().List(call, fromCache)
@@ -47,7 +51,7 @@ func (c *Client) clusterRoleBindings(ctx context.Context, grants request.Grants)
 	return nil
 }
 
-func (c *Client) roleBindings(ctx context.Context, grants request.Grants) error {
+func (c *Client) roleBindings(ctx context.Context, grants access.Grants) error {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	list, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, fromCache)
@@ -60,9 +64,9 @@ func (c *Client) roleBindings(ctx context.Context, grants request.Grants) error 
 	return nil
 }
 
-func add(grants request.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, namespace string) {
+func add(grants access.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, namespace string) {
 	for _, subject := range subjects {
-		holder := request.Holder{Name: subject.Name}
+		holder := access.Holder{Name: subject.Name}
 		switch subject.Kind {
 		case rbacv1.UserKind:
 		case rbacv1.GroupKind:
@@ -72,6 +76,81 @@ func add(grants request.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, 
 		default:
 			continue
 		}
-		grants[holder] = append(grants[holder], request.Grant{Role: role.Kind + "/" + role.Name, Namespace: namespace})
+		grants[holder] = append(grants[holder], access.Grant{
+			Role: access.Role{IsCluster: role.Kind == "ClusterRole", Name: role.Name}, Namespace: namespace,
+		})
 	}
+}
+
+// fieldManager is who owns the fields of a binding in server-side apply.
+const fieldManager = access.ManagedByValue
+
+// CheckGrant says whether a grant could be given, without giving it: the role and
+// the namespace exist, and the API server lets this client bind that role
+// (Kubernetes' RBAC escalation check), which it is asked by a dry run.
+func (c *Client) CheckGrant(ctx context.Context, wanted access.Wanted) error {
+	if err := c.checkRole(ctx, wanted.Grant); err != nil {
+		return err
+	}
+	return c.applyBinding(ctx, wanted, true)
+}
+
+// checkRole says whether the role exists. The API server itself lets a client bind
+// a role that does not if the client may do everything. Who may not look is left to
+// the dry run.
+func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	var err error
+	if grant.Role.IsCluster {
+		_, err = c.rbac.ClusterRoles().Get(call, grant.Role.Name, metav1.GetOptions{})
+	} else {
+		_, err = c.rbac.Roles(grant.Namespace).Get(call, grant.Role.Name, metav1.GetOptions{})
+	}
+	switch {
+	case apierrors.IsNotFound(err) && grant.Role.IsCluster:
+		return outcome.WithHint(fmt.Errorf("there is no ClusterRole %q", grant.Role.Name), "see which there are: kubectl get clusterroles")
+	case apierrors.IsNotFound(err):
+		return outcome.WithHint(fmt.Errorf("there is no Role %q in the namespace %q", grant.Role.Name, grant.Namespace),
+			"see which there are: kubectl get roles -n %s", grant.Namespace)
+	case apierrors.IsForbidden(err):
+		return nil
+	}
+	return c.explain(ctx, err, fmt.Sprintf("look for the %s %q", grant.Role.Kind(), grant.Role.Name))
+}
+
+// ApplyGrant makes the binding that gives a grant, by server-side apply; where it
+// is there already, nothing changes.
+func (c *Client) ApplyGrant(ctx context.Context, wanted access.Wanted) error {
+	return c.applyBinding(ctx, wanted, false)
+}
+
+func (c *Client) applyBinding(ctx context.Context, wanted access.Wanted, dryRun bool) error {
+	encoded, err := json.Marshal(wanted.Binding())
+	if err != nil {
+		return err
+	}
+	options := metav1.PatchOptions{FieldManager: fieldManager}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	if wanted.Grant.Namespace == "" {
+		_, err = c.rbac.ClusterRoleBindings().Patch(call, wanted.Name(), types.ApplyPatchType, encoded, options)
+	} else {
+		_, err = c.rbac.RoleBindings(wanted.Grant.Namespace).Patch(call, wanted.Name(), types.ApplyPatchType, encoded, options)
+	}
+	doing := fmt.Sprintf("give %s to %s", wanted.Grant, wanted.Holder)
+	switch {
+	case apierrors.IsNotFound(err):
+		return outcome.WithHint(fmt.Errorf("could not %s: there is no namespace %q", doing, wanted.Grant.Namespace),
+			"see which there are: kubectl get namespaces")
+	case apierrors.IsForbidden(err):
+		return outcome.ReplaceHint(c.explain(ctx, err, doing),
+			"it takes the right to make role bindings, and either every right of that role or the verb bind on it; ask a cluster administrator")
+	case apierrors.IsConflict(err):
+		return outcome.WithHint(c.explain(ctx, err, doing), "somebody else changed %s/%s; look at it, and delete it or name another role", wanted.Resource(), wanted.Name())
+	}
+	return c.explain(ctx, err, doing)
 }

@@ -11,6 +11,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
@@ -48,8 +49,9 @@ type decideOptions struct {
 	// Output is the form of what goes to standard output. Optional.
 	Output objectOutput
 
-	// handoff is for what comes after an approval; approve only.
+	// handoff and grants are for what comes after an approval; approve only.
 	handoff handoffFlags
+	grants  grantFlags
 
 	set       *pflag.FlagSet
 	selection onboard.Selection
@@ -77,6 +79,9 @@ made them, or CertificateSigningRequest manifests. They are shown, submitted,
 approved and waited for, and --out writes a kubeconfig without a private key, to
 send back. Run again after a failure, it goes on where it was.
 
+--clusterrole and --role give the user a role as well, in the namespace of -n or
+everywhere. That you may do that is found before anything is approved.
+
 What would refuse a request (a name or group of Kubernetes' own, a weak key, …)
 and what is only worth a warning is explained in docs/guides/review.md.
 
@@ -100,6 +105,9 @@ and what is only worth a warning is explained in docs/guides/review.md.
   # Everything that is pending, one question each
   kubectl csr-onboard approve --all
 
+  # Let her look at what is in one namespace as well
+  kubectl csr-onboard approve jane --yes --clusterrole view -n default
+
   # A request that jane sent as a file, and the file to send back to her
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
 	addAllowFlag(cmd, &o.Allow)
@@ -107,6 +115,7 @@ and what is only worth a warning is explained in docs/guides/review.md.
 	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate of a bare request should be good for; a manifest says so itself")
 	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
 	o.handoff.add(cmd.Flags())
+	o.grants.add(cmd.Flags(), env)
 	return cmd
 }
 
@@ -268,6 +277,9 @@ func (o *decideOptions) validateHandoff() error {
 			outcome.Errorf(outcome.ErrUsage, "--expiration does nothing without --filename"),
 			"a request on the cluster says itself how long it asks for")
 	}
+	if err := o.grants.validate(); err != nil {
+		return err
+	}
 	if given := o.handoff.given(); given != "" && o.dryRun != onboard.DryRunNone {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--%s and --dry-run exclude each other", given),
@@ -345,6 +357,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 	}
 	handoff := o.handoff.input()
 	if o.approves() {
+		in.Grants = o.grants.input()
 		in.Check = func(review *request.Review) error { return program.CheckHandoff(review.User, handoff) }
 	}
 	decided, err := program.Decide(ctx, in)
@@ -370,7 +383,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 // print writes what was decided, or, in a client's dry run, what was shown.
 func (o *decideOptions) print(decided []onboard.Decided) error {
 	if o.dryRun == onboard.DryRunClient {
-		return printReviews(o.streams.Out, o.Output.format(), decided, o.now())
+		return o.printDryRun(decided)
 	}
 	objects := make([]*certificatesv1.CertificateSigningRequest, len(decided))
 	for i, one := range decided {
@@ -381,6 +394,34 @@ func (o *decideOptions) print(decided []onboard.Decided) error {
 		done += " (" + string(o.dryRun) + " dry run)"
 	}
 	return o.Output.print(o.streams, done, objects...)
+}
+
+// printDryRun writes what was shown, and behind it the bindings that would be made.
+func (o *decideOptions) printDryRun(decided []onboard.Decided) error {
+	format := o.Output.format()
+	if err := printReviews(o.streams.Out, format, decided, o.now()); err != nil || !o.approves() {
+		return err
+	}
+	var wanted []access.Wanted
+	for _, one := range decided {
+		ofUser, err := o.grants.input().WantedFor(one.Review.User)
+		if err != nil {
+			return err
+		}
+		wanted = append(wanted, ofUser...)
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	if format == "yaml" {
+		// The printer puts a mark between its own documents only.
+		if err := o.printLine("---"); err != nil {
+			return err
+		}
+	}
+	output := newBindingOutput("to be applied")
+	output.OutputFormat = &format
+	return printBindings(o.streams, output, wanted)
 }
 
 // choose has the administrator mark some of the pending requests.

@@ -44,6 +44,8 @@ type newUserOptions struct {
 	Output objectOutput
 	// fetch is for what comes after an approval.
 	fetch fetchFlags
+	// grants is what the user gets besides an approval.
+	grants grantFlags
 
 	input    onboard.NewUserInput
 	narrator *render.Narrator
@@ -78,7 +80,10 @@ handoff file back, for fetch --from. The private key never leaves the machine.
   kubectl csr-onboard new-user jane --group dev --offline
 
   # Everything in one run, for an administrator
-  kubectl csr-onboard new-user jane --group dev --approve`,
+  kubectl csr-onboard new-user jane --group dev --approve
+
+  # And let her look at what is in one namespace
+  kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default`,
 		Args:              oneName,
 		RunE:              inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -94,6 +99,7 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
 	o.Output.add(cmd)
 	o.fetch.add(flags)
+	o.grants.add(flags, env)
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	registerCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
 	return cmd
@@ -138,6 +144,14 @@ func (o *newUserOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),
 			"give it to fetch, or add --approve")
 	}
+	if given := o.grants.given(); given != "" && !o.Approve {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),
+			"give it to approve or grant, or add --approve")
+	}
+	if err := o.grants.validate(); err != nil {
+		return err
+	}
 	switch {
 	case o.Offline && (o.Approve || o.input.DryRun != onboard.DryRunNone):
 		return outcome.WithHint(
@@ -174,7 +188,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fetched, err := program.NewUserApproved(ctx, o.input, in)
+		fetched, err := program.NewUserApproved(ctx, o.input, o.grants.input(), in)
 		if err != nil {
 			return err
 		}

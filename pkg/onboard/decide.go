@@ -25,6 +25,8 @@ type DecideInput struct {
 	Message string
 	// DryRun says how much is done: a client's is the review alone. Required.
 	DryRun DryRun
+	// Grants is what the users are to get besides, in an approval. Optional.
+	Grants GrantInput
 	// Check says what stands in the way of approving a request, beside its review.
 	// Optional.
 	Check func(*request.Review) error
@@ -85,9 +87,9 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 	if len(meant) == 0 && len(d.failures) == 0 {
 		p.Tell(NothingPending{})
 	}
-	pending, err := d.review(meant)
+	left, err := d.review(ctx, meant)
 	if err == nil {
-		err = d.decide(ctx, pending)
+		err = d.decide(ctx, left)
 	}
 	if err == nil {
 		err = d.firstFailure()
@@ -162,9 +164,9 @@ type deciding struct {
 	failures []error
 }
 
-// review takes out the requests that are decided already, and, after showing
-// them, those that may not be approved.
-func (d *deciding) review(meant []*request.Review) (pending []*request.Review, _ error) {
+// review takes out the requests about which nothing is left to do, and, after
+// showing them, those that may not be approved.
+func (d *deciding) review(ctx context.Context, meant []*request.Review) (left []*request.Review, _ error) {
 	var refused error
 	for _, review := range meant {
 		dryRun := d.in.DryRun == DryRunClient
@@ -173,13 +175,15 @@ func (d *deciding) review(meant []*request.Review) (pending []*request.Review, _
 		}
 		if review.State != request.Pending {
 			d.program.Tell(AlreadyDecided{Decision: d.in.Decision, Name: review.Object.Name, Message: request.StateMessage(review.Object)})
-			if !dryRun {
-				d.decided = append(d.decided, Decided{Review: review, Object: review.Object})
+			if len(d.in.Grants.Grants) == 0 {
+				if !dryRun {
+					d.decided = append(d.decided, Decided{Review: review, Object: review.Object})
+				}
+				continue
 			}
-			continue
 		}
 		if d.in.Decision.Is(request.Approved) {
-			if err := d.checkApprovable(review); err != nil {
+			if err := d.checkApprovable(ctx, review); err != nil {
 				d.show(review)
 				if err := d.fail(err); err != nil && refused == nil {
 					refused = err
@@ -187,32 +191,41 @@ func (d *deciding) review(meant []*request.Review) (pending []*request.Review, _
 				continue
 			}
 		}
-		pending = append(pending, review)
+		left = append(left, review)
 	}
-	return pending, refused
+	return left, refused
 }
 
-func (d *deciding) checkApprovable(review *request.Review) error {
-	if err := review.CheckAllowed(d.in.Allow); err != nil || d.in.Check == nil {
+func (d *deciding) checkApprovable(ctx context.Context, review *request.Review) error {
+	if err := review.CheckAllowed(d.in.Allow); err != nil {
 		return err
 	}
-	return d.in.Check(review)
+	if d.in.Check != nil {
+		if err := d.in.Check(review); err != nil {
+			return err
+		}
+	}
+	return d.program.checkGiving(ctx, review.User, d.in.Grants)
 }
 
 // show shows a request as narration; in a client's dry run, the reviews are the
 // output.
 func (d *deciding) show(review *request.Review) {
-	if d.in.DryRun != DryRunClient {
-		d.program.Tell(Reviewed{Review: review, Now: d.program.Now()})
+	if d.in.DryRun == DryRunClient {
+		return
+	}
+	d.program.Tell(Reviewed{Review: review, Now: d.program.Now()})
+	if wanted, err := d.in.Grants.WantedFor(review.User); err == nil && len(wanted) > 0 {
+		d.program.Tell(ToBeGiven{Wanted: wanted})
 	}
 }
 
 // decide shows each request, asks about it and decides it.
-func (d *deciding) decide(ctx context.Context, pending []*request.Review) error {
+func (d *deciding) decide(ctx context.Context, left []*request.Review) error {
 	if d.in.DryRun == DryRunClient {
 		return nil
 	}
-	for _, review := range pending {
+	for _, review := range left {
 		d.show(review)
 		if d.in.DryRun == DryRunNone {
 			if err := d.in.Confirm(ctx, review); err != nil {
@@ -226,20 +239,33 @@ func (d *deciding) decide(ctx context.Context, pending []*request.Review) error 
 			}
 		}
 		object, err := d.decideOne(ctx, review)
+		if object != nil {
+			d.decided = append(d.decided, Decided{Review: review, Object: object})
+		}
 		if err != nil {
 			if err := d.fail(err); err != nil {
 				return err
 			}
-			continue
 		}
-		d.decided = append(d.decided, Decided{Review: review, Object: object})
 	}
 	return nil
 }
 
 // decideOne decides about exactly what was shown, and submits it before that
-// where it came in a file.
+// where it came in a file. Then its user gets what she is to get. The object is
+// returned as soon as it is decided, whatever goes wrong after that.
 func (d *deciding) decideOne(ctx context.Context, review *request.Review) (*certificatesv1.CertificateSigningRequest, error) {
+	object, err := d.decideAlone(ctx, review)
+	if err != nil || d.in.DryRun != DryRunNone {
+		return object, err
+	}
+	return object, d.program.give(ctx, review.User, d.in.Grants)
+}
+
+func (d *deciding) decideAlone(ctx context.Context, review *request.Review) (*certificatesv1.CertificateSigningRequest, error) {
+	if review.State != request.Pending {
+		return review.Object, nil
+	}
 	dryRun := d.in.DryRun == DryRunServer
 	if review.Source != "" {
 		submitted, err := d.program.submitReviewed(ctx, review, dryRun)

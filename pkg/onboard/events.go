@@ -3,6 +3,7 @@ package onboard
 import (
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -55,6 +56,12 @@ type Reviewed struct {
 	Review *request.Review
 	Now    time.Time
 }
+
+// ToBeGiven is what a user gets if her request is approved.
+type ToBeGiven struct{ Wanted []access.Wanted }
+
+// Given says that a holder has a grant, by a binding that is there now.
+type Given struct{ Wanted access.Wanted }
 
 // RequestApproved says that a request was approved on the way to its certificate.
 type RequestApproved struct{ Name string }
@@ -141,6 +148,8 @@ func (KeyReady) isEvent()               {}
 func (RequestReady) isEvent()           {}
 func (CandidatesFound) isEvent()        {}
 func (Reviewed) isEvent()               {}
+func (ToBeGiven) isEvent()              {}
+func (Given) isEvent()                  {}
 func (RequestApproved) isEvent()        {}
 func (AlreadyDecided) isEvent()         {}
 func (NotDecided) isEvent()             {}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -12,8 +13,9 @@ import (
 
 // NewUserApproved is the whole story in one run, for an administrator: submit,
 // approve, fetch. It asks the cluster whether she may approve, and what the user
-// and her groups may do already, before anything is made.
-func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
+// and her groups may do already, and whether she may get what she is to get, before
+// anything is made.
+func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
 	var refused error
 	var asking sync.WaitGroup
 	asking.Go(func() { refused = p.Cluster.CheckMayDecide(ctx) })
@@ -26,6 +28,9 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 		return nil, err
 	}
 	if err := p.checkGrants(in.User, grants, unread); err != nil {
+		return nil, err
+	}
+	if err := p.checkGiving(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
 	// A certificate can't be taken back: what would keep it from being written is
@@ -57,12 +62,15 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, fetch Fe
 		p.Tell(RequestApproved{Name: approved.Name})
 		submitted.object = approved
 	}
+	if err := p.give(ctx, in.User, giving); err != nil {
+		return nil, err
+	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
 }
 
 // checkGrants tells what role bindings give to a user and her groups already,
 // and refuses what an administrator has to look at by herself.
-func (p *Program) checkGrants(user identity.User, grants request.Grants, unread string) error {
+func (p *Program) checkGrants(user identity.User, grants access.Grants, unread string) error {
 	if unread != "" {
 		p.Tell(GrantsUnread{Reason: unread})
 	}

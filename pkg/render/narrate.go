@@ -72,6 +72,12 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.Reviewed:
 		n.Close()
 		_ = Review(n.out, e.Review, e.Now)
+	case onboard.ToBeGiven:
+		for _, wanted := range e.Wanted {
+			n.say("  to be given: %s to %s", wanted.Grant, wanted.Holder)
+		}
+	case onboard.Given:
+		n.say("%s has %s (%s/%s)", e.Wanted.Holder, e.Wanted.Grant, e.Wanted.Resource(), e.Wanted.Name())
 	case onboard.RequestApproved:
 		n.say("approved %s", identity.Printable(e.Name))
 	case onboard.AlreadyDecided:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
@@ -14,44 +15,14 @@ type Circumstances struct {
 	// Required.
 	Approver string
 	// Grants is what role bindings give, as far as they could be read.
-	Grants Grants
+	Grants access.Grants
 	// GrantsUnread says why role bindings could not be read, or not all of
 	// them; "" if all were.
 	GrantsUnread string
 }
 
-// Grants is what the cluster's role bindings give to whom.
-type Grants map[Holder][]Grant
-
-// Holder is a user or a group, as the subject of a role binding.
-type Holder struct {
-	// IsGroup tells a group from a user of the same name.
-	IsGroup bool
-	// Name is the user's or the group's name.
-	Name string
-}
-
-// Grant is what one role binding gives to one holder.
-type Grant struct {
-	// Role is the role's kind and name, such as "ClusterRole/view".
-	Role string
-	// Namespace is where the role counts; "" is everywhere.
-	Namespace string
-}
-
-// clusterAdmin is the role that permits everything, as Kubernetes' bootstrap
-// policy has it.
-const clusterAdmin = "ClusterRole/cluster-admin"
-
 // mostGrantsTold bounds how many grants a finding names.
 const mostGrantsTold = 4
-
-func (g Grant) String() string {
-	if g.Namespace == "" {
-		return identity.Printable(g.Role) + " everywhere"
-	}
-	return identity.Printable(g.Role) + " in " + identity.Printable(g.Namespace)
-}
 
 // Consider adds the findings that depend on the circumstances of a decision.
 func (r *Review) Consider(c Circumstances) {
@@ -71,26 +42,26 @@ func (r *Review) Consider(c Circumstances) {
 
 // ExamineGrants lists what the role bindings give already to a user and to her
 // groups, the refused findings first.
-func ExamineGrants(user identity.User, grants Grants) []Finding {
+func ExamineGrants(user identity.User, grants access.Grants) []Finding {
 	var found findings
 	found.examineGrants(user, grants)
 	return sorted(found)
 }
 
-func (f *findings) examineGrants(user identity.User, grants Grants) {
-	if given := grants[Holder{Name: user.Name}]; len(given) > 0 {
+func (f *findings) examineGrants(user identity.User, grants access.Grants) {
+	if given := grants[access.Holder{Name: user.Name}]; len(given) > 0 {
 		f.warn(UserAlreadyBound, "the user %s has rights already, which the holder of this certificate would have: %s", identity.Quote(user.Name), tell(given))
 	}
 	seen := map[string]bool{}
 	for _, group := range user.Groups {
-		given := grants[Holder{IsGroup: true, Name: group}]
+		given := grants[access.Holder{IsGroup: true, Name: group}]
 		if len(given) == 0 || seen[group] {
 			continue
 		}
 		seen[group] = true
 		f.warn(GroupAlreadyBound, "the group %s gives her: %s", identity.Quote(group), tell(given))
 		for _, grant := range given {
-			if grant.Role == clusterAdmin && grant.Namespace == "" && group != identity.KubeadmAdminsGroup {
+			if grant.Role == access.ClusterAdmin && grant.Namespace == "" && group != identity.KubeadmAdminsGroup {
 				f.refuse(identity.AdminGroup, "the group %s is bound to cluster-admin on this cluster", identity.Quote(group))
 				break
 			}
@@ -98,7 +69,7 @@ func (f *findings) examineGrants(user identity.User, grants Grants) {
 	}
 }
 
-func tell(grants []Grant) string {
+func tell(grants []access.Grant) string {
 	var told []string
 	for i, grant := range grants {
 		if i == mostGrantsTold {

@@ -19,6 +19,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -28,17 +29,10 @@ import (
 // the only one this program submits to or approves for.
 const Signer = certificatesv1.KubeAPIServerClientSignerName
 
-// The labels of the objects that this program makes. They help to find objects
-// and prove nothing: whoever makes an object chooses its labels.
-const (
-	// ManagedByLabel says which program made the object.
-	ManagedByLabel = "app.kubernetes.io/managed-by"
-	// ManagedByValue is this program, in ManagedByLabel.
-	ManagedByValue = "kubectl-csr-onboard"
-	// UserLabel holds UserLabelValue of the user's name, by which the API
-	// server can leave out the requests of everybody else.
-	UserLabel = "csr-onboard.github.io/user"
-)
+// UserLabel is the label that holds UserLabelValue of the user's name, by which the
+// API server can leave out the requests of everybody else. It helps to find
+// objects and proves nothing: whoever makes an object chooses its labels.
+const UserLabel = "csr-onboard.github.io/user"
 
 // UserLabelValue is the value of UserLabel for a user: a hash, because names hold
 // characters that labels can't.
@@ -74,7 +68,7 @@ func newObject(name string, requestPEM []byte, lifetime time.Duration) *certific
 		},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   name,
-			Labels: map[string]string{ManagedByLabel: ManagedByValue},
+			Labels: map[string]string{access.ManagedByLabel: access.ManagedByValue},
 		},
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request:           requestPEM,

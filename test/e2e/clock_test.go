@@ -42,7 +42,7 @@ func TestAClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
 				Name: test.user, FolderOf: func(string) (store.Folder, error) { return folder, nil },
 				Timeout: patience, VerifyLogin: true, Resume: "fetch",
 			}
-			_, err = program.NewUserApproved(t.Context(), input, fetch)
+			_, err = program.NewUserApproved(t.Context(), input, onboard.GrantInput{}, fetch)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "and this machine's clock says ") {
 				t.Errorf("%v, want %q and both times in it", err, test.want)
 			}

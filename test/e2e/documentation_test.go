@@ -54,7 +54,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "list", "sign", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "grant", "list", "sign", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)
@@ -100,6 +100,8 @@ func prepared(s *session, example string) string {
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
 	case does("fetch jane --from"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline; kubectl csr-onboard approve -f .kube/csr-onboard/jane/jane.csr --yes --out jane.handoff.yaml")
+	case does("grant"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --approve")
 	case does("approve"), does("deny"), does("fetch"), does("list"):
 		directory := ""
 		if strings.Contains(example, "--dir ./jane") {

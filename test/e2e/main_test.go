@@ -28,6 +28,8 @@ const (
 	requester = "requester"
 	// approver may do all that the documentation says it takes to approve.
 	approver = "approver"
+	// binder may approve and make role bindings, and little else.
+	binder = "binder"
 	// getter may get requests by name, and neither list nor watch them.
 	getter = "getter"
 )
@@ -67,16 +69,20 @@ func run(m *testing.M) int {
 	requests := func(verbs ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: verbs}
 	}
+	deciding := []rbacv1.PolicyRule{
+		requests("get", "list", "watch"),
+		{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update"}},
+		{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: []string{"kubernetes.io/kube-apiserver-client"}, Verbs: []string{"approve"}},
+	}
+	binding := rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings", "clusterrolebindings"}, Verbs: []string{"get", "list", "create", "update", "patch", "delete"}}
 	shared, err = controlplane.Launch(ctx,
 		controlplane.WithProgress(os.Stderr),
 		controlplane.WithUser(nobody, nil),
 		controlplane.WithUser(requester, nil, requests("create", "get", "list", "watch")),
 		controlplane.WithUser(getter, nil, requests("get")),
-		controlplane.WithUser(approver, nil,
-			requests("get", "list", "watch"),
-			rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update"}},
-			rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: []string{"kubernetes.io/kube-apiserver-client"}, Verbs: []string{"approve"}},
-		))
+		controlplane.WithUser(approver, nil, deciding...),
+		controlplane.WithUser(binder, nil, append(deciding, binding)...),
+	)
 	if err != nil {
 		return failed(err)
 	}

@@ -1,0 +1,110 @@
+package onboard
+
+import (
+	"context"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// GrantInput says what users are to be permitted.
+type GrantInput struct {
+	// Grants is what each user gets. Optional where it is part of another input.
+	Grants []access.Grant
+	// ToGroup gives it to the user's first group in her place.
+	ToGroup bool
+}
+
+// WantedFor is what a user is to get. To give a group something and be in none is
+// wrong usage.
+func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
+	holder := access.Holder{Name: user.Name}
+	if in.ToGroup && len(in.Grants) > 0 {
+		if len(user.Groups) == 0 {
+			return nil, outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "the user %q is in no group that could be given anything", user.Name),
+				"leave out --to-group")
+		}
+		holder = access.Holder{IsGroup: true, Name: user.Groups[0]}
+	}
+	wanted := make([]access.Wanted, len(in.Grants))
+	for i, grant := range in.Grants {
+		wanted[i] = access.Wanted{Holder: holder, Grant: grant}
+	}
+	return wanted, nil
+}
+
+// checkGiving finds what would keep a user from getting what she is to get: before
+// she has a certificate, which can't be taken back.
+func (p *Program) checkGiving(ctx context.Context, user identity.User, in GrantInput) error {
+	wanted, err := in.WantedFor(user)
+	if err != nil {
+		return err
+	}
+	for _, one := range wanted {
+		if err := p.Cluster.CheckGrant(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// give makes the bindings. Those that are there already stay as they are.
+func (p *Program) give(ctx context.Context, user identity.User, in GrantInput) error {
+	wanted, err := in.WantedFor(user)
+	if err != nil {
+		return err
+	}
+	for _, one := range wanted {
+		if err := p.Cluster.ApplyGrant(ctx, one); err != nil {
+			return outcome.WithHint(err, "what was approved stays; run the same command again to go on")
+		}
+		p.Tell(Given{Wanted: one})
+	}
+	return nil
+}
+
+// Grant gives a user who exists already what she is to get, and returns the
+// bindings. In a client's dry run nothing is made, in a server's the cluster
+// checks it.
+func (p *Program) Grant(ctx context.Context, user identity.User, in GrantInput, dryRun DryRun) ([]access.Wanted, error) {
+	if in.ToGroup {
+		var err error
+		if user, err = p.lastKnown(ctx, user.Name); err != nil {
+			return nil, err
+		}
+	}
+	wanted, err := in.WantedFor(user)
+	if err != nil || dryRun == DryRunClient {
+		return wanted, err
+	}
+	if err := p.checkGiving(ctx, user, in); err != nil || dryRun == DryRunServer {
+		return wanted, err
+	}
+	return wanted, p.give(ctx, user, in)
+}
+
+// lastKnown is who a user is by the newest of her requests on the cluster that was
+// approved: what she only asks for counts for nothing.
+func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, error) {
+	var approved []*request.Review
+	err := p.eachOfUsers(ctx, []string{name}, func(object *certificatesv1.CertificateSigningRequest) {
+		if review := request.ReviewOf(object); review.User.Name == name && request.Approval().Is(review.State) {
+			approved = append(approved, review)
+		}
+	})
+	if err != nil {
+		return identity.User{}, err
+	}
+	last := newest(approved)
+	if last == nil {
+		return identity.User{}, outcome.WithHint(
+			outcome.Errorf(outcome.ErrNotFound, "which groups the user %q is in is not known: no approved request of hers is on the cluster", name),
+			"give it to the group by its name: kubectl create rolebinding --group; or to her, without --to-group")
+	}
+	return last.User, nil
+}
