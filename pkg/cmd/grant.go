@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -68,7 +68,7 @@ func (f *grantFlags) validate() error {
 	}
 	for flag, names := range map[string][]string{"clusterrole": f.ClusterRoles, "role": f.Roles} {
 		for _, name := range names {
-			if problems := path.IsValidPathSegmentName(name); name == "" || len(problems) > 0 || identity.Printable(name) != name {
+			if problems := content.IsPathSegmentName(name); name == "" || len(problems) > 0 || identity.Printable(name) != name {
 				return outcome.WithHint(
 					outcome.Errorf(outcome.ErrUsage, "--%s %q is no role's name", flag, name),
 					"for example: --%s view", flag)
