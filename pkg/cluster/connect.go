@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	admissionregistrationv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	certificatesv1 "k8s.io/client-go/kubernetes/typed/certificates/v1"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	rbacv1 "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
 
@@ -37,6 +39,8 @@ type Client struct {
 	authentication authenticationv1.AuthenticationV1Interface
 	authorization  authorizationv1.AuthorizationV1Interface
 	rbac           rbacv1.RbacV1Interface
+	admission      admissionregistrationv1.AdmissionregistrationV1Interface
+	core           corev1.CoreV1Interface
 	proxy          func(*http.Request) (*url.URL, error)
 	answerTimeout  time.Duration
 }
@@ -89,12 +93,22 @@ func connect(config *rest.Config, endpoint kubeconfig.Endpoint, userAgent string
 	if err != nil {
 		return nil, err
 	}
+	admission, err := admissionregistrationv1.NewForConfigAndClient(config, transport)
+	if err != nil {
+		return nil, err
+	}
+	core, err := corev1.NewForConfigAndClient(config, transport)
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
 		endpoint:       endpoint,
 		requests:       certificates.CertificateSigningRequests(),
 		authentication: authentication,
 		authorization:  authorization,
 		rbac:           rbac,
+		admission:      admission,
+		core:           core,
 		proxy:          config.Proxy,
 		answerTimeout:  timeout,
 	}, nil

@@ -77,7 +77,7 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 		decided, err := c.requests.UpdateApproval(call, current.Name, decision.Apply(current, message), options)
 		cancel()
 		if apierrors.IsForbidden(err) {
-			return nil, outcome.ReplaceHint(c.explain(ctx, err, doing), needToApprove)
+			return nil, outcome.ReplaceHint(c.explain(ctx, err, doing), "%s", needToDecide(review.Object.Spec.SignerName))
 		}
 		if err == nil && !decision.Is(request.StateOf(decided)) {
 			return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, request.StateOf(decided))

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -21,13 +22,21 @@ import (
 // WhoAmI asks the server whom it takes this client for (SelfSubjectReview,
 // Kubernetes 1.28 and later). The groups hold system:authenticated as well.
 func (c *Client) WhoAmI(ctx context.Context) (identity.User, error) {
+	user, _, err := c.Self(ctx)
+	return user, err
+}
+
+// Self is WhoAmI with the ids of the credentials that this client logs in with
+// (access.CredentialIDKey); a certificate has one.
+func (c *Client) Self(ctx context.Context) (user identity.User, credentials []string, _ error) {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	review, err := c.authentication.SelfSubjectReviews().Create(call, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {
-		return identity.User{}, c.explain(ctx, err, "ask the server who this is")
+		return identity.User{}, nil, c.explain(ctx, err, "ask the server who this is")
 	}
-	return identity.User{Name: review.Status.UserInfo.Username, Groups: review.Status.UserInfo.Groups}, nil
+	info := review.Status.UserInfo
+	return identity.User{Name: info.Username, Groups: info.Groups}, info.Extra[access.CredentialIDKey], nil
 }
 
 // LogIn connects with a user's new credentials and asks the server who she is.
@@ -71,9 +80,11 @@ func logIn(ctx context.Context, endpoint kubeconfig.Endpoint, proxy func(*http.R
 	return client.WhoAmI(ctx)
 }
 
-// needToApprove names the two rights that an approval and a denial take (Kubernetes
+// needToDecide names the two rights that an approval and a denial take (Kubernetes
 // plugin/pkg/admission/certificates/approval).
-const needToApprove = `it takes "update" on certificatesigningrequests/approval and "approve" on signers named ` + request.Signer + `; ask a cluster administrator`
+func needToDecide(signer string) string {
+	return `it takes "update" on certificatesigningrequests/approval and "approve" on signers named ` + identity.Printable(signer) + `; ask a cluster administrator`
+}
 
 // CheckMayDecide asks the server whether this client may decide about requests
 // for the program's signer, before anything is made or shown. A server that won't
@@ -112,7 +123,7 @@ func (c *Client) CheckMayDecide(ctx context.Context) error {
 	switch {
 	case denied:
 		return outcome.WithHint(
-			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.endpoint.Server), needToApprove)
+			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.endpoint.Server), "%s", needToDecide(request.Signer))
 	case failed != nil && !isAnswer(failed):
 		return c.explain(ctx, failed, "ask what you may do")
 	}

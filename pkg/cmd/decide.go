@@ -353,6 +353,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		Allow:     o.Allow,
 		Message:   o.Message,
 		DryRun:    o.dryRun,
+		Unasked:   o.Yes || o.dryRun != onboard.DryRunNone,
 		Confirm:   confirmation{o.person, o.Yes, o.Decision.Verb, o.Decision.Done}.ask,
 	}
 	handoff := o.handoff.input()

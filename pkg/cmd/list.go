@@ -138,10 +138,17 @@ func (o *listOptions) printer() listPrinter {
 	out := o.streams.Out
 	switch o.Output {
 	case "name":
-		printName := func(review *request.Review, _ bool) error { return printNames(out, review.Object.Name) }
+		printName := func(review *request.Review, deleted bool) error {
+			if deleted {
+				return nil
+			}
+			return printNames(out, review.Object.Name)
+		}
 		return listPrinter{each(printName), printName}
 	case "json", "yaml":
-		one := func(review *request.Review, _ bool) error { return render.ReviewDocument(out, o.Output, review) }
+		one := func(review *request.Review, deleted bool) error {
+			return render.ReviewDocument(out, o.Output, review, deleted)
+		}
 		return listPrinter{func(reviews []*request.Review, goesOn bool) error {
 			if goesOn {
 				return each(one)(reviews, goesOn)

@@ -18,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -71,14 +72,19 @@ func (o objectOutput) print(streams genericiooptions.IOStreams, done string, obj
 	if err != nil {
 		return err
 	}
+	out := streams.Out
+	if prompt.IsTerminal(out) {
+		// kubectl's printers write names as they are.
+		out = render.Escaping(out)
+	}
 	if len(objects) == 1 {
-		return printer.PrintObj(objects[0], streams.Out)
+		return printer.PrintObj(objects[0], out)
 	}
 	list := &certificatesv1.CertificateSigningRequestList{}
 	for _, object := range objects {
 		list.Items = append(list.Items, *object)
 	}
-	return printer.PrintObj(list, streams.Out)
+	return printer.PrintObj(list, out)
 }
 
 // requestResource is how kubectl writes the kind before an object's name.

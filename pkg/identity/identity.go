@@ -94,11 +94,11 @@ func sameSet(a, b []string) bool {
 // String is for a person's eyes: the name, and the groups if there are any.
 func (u User) String() string {
 	if len(u.Groups) == 0 {
-		return Printable(u.Name)
+		return Name(u.Name)
 	}
 	printable := make([]string, len(u.Groups))
 	for i, group := range u.Groups {
-		printable[i] = Printable(group)
+		printable[i] = Name(group)
 	}
-	return Printable(u.Name) + " (" + strings.Join(printable, ", ") + ")"
+	return Name(u.Name) + " (" + strings.Join(printable, ", ") + ")"
 }

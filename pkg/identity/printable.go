@@ -11,7 +11,8 @@ import (
 // of it: control characters, direction changes, invisible characters and bytes
 // that are no UTF-8 are written as escapes (\x1b, \n, \u202e), and a backslash
 // is doubled so that an escape can't be forged. Letters of all languages stay
-// as they are.
+// as they are. Of several spaces in a row, the second and further are escaped, so
+// that nothing can be pushed to where a reader expects another column or row.
 //
 // kubectl's own escaper (k8s.io/kubectl pkg/util/term) covers ESC and CR only;
 // object names accept every byte (CVE-2021-25743).
@@ -24,16 +25,29 @@ func Printable(text string) string {
 func PrintableSentence(text string) string { return escape(text, needsEscape) }
 
 // Quote is Printable in double quotes, for a name within a sentence.
-func Quote(name string) string { return `"` + Printable(name) + `"` }
+func Quote(name string) string { return `"` + strings.ReplaceAll(Printable(name), `"`, `\"`) + `"` }
+
+// Name is Printable for a name among others: quoted where its borders could be
+// mistaken, so that one group "dev, ops" is not taken for two, nor a user called
+// "jane (dev)" for one in a group.
+func Name(name string) string {
+	if name != "" && !strings.ContainsAny(name, " ,\"'()<>") {
+		return Printable(name)
+	}
+	return Quote(name)
+}
 
 func escape(text string, mustEscape func(rune) bool) string {
-	if !strings.ContainsFunc(text, mustEscape) && utf8.ValidString(text) {
+	if !strings.ContainsFunc(text, mustEscape) && utf8.ValidString(text) && !strings.Contains(text, "  ") {
 		return text
 	}
 	var b strings.Builder
+	afterSpace := false
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
 		switch {
+		case r == ' ' && afterSpace:
+			b.WriteString(`\x20`)
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, text[0])
 		case !mustEscape(r):
@@ -53,6 +67,7 @@ func escape(text string, mustEscape func(rune) bool) string {
 		default:
 			fmt.Fprintf(&b, `\U%08x`, r)
 		}
+		afterSpace = r == ' '
 		text = text[size:]
 	}
 	return b.String()
@@ -74,11 +89,11 @@ func isInvisible(r rune) bool {
 	switch {
 	case r == ' ':
 		return false
-	case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs, unicode.Variation_Selector):
+	case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
 		return true
-	case r == 0x034F, r == 0x115F, r == 0x1160, r == 0x17B4, r == 0x17B5, r == 0x2800, r == 0x3164, r == 0xFFA0:
-		// The combining grapheme joiner, the Hangul and Khmer fillers, and the
-		// Braille blank.
+	case r == 0x034F, r == 0x115F, r == 0x1160, r == 0x17B4, r == 0x17B5, r == 0x2800, r == 0x3164, r == 0xFFA0, r == 0x16FE4, r == 0x1D159:
+		// The combining grapheme joiner, the Hangul, Khmer and Khitan fillers, the
+		// Braille blank and the null notehead.
 		return true
 	}
 	return false

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Severity says what a problem does to an approval.
@@ -102,6 +104,8 @@ func Examine(user User) []Problem {
 		if invisible := strings.IndexFunc(name, isInvisible); invisible >= 0 {
 			r, _ := utf8.DecodeRuneInString(name[invisible:])
 			report(ConfusableName, Refused, "the %s %s contains the invisible or direction-changing character %U", what, Quote(name), r)
+		} else if norm.NFKC.String(name) != norm.NFC.String(name) {
+			report(ConfusableName, Refused, "the %s %s contains forms of letters that look like others, %s: %s", what, Quote(name), Quote(norm.NFKC.String(name)), codePoints(name))
 		} else if scripts := mixedScripts(name); scripts != "" {
 			report(ConfusableName, Refused, "the %s %s mixes %s letters, which look alike: %s", what, Quote(name), scripts, codePoints(name))
 		}
@@ -121,9 +125,9 @@ func Examine(user User) []Problem {
 }
 
 // isSystem is wider than the API server's own exact matches: names that differ
-// from a reserved one in case or surrounding space only are there to deceive.
+// from a reserved one in case, width or surrounding space only are there to deceive.
 func isSystem(name string) bool {
-	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(name)), "system:")
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(norm.NFKC.String(name))), "system:")
 }
 
 // singleScripts are the scripts told apart when looking for names that mix
@@ -183,7 +187,7 @@ func codePoints(name string) string {
 }
 
 // IsMasters says whether a group is MastersGroup, or differs from it only in
-// case or surrounding white space.
+// case, width or surrounding white space.
 func IsMasters(group string) bool {
-	return strings.EqualFold(strings.TrimSpace(group), MastersGroup)
+	return strings.EqualFold(strings.TrimSpace(norm.NFKC.String(group)), MastersGroup)
 }

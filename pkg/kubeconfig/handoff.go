@@ -119,3 +119,21 @@ func IsServerAddress(text string) bool {
 	return err == nil && address.Scheme == "https" && address.Hostname() != "" && address.User == nil &&
 		address.RawQuery == "" && address.Fragment == "" && identity.Printable(text) == text
 }
+
+// CertificateIn is the client certificate of the current context of a kubeconfig,
+// in PEM. One that is in a file of its own is not read.
+func CertificateIn(data []byte) ([]byte, error) {
+	config, err := Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("it is neither PEM nor a kubeconfig: %w", err)
+	}
+	context, exists := config.Contexts[config.CurrentContext]
+	if !exists {
+		return nil, errors.New("the kubeconfig has no current context")
+	}
+	user, exists := config.AuthInfos[context.AuthInfo]
+	if !exists || len(user.ClientCertificateData) == 0 {
+		return nil, errors.New("the user of its current context has no certificate in it")
+	}
+	return user.ClientCertificateData, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -30,6 +31,8 @@ type DecideInput struct {
 	// Check says what stands in the way of approving a request, beside its review.
 	// Optional.
 	Check func(*request.Review) error
+	// Unasked says that Confirm says yes to everything, so that nobody looks.
+	Unasked bool
 	// Confirm asks the administrator about what she was just shown. It is not
 	// asked where nothing is left to decide, or in a dry run. ErrDeclined leaves
 	// that request alone; any other error ends everything. Required.
@@ -94,7 +97,8 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 	if err == nil {
 		err = d.firstFailure()
 	}
-	if err == nil && in.DryRun == DryRunClient && len(meant) > 0 {
+	if prepared.mayDecide != nil {
+		// A dry run shows what may be seen, and ends as the real run would.
 		err = prepared.mayDecide
 	}
 	return d.decided, err
@@ -146,6 +150,9 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 		p.Tell(event)
 	}
 	for _, err := range []error{find, whoAmI, grants} {
+		if err != nil && result.mayDecide != nil {
+			return nil, result.mayDecide
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -174,6 +181,12 @@ func (d *deciding) review(ctx context.Context, meant []*request.Review) (left []
 			d.decided = append(d.decided, Decided{Review: review, Object: review.Object})
 		}
 		if review.State != request.Pending {
+			if err := d.checkDecidedSo(review); err != nil {
+				if err := d.fail(err); err != nil && refused == nil {
+					refused = err
+				}
+				continue
+			}
 			d.program.Tell(AlreadyDecided{Decision: d.in.Decision, Name: review.Object.Name, Message: request.StateMessage(review.Object)})
 			if len(d.in.Grants.Grants) == 0 {
 				if !dryRun {
@@ -182,22 +195,55 @@ func (d *deciding) review(ctx context.Context, meant []*request.Review) (left []
 				continue
 			}
 		}
-		if d.in.Decision.Is(request.Approved) {
-			if err := d.checkApprovable(ctx, review); err != nil {
-				d.show(review)
-				if err := d.fail(err); err != nil && refused == nil {
-					refused = err
-				}
-				continue
+		if err := d.check(ctx, review); err != nil {
+			d.show(review)
+			if err := d.fail(err); err != nil && refused == nil {
+				refused = err
 			}
+			continue
 		}
 		left = append(left, review)
 	}
 	return left, refused
 }
 
-func (d *deciding) checkApprovable(ctx context.Context, review *request.Review) error {
+// checkDecidedSo refuses to call a request decided that was decided otherwise.
+func (d *deciding) checkDecidedSo(review *request.Review) error {
+	if d.in.Decision.Is(review.State) {
+		return nil
+	}
+	return decidedAlready(review)
+}
+
+func decidedAlready(review *request.Review) error {
+	return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q of %q is decided already: %s",
+		review.Object.Name, review.User.Name, request.DescribeDecision(review.Object))
+}
+
+// checkMeant refuses, where nobody looks at it before it is decided, a request of
+// somebody else's that merely has the name that was given: it may stand there in
+// place of a user of that name.
+func (d *deciding) checkMeant(review *request.Review) error {
+	name := review.Object.Name
+	if !d.in.Unasked || d.in.Fingerprint != "" || review.HasDerivedName() || review.User.Name == name ||
+		review.Requester == d.me || review.RequesterIsAdministrator() || !slices.Contains(d.in.Names, name) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "%q is the name of a request for another user, %s, which %s submitted",
+			name, identity.Quote(review.User.Name), identity.Quote(review.Requester)),
+		"look at it at a terminal, without --yes; or give the key's fingerprint as the user told it: --fingerprint")
+}
+
+// check says what stands in the way of deciding a request.
+func (d *deciding) check(ctx context.Context, review *request.Review) error {
+	if !d.in.Decision.Is(request.Approved) {
+		return d.checkMeant(review)
+	}
 	if err := review.CheckAllowed(d.in.Allow); err != nil {
+		return err
+	}
+	if err := d.checkMeant(review); err != nil {
 		return err
 	}
 	if d.in.Check != nil {

@@ -63,6 +63,25 @@ type ToBeGiven struct{ Wanted []access.Wanted }
 // Given says that a holder has a grant, by a binding that is there now.
 type Given struct{ Wanted access.Wanted }
 
+// OffboardingPlanned is what an administrator is about to take away.
+type OffboardingPlanned struct{ Plan *Offboarding }
+
+// IdentityBlocked says that the API server is told to refuse what an identity
+// writes.
+type IdentityBlocked struct{ Blocked access.Blocked }
+
+// RequestDenied says that a pending request was denied.
+type RequestDenied struct{ Name string }
+
+// TakenAway says that a binding gives a user nothing any more.
+type TakenAway struct {
+	Held access.Held
+	User string
+}
+
+// NotTakenAway says what could not be taken away.
+type NotTakenAway struct{ Reason error }
+
 // RequestApproved says that a request was approved on the way to its certificate.
 type RequestApproved struct{ Name string }
 
@@ -150,6 +169,11 @@ func (CandidatesFound) isEvent()        {}
 func (Reviewed) isEvent()               {}
 func (ToBeGiven) isEvent()              {}
 func (Given) isEvent()                  {}
+func (OffboardingPlanned) isEvent()     {}
+func (IdentityBlocked) isEvent()        {}
+func (RequestDenied) isEvent()          {}
+func (TakenAway) isEvent()              {}
+func (NotTakenAway) isEvent()           {}
 func (RequestApproved) isEvent()        {}
 func (AlreadyDecided) isEvent()         {}
 func (NotDecided) isEvent()             {}

@@ -74,7 +74,8 @@ func (p *Program) named(ctx context.Context, in DecideInput) ([]*request.Review,
 		return nil, listed
 	}
 	for _, name := range ofUsers {
-		if len(claims[name]) == 0 && listed != nil {
+		if listed != nil && !slices.ContainsFunc(claims[name], func(r *request.Review) bool { return r.User.Name == name }) {
+			// Whether a user of that name asks for something can't be known.
 			return nil, listed
 		}
 		review, err := p.choose(name, claims[name], in)
@@ -161,15 +162,26 @@ func (p *Program) choose(name string, reviews []*request.Review, in DecideInput)
 	case len(pending) == 1 && pending[0].User.Name != name && len(hers) > 0:
 		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a user's name, and the name of a request for another user", name), tellApart)
+	case len(pending) == 1 && in.Unasked && in.Fingerprint == "" && anotherApproved(pending[0], reviews):
+		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "another request of the user %q was approved already, and somebody else submitted this one", name), tellApart)
 	case len(pending) == 1:
 		return pending[0], nil
 	}
-	if review := newest(having(reviews, func(r *request.Review) bool { return in.Decision.Is(r.State) })); review != nil {
-		return review, nil
+	last := newest(reviews)
+	if !in.Decision.Is(last.State) {
+		return nil, decidedAlready(last)
 	}
-	decided := newest(reviews)
-	return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q of %q is decided already: %s",
-		decided.Object.Name, name, request.DescribeDecision(decided.Object))
+	return last, nil
+}
+
+// anotherApproved says whether the user has an approved request for another key,
+// submitted by somebody else: to run an approval again must not approve what was
+// planted since.
+func anotherApproved(pending *request.Review, reviews []*request.Review) bool {
+	return slices.ContainsFunc(reviews, func(r *request.Review) bool {
+		return request.Approval().Is(r.State) && r.User.Name == pending.User.Name && r.Fingerprint != pending.Fingerprint && r.Requester != pending.Requester
+	}) && pending.Requester != pending.User.Name && !pending.RequesterIsAdministrator()
 }
 
 func otherKey(name, fingerprint string) error {
@@ -200,7 +212,7 @@ func (p *Program) pending(ctx context.Context, in DecideInput) (meant, contested
 	for _, review := range reviews {
 		switch {
 		case in.Labels != nil && !in.Labels.Matches(labels.Set(review.Object.Labels)):
-		case in.Choose == nil && len(byUser[review.User.Name]) > 1:
+		case in.Choose == nil && review.IsDecoded() && len(byUser[review.User.Name]) > 1:
 			contested = append(contested, review)
 		default:
 			meant = append(meant, review)

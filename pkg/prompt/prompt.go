@@ -2,8 +2,9 @@
 // survey.
 //
 // It promises that nothing is ever asked unless both standard input and
-// standard error are terminals, that standard output stays untouched, and that a
-// question ends with the program's context.
+// standard error are terminals, that standard output stays untouched, that what was
+// typed before a question does not answer it, and that a question ends with the
+// program's context.
 package prompt
 
 import (
@@ -74,6 +75,9 @@ func (p *Person) ask(ctx context.Context, question survey.Prompt, answer any) er
 	core.DisableColor = !printers.AllowsColorOutput(p.err)
 	before, err := term.GetState(int(p.in.Fd()))
 	if err != nil {
+		return err
+	}
+	if err := discardTyped(p.in.Fd()); err != nil {
 		return err
 	}
 	answered := make(chan error, 1)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -89,17 +90,30 @@ func encodeYAML(value any) ([]byte, error) {
 	return []byte(escapeWithin(b.String(), yamlAstral)), nil
 }
 
-// inBlocks has a document written as people write YAML, with quotes only where
-// they are needed: for what has to be escaped, and where the encoder itself sees
-// that a text would be read as something else.
+// inBlocks has a document written as people write YAML, with quotes around every
+// text that is not plainly one.
 func inBlocks(node *yaml.Node) {
 	node.Style = 0
-	if node.Kind == yaml.ScalarNode && strings.ContainsFunc(node.Value, func(r rune) bool { return !identity.IsPrintable(r) }) {
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!str" && !isPlain(node.Value) {
 		node.Style = yaml.DoubleQuotedStyle
 	}
 	for _, child := range node.Content {
 		inBlocks(child)
 	}
+}
+
+// plain is a text that no reader of YAML, of whatever version, takes for something
+// else.
+var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ._/@-]*[A-Za-z0-9]$`)
+
+// isPlain says whether a text needs no quotes. The words are YAML 1.1's for true,
+// false and nothing.
+func isPlain(text string) bool {
+	switch strings.ToLower(text) {
+	case "yes", "no", "on", "off", "true", "false", "null":
+		return false
+	}
+	return plain.MatchString(text) && !strings.Contains(text, "  ")
 }
 
 // isObeyed says whether a character has to be escaped. Line feeds are the

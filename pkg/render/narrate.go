@@ -78,6 +78,21 @@ func (n *Narrator) Tell(event onboard.Event) {
 		}
 	case onboard.Given:
 		n.say("%s has %s (%s/%s)", e.Wanted.Holder, e.Wanted.Grant, e.Wanted.Resource(), e.Wanted.Name())
+	case onboard.OffboardingPlanned:
+		n.Close()
+		_ = OffboardingPlan(n.out, e.Plan)
+	case onboard.IdentityBlocked:
+		n.say("blocked %s; the API server refuses its writes within seconds", e.Blocked)
+	case onboard.RequestDenied:
+		n.say("denied %s", identity.Printable(e.Name))
+	case onboard.TakenAway:
+		done := "took her out of"
+		if e.Held.IsOwn(e.User) {
+			done = "deleted"
+		}
+		n.say("%s %s", done, e.Held)
+	case onboard.NotTakenAway:
+		n.say("not taken away: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestApproved:
 		n.say("approved %s", identity.Printable(e.Name))
 	case onboard.AlreadyDecided:

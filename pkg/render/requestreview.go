@@ -16,6 +16,8 @@ type requestReview struct {
 	// Source is the file of a request that is not on the cluster yet.
 	Source  string        `json:"source,omitempty"`
 	Request requestReport `json:"request"`
+	// Deleted says that the object is gone, and this is how it was last.
+	Deleted bool `json:"deleted,omitempty"`
 	// User is who the certificate would make its holder; absent where the
 	// request can't be decoded, and so are the three below.
 	User    *userReport     `json:"user,omitempty"`
@@ -79,14 +81,17 @@ func OneReview(out io.Writer, format string, review *request.Review) error {
 	return encode(out, format, reviewForm(review))
 }
 
-// ReviewDocument is OneReview as one of a sequence, for which YAML needs a mark.
-func ReviewDocument(out io.Writer, format string, review *request.Review) error {
+// ReviewDocument is OneReview as one of a sequence, for which YAML needs a mark. In
+// a sequence a request may be gone.
+func ReviewDocument(out io.Writer, format string, review *request.Review, deleted bool) error {
 	if format == "yaml" {
 		if _, err := io.WriteString(out, "---\n"); err != nil {
 			return err
 		}
 	}
-	return OneReview(out, format, review)
+	form := reviewForm(review)
+	form.Deleted = deleted
+	return encode(out, format, form)
 }
 
 // Reviews writes a list of reviews as JSON or YAML.

@@ -27,13 +27,13 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(what, value string) { _, _ = fmt.Fprintf(table, "  %s\t%s\n", what, value) }
 	if r.IsDecoded() {
-		row("user", nameOf(r.User.Name))
+		row("user", identity.Name(r.User.Name))
 		row("groups", groups(r.User.Groups))
 		row("key", r.Key)
 		row("fingerprint", r.Fingerprint)
 	}
 	if r.Source == "" {
-		row("submitted by", nameOf(r.Requester))
+		row("submitted by", identity.Name(r.Requester))
 	}
 	row("signer", identity.Printable(r.Object.Spec.SignerName))
 	row("usages", usages(r.Object.Spec.Usages))
@@ -66,18 +66,9 @@ func groups(names []string) string {
 	}
 	quoted := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = nameOf(name)
+		quoted[i] = identity.Name(name)
 	}
 	return strings.Join(quoted, ", ")
-}
-
-// nameOf quotes a name where its borders could be mistaken: one group "dev, ops"
-// is not two.
-func nameOf(name string) string {
-	if name != "" && !strings.ContainsAny(name, " ,\"'()<>") {
-		return identity.Printable(name)
-	}
-	return identity.Quote(name)
 }
 
 func usages(list []certificatesv1.KeyUsage) string {

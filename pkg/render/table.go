@@ -54,7 +54,7 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Finding names", Type: "string", Priority: 1},
 }
 
-// none is how kubectl writes that a cell is empty. nameOf quotes a name like it.
+// none is how kubectl writes that a cell is empty. identity.Name quotes a name like it.
 const none = "<none>"
 
 // The characters that a cell has at most: one hostile name must not make every
@@ -91,7 +91,7 @@ func (t *Table) cells(r *request.Review, state string) []any {
 	}
 	user, groups, key, fingerprint := "<can't be read>", none, none, none
 	if r.IsDecoded() {
-		user, key, fingerprint = nameOf(r.User.Name), r.Key, r.Fingerprint
+		user, key, fingerprint = identity.Name(r.User.Name), r.Key, r.Fingerprint
 		groups = joined(r.User.Groups)
 	}
 	var usages []string
@@ -110,7 +110,7 @@ func (t *Table) cells(r *request.Review, state string) []any {
 		cut(groups, longestCell),
 		key,
 		fingerprint,
-		cut(nameOf(r.Requester), longestCell),
+		cut(identity.Name(r.Requester), longestCell),
 		state,
 		duration.HumanDuration(t.now().Sub(r.Object.CreationTimestamp.Time)),
 		t.lifetime(r),
@@ -156,7 +156,7 @@ func joined(names []string) string {
 	}
 	quoted := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = nameOf(name)
+		quoted[i] = identity.Name(name)
 	}
 	return strings.Join(quoted, ",")
 }
@@ -180,6 +180,6 @@ func Choice(r *request.Review, now time.Time) string {
 	if r.IsDecoded() {
 		user = cut(r.User.String(), longestCell)
 	}
-	return fmt.Sprintf("%s  %s  from %s  %s old  findings: %s  %s", user, r.Fingerprint, cut(nameOf(r.Requester), longestCell),
+	return fmt.Sprintf("%s  %s  from %s  %s old  findings: %s  %s", user, r.Fingerprint, cut(identity.Name(r.Requester), longestCell),
 		duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)), countOf(r), cut(identity.Printable(r.Object.Name), longestName))
 }

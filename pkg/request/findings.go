@@ -27,6 +27,9 @@ type Finding struct {
 	Sentence string
 	// Final says that no administrator can allow the finding.
 	Final bool
+
+	// more is how many findings a counting one stands for.
+	more int
 }
 
 // The findings beyond those of a name (see package identity).
@@ -96,10 +99,44 @@ func examineRequest(user identity.User, parsed *pki.Request) []Finding {
 	return found
 }
 
-// sorted puts the refused findings first, and keeps their order otherwise.
+// mostOfAName bounds how many findings of one name are told: thousands of
+// attributes must not push the user's name off the screen.
+const mostOfAName = 3
+
+// sorted puts the refused findings first, and keeps their order otherwise. Of many
+// findings of one name it keeps the first few, and one that counts the rest.
 func sorted(found []Finding) []Finding {
+	found = condensed(found)
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 	return found
+}
+
+func condensed(found []Finding) []Finding {
+	counts := map[string]int{}
+	for _, finding := range found {
+		counts[finding.Name]++
+	}
+	var kept []Finding
+	rest := map[string]int{}
+	for _, finding := range found {
+		if counts[finding.Name] <= mostOfAName+1 {
+			kept = append(kept, finding)
+			continue
+		}
+		if rest[finding.Name]++; rest[finding.Name] <= mostOfAName {
+			kept = append(kept, finding)
+			continue
+		}
+		last := slices.IndexFunc(kept, func(f Finding) bool { return f.Name == finding.Name && f.more > 0 })
+		if last < 0 {
+			last = len(kept)
+			kept = append(kept, Finding{Name: finding.Name, Severity: finding.Severity})
+		}
+		kept[last].more++
+		kept[last].Final = kept[last].Final || finding.Final
+		kept[last].Sentence = fmt.Sprintf("and %d more of the kind", kept[last].more)
+	}
+	return kept
 }
 
 func rank(finding Finding) int {

@@ -106,8 +106,14 @@ func (r *Review) IsFor(fingerprint string) bool {
 }
 
 // HasDerivedName says whether the object's name is the one that ObjectName
-// derives from what the request holds. Such a name can mean no other request.
+// derives from what the request holds: who gives such a name means this request.
 func (r *Review) HasDerivedName() bool { return r.derivedName == r.Object.Name }
+
+// RequesterIsAdministrator says whether whoever submitted the request could give
+// herself any identity anyway, so that she has no need to pass for another.
+func (r *Review) RequesterIsAdministrator() bool {
+	return slices.ContainsFunc(r.Object.Spec.Groups, mayBeAnybody)
+}
 
 // Count says how many findings of a severity there are.
 func (r *Review) Count(severity identity.Severity) int {

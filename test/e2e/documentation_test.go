@@ -21,7 +21,7 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md"} {
+	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md", "docs/guides/leaving.md"} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", page))
 			if err != nil {
@@ -54,7 +54,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "grant", "list", "sign", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "deny", "fetch", "grant", "list", "offboard", "sign", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)
@@ -70,6 +70,10 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 					rows.next("NAME ", "FINDINGS")
 					rows.next("jane-", "Pending")
 					rows.interrupt()
+					return
+				case words[0] == "offboard" && strings.Contains(example, "--block"):
+					question.when = "Take this away from jane?"
+					s.answer([]turn{question}, words)
 					return
 				case !slices.Contains([]string{"approve", "deny", "sign"}, words[0]), strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):
 				case len(words) == 1:
@@ -102,6 +106,8 @@ func prepared(s *session, example string) string {
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline; kubectl csr-onboard approve -f .kube/csr-onboard/jane/jane.csr --yes --out jane.handoff.yaml")
 	case does("grant"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --approve")
+	case does("offboard"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --approve --out jane.kubeconfig; kubectl csr-onboard offboard jane --unblock")
 	case does("approve"), does("deny"), does("fetch"), does("list"):
 		directory := ""
 		if strings.Contains(example, "--dir ./jane") {

@@ -30,6 +30,8 @@ const (
 	approver = "approver"
 	// binder may approve and make role bindings, and little else.
 	binder = "binder"
+	// decider may get and decide requests, and not list them.
+	decider = "decider"
 	// getter may get requests by name, and neither list nor watch them.
 	getter = "getter"
 )
@@ -81,6 +83,7 @@ func run(m *testing.M) int {
 		controlplane.WithUser(requester, nil, requests("create", "get", "list", "watch")),
 		controlplane.WithUser(getter, nil, requests("get")),
 		controlplane.WithUser(approver, nil, deciding...),
+		controlplane.WithUser(decider, nil, append([]rbacv1.PolicyRule{requests("get")}, deciding[1:]...)...),
 		controlplane.WithUser(binder, nil, append(deciding, binding)...),
 	)
 	if err != nil {

@@ -126,6 +126,17 @@ func atTerminal(t *testing.T, s *session, question, typed string, arguments ...s
 // dialogue is atTerminal with several turns.
 func dialogue(t *testing.T, s *session, turns []turn, arguments ...string) (screen string, code int) {
 	t.Helper()
+	return converse(t, s, "", turns, arguments...)
+}
+
+// typingAhead is atTerminal by somebody who has typed before there is a question.
+func typingAhead(t *testing.T, s *session, typed string, then turn, arguments ...string) (screen string, code int) {
+	t.Helper()
+	return converse(t, s, typed, []turn{then}, arguments...)
+}
+
+func converse(t *testing.T, s *session, ahead string, turns []turn, arguments ...string) (screen string, code int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	command := s.env.Command(ctx, program.Name, arguments...)
@@ -135,6 +146,9 @@ func dialogue(t *testing.T, s *session, turns []turn, arguments ...string) (scre
 		t.Fatal(err)
 	}
 	defer terminal.Close() //nolint:errcheck // Nothing is lost.
+	if _, err := io.WriteString(terminal, ahead); err != nil {
+		t.Fatal(err)
+	}
 	var seen bytes.Buffer
 	answered, awaited := 0, 0
 	stopTyping := func() {}

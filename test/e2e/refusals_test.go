@@ -222,6 +222,18 @@ func TestADenialTellsTheWaitingUserWhy(t *testing.T) {
 // create makes a request object with a key of its own.
 func create(t *testing.T, s *session, name string, user identity.User) *certificatesv1.CertificateSigningRequest {
 	t.Helper()
+	object := built(t, user)
+	object.Name = name
+	created, err := s.client().CertificatesV1().CertificateSigningRequests().Create(context.Background(), object, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return created
+}
+
+// built is an object that nobody has submitted.
+func built(t *testing.T, user identity.User) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 	if err != nil {
 		t.Fatal(err)
@@ -234,12 +246,7 @@ func create(t *testing.T, s *session, name string, user identity.User) *certific
 	if err != nil {
 		t.Fatal(err)
 	}
-	object.Name = name
-	created, err := s.client().CertificatesV1().CertificateSigningRequests().Create(context.Background(), object, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return created
+	return object
 }
 
 func deny(t *testing.T, s *session, name, message string) {

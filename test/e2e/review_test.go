@@ -319,7 +319,7 @@ func TestTheWholeTableOnARealAPIServer(t *testing.T) {
 		result := s.run(arguments...)
 		printed := result.Stdout + result.Stderr
 		if at := strings.IndexFunc(printed, func(r rune) bool { return r != '\n' && r != utf8.RuneError && !identity.IsPrintable(r) }); at >= 0 {
-			t.Errorf("%q: a terminal would obey %q", arguments[0:2], printed[at:min(at+20, len(printed))])
+			t.Errorf("%.60q: a terminal would obey %q", arguments, printed[at:min(at+20, len(printed))])
 		}
 	}
 }
@@ -368,4 +368,67 @@ func TestAMalformedRequestIsARowOfTheList(t *testing.T) {
 		}
 	}
 	t.Error("it has no row")
+}
+
+func TestADecisionIsNotMistakenForItsOpposite(t *testing.T) {
+	s := newSession(t, shared)
+	denied := objectName(s.must("new-user", "rike", "--dir", "D").Stdout)
+	s.must("deny", denied, "--yes")
+	for _, name := range []string{denied, "rike"} {
+		s.check(s.run("approve", name, "--yes", "--clusterrole", "view"), expect{5, []string{"is decided already: denied"}})
+	}
+	if _, err := s.client().RbacV1().ClusterRoleBindings().Get(t.Context(), "csr-onboard-rike", metav1.GetOptions{}); err == nil {
+		t.Error("a role was given for a denied request")
+	}
+	s.must("new-user", "rita", "--dir", "D", "--approve")
+	issued := ""
+	for _, name := range strings.Split(s.must("list", "-o", "name").Stdout, "\n") {
+		if strings.Contains(name, "/rita-") {
+			issued = objectName(name)
+		}
+	}
+	s.check(s.run("deny", issued, "--yes"), expect{5, []string{"is decided already: issued"}})
+}
+
+func TestWhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
+	s := newSession(t, shared)
+	mallory := s.as(requester)
+	plant := func(name string, of identity.User) {
+		object := built(t, of)
+		object.Name = name
+		if _, err := clientOf(t, mallory.env.Kubeconfig).CertificatesV1().CertificateSigningRequests().Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plant("norma", identity.User{Name: requester})
+	s.check(s.run("approve", "norma", "--yes"), expect{2, []string{`"norma" is the name of a request for another user, "requester", which "requester" submitted`, "submitted by  requester"}})
+
+	s.must("new-user", "olaf-again", "--dir", "D")
+	s.must("approve", "olaf-again", "--yes")
+	plant("later", identity.User{Name: "olaf-again", Groups: []string{"ops"}})
+	s.check(s.run("approve", "olaf-again", "--yes"), expect{2, []string{`another request of the user "olaf-again" was approved already, and somebody else submitted this one`, "later"}})
+
+	// Who may get and not list can't know whether a user of that name asks for
+	// something.
+	plant("walter", identity.User{Name: requester})
+	s.must("new-user", "walter", "--dir", "W")
+	s.check(s.as(decider).run("approve", "walter", "--yes"), expect{1, []string{"you may not list certificate signing requests"}})
+	for _, name := range []string{"norma", "later", "walter"} {
+		if state := request.StateOf(s.object("x/" + name)); state != request.Pending {
+			t.Errorf("%s is %s", name, state)
+		}
+	}
+}
+
+func TestWhatWasTypedBeforeTheQuestionIsNoAnswer(t *testing.T) {
+	s := newSession(t, shared)
+	printed := s.must("new-user", "tilda", "--dir", "D")
+	screen, code := dialogue(t, s, []turn{{when: "Approve the request of tilda?", typed: "n\r"}}, "approve", "tilda")
+	if code != 1 {
+		t.Fatalf("exit code %d\n%s", code, screen)
+	}
+	screen, code = typingAhead(t, s, "y\r", turn{when: "Approve the request of tilda?", typed: "\x03"}, "approve", "tilda")
+	if code != 1 || request.StateOf(s.object(printed.Stdout)) != request.Pending {
+		t.Errorf("exit code %d\n%s", code, screen)
+	}
 }

@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// HeldBy lists the bindings that name a user.
+func (c *Client) HeldBy(ctx context.Context, user string) ([]access.Held, error) {
+	const doing = "list role bindings"
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	everywhere, err := c.rbac.ClusterRoleBindings().List(call, metav1.ListOptions{})
+	if err != nil {
+		return nil, c.explain(ctx, err, doing)
+	}
+	inNamespaces, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, metav1.ListOptions{})
+	if err != nil {
+		return nil, c.explain(ctx, err, doing)
+	}
+	var held []access.Held
+	take := func(meta metav1.ObjectMeta, subjects []rbacv1.Subject, role rbacv1.RoleRef) {
+		one := access.Held{
+			Grant:    access.Grant{Role: access.Role{IsCluster: role.Kind == "ClusterRole", Name: role.Name}, Namespace: meta.Namespace},
+			Meta:     meta,
+			Subjects: subjects,
+		}
+		if one.Of(user) {
+			held = append(held, one)
+		}
+	}
+	for _, binding := range everywhere.Items {
+		take(binding.ObjectMeta, binding.Subjects, binding.RoleRef)
+	}
+	for _, binding := range inNamespaces.Items {
+		take(binding.ObjectMeta, binding.Subjects, binding.RoleRef)
+	}
+	return held, nil
+}
+
+// TakeAway deletes a binding that is this program's own, and takes the user out of
+// any other, as it was seen: where it changed meanwhile, the error is an
+// outcome.ErrChanged, and nothing was done. With dryRun the server only checks it.
+func (c *Client) TakeAway(ctx context.Context, held access.Held, user string, dryRun bool) error {
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	var dry []string
+	if dryRun {
+		dry = []string{metav1.DryRunAll}
+	}
+	meta := held.Meta
+	doing := fmt.Sprintf("take %s away from the user %q (%s)", held.Grant, user, held)
+	var err error
+	if held.IsOwn(user) {
+		options := metav1.DeleteOptions{DryRun: dry, Preconditions: &metav1.Preconditions{UID: &meta.UID, ResourceVersion: &meta.ResourceVersion}}
+		if meta.Namespace == "" {
+			err = c.rbac.ClusterRoleBindings().Delete(call, meta.Name, options)
+		} else {
+			err = c.rbac.RoleBindings(meta.Namespace).Delete(call, meta.Name, options)
+		}
+	} else {
+		err = c.replaceSubjects(call, held, access.Without(held.Subjects, user), metav1.PatchOptions{DryRun: dry, FieldManager: fieldManager})
+	}
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "could not %s: it was changed by somebody else meanwhile", doing),
+			"run the same command again")
+	}
+	if apierrors.IsForbidden(err) {
+		return outcome.ReplaceHint(c.explain(ctx, err, doing), "it takes the rights to change and delete role bindings; ask a cluster administrator")
+	}
+	return c.explain(ctx, err, doing)
+}
+
+// replaceSubjects changes the subjects of a binding that is as it was seen, and
+// nothing else of it.
+func (c *Client) replaceSubjects(ctx context.Context, held access.Held, subjects []rbacv1.Subject, options metav1.PatchOptions) error {
+	if subjects == nil {
+		subjects = []rbacv1.Subject{}
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": held.Meta.UID, "resourceVersion": held.Meta.ResourceVersion},
+		"subjects": subjects,
+	})
+	if err != nil {
+		return err
+	}
+	if held.Meta.Namespace == "" {
+		_, err = c.rbac.ClusterRoleBindings().Patch(ctx, held.Meta.Name, types.MergePatchType, patch, options)
+	} else {
+		_, err = c.rbac.RoleBindings(held.Meta.Namespace).Patch(ctx, held.Meta.Name, types.MergePatchType, patch, options)
+	}
+	return err
+}

@@ -1,0 +1,176 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// offboardOptions is what offboard takes.
+type offboardOptions struct {
+	*environment
+
+	// Block and Unblock are about the user's writes. Optional; not both.
+	Block, Unblock bool
+	// Certificate is a file with one of the user's certificates. Optional.
+	Certificate string
+	// Yes does it without asking. Optional.
+	Yes bool
+	// DryRun says how much is done. Required; has a default.
+	DryRun dryRunFlag
+
+	input  onboard.OffboardInput
+	person *prompt.Person
+}
+
+func newOffboard(env *environment) *cobra.Command {
+	o := &offboardOptions{environment: env}
+	cmd := &cobra.Command{
+		Use:   "offboard NAME",
+		Short: "Take a user's access away, and say what can't be taken",
+		Long: `Deny a user's pending requests, delete the role bindings that this program made for
+her, take her out of the others that name her, and say what she still has: her
+certificates, until when, and what her groups give her. Kubernetes can't revoke a
+certificate.
+
+With --block, the API server refuses every write of hers from then on, by a
+ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with certificates that
+nobody remembers; --unblock takes that back. With --certificate, only this one
+certificate is blocked or unblocked, and nothing else of hers is touched.
+
+` + exitCodes,
+		Example: `  # See what would be taken away, and what would remain
+  kubectl csr-onboard offboard jane --dry-run=client
+
+  # Jane leaves
+  kubectl csr-onboard offboard jane --block
+
+  # Her laptop was stolen: only that certificate
+  kubectl csr-onboard offboard jane --block --certificate jane.kubeconfig
+
+  # It was found again
+  kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
+		Args:              oneName,
+		RunE:              inSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what she writes")
+	flags.BoolVar(&o.Unblock, "unblock", false, "take back what --block did, and do nothing else")
+	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of hers, in PEM or in a kubeconfig: to be told of, or, with --block or --unblock, the only thing that is meant")
+	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
+	o.DryRun.add(flags, "none, client (only show what would be taken away) or server (have the cluster check it)")
+	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
+	return cmd
+}
+
+// Complete reads who is meant.
+func (o *offboardOptions) Complete(arguments []string) error {
+	user, err := identity.Parse(arguments[0], nil)
+	if err != nil {
+		return err
+	}
+	dryRun, err := o.DryRun.parse()
+	if err != nil {
+		return err
+	}
+	o.person = prompt.AtTerminal(o.streams.In, o.streams.ErrOut)
+	o.input = onboard.OffboardInput{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Confirm: o.confirm}
+	return nil
+}
+
+// Validate refuses flags that contradict each other, and a file that holds no
+// certificate.
+func (o *offboardOptions) Validate() error {
+	if o.Block && o.Unblock {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--block and --unblock exclude each other"), "use one of them")
+	}
+	if o.Certificate == "" {
+		return nil
+	}
+	data, err := store.ReadFile(o.Certificate)
+	if err != nil {
+		return outcome.Errorf(outcome.ErrUsage, "--certificate: %w", err)
+	}
+	if !pki.IsPEM(data) {
+		if data, err = kubeconfig.CertificateIn(data); err != nil {
+			return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
+		}
+	}
+	if o.input.Certificate, err = pki.ParseCertificate(data); err != nil {
+		return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
+	}
+	o.input.Source = o.Certificate
+	return nil
+}
+
+// Run shows, asks, takes away, and says what remains.
+func (o *offboardOptions) Run(ctx context.Context) error {
+	narrator := render.NewNarrator(o.streams.ErrOut)
+	defer narrator.Close()
+	work, err := o.connect(narrator)
+	if err != nil {
+		return err
+	}
+	if o.Unblock {
+		was, err := work.Unblock(ctx, o.input)
+		if err != nil {
+			return err
+		}
+		said := "unblocked"
+		if !was {
+			said = "not blocked"
+		}
+		return o.printLine("%s %s%s", identity.Printable(o.input.User), said, o.dryRunNote())
+	}
+	plan, failed := work.Offboard(ctx, o.input)
+	if plan == nil {
+		return failed
+	}
+	if o.input.DryRun == onboard.DryRunClient {
+		if err := render.OffboardingPlan(o.streams.Out, plan); err != nil {
+			return err
+		}
+	}
+	if err := render.OffboardingTruth(o.streams.Out, plan); err != nil {
+		return err
+	}
+	return failed
+}
+
+func (o *offboardOptions) dryRunNote() string {
+	if o.input.DryRun == onboard.DryRunNone {
+		return ""
+	}
+	return " (" + string(o.input.DryRun) + " dry run)"
+}
+
+func (o *offboardOptions) confirm(ctx context.Context, plan *onboard.Offboarding) error {
+	if o.Yes {
+		return nil
+	}
+	if o.person == nil {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be offboarded", plan.User),
+			"to do what was shown without a question: --yes")
+	}
+	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Take this away from %s?", identity.Printable(plan.User)))
+	if err != nil && !errors.Is(err, prompt.ErrStopped) {
+		return err
+	}
+	if !yes {
+		return fmt.Errorf("nothing was taken away from the user %q: you said no", plan.User)
+	}
+	return nil
+}
