@@ -19,7 +19,7 @@ const (
 
 // CredentialIDKey is where the API server says by which certificate somebody is
 // logged in (k8s.io/apiserver pkg/authentication/user CredentialIDKey).
-const CredentialIDKey = "authentication.kubernetes.io/credential-id" //nolint:gosec // A name.
+const CredentialIDKey = "authentication.kubernetes.io/credential-id"
 
 // Blocked is an identity whose writes are refused: every certificate of a user, or
 // one.
