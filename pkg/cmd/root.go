@@ -103,7 +103,7 @@ and fetch waits for the certificate, checks it, and writes the kubeconfig.
 	// There is no discovery here, and so no cache of it.
 	env.flags.CacheDir = nil
 	env.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newList(env), newSign(env), newGrant(env), newOffboard(env), newVersion(env))
+	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newList(env), newSign(env), newGrant(env), newOffboard(env), newDoctor(env), newVersion(env))
 	return root
 }
 

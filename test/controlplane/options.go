@@ -49,6 +49,12 @@ func WithControllerManagerRate(queriesPerSecond, burst int) Option {
 	}
 }
 
+// WithControllerManagerFlags gives the controller manager flags of any kind, which
+// win over the ones it has.
+func WithControllerManagerFlags(flags ...string) Option {
+	return func(s *settings) { s.controllerFlags = append(s.controllerFlags, flags...) }
+}
+
 // WithUser makes a user with a client certificate who may do exactly what the
 // rules say; without rules she may only log in. Her kubeconfig is at
 // Plane.KubeconfigOf(name).

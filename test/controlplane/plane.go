@@ -224,7 +224,7 @@ func (p *Plane) StartComponent(ctx context.Context, component Component) error {
 			return fmt.Errorf("%s ended at its start: %w\n%s", component, err, log)
 		}
 		if answer, ok := health(ctx, client, p.healthURL(component)); ok &&
-			(component != ControllerManager || strings.Contains(answer, signingCheck)) {
+			(component != ControllerManager || strings.Contains(answer, builtCheck)) {
 			return nil
 		}
 		select {
@@ -246,10 +246,11 @@ func (p *Plane) healthURL(component Component) string {
 	}
 }
 
-// signingCheck is in the controller manager's answer once its controllers are
+// builtCheck is in the controller manager's answer once its controllers are
 // built; before, it says that it is well and knows none, and ends if the API
-// server goes away.
-const signingCheck = "certificatesigningrequest-signing-controller ok"
+// server goes away. It is of a controller that every plane has, also one that can't
+// sign.
+const builtCheck = "certificatesigningrequest-approving-controller ok"
 
 // healthClient asks the components how they are. It trusts the run's own
 // certificates only: on a port that was taken meanwhile another run's component

@@ -1,0 +1,444 @@
+package onboard
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Verdict is what came of a check.
+type Verdict string
+
+// The verdicts. What could not be found out is Unknown, never Pass.
+const (
+	Pass    Verdict = "pass"
+	Warn    Verdict = "warn"
+	Fail    Verdict = "fail"
+	Unknown Verdict = "unknown"
+)
+
+// Check is one thing that onboarding depends on.
+type Check struct {
+	// Name is the check's stable name.
+	Name    string
+	Verdict Verdict
+	// Sentence says what was found, and Advice what to do; "" if nothing.
+	Sentence, Advice string
+}
+
+// DoctorInput says how far an examination goes.
+type DoctorInput struct {
+	// Probe makes a request, approves it, waits for its certificate and deletes
+	// it. Its private key is thrown away.
+	Probe bool
+	// ProbeTimeout is how long a certificate is waited for. Required with Probe.
+	ProbeTimeout time.Duration
+}
+
+const (
+	// stuckAfter is when an approved request should have been signed.
+	stuckAfter = time.Minute
+	// leaseGood is how long a lease stays good; it is renewed every few seconds.
+	leaseGood = time.Minute
+	// recently is for how long a signed request says that requests are signed.
+	recently = 10 * time.Minute
+)
+
+// The differences between two clocks that matter: certificates begin five minutes
+// before they are signed.
+const (
+	clockWarn = 30 * time.Second
+	clockFail = 5 * time.Minute
+)
+
+// Doctor examines whether this cluster and this identity can onboard users. It
+// fails only where there is no way to ask at all.
+func (p *Program) Doctor(ctx context.Context, in DoctorInput) ([]Check, error) {
+	me, err := p.Cluster.WhoAmI(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := &doctor{program: p, in: in}
+	d.add("identity", Pass, "", "you are %s on %s", me, p.Cluster.Endpoint().Server)
+	d.checkAPI(ctx)
+	d.checkRights(ctx)
+	d.checkServer()
+	d.checkCloud(ctx)
+	d.look(ctx)
+	d.checkClock(ctx)
+	d.checkSigner(ctx)
+	d.checkClientAuthority(ctx)
+	d.checkLifetimes(ctx)
+	if ctx.Err() != nil {
+		return nil, outcome.Errorf(outcome.ErrInterrupted, "%w while examining the cluster", outcome.ErrInterrupted)
+	}
+	return d.checks, nil
+}
+
+// doctor is one examination.
+type doctor struct {
+	program *Program
+	in      DoctorInput
+	checks  []Check
+
+	// issued are the issued requests on the cluster, and the probe's.
+	issued []*request.Review
+	// stuck is a request that was approved a while ago and not signed.
+	stuck *request.Review
+	// unread is why the requests could not be read.
+	unread error
+}
+
+func (d *doctor) add(name string, verdict Verdict, advice, format string, arguments ...any) {
+	d.checks = append(d.checks, Check{Name: name, Verdict: verdict, Sentence: fmt.Sprintf(format, arguments...), Advice: advice})
+}
+
+// unknown says that a check could not be made.
+func (d *doctor) unknown(name string, err error, what string) {
+	d.add(name, Unknown, outcome.Hint(err), "%s: %v", what, err)
+}
+
+func (d *doctor) checkAPI(ctx context.Context) {
+	switch served, err := d.program.Cluster.ServesCertificates(ctx); {
+	case err != nil:
+		d.unknown("certificates-api", err, "whether certificates.k8s.io/v1 is served is not known")
+	case !served:
+		d.add("certificates-api", Fail, "use Kubernetes 1.19 or later, and see that its API server does not switch the group off (--runtime-config)", "certificates.k8s.io/v1 is not served")
+	default:
+		d.add("certificates-api", Pass, "", "certificates.k8s.io/v1 is served")
+	}
+}
+
+// rights are what the commands take; without one, a check has the given verdict.
+var rights = []struct {
+	name, what string
+	without    Verdict
+	rights     []cluster.Right
+}{
+	{"may-create", "create requests (new-user)", Fail, []cluster.Right{certificates("", "create")}},
+	{"may-read", "get, list and watch requests (fetch, list, approve)", Fail, []cluster.Right{certificates("", "get"), certificates("", "list"), certificates("", "watch")}},
+	{"may-approve", "approve requests (approve, deny)", Fail, []cluster.Right{
+		certificates("approval", "update"),
+		{Group: certificatesv1.GroupName, Resource: "signers", Name: request.Signer, Verb: "approve"},
+	}},
+	{"may-bind", "make role bindings (grant, offboard)", Warn, []cluster.Right{
+		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Verb: "create"},
+		{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Verb: "create"},
+	}},
+}
+
+func certificates(subresource, verb string) cluster.Right {
+	return cluster.Right{Group: certificatesv1.GroupName, Resource: "certificatesigningrequests", Subresource: subresource, Verb: verb}
+}
+
+func (d *doctor) checkRights(ctx context.Context) {
+	for _, needed := range rights {
+		var missing []string
+		var failed error
+		for _, right := range needed.rights {
+			allowed, err := d.program.Cluster.MayI(ctx, right)
+			if err != nil {
+				failed = err
+			} else if !allowed {
+				missing = append(missing, describeRight(right))
+			}
+		}
+		switch {
+		case len(missing) > 0:
+			d.add(needed.name, needed.without, "ask a cluster administrator for: "+strings.Join(missing, ", "), "you may not %s", needed.what)
+		case failed != nil:
+			d.unknown(needed.name, failed, "whether you may "+needed.what+" is not known")
+		default:
+			d.add(needed.name, Pass, "", "you may %s", needed.what)
+		}
+	}
+}
+
+func describeRight(right cluster.Right) string {
+	resource := right.Resource
+	if right.Subresource != "" {
+		resource += "/" + right.Subresource
+	}
+	if right.Name != "" {
+		resource += " named " + right.Name
+	}
+	return right.Verb + " on " + resource
+}
+
+// checkServer looks whether the address is one that others reach.
+func (d *doctor) checkServer() {
+	server := d.program.Cluster.Endpoint().Server
+	address, err := url.Parse(server)
+	if err != nil {
+		d.unknown("server-address", err, "the server's address is not understood")
+		return
+	}
+	host := address.Hostname()
+	ip := net.ParseIP(host)
+	const advice = "give users the address that they reach: --external-server URL"
+	switch {
+	case host == "localhost" || ip != nil && ip.IsLoopback():
+		d.add("server-address", Warn, advice, "the server's address %s is reached from this machine only", server)
+	case ip == nil && !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".cluster.local"):
+		d.add("server-address", Warn, advice, "the server's address %s is a name that is known within a cluster or a network only", server)
+	default:
+		d.add("server-address", Pass, "", "the server's address %s is no local one", server)
+	}
+}
+
+// clouds are managed Kubernetes services that are known not to serve the signer, or
+// not for everybody, by a mark in the server's address or version.
+var clouds = []struct {
+	name, inHost, inVersion string
+	verdict                 Verdict
+	sentence                string
+}{
+	{"Amazon EKS", ".eks.amazonaws.com", "-eks-", Fail, "does not issue certificates for the signer " + request.Signer},
+	{"Google GKE", ".gke.goog", "-gke.", Warn, "restricts client certificates, and may not issue them"},
+}
+
+func (d *doctor) checkCloud(ctx context.Context) {
+	version, err := d.program.Cluster.Version(ctx)
+	server := d.program.Cluster.Endpoint().Server
+	for _, cloud := range clouds {
+		if strings.Contains(server, cloud.inHost) || strings.Contains(version, cloud.inVersion) {
+			d.add("managed-cloud", cloud.verdict, "use the cloud's own identities there, or OpenID Connect", "this is %s, which %s", cloud.name, cloud.sentence)
+			return
+		}
+	}
+	if err != nil {
+		d.unknown("managed-cloud", err, "whether this is a managed cloud is not known")
+		return
+	}
+	d.add("managed-cloud", Pass, "", "Kubernetes %s, and no managed cloud that is known not to sign", identity.Printable(version))
+}
+
+// look reads what is on the cluster already.
+func (d *doctor) look(ctx context.Context) {
+	now := d.program.Now()
+	d.unread = d.program.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+		review := request.ReviewOf(object)
+		switch {
+		case review.Certificate != nil:
+			d.issued = append(d.issued, review)
+		case review.State == request.Approved && now.Sub(approvedAt(object)) > stuckAfter:
+			d.stuck = review
+		}
+	})
+}
+
+// approvedAt is when a request was approved, by the API server's clock.
+func approvedAt(object *certificatesv1.CertificateSigningRequest) time.Time {
+	for _, condition := range object.Status.Conditions {
+		if condition.Type == certificatesv1.CertificateApproved {
+			return condition.LastUpdateTime.Time
+		}
+	}
+	return object.CreationTimestamp.Time
+}
+
+// probeRequest is a request for a user who is nobody, for the shortest time.
+func probeRequest() (*certificatesv1.CertificateSigningRequest, error) {
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := pki.NewRequest(key, identity.User{Name: "csr-onboard-probe"})
+	if err != nil {
+		return nil, err
+	}
+	return request.Build(encoded, request.MinimumLifetime)
+}
+
+func (d *doctor) checkClock(ctx context.Context) {
+	object, err := probeRequest()
+	var server time.Time
+	if err == nil {
+		server, err = d.program.Cluster.Now(ctx, object)
+	}
+	if err != nil {
+		d.unknown("clock", err, "the difference to the server's clock is not known")
+		return
+	}
+	difference := d.program.Now().Sub(server).Abs()
+	const advice = "set this machine's clock, for example by NTP"
+	// The server tells its time in whole seconds.
+	switch told := difference.Truncate(time.Second); {
+	case difference > clockFail:
+		d.add("clock", Fail, advice, "this machine's clock and the server's differ by %s, and certificates begin five minutes before they are signed", told)
+	case difference > clockWarn:
+		d.add("clock", Warn, advice, "this machine's clock and the server's differ by %s", told)
+	default:
+		d.add("clock", Pass, "", "this machine's clock and the server's differ by %s", told)
+	}
+}
+
+func (d *doctor) checkSigner(ctx context.Context) {
+	if d.in.Probe {
+		d.probe(ctx)
+		return
+	}
+	const probe = "find out with one throw-away request: kubectl csr-onboard doctor --probe"
+	switch {
+	case d.unread != nil:
+		d.unknown("signer", d.unread, "whether requests are signed is not known")
+	case d.stuck != nil:
+		d.notSigning(ctx, fmt.Sprintf("the request %s was approved %s ago and is not signed",
+			identity.Quote(d.stuck.Object.Name), duration.HumanDuration(d.program.Now().Sub(approvedAt(d.stuck.Object)))))
+	case d.lastIssued() != nil && d.program.Now().Sub(approvedAt(d.lastIssued().Object)) < recently:
+		last := d.lastIssued()
+		d.add("signer", Pass, "", "the request %s was signed %s ago", identity.Quote(last.Object.Name), duration.HumanDuration(d.program.Now().Sub(approvedAt(last.Object))))
+	default:
+		d.add("signer", Unknown, probe, "no request of the last %s tells whether requests are signed", duration.HumanDuration(recently))
+	}
+}
+
+// lastIssued is the request that was issued last; nil if none was.
+func (d *doctor) lastIssued() *request.Review { return newest(d.issued) }
+
+// probe makes a request and sees it through.
+func (d *doctor) probe(ctx context.Context) {
+	const name = "signer"
+	object, err := probeRequest()
+	if err != nil {
+		d.unknown(name, err, "no probe could be made")
+		return
+	}
+	submitted, _, err := d.program.Cluster.Submit(ctx, object, false)
+	if err != nil {
+		d.unknown(name, err, "no probe could be made")
+		return
+	}
+	defer func() {
+		// Also when the person has had enough.
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.in.ProbeTimeout)
+		defer cancel()
+		if err := d.program.Cluster.Delete(after, submitted); err != nil {
+			d.add("probe-removed", Warn, "delete it: kubectl delete csr "+submitted.Name, "the probe %s is left: %v", submitted.Name, err)
+		}
+	}()
+	approved, err := d.program.Cluster.Decide(ctx, request.ReviewOf(submitted), request.Approval(), d.program.signed(request.Approval(), "probe", submitted.Spec.Username), false)
+	if err != nil {
+		d.unknown(name, err, "the probe could not be approved")
+		return
+	}
+	begin := d.program.Now()
+	wait, cancel := context.WithTimeout(ctx, d.in.ProbeTimeout)
+	defer cancel()
+	issued, err := d.program.Cluster.Await(wait, approved, func(cluster.Sighting) {})
+	switch {
+	case errors.Is(err, outcome.ErrTimedOut):
+		d.notSigning(ctx, fmt.Sprintf("a probe was approved and not signed within %s", d.in.ProbeTimeout))
+	case errors.Is(err, outcome.ErrRejected):
+		d.add(name, Fail, "see what the signer says of it", "a probe was not signed: %v", err)
+	case err != nil:
+		d.unknown(name, err, "what became of the probe is not known")
+	default:
+		d.issued = append(d.issued, request.ReviewOf(issued))
+		d.add(name, Pass, "", "a probe was signed within %s", d.program.Now().Sub(begin).Round(time.Millisecond))
+	}
+}
+
+// notSigning says that requests are not signed, and why, as far as that can be seen.
+func (d *doctor) notSigning(ctx context.Context, what string) {
+	const name = "signer"
+	seen, err := d.program.Cluster.ControllerManagerSeen(ctx)
+	own, errOwn := d.program.Cluster.HasCertificateController(ctx)
+	flags, errFlags := d.program.Cluster.ControllerManagerFlags(ctx)
+	switch {
+	case err != nil:
+		d.add(name, Fail, "see whether a controller manager runs: kubectl get lease kube-controller-manager -n kube-system", "%s; why can't be seen from here: %v", what, err)
+	case d.program.Now().Sub(seen) > leaseGood:
+		d.add(name, Fail, "start the kube-controller-manager, or ask whoever runs the control plane", "%s: no controller manager is running, as its lease says", what)
+	case errOwn == nil && !own:
+		d.add(name, Fail, "run the kube-controller-manager with --use-service-account-credentials=true", "%s: the controller manager runs without --use-service-account-credentials, so that its signer has not the rights it needs", what)
+	case errFlags == nil && flags != nil && hasFlag(flags, "--cluster-signing-cert-file") && hasFlag(flags, "--cluster-signing-key-file"):
+		d.add(name, Fail, "look at the kube-controller-manager's log", "%s: the controller manager runs and was given an authority", what)
+	default:
+		d.add(name, Fail, "give the kube-controller-manager --cluster-signing-cert-file and --cluster-signing-key-file", "%s: the controller manager runs, so it has no authority's key that it could sign with", what)
+	}
+}
+
+func hasFlag(flags []string, name string) bool {
+	for _, flag := range flags {
+		if value, found := strings.CutPrefix(flag, name+"="); found && value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkClientAuthority looks whether the API server takes what is signed.
+func (d *doctor) checkClientAuthority(ctx context.Context) {
+	const name = "client-authority"
+	last := d.lastIssued()
+	if last == nil {
+		d.add(name, Unknown, "find out with one throw-away request: kubectl csr-onboard doctor --probe", "no certificate is there that could be compared with the API server's client authority")
+		return
+	}
+	authorities, err := d.program.Cluster.ClientAuthorities(ctx)
+	if err != nil {
+		d.unknown(name, err, "whose client certificates the API server takes is not known")
+		return
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authorities) {
+		d.add(name, Fail, "start the API server with --client-ca-file", "the API server takes no client certificates")
+		return
+	}
+	leaf := last.Certificate.Leaf
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: leaf.NotBefore.Add(time.Second), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		d.add(name, Fail, "let the API server's --client-ca-file hold the authority of the controller manager's --cluster-signing-cert-file",
+			"the API server does not take what the signer signs: %v", err)
+		return
+	}
+	d.add(name, Pass, "", "the API server takes what the signer signs")
+}
+
+// checkLifetimes says how long certificates were good for.
+func (d *doctor) checkLifetimes(ctx context.Context) {
+	const name = "lifetimes"
+	if len(d.issued) == 0 {
+		d.add(name, Unknown, "", "no certificate is there whose lifetime could be told")
+		return
+	}
+	var shortest, longest time.Duration
+	shortened := false
+	for i, review := range d.issued {
+		leaf := review.Certificate.Leaf
+		given := leaf.NotAfter.Sub(leaf.NotBefore)
+		if i == 0 || given < shortest {
+			shortest = given
+		}
+		longest = max(longest, given)
+		shortened = shortened || review.Lifetime-given > time.Hour
+	}
+	told := fmt.Sprintf("the certificates on the cluster are good for %s to %s", duration.HumanDuration(shortest), duration.HumanDuration(longest))
+	if flags, err := d.program.Cluster.ControllerManagerFlags(ctx); err == nil {
+		for _, flag := range flags {
+			if most, found := strings.CutPrefix(flag, "--cluster-signing-duration="); found {
+				told += ", and the signer gives " + identity.Printable(most) + " at most"
+			}
+		}
+	}
+	if shortened {
+		d.add(name, Warn, "ask for less: --expiration", "%s; some asked for more than they got", told)
+		return
+	}
+	d.add(name, Pass, "", "%s", told)
+}
