@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -127,8 +128,13 @@ func (p *Program) checkSignedPlace(user identity.User, in SignInput, authority *
 		endpoint, handoff := in.handoffOf(authority)
 		return p.checkHandoff(user, endpoint, handoff)
 	}
-	if in.Path != "-" && store.Exists(in.Path) {
+	switch {
+	case in.Path == "-":
+		return nil
+	case store.Exists(in.Path):
 		return alreadyThere(in.Path)
+	case !store.IsFolder(filepath.Dir(in.Path)):
+		return outcome.WithHint(fmt.Errorf("there is no folder %q to write the certificate to", filepath.Dir(in.Path)), "make it, or name another place: --out FILE")
 	}
 	return nil
 }

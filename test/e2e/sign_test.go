@@ -149,6 +149,7 @@ func TestWhatACAServerDoesNotSign(t *testing.T) {
 		{"no authority's certificate", []string{"sign", "silke.csr", "--yes", "--ca-cert", "silke.csr", "--ca-key", "ca.key"}, expect{2, []string{"the authority's certificate can't be used: there is a PEM block"}}},
 		{"no authority's key", []string{"sign", "silke.csr", "--yes", "--ca-cert", "ca.crt", "--ca-key", "ca.crt"}, expect{2, []string{"the authority's private key can't be used"}}},
 		{"a log that can't be written", sign("silke.csr", "--yes", "--log", "missing/log"), expect{1, []string{"so none was issued"}}},
+		{"a folder that is not there", sign("silke.csr", "--yes", "--out", "missing/silke.crt"), expect{1, []string{`there is no folder "missing" to write the certificate to`}}},
 		{"no file", sign("missing.csr", "--yes"), expect{1, []string{`"missing.csr": no such file or directory`}}},
 		{"no request", sign("ca.crt", "--yes"), expect{1, []string{`there is no certificate signing request in "ca.crt"`}}},
 		{"flags for a kubeconfig that is not written", sign("silke.csr", "--yes", "--cluster-name", "x"), expect{2, []string{"do nothing without --server"}}},
