@@ -30,11 +30,8 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
 	}
 	var (
-		unknownAuthority x509.UnknownAuthorityError
-		hostname         x509.HostnameError
-		invalid          x509.CertificateInvalidError
-		dial             *net.OpError
-		request          *url.Error
+		dial    *net.OpError
+		request *url.Error
 	)
 	server := c.endpoint.Server
 	switch {
@@ -50,14 +47,13 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 		return outcome.WithHint(
 			fmt.Errorf("you may not %s: %w", doing, err),
 			"ask an administrator for that verb on certificatesigningrequests, a resource without a namespace")
-	case strings.Contains(err.Error(), "getting credentials: "):
-		// client-go's exec plugins (plugin/pkg/client/auth/exec) have no error
-		// type; behind the first line there is advice for developers.
+	case isOfLoginPlugin(err):
+		// Behind the first line there is advice for developers.
 		reason, _, _ := strings.Cut(bare(err).Error(), "\n")
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: %s", doing, reason),
 			"install or mend the login plugin that the kubeconfig names under users: exec: command")
-	case errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &invalid):
+	case isOfServersCertificate(err):
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: the certificate of %s is not trusted: %w", doing, server, bare(err)),
 			"check the cluster's entry in the kubeconfig: certificate-authority-data, or --certificate-authority FILE")
@@ -73,6 +69,20 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 	}
 	return fmt.Errorf("could not %s: %w", doing, err)
 }
+
+// isOfServersCertificate says whether the server's certificate is not trusted.
+func isOfServersCertificate(err error) bool {
+	var (
+		unknownAuthority x509.UnknownAuthorityError
+		hostname         x509.HostnameError
+		invalid          x509.CertificateInvalidError
+	)
+	return errors.As(err, &unknownAuthority) || errors.As(err, &hostname) || errors.As(err, &invalid)
+}
+
+// isOfLoginPlugin says whether a login plugin gave no credentials. client-go's exec
+// plugins (plugin/pkg/client/auth/exec) have no error type.
+func isOfLoginPlugin(err error) bool { return strings.Contains(err.Error(), "getting credentials: ") }
 
 // bare strips the method and the URL that net/http puts before an error.
 func bare(err error) error {
@@ -103,11 +113,12 @@ func isAnswer(err error) bool {
 
 // isTransient says whether an error may go away by itself: the server could not
 // be reached, is starting, is overloaded, or failed within. What it answered
-// about the question itself is final.
+// about the question itself is final, and so are a certificate of its that is not
+// trusted and a login plugin that does not work.
 func isTransient(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return true
+		return !isOfServersCertificate(err) && !isOfLoginPlugin(err)
 	}
 	switch code := status.Status().Code; {
 	case code == 429, code >= 500:
