@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
@@ -188,5 +189,48 @@ func TestWhomNotToBlock(t *testing.T) {
 	list, err := s.client().CoreV1().ConfigMaps("kube-system").Get(t.Context(), "csr-onboard-blocked", metav1.GetOptions{})
 	if err != nil || len(list.Data) != 1 {
 		t.Errorf("the list is %v, %v", list.Data, err)
+	}
+}
+
+func TestABindingThatWasChangedMeanwhileIsLeftAlone(t *testing.T) {
+	s := newSession(t, shared)
+	bindings := s.client().RbacV1().ClusterRoleBindings()
+	made, err := bindings.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "moving"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+		Subjects:   []rbacv1.Subject{user("mira"), user("bob")},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.must("grant", "mira", "--clusterrole", "view")
+	client := connect(t, s)
+	held, err := client.HeldBy(t.Context(), "mira")
+	if err != nil || len(held) != 2 {
+		t.Fatalf("she is named in %v, %v", held, err)
+	}
+	made.Subjects = append(made.Subjects, user("eve"))
+	if _, err := bindings.Update(t.Context(), made, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range held {
+		if one.IsOwn("mira") {
+			if _, err := bindings.Patch(t.Context(), one.Meta.Name, types.MergePatchType, []byte(`{"metadata":{"labels":{"seen":"yes"}}}`), metav1.PatchOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := client.TakeAway(t.Context(), one, "mira", false); cmd.ExitCode(err) != 5 {
+			t.Errorf("%s: %v", one, err)
+		}
+		if _, err := bindings.Get(t.Context(), one.Meta.Name, metav1.GetOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if now, err := bindings.Get(t.Context(), "moving", metav1.GetOptions{}); err != nil || len(now.Subjects) != 3 {
+		t.Errorf("the binding is %v, %v", now.Subjects, err)
+	}
+	s.must("offboard", "mira", "--yes")
+	if now, err := bindings.Get(t.Context(), "moving", metav1.GetOptions{}); err != nil || len(now.Subjects) != 2 || now.Subjects[1] != user("eve") {
+		t.Errorf("the binding is %v, %v", now.Subjects, err)
 	}
 }
