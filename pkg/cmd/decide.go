@@ -356,7 +356,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		Unasked:   o.Yes || o.dryRun != onboard.DryRunNone,
 		Confirm:   confirmation{o.person, o.Yes, o.Decision.Verb, o.Decision.Done}.ask,
 	}
-	handoff := o.handoff.input()
+	handoff := o.handoff.input(o.environment)
 	if o.approves() {
 		in.Grants = o.grants.input()
 		in.Check = func(review *request.Review) error { return program.CheckHandoff(review.User, handoff) }

@@ -150,7 +150,7 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 			Namespace:      f.DefaultNamespace,
 		},
 		VerifyLogin: f.VerifyLogin,
-		Resume:      fetchCommand(name, directory),
+		Resume:      fetchCommand(name, directory) + env.sameCluster(),
 	}
 	if f.Merge {
 		loader := env.flags.ToRawKubeConfigLoader()
@@ -354,6 +354,24 @@ func fetchCommand(name, directory string) string {
 		command += " --dir " + shellQuote(directory)
 	}
 	return command
+}
+
+// sameCluster is what a command has to be given to ask the same cluster as the same
+// person as this one: the flags that choose among kubeconfigs, and no credentials.
+func (e *environment) sameCluster() string {
+	var b strings.Builder
+	for _, flag := range []struct {
+		name  string
+		value *string
+	}{
+		{"kubeconfig", e.flags.KubeConfig}, {"context", e.flags.Context}, {"cluster", e.flags.ClusterName},
+		{"user", e.flags.AuthInfoName}, {"as", e.flags.Impersonate},
+	} {
+		if flag.value != nil && *flag.value != "" {
+			b.WriteString(" --" + flag.name + " " + shellQuote(*flag.value))
+		}
+	}
+	return b.String()
 }
 
 // shellQuote writes a word so that a POSIX shell reads it as one.

@@ -79,7 +79,7 @@ func (f *handoffFlags) validate(files, several bool) error {
 	return validateName(f.set, "cluster-name", f.ClusterName)
 }
 
-func (f *handoffFlags) input() onboard.HandoffInput {
+func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 	return onboard.HandoffInput{
 		Timeout:        f.Timeout,
 		Path:           f.Out,
@@ -90,7 +90,7 @@ func (f *handoffFlags) input() onboard.HandoffInput {
 			if f.Out != "" {
 				command += " --out " + shellQuote(f.Out)
 			}
-			return command
+			return command + env.sameCluster()
 		},
 		Fetch: handoffCommand,
 	}

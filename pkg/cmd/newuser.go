@@ -203,7 +203,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		done = "unchanged"
 	}
 	if o.input.DryRun == onboard.DryRunNone {
-		o.narrator.NextSteps(object, fetchCommand(o.input.User.Name, o.Directory))
+		o.narrator.NextSteps(object, fetchCommand(o.input.User.Name, o.Directory)+o.sameCluster())
 	} else {
 		done += " (" + string(o.input.DryRun) + " dry run)"
 	}

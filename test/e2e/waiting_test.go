@@ -12,6 +12,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
@@ -259,4 +260,22 @@ func TestConnectionsThatKeepBreakingAreSurvived(t *testing.T) {
 	if result := fetch.end(); result.Code != 0 {
 		t.Errorf("exit code %d\n%s", result.Code, result.Stderr)
 	}
+}
+
+func TestTheNextCommandAsksTheSameCluster(t *testing.T) {
+	s := newSession(t, shared)
+	config, err := clientcmd.LoadFromFile(shared.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := s.path("its own")
+	if err := clientcmd.WriteToFile(*config, kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	chosen := []string{"--kubeconfig", kubeconfig, "--context", config.CurrentContext, "--dir", "D"}
+	want := "kubectl csr-onboard fetch yvo --dir D --kubeconfig '" + kubeconfig + "' --context " + config.CurrentContext + "\n"
+	if said := s.must(append([]string{"new-user", "yvo"}, chosen...)...); !strings.Contains(said.Stderr, want) {
+		t.Errorf("the next command is not %q:\n%s", want, said.Stderr)
+	}
+	s.check(s.run(append([]string{"fetch", "yvo", "--timeout", "100ms"}, chosen...)...), expect{124, []string{"go on waiting with: " + want}})
 }
