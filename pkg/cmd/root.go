@@ -74,6 +74,11 @@ new-user makes a private key and a certificate signing request and submits it,
 approve shows an administrator what is in the request before she approves it,
 and fetch waits for the certificate, checks it, and writes the kubeconfig.
 
+list and deny are approve's companions. grant gives a user a role, and offboard takes
+her access away again. A user without access sends her request as a file (new-user
+--offline, approve --filename, fetch --from), and sign signs it where no cluster is.
+doctor finds out why a cluster does not sign.
+
 ` + exitCodes,
 		Example: `  # A user, or somebody for her, asks for access
   kubectl csr-onboard new-user jane --group dev
