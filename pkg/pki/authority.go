@@ -29,7 +29,8 @@ const (
 	backdate = 5 * time.Minute
 	// shortLifetime is up to where the end is not moved by the backdating.
 	shortLifetime = 8 * time.Hour
-	// leastLifetime is what has to be left until the authority's own end.
+	// leastLifetime is the least to ask for, and what has to be left until the
+	// authority's own end.
 	leastLifetime = 10 * time.Minute
 )
 
@@ -125,6 +126,9 @@ func (a *Authority) Sign(request *Request, lifetime time.Duration, now time.Time
 }
 
 func (a *Authority) template(user identity.User, lifetime time.Duration, now time.Time) (*x509.Certificate, error) {
+	if lifetime < leastLifetime {
+		return nil, outcome.Errorf(outcome.ErrUsage, "the lifetime %s is shorter than ten minutes", lifetime)
+	}
 	subject, err := encodeSubject(user)
 	if err != nil {
 		return nil, fmt.Errorf("user %q: %w", user.Name, err)

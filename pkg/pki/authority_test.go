@@ -5,11 +5,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,12 +137,16 @@ func TestNothingButNameGroupsAndKeyIsSigned(t *testing.T) {
 		t.Errorf("it is good for more than a client: %+v", leaf)
 	}
 	again, err := authority.Sign(request, 24*time.Hour, signingTime)
-	if err != nil || again.Leaf.SerialNumber.Cmp(leaf.SerialNumber) == 0 || leaf.SerialNumber.Sign() <= 0 || leaf.SerialNumber.BitLen() > 128 {
+	if err != nil || again.Leaf.SerialNumber.Cmp(leaf.SerialNumber) == 0 || leaf.SerialNumber.Sign() <= 0 || leaf.SerialNumber.BitLen() > 128 || leaf.SerialNumber.BitLen() <= 64 {
 		t.Errorf("the serial numbers are %x and %x, %v", leaf.SerialNumber, again.Leaf.SerialNumber, err)
 	}
-	record := IssuanceOf(certificate, signingTime)
-	if record.User != "jane" || record.SHA256 == "" || record.Fingerprint != request.Fingerprint() || record.Time != "2026-11-01T12:00:00Z" {
-		t.Errorf("the log would say %+v", record)
+	want := Issuance{
+		Time: "2026-11-01T12:00:00Z", Serial: fmt.Sprintf("%x", leaf.SerialNumber), SHA256: fmt.Sprintf("%x", sha256.Sum256(leaf.Raw)),
+		User: "jane", Groups: []string{"dev"}, Fingerprint: request.Fingerprint(),
+		NotBefore: "2026-11-01T11:55:00Z", NotAfter: "2026-11-02T11:55:00Z",
+	}
+	if diff := cmp.Diff(want, IssuanceOf(certificate, signingTime)); diff != "" {
+		t.Errorf("the log would say (-want +got):\n%s", diff)
 	}
 }
 
@@ -152,6 +159,7 @@ func TestLifetimesAreCountedAsKubernetesDoes(t *testing.T) {
 		begin, got time.Duration
 		fails      bool
 	}{
+		{about: "the least", lifetime: 10 * time.Minute, end: 100 * time.Hour, begin: -backdated, got: 10 * time.Minute},
 		{about: "short", lifetime: time.Hour, end: 100 * time.Hour, begin: -backdated, got: time.Hour},
 		{about: "just short", lifetime: 8*time.Hour - time.Second, end: 100 * time.Hour, begin: -backdated, got: 8*time.Hour - time.Second},
 		{about: "long", lifetime: 8 * time.Hour, end: 100 * time.Hour, begin: -backdated, got: 8*time.Hour - backdated},
@@ -222,6 +230,50 @@ func TestWhatIsNoAuthority(t *testing.T) {
 		if _, err := NewAuthority(files[0], files[1], signingTime); !errors.Is(err, outcome.ErrUsage) {
 			t.Errorf("%s: %v", about, err)
 		}
+	}
+}
+
+func TestWhatIsNoAuthoritysKeyIsSaidByKind(t *testing.T) {
+	certificatePEM, _ := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
+	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // To be refused.
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		about string
+		block pem.Block
+		want  string
+	}{
+		{"encrypted", pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}, "encrypted"},
+		{"malformed", pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}}, "damaged"},
+		{"weak", pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(weak)}, "RSA with 1024 bits"},
+	} {
+		_, err := NewAuthority(certificatePEM, pem.EncodeToMemory(&test.block), signingTime)
+		if !errors.Is(err, outcome.ErrUsage) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q in it", test.about, err, test.want)
+		}
+	}
+}
+
+func TestWhatIsNotSigned(t *testing.T) {
+	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
+	authority, err := NewAuthority(certificatePEM, keyPEM, signingTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := requestOf(t, janeInDev)
+	// The authority is good for years: the lifetime is at fault.
+	if _, err := authority.Sign(request, 10*time.Minute-time.Second, signingTime); !errors.Is(err, outcome.ErrUsage) || strings.Contains(err.Error(), "authority") {
+		t.Errorf("less than ten minutes: %v", err)
+	}
+	forged := append([]byte{}, request.DER...)
+	forged[len(forged)-1] ^= 1
+	unproven, err := DecodeRequest(pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: forged}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authority.Sign(unproven, time.Hour, signingTime); err == nil {
+		t.Error("a request was signed whose signature does not verify")
 	}
 }
 

@@ -12,8 +12,10 @@ import (
 
 // AppendLine adds a line to a log that must not lose any: under a lock of its
 // own, in one write, and on the disk before it returns. A log that is not there
-// is made with mode 0600. A line that an earlier run was killed over stays as it
-// is, on a line of its own; one that can't be written whole is taken back.
+// is made with mode 0600; one that is no regular file is refused, a symbolic link
+// too, whose lock would be another than that of the file it leads to. A line that
+// an earlier run was killed over stays as it is, on a line of its own; one that
+// can't be written whole is taken back.
 func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 	if bytes.ContainsRune(line, '\n') {
 		return errors.New("a line of a log can't hold a line feed")
@@ -23,14 +25,9 @@ func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%q is no regular file", path)
-	}
-	isNew := errors.Is(err, fs.ErrNotExist)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
+	file, isNew, err := openLog(path)
 	if err != nil {
-		return about(path, err)
+		return err
 	}
 	err = appendLine(file, line)
 	if err = errors.Join(err, file.Close()); err != nil {
@@ -40,6 +37,31 @@ func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 		return syncDirectory(path)
 	}
 	return nil
+}
+
+// openLog opens a log or makes it. It never follows a symlink, not even one that
+// is put there between the look and the opening.
+func openLog(path string) (file *os.File, isNew bool, _ error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if file, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			return nil, false, about(path, err)
+		}
+		return file, true, nil
+	}
+	if err != nil {
+		return nil, false, about(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, false, fmt.Errorf("%q is no regular file", path)
+	}
+	if file, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0); err != nil {
+		return nil, false, about(path, err)
+	}
+	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) {
+		return nil, false, errors.Join(fmt.Errorf("%q was replaced while it was opened", path), err, file.Close())
+	}
+	return file, false, nil
 }
 
 func appendLine(file *os.File, line []byte) error {

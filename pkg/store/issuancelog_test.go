@@ -59,3 +59,26 @@ func TestATornLineStaysAlone(t *testing.T) {
 		t.Error("a folder was taken for a log")
 	}
 }
+
+func TestALogIsNoSymlink(t *testing.T) {
+	directory := t.TempDir()
+	existing, missing := filepath.Join(directory, "existing"), filepath.Join(directory, "missing")
+	if err := os.WriteFile(existing, []byte("other\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for about, target := range map[string]string{"to a file": existing, "to nothing": missing} {
+		link := filepath.Join(directory, about)
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := AppendLine(context.Background(), link, []byte("a")); err == nil || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("a symlink %s: %v", about, err)
+		}
+	}
+	if written, err := os.ReadFile(existing); err != nil || string(written) != "other\n" {
+		t.Errorf("the file behind the symlink is %q, %v", written, err)
+	}
+	if Exists(missing) {
+		t.Error("the file that the symlink points to was made")
+	}
+}
