@@ -11,6 +11,8 @@ import (
 	// So that administrators log in to every cloud's clusters.
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 
+	// Answers kubectl from the credential cache before all of this is set up.
+	_ "github.com/csr-onboard/kubectl-csr-onboard/cmd/kubectl-csr_onboard/early"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
 )
 

@@ -41,25 +41,46 @@ func (c *Client) Self(ctx context.Context) (user identity.User, credentials []st
 
 // LogIn connects with a user's new credentials and asks the server who she is.
 func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error) {
-	return logIn(ctx, c.endpoint, c.proxy, credentials, userAgent, c.answerTimeout)
+	client, err := c.As(credentials, userAgent)
+	if err != nil {
+		return identity.User{}, err
+	}
+	return client.WhoAmI(ctx)
+}
+
+// As is a client to the same server that logs in with other credentials and with
+// nothing else.
+func (c *Client) As(credentials kubeconfig.Credentials, userAgent string) (*Client, error) {
+	return connectAs(c.endpoint, c.proxy, credentials, userAgent, c.answerTimeout)
 }
 
 // LogIn connects to an endpoint with a user's new credentials and asks the server
 // who she is, for as long as timeout. Where there is no way to the server, the error
 // is ErrUnreachable.
 func LogIn(ctx context.Context, endpoint kubeconfig.Endpoint, credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (identity.User, error) {
+	client, err := ConnectAs(endpoint, credentials, userAgent, timeout)
+	if err != nil {
+		return identity.User{}, err
+	}
+	return client.WhoAmI(ctx)
+}
+
+// ConnectAs makes a client to an endpoint that logs in with a user's credentials. It
+// opens no connection. timeout bounds every call but a watch; 0 is this package's
+// own.
+func ConnectAs(endpoint kubeconfig.Endpoint, credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (*Client, error) {
 	proxy := http.ProxyFromEnvironment
 	if endpoint.ProxyURL != "" {
 		address, err := url.Parse(endpoint.ProxyURL)
 		if err != nil {
-			return identity.User{}, fmt.Errorf("the proxy %q is no URL: %w", endpoint.ProxyURL, err)
+			return nil, fmt.Errorf("the proxy %q is no URL: %w", endpoint.ProxyURL, err)
 		}
 		proxy = http.ProxyURL(address)
 	}
-	return logIn(ctx, endpoint, proxy, credentials, userAgent, timeout)
+	return connectAs(endpoint, proxy, credentials, userAgent, timeout)
 }
 
-func logIn(ctx context.Context, endpoint kubeconfig.Endpoint, proxy func(*http.Request) (*url.URL, error), credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (identity.User, error) {
+func connectAs(endpoint kubeconfig.Endpoint, proxy func(*http.Request) (*url.URL, error), credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (*Client, error) {
 	config := &rest.Config{
 		Host: endpoint.Server,
 		TLSClientConfig: rest.TLSClientConfig{
@@ -73,11 +94,7 @@ func logIn(ctx context.Context, endpoint kubeconfig.Endpoint, proxy func(*http.R
 		Proxy:              proxy,
 		Timeout:            timeout,
 	}
-	client, err := connect(config, endpoint, userAgent, nil)
-	if err != nil {
-		return identity.User{}, err
-	}
-	return client.WhoAmI(ctx)
+	return connect(config, endpoint, userAgent, nil)
 }
 
 // needToDecide names the two rights that an approval and a denial take (Kubernetes

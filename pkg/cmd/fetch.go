@@ -15,6 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -38,6 +39,9 @@ type fetchFlags struct {
 	ClusterName, ContextName string
 	// DefaultNamespace is the context's. Optional.
 	DefaultNamespace string
+	// Exec has the kubeconfig log in by this program, which renews the certificate.
+	// Optional.
+	Exec bool
 
 	set   *pflag.FlagSet
 	names []string
@@ -54,6 +58,7 @@ func (f *fetchFlags) add(flags *pflag.FlagSet) {
 	addClusterNameFlag(f.set, &f.ClusterName)
 	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
 	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
+	f.set.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: it has kubectl run this program, which renews them before they end")
 	f.set.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
 	flags.AddFlagSet(f.set)
 	f.set = flags
@@ -152,6 +157,13 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 		VerifyLogin: f.VerifyLogin,
 		Resume:      fetchCommand(name, directory) + env.sameCluster(),
 	}
+	if f.Exec {
+		command, err := process.Command(kubeconfig.Plugin)
+		if err != nil {
+			return in, err
+		}
+		in.Kubeconfig.Exec, in.Kubeconfig.ExecCommand = true, command
+	}
 	if f.Merge {
 		loader := env.flags.ToRawKubeConfigLoader()
 		visible, err := loader.RawConfig()
@@ -199,6 +211,10 @@ sent back (see approve --out), and no cluster is needed: server and authority ar
 in the file. It is checked in the same way, and logged in with if the cluster can
 be reached. A bare certificate in PEM needs --server and --certificate-authority.
 
+With --exec, certificate and key go into a folder of their own beside the user's key,
+and the kubeconfig has kubectl run this program, which hands them out and renews them
+before they end (see credential). Such a kubeconfig works on this machine only.
+
 ` + exitCodes,
 		Example: `  # Wait for jane's certificate and write her kubeconfig
   kubectl csr-onboard fetch jane
@@ -208,6 +224,9 @@ be reached. A bare certificate in PEM needs --server and --certificate-authority
 
   # From the file that an administrator sent back
   kubectl csr-onboard fetch jane --from jane.handoff.yaml
+
+  # With a certificate that renews itself
+  kubectl csr-onboard fetch jane --exec
 
   # Her files are in a folder of their own
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,

@@ -74,6 +74,9 @@ new-user makes a private key and a certificate signing request and submits it,
 approve shows an administrator what is in the request before she approves it,
 and fetch waits for the certificate, checks it, and writes the kubeconfig.
 
+renew gives a certificate that is going to end a successor, and with fetch --exec that
+is nobody's work any more. status says how long each context of a kubeconfig is good.
+
 list and deny are approve's companions. grant gives a user a role, and offboard takes
 her access away again. A user without access sends her request as a file (new-user
 --offline, approve --filename, fetch --from), and sign signs it where no cluster is.
@@ -108,7 +111,7 @@ doctor finds out why a cluster does not sign.
 	// There is no discovery here, and so no cache of it.
 	env.flags.CacheDir = nil
 	env.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newList(env), newSign(env), newGrant(env), newOffboard(env), newDoctor(env), newVersion(env))
+	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newRenew(env), newCredential(env), newStatus(env), newList(env), newSign(env), newGrant(env), newOffboard(env), newDoctor(env), newVersion(env))
 	return root
 }
 

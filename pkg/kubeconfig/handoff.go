@@ -40,41 +40,76 @@ func EncodeHandoff(config *clientcmdapi.Config, comment ...string) ([]byte, erro
 // one context and one user with a certificate in it is refused, and so is
 // whatever would have kubectl run a program or read a file.
 func DecodeHandoff(data []byte) (*Handoff, error) {
+	only, err := decodeOnly(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHandoffUser(only.user); err != nil {
+		return nil, err
+	}
+	endpoint, err := only.endpoint()
+	if err != nil {
+		return nil, err
+	}
+	return &Handoff{Endpoint: endpoint, Certificate: only.user.ClientCertificateData, Namespace: only.context.Namespace}, nil
+}
+
+// DecodeOwn reads a kubeconfig that Assemble made: one cluster, one context, and one
+// user with a certificate and its key in it. entry is the user's name in it.
+// Anything else is refused, as in DecodeHandoff.
+func DecodeOwn(data []byte) (endpoint Endpoint, entry string, credentials Credentials, _ error) {
+	only, err := decodeOnly(data)
+	if err != nil {
+		return endpoint, "", credentials, err
+	}
+	if len(only.user.ClientCertificateData) == 0 || len(only.user.ClientKeyData) == 0 || !isCertificateOnly(only.user) {
+		return endpoint, "", credentials, errors.New("its user has not a certificate and its key and nothing else")
+	}
+	endpoint, err = only.endpoint()
+	credentials = Credentials{Certificate: only.user.ClientCertificateData, Key: only.user.ClientKeyData}
+	return endpoint, only.context.AuthInfo, credentials, err
+}
+
+// onlyEntries are the entries of a kubeconfig that has one of each.
+type onlyEntries struct {
+	context *clientcmdapi.Context
+	cluster *clientcmdapi.Cluster
+	user    *clientcmdapi.AuthInfo
+}
+
+func decodeOnly(data []byte) (only onlyEntries, _ error) {
 	config, err := Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("it is no kubeconfig: %w", err)
+		return only, fmt.Errorf("it is no kubeconfig: %w", err)
 	}
 	if len(config.Clusters) != 1 || len(config.AuthInfos) != 1 || len(config.Contexts) != 1 {
-		return nil, fmt.Errorf("it has %d clusters, %d users and %d contexts, and a handoff has one of each",
+		return only, fmt.Errorf("it has %d clusters, %d users and %d contexts, and not one of each",
 			len(config.Clusters), len(config.AuthInfos), len(config.Contexts))
 	}
 	context, exists := config.Contexts[config.CurrentContext]
 	if !exists {
-		return nil, errors.New("it has no current context")
+		return only, errors.New("it has no current context")
 	}
 	cluster, hasCluster := config.Clusters[context.Cluster]
 	user, hasUser := config.AuthInfos[context.AuthInfo]
 	if !hasCluster || !hasUser {
-		return nil, errors.New("its context names a cluster or a user that is not in it")
+		return only, errors.New("its context names a cluster or a user that is not in it")
 	}
-	if err := checkHandoffUser(user); err != nil {
-		return nil, err
+	return onlyEntries{context, cluster, user}, nil
+}
+
+func (o onlyEntries) endpoint() (Endpoint, error) {
+	if err := checkHandoffCluster(o.context.Cluster, o.cluster); err != nil {
+		return Endpoint{}, err
 	}
-	if err := checkHandoffCluster(context.Cluster, cluster); err != nil {
-		return nil, err
-	}
-	return &Handoff{
-		Endpoint: Endpoint{
-			Cluster:              context.Cluster,
-			Server:               cluster.Server,
-			CertificateAuthority: cluster.CertificateAuthorityData,
-			ServerName:           cluster.TLSServerName,
-			InsecureSkipVerify:   cluster.InsecureSkipTLSVerify,
-			ProxyURL:             cluster.ProxyURL,
-			DisableCompression:   cluster.DisableCompression,
-		},
-		Certificate: user.ClientCertificateData,
-		Namespace:   context.Namespace,
+	return Endpoint{
+		Cluster:              o.context.Cluster,
+		Server:               o.cluster.Server,
+		CertificateAuthority: o.cluster.CertificateAuthorityData,
+		ServerName:           o.cluster.TLSServerName,
+		InsecureSkipVerify:   o.cluster.InsecureSkipTLSVerify,
+		ProxyURL:             o.cluster.ProxyURL,
+		DisableCompression:   o.cluster.DisableCompression,
 	}, nil
 }
 

@@ -60,6 +60,27 @@ func Merge(existing, visible, addition *clientcmdapi.Config, setCurrent bool) (*
 	return merged, nil
 }
 
+// MergeExec is Merge for a user who is to log in from a credential cache, by the entry
+// user (see ExecUser): addition has the certificate that says who she is. An entry
+// that logs in from the same cache already is hers.
+func MergeExec(existing, visible, addition *clientcmdapi.Config, user *clientcmdapi.AuthInfo, setCurrent bool) (*clientcmdapi.Config, error) {
+	entry := addition.Contexts[addition.CurrentContext].AuthInfo
+	withCertificate := func(config *clientcmdapi.Config) *clientcmdapi.Config {
+		if old, exists := config.AuthInfos[entry]; !exists || CacheOf(old) != CacheOf(user) {
+			return config
+		}
+		config = config.DeepCopy()
+		config.AuthInfos[entry] = addition.AuthInfos[entry]
+		return config
+	}
+	merged, err := Merge(withCertificate(existing), withCertificate(visible), addition, setCurrent)
+	if err != nil {
+		return nil, err
+	}
+	merged.AuthInfos[entry] = user
+	return merged, nil
+}
+
 func conflict(flag, format string, arguments ...any) error {
 	return outcome.WithHint(
 		fmt.Errorf("the kubeconfig has "+format, arguments...),
@@ -122,7 +143,8 @@ func IsOnly(existing, addition *clientcmdapi.Config) (kind, name string, only bo
 		}
 	}
 	for user, old := range existing.AuthInfos {
-		if _, has := addition.AuthInfos[user]; !has || !isCertificateOnly(old) {
+		// A user of this program's cache has her credentials there.
+		if _, has := addition.AuthInfos[user]; !has || !isCertificateOnly(old) && CacheOf(old) == "" {
 			return "user", user, false
 		}
 	}

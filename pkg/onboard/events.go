@@ -160,6 +160,102 @@ type ServerIsLoopback struct{ Server string }
 // certificate, as the one that it was made from.
 type ServerNotVerified struct{ Server string }
 
+// NotDue says that a certificate is not to be renewed yet.
+type NotDue struct {
+	Context  string
+	NotAfter time.Time
+}
+
+// RenewalBusy says that another process works on the renewal of a certificate.
+type RenewalBusy struct{ Context string }
+
+// RenewedMeanwhile says that another process has renewed a certificate.
+type RenewedMeanwhile struct {
+	Context  string
+	NotAfter time.Time
+}
+
+// GroupsLost says which groups of a certificate the cluster does not know its holder
+// in, so that they are not asked for again.
+type GroupsLost struct {
+	User   string
+	Groups []string
+}
+
+// RenewalWaits says that a renewal waits for an administrator or the signer, and that
+// Resume goes on with it.
+type RenewalWaits struct {
+	Request  string
+	State    request.State
+	NotAfter time.Time
+	Resume   string
+}
+
+// Rotated says that a kubeconfig user logs in with a new certificate.
+type Rotated struct {
+	Context, Path string
+	NotAfter      time.Time
+}
+
+// PairLeft says which files of the certificate before still are there, and until
+// when it is good.
+type PairLeft struct {
+	Paths    []string
+	NotAfter time.Time
+}
+
+// NotRenewed says why one context among several was not renewed.
+type NotRenewed struct {
+	Context string
+	Reason  error
+}
+
+// RenewalNotStarted says why no renewal could be begun in the background.
+type RenewalNotStarted struct{ Reason error }
+
+// RenewalTrouble says what keeps a certificate from being renewed in the background,
+// and what to do about it.
+type RenewalTrouble struct {
+	User            string
+	NotAfter        time.Time
+	Trouble, Advice string
+}
+
+// RenewalAwaited says that a command waits because its certificate is of no use any
+// more.
+type RenewalAwaited struct {
+	User     string
+	NotAfter time.Time
+}
+
+// CacheFilled says that a credential cache has a pair now.
+type CacheFilled struct{ Directory string }
+
+// CacheKept says that a credential cache has a pair that is good for longer, which
+// stays.
+type CacheKept struct {
+	Directory string
+	NotAfter  time.Time
+}
+
+// CacheInUse says that a kubeconfig user logs in from the credential cache from now
+// on.
+type CacheInUse struct{ Context, Path string }
+
+func (NotDue) isEvent()                 {}
+func (RenewalBusy) isEvent()            {}
+func (RenewedMeanwhile) isEvent()       {}
+func (GroupsLost) isEvent()             {}
+func (RenewalWaits) isEvent()           {}
+func (Rotated) isEvent()                {}
+func (PairLeft) isEvent()               {}
+func (NotRenewed) isEvent()             {}
+func (RenewalNotStarted) isEvent()      {}
+func (RenewalTrouble) isEvent()         {}
+func (RenewalAwaited) isEvent()         {}
+func (CacheFilled) isEvent()            {}
+func (CacheKept) isEvent()              {}
+func (CacheInUse) isEvent()             {}
 func (NameWarned) isEvent()             {}
 func (FindingWarned) isEvent()          {}
 func (GrantsUnread) isEvent()           {}

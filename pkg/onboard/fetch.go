@@ -141,6 +141,11 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 // deliver writes the kubeconfig and tells what its user should know of it.
 func (p *Program) deliver(ctx context.Context, destination *destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
 	p.warnOf(destination.endpoint, forSomebodyElse)
+	if destination.Exec {
+		if err := p.keepInCache(ctx, destination, credentials, fetched.Certificate); err != nil {
+			return err
+		}
+	}
 	if err := destination.write(ctx, credentials, fetched); err != nil {
 		return err
 	}

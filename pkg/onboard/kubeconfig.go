@@ -39,6 +39,11 @@ type KubeconfigInput struct {
 	ClusterName, ContextName string
 	// Namespace is the context's default namespace. Optional.
 	Namespace string
+	// Exec keeps certificate and key in a credential cache, from which the
+	// kubeconfig has kubectl take them, and which renews them. ExecCommand is how
+	// the kubeconfig calls this program then.
+	Exec        bool
+	ExecCommand string
 }
 
 // Fetched is a user's certificate, and where her kubeconfig is.
@@ -65,6 +70,10 @@ type destination struct {
 	KubeconfigInput
 	endpoint kubeconfig.Endpoint
 	names    kubeconfig.Names
+	folder   store.Folder
+	user     identity.User
+	// cache is the credential cache with Exec, once it has the pair.
+	cache store.CredentialCache
 }
 
 func (p *Program) destination(in KubeconfigInput, folder store.Folder, user identity.User) *destination {
@@ -72,7 +81,7 @@ func (p *Program) destination(in KubeconfigInput, folder store.Folder, user iden
 }
 
 func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder store.Folder, user identity.User) *destination {
-	d := &destination{KubeconfigInput: in, endpoint: endpoint}
+	d := &destination{KubeconfigInput: in, endpoint: endpoint, folder: folder, user: user}
 	if d.Path == "" {
 		d.Path = folder.KubeconfigPath()
 	}
@@ -121,11 +130,26 @@ func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi
 	return kubeconfig.Assemble(d.endpoint, credentials, d.names, d.Namespace)
 }
 
+// login is the user entry that the kubeconfig gets: the pair itself, or the cache's.
+func (d *destination) login(config *clientcmdapi.Config) *clientcmdapi.AuthInfo {
+	if d.Exec {
+		return kubeconfig.ExecUser(d.ExecCommand, d.cache.Directory())
+	}
+	return config.AuthInfos[d.names.Context]
+}
+
+// alone is the kubeconfig with nothing else in it.
+func (d *destination) alone(config *clientcmdapi.Config) ([]byte, error) {
+	alone := config.DeepCopy()
+	alone.AuthInfos[d.names.Context] = d.login(config)
+	return kubeconfig.Encode(alone)
+}
+
 func (d *destination) write(ctx context.Context, credentials kubeconfig.Credentials, fetched *Fetched) (err error) {
 	config := d.assemble(credentials)
 	fetched.Context = config.CurrentContext
 	if d.Path == "-" {
-		fetched.Kubeconfig, err = kubeconfig.Encode(config)
+		fetched.Kubeconfig, err = d.alone(config)
 		return err
 	}
 	fetched.Path = d.Path
@@ -149,7 +173,7 @@ func (d *destination) replaced(existing []byte, config *clientcmdapi.Config) ([]
 	if err := checkReplaceable(d.Path, existing, config); err != nil {
 		return nil, outcome.ReplaceHint(err, "move it away, or name another place: --out FILE or --dir DIR, or add to it: --merge")
 	}
-	return kubeconfig.Encode(config)
+	return d.alone(config)
 }
 
 // merged adds the user's entries to a kubeconfig.
@@ -161,7 +185,13 @@ func (d *destination) merged(existing []byte, config *clientcmdapi.Config) ([]by
 			return nil, outcome.WithHint(fmt.Errorf("the file %q is no kubeconfig: %w", d.Path, err), "name another: --kubeconfig FILE")
 		}
 	}
-	merged, err := kubeconfig.Merge(old, d.Visible, config, d.SetCurrent)
+	merge := kubeconfig.Merge
+	if d.Exec {
+		merge = func(existing, visible, addition *clientcmdapi.Config, setCurrent bool) (*clientcmdapi.Config, error) {
+			return kubeconfig.MergeExec(existing, visible, addition, d.login(config), setCurrent)
+		}
+	}
+	merged, err := merge(old, d.Visible, config, d.SetCurrent)
 	if err != nil {
 		return nil, err
 	}

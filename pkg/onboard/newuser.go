@@ -50,6 +50,7 @@ type submission struct {
 // whether it was created now. In a client's dry run, it is the object that would
 // be sent, and Cluster is not used.
 func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
+	p.warnOfName(in.User)
 	submitted, err := p.submit(ctx, in)
 	if err != nil {
 		return nil, false, err
@@ -57,10 +58,13 @@ func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificates
 	return submitted.object, submitted.created, nil
 }
 
-func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
-	for _, problem := range identity.Examine(in.User) {
+func (p *Program) warnOfName(user identity.User) {
+	for _, problem := range identity.Examine(user) {
 		p.Tell(NameWarned{Problem: problem})
 	}
+}
+
+func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
 	given, err := givenKey(in)
 	if err != nil {
 		return nil, err

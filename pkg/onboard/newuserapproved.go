@@ -38,6 +38,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
 		return nil, err
 	}
+	p.warnOfName(in.User)
 	submitted, err := p.submit(ctx, in)
 	if err != nil {
 		return nil, err

@@ -76,6 +76,29 @@ func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
 	return KeyAlgorithm(name), nil
 }
 
+// AlgorithmOf is the algorithm that makes keys of a public key's kind and strength.
+// Where there is none, it is the default.
+func AlgorithmOf(public crypto.PublicKey) KeyAlgorithm {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		for _, bits := range []int{2048, 3072, 4096} {
+			if key.N.BitLen() == bits {
+				return KeyAlgorithm(fmt.Sprintf("rsa-%d", bits))
+			}
+		}
+	case *ecdsa.PublicKey:
+		switch key.Curve {
+		case elliptic.P384():
+			return "ecdsa-p384"
+		case elliptic.P521():
+			return "ecdsa-p521"
+		}
+	case ed25519.PublicKey:
+		return "ed25519"
+	}
+	return DefaultKeyAlgorithm
+}
+
 // NewKey makes a private key from the operating system's randomness.
 func NewKey(algorithm KeyAlgorithm) (crypto.Signer, error) {
 	for _, g := range generators {

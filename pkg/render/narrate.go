@@ -124,6 +124,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		if !e.LoginChecked {
 			n.say("warning: it has not been tried: kubectl --kubeconfig %s auth whoami", identity.PrintableSentence(e.Path))
 		}
+	default:
+		n.tellRenewal(event)
 	}
 }
 

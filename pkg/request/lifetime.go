@@ -23,29 +23,12 @@ const (
 // that order. The digits are bounded so that the sum can't overflow.
 var lifetimeForm = regexp.MustCompile(`^(?:(\d{1,6})d)?(?:(\d{1,7})h)?(?:(\d{1,9})m)?(?:(\d{1,10})s)?$`)
 
-// ParseLifetime reads how long a certificate should be good for: "90m", "8h",
-// "30d", or a sequence such as "1d12h". Less than the API's ten minutes, and
-// more than its field can hold, are wrong usage, as is any other form.
+// ParseLifetime reads how long a certificate should be good for, as ParseSpan does.
+// Less than the API's ten minutes, and more than its field can hold, are wrong usage.
 func ParseLifetime(text string) (time.Duration, error) {
-	fields := lifetimeForm.FindStringSubmatch(text)
-	if fields == nil || text == "" {
-		return 0, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%q is no lifetime", text),
-			"write days, hours or minutes, for example: 30d, 8h, 90m")
-	}
-	var lifetime time.Duration
-	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
-		if fields[i+1] == "" {
-			continue
-		}
-		number, err := strconv.ParseInt(fields[i+1], 10, 64)
-		if err != nil {
-			return 0, outcome.Errorf(outcome.ErrUsage, "%q is no lifetime: %w", text, err)
-		}
-		if number > int64(maximumLifetime/unit) {
-			return 0, tooLong(text)
-		}
-		lifetime += time.Duration(number) * unit
+	lifetime, err := ParseSpan(text)
+	if err != nil {
+		return 0, err
 	}
 	switch {
 	case lifetime < MinimumLifetime:
@@ -62,4 +45,30 @@ func tooLong(text string) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "the lifetime %s is longer than the API's 68 years", text),
 		"ask for 24855d or less; clusters give a year at most unless set up otherwise")
+}
+
+// ParseSpan reads a span of time: "90m", "8h", "30d", or a sequence such as "1d12h".
+// Any other form, and more than 68 years, is wrong usage.
+func ParseSpan(text string) (time.Duration, error) {
+	fields := lifetimeForm.FindStringSubmatch(text)
+	if fields == nil || text == "" {
+		return 0, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%q is no lifetime", text),
+			"write days, hours or minutes, for example: 30d, 8h, 90m")
+	}
+	var span time.Duration
+	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+		if fields[i+1] == "" {
+			continue
+		}
+		number, err := strconv.ParseInt(fields[i+1], 10, 64)
+		if err != nil {
+			return 0, outcome.Errorf(outcome.ErrUsage, "%q is no lifetime: %w", text, err)
+		}
+		if number > int64(maximumLifetime/unit) {
+			return 0, tooLong(text)
+		}
+		span += time.Duration(number) * unit
+	}
+	return span, nil
 }

@@ -31,10 +31,23 @@ type fileLock struct {
 
 // acquireLock waits for the lock on a file and takes it.
 func acquireLock(ctx context.Context, path string) (*fileLock, error) {
-	l := &fileLock{path: path + ".lock"}
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	limited, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	for {
+	lock, err := waitForLock(limited, path)
+	if errors.Is(err, outcome.ErrTimedOut) && ctx.Err() == nil {
+		name := path + ".lock"
+		return nil, outcome.WithHint(
+			fmt.Errorf("the file %q is locked by another program (%q has been there for %s)", path, name, lockPatience),
+			"if no kubectl is running that writes it, remove the lock: rm %s", identity.PrintableSentence(name))
+	}
+	return lock, err
+}
+
+// waitForLock waits for the lock on a file, as long as the context lasts, and takes
+// it.
+func waitForLock(ctx context.Context, path string) (*fileLock, error) {
+	l := &fileLock{path: path + ".lock"}
+	for pauses := 0; ; pauses++ {
 		held, err := l.try()
 		if err != nil {
 			return nil, about(path, err)
@@ -42,21 +55,59 @@ func acquireLock(ctx context.Context, path string) (*fileLock, error) {
 		if held {
 			return l, nil
 		}
-		// Several that wait for one lock should not all ask at the same moment.
-		pause := time.NewTimer(time.Duration(2+rand.IntN(8)) * time.Millisecond) //nolint:gosec // Nothing secret.
+		// Several that wait for one lock should not all ask at the same moment, and
+		// one that waits long not without end.
+		milliseconds := min(2+rand.IntN(8)+pauses/4, 250) //nolint:gosec // Nothing secret.
+		pause := time.NewTimer(time.Duration(milliseconds) * time.Millisecond)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, outcome.Errorf(outcome.ErrInterrupted, "interrupted while waiting for the lock %q", l.path)
 			}
-			return nil, outcome.WithHint(
-				fmt.Errorf("the file %q is locked by another program (%q has been there for %s)", path, l.path, lockPatience),
-				"if no kubectl is running that writes it, remove the lock: rm %s", identity.PrintableSentence(l.path))
+			return nil, outcome.Errorf(outcome.ErrTimedOut, "timed out while waiting for the lock %q", l.path)
 		case <-pause.C:
 		}
 	}
 }
+
+// Lock is held by one process at a time. It ends with the process, however that
+// ends.
+type Lock struct{ file *fileLock }
+
+// TryLock takes the lock that belongs to a path, or returns nil where another
+// process holds it. The path's folder is made where it does not exist.
+func TryLock(path string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, about(path, err)
+	}
+	l := &fileLock{path: path + ".lock"}
+	held, err := l.try()
+	if err != nil {
+		return nil, about(path, err)
+	}
+	if !held {
+		return nil, nil
+	}
+	return &Lock{l}, nil
+}
+
+// WaitForLock takes the lock that belongs to a path as soon as no other process
+// holds it. When the context ends before, the error is an outcome.ErrTimedOut or
+// outcome.ErrInterrupted.
+func WaitForLock(ctx context.Context, path string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, about(path, err)
+	}
+	l, err := waitForLock(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{l}, nil
+}
+
+// Release gives the lock up.
+func (l *Lock) Release() error { return l.file.release() }
 
 // try takes the lock if it is free or its holder has died.
 func (l *fileLock) try() (held bool, _ error) {

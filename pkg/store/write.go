@@ -39,6 +39,14 @@ func createInPlace(path string, data []byte) error {
 	return nil
 }
 
+// RemoveFile removes a file; one that is not there is removed already.
+func RemoveFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return about(path, err)
+	}
+	return nil
+}
+
 // replace puts new content in a file's place, whole or not at all: write
 // beside it, fsync, rename. A symbolic link stays and its target is replaced;
 // an existing file's mode and owner are kept, a new one's mode is 0600.

@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"errors"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// contexts are the contexts of the kubeconfig as kubectl sees it, of all its files
+// together.
+type contexts struct {
+	env *environment
+	raw clientcmdapi.Config
+	// timeout bounds each call to an API server; 0 is the program's own.
+	timeout time.Duration
+}
+
+// contexts reads the kubeconfig. otherwise is the time for each call where
+// --request-timeout says nothing.
+func (e *environment) contexts(otherwise time.Duration) (*contexts, error) {
+	timeout, err := e.requestTimeout(otherwise)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := e.flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
+			"check --kubeconfig and KUBECONFIG")
+	}
+	if len(raw.Contexts) == 0 {
+		return nil, outcome.WithHint(errors.New("there is no kubeconfig with a context in it"), "set KUBECONFIG, or use --kubeconfig FILE")
+	}
+	return &contexts{env: e, raw: raw, timeout: timeout}, nil
+}
+
+// named is the given name, or the current context's, if there is such a context.
+func (c *contexts) named(name string) (string, error) {
+	if name == "" {
+		name = c.raw.CurrentContext
+	}
+	const seeWhich = "see which there are: kubectl csr-onboard status"
+	if name == "" {
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig has no current context, and none is named"), seeWhich)
+	}
+	if _, exists := c.raw.Contexts[name]; !exists {
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "there is no context %q in the kubeconfig", name), seeWhich)
+	}
+	return name, nil
+}
+
+// user is the entry with the client certificate that a context logs in with.
+func (c *contexts) user(name string) (onboard.KubeconfigUser, error) {
+	context := c.raw.Contexts[name]
+	user, exists := c.raw.AuthInfos[context.AuthInfo]
+	if !exists {
+		return onboard.KubeconfigUser{}, outcome.WithHint(
+			outcome.Errorf(onboard.ErrNoCertificate, "the context %q is of the user %q, which the kubeconfig does not have", name, context.AuthInfo),
+			"see what there is: kubectl config view")
+	}
+	return onboard.UserOf(name, user.LocationOfOrigin, context.AuthInfo, user)
+}
+
+// configuration is how a context's API server is reached, and as whom.
+func (c *contexts) configuration(name string) (*rest.Config, error) {
+	overrides := &clientcmd.ConfigOverrides{}
+	if c.timeout > 0 {
+		overrides.Timeout = c.timeout.String()
+	}
+	config, err := clientcmd.NewNonInteractiveClientConfig(c.raw, name, overrides, nil).ClientConfig()
+	if err != nil {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "the context %q can't be used: %w", name, err),
+			"check it against: kubectl config view")
+	}
+	return config, checkServer(config.Host, c.raw, name)
+}
+
+// connect makes a client to a context's API server. Nothing is sent yet.
+func (c *contexts) connect(name string, warn func(string)) (*cluster.Client, error) {
+	config, err := c.configuration(name)
+	if err != nil {
+		return nil, err
+	}
+	clusterName := c.raw.Contexts[name].Cluster
+	if clusterName == "" {
+		clusterName = defaultClusterName
+	}
+	return cluster.Connect(config, clusterName, c.env.userAgent(), warn)
+}
+
+// login says what a context logs in with, for a person.
+func (c *contexts) login(name string) string {
+	user, exists := c.raw.AuthInfos[c.raw.Contexts[name].AuthInfo]
+	switch {
+	case !exists:
+		return "nothing"
+	case user.Exec != nil:
+		return "exec " + user.Exec.Command
+	case user.AuthProvider != nil:
+		return "auth provider " + user.AuthProvider.Name
+	case user.Token != "" || user.TokenFile != "":
+		return "token"
+	case user.Username != "":
+		return "password"
+	}
+	return "nothing"
+}
+
+// runsPrograms says whether logging in as the context would run another program.
+func (c *contexts) runsPrograms(name string) bool {
+	user, exists := c.raw.AuthInfos[c.raw.Contexts[name].AuthInfo]
+	return exists && (user.Exec != nil || user.AuthProvider != nil)
+}

@@ -1,0 +1,318 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// renewOptions is what renew takes.
+type renewOptions struct {
+	*environment
+
+	// Within renews only what ends within this time. Optional.
+	Within string
+	// Expiration is how long the new certificate should be good for. Optional: as
+	// long as the present one.
+	Expiration string
+	// All renews every context. Optional.
+	All bool
+	// Wait waits for the approval. Has a default.
+	Wait bool
+	// Timeout is how long to wait. Required; has a default.
+	Timeout time.Duration
+	// Approve approves the request as well. Optional.
+	Approve bool
+	// Allow names findings to accept then. Optional.
+	Allow []string
+	// Force begins anew. Optional.
+	Force bool
+	// Exec moves the pair into a credential cache. Optional.
+	Exec bool
+
+	set      *pflag.FlagSet
+	context  string
+	input    onboard.RenewInput
+	narrator *render.Narrator
+}
+
+func newRenew(env *environment) *cobra.Command {
+	o := &renewOptions{environment: env}
+	cmd := &cobra.Command{
+		Use:   "renew [CONTEXT]",
+		Short: "Give a kubeconfig user a new key and certificate before the present ones end",
+		Long: `Renew the client certificate that a context of the kubeconfig logs in with, whoever
+made it: the current context's if none is named. A new key is made, and a request for
+the same user and groups is submitted with the present certificate, waited for, checked
+and logged in with. Only then key and certificate are replaced in the kubeconfig.
+
+A renewal that waits for its approval takes nothing away: the present certificate stays
+in use, and the next run finds the request and goes on with it.
+
+A user may not ask for certificates unless an administrator lets her: grant --renewable.
+A certificate that has ended can't ask for another: see new-user --offline.
+
+` + exitCodes,
+		Example: `  # Renew what the current context logs in with
+  kubectl csr-onboard renew
+
+  # From cron: only in the last week, and without waiting for an administrator
+  kubectl csr-onboard renew --all --within 7d --wait=false
+
+  # In one run, for who may approve
+  kubectl csr-onboard renew --approve
+
+  # Have kubectl itself see to it from now on
+  kubectl csr-onboard renew --exec --within 7d`,
+		Args:              atMostOneContext,
+		RunE:              inSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	o.set = flags
+	flags.StringVar(&o.Within, "within", "", "renew only a certificate that ends within this time, such as 7d; exit 0 at once otherwise")
+	flags.StringVar(&o.Expiration, "expiration", "", "how long the new certificate should be good for, such as 30d; as long as the present one if not given")
+	flags.BoolVar(&o.All, "all", false, "renew what every context of the kubeconfig logs in with")
+	flags.BoolVar(&o.Wait, "wait", true, "wait for the request to be approved; otherwise the next run goes on with it")
+	flags.DurationVar(&o.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
+	flags.BoolVar(&o.Approve, "approve", false, "approve the request in the same run, if you may")
+	addAllowFlag(cmd, &o.Allow)
+	flags.BoolVar(&o.Force, "force", false, "give up a renewal that is pending or was denied, and ask with another key")
+	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: it has kubectl run this program, which renews them before they end")
+	return cmd
+}
+
+// atMostOneContext takes one CONTEXT or none.
+func atMostOneContext(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) > 1 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%s takes one CONTEXT, and there are %d: %q", cmd.Name(), len(arguments), arguments),
+			"for every context: --all")
+	}
+	return nil
+}
+
+// Complete reads what is to be renewed.
+func (o *renewOptions) Complete(arguments []string) error {
+	o.context = *o.flags.Context
+	if len(arguments) == 1 {
+		if arguments[0] == "" || o.context != "" && o.context != arguments[0] {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "the CONTEXT %q is empty or another than --context %q", arguments[0], o.context),
+				"name one context")
+		}
+		o.context = arguments[0]
+	}
+	o.input = onboard.RenewInput{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force}
+	if !o.Wait {
+		o.input.Timeout = 0
+	}
+	var err error
+	if o.set.Changed("within") {
+		if o.input.Within, err = parseSpan("within", o.Within); err != nil {
+			return err
+		}
+		if o.input.Within == 0 {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--within %q is no time at all", o.Within), "for example: --within 7d")
+		}
+	}
+	if o.set.Changed("expiration") {
+		if o.input.Lifetime, err = request.ParseLifetime(o.Expiration); err != nil {
+			return err
+		}
+	}
+	o.narrator = render.NewNarrator(o.streams.ErrOut)
+	return nil
+}
+
+// parseSpan reads a flag's span of time.
+func parseSpan(flag, text string) (time.Duration, error) {
+	span, err := request.ParseSpan(text)
+	if err != nil {
+		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s %q is no span of time", flag, text),
+			"write days, hours or minutes, for example: --%s 7d", flag)
+	}
+	return span, nil
+}
+
+// Validate refuses flags that contradict each other or do nothing.
+func (o *renewOptions) Validate() error {
+	for _, unused := range []struct {
+		flag  string
+		value *string
+	}{{"server", o.flags.APIServer}, {"user", o.flags.AuthInfoName}, {"cluster", o.flags.ClusterName}, {"as", o.flags.Impersonate}, {"token", o.flags.BearerToken}} {
+		if *unused.value != "" {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s is not for renew, which goes by what the kubeconfig says", unused.flag),
+				"name a context; to use another kubeconfig: --kubeconfig FILE")
+		}
+	}
+	switch {
+	case o.Timeout <= 0:
+		return noTimeToWait(o.Timeout)
+	case !o.Wait && o.set.Changed("timeout"):
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --wait=false"), "leave one of them out")
+	case o.All && o.context != "":
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "a CONTEXT and --all exclude each other"), "leave one of them out")
+	case len(o.Allow) > 0 && !o.Approve:
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--allow does nothing without --approve"), "give it to approve, or add --approve")
+	}
+	return request.CheckAllowable(o.Allow)
+}
+
+// Run renews.
+func (o *renewOptions) Run(ctx context.Context) error {
+	defer o.narrator.Close()
+	home := o.home()
+	if home == "" {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "there is no home directory for the key of a renewal to wait in"), "set HOME")
+	}
+	o.input.Renewals = store.UserRenewals(home)
+	all, err := o.contexts(0)
+	if err != nil {
+		return err
+	}
+	if o.All {
+		return o.renewAll(ctx, all)
+	}
+	name, err := all.named(o.context)
+	if err != nil {
+		return err
+	}
+	renewed, err := o.renew(ctx, all, name, o.input)
+	if err != nil {
+		return err
+	}
+	return o.print(renewed)
+}
+
+// renew renews what one context logs in with.
+func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in onboard.RenewInput) (*onboard.Renewed, error) {
+	var err error
+	if in.User, err = all.user(name); err != nil {
+		return nil, err
+	}
+	client, err := all.connect(name, o.narrator.Warn)
+	if err != nil {
+		return nil, err
+	}
+	work := o.offline(o.narrator)
+	work.Cluster = client
+	if o.Exec {
+		command, err := process.Command(kubeconfig.Plugin)
+		if err != nil {
+			return nil, err
+		}
+		folderOf := func(user string) (store.Folder, error) { return store.UserFolder("", o.home(), user) }
+		if in.User, err = work.UseCache(ctx, in.User, folderOf, command); err != nil {
+			return nil, err
+		}
+	}
+	if in.User.Cache != nil {
+		in.Renewals = in.User.Cache.Renewals()
+	}
+	in.Resume = renewCommand(o.environment, name)
+	in.Again = in.Resume + " --force"
+	return work.Renew(ctx, in)
+}
+
+// renewCommand is what to type to renew what a context logs in with.
+func renewCommand(env *environment, context string) string {
+	command := program + " renew " + shellQuote(context)
+	if file := *env.flags.KubeConfig; file != "" {
+		command += " --kubeconfig " + shellQuote(file)
+	}
+	return command
+}
+
+// renewAll renews what every context logs in with, each entry once. All requests are
+// submitted before any is waited for. What goes wrong with one is told, and the first
+// such error is the result's.
+func (o *renewOptions) renewAll(ctx context.Context, all *contexts) error {
+	names, failures := o.renewable(all)
+	if len(names) == 0 && len(failures) == 0 {
+		return outcome.WithHint(errors.New("no context of the kubeconfig logs in with a client certificate"), "see: kubectl csr-onboard status")
+	}
+	var waiting []string
+	submitting := o.input
+	if !o.Approve {
+		submitting.Timeout = 0
+	}
+	attempt := func(name string, in onboard.RenewInput) error {
+		renewed, err := o.renew(ctx, all, name, in)
+		switch {
+		case errors.Is(err, outcome.ErrInterrupted):
+			return err
+		case err != nil:
+			o.narrator.Tell(onboard.NotRenewed{Context: name, Reason: err})
+			failures = append(failures, err)
+			return nil
+		case renewed.State == onboard.RenewalPending && in.Timeout == 0 && o.Wait && !o.Approve:
+			waiting = append(waiting, name)
+			return nil
+		}
+		return o.print(renewed)
+	}
+	for _, name := range names {
+		if err := attempt(name, submitting); err != nil {
+			return err
+		}
+	}
+	// What was begun anew once is gone on with.
+	o.input.Force = false
+	for _, name := range waiting {
+		if err := attempt(name, o.input); err != nil {
+			return err
+		}
+	}
+	switch len(failures) {
+	case 0:
+		return nil
+	case 1:
+		return failures[0]
+	}
+	return fmt.Errorf("%d contexts were not renewed; the first: %w", len(failures), failures[0])
+}
+
+// renewable lists the contexts that log in with a client certificate, one for each
+// entry that has one.
+func (o *renewOptions) renewable(all *contexts) (names []string, failures []error) {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(all.raw.Contexts)) {
+		user, err := all.user(name)
+		if errors.Is(err, onboard.ErrNoCertificate) {
+			continue
+		}
+		if err != nil {
+			o.narrator.Tell(onboard.NotRenewed{Context: name, Reason: err})
+			failures = append(failures, err)
+			continue
+		}
+		id := strings.Join([]string{user.Path, user.Entry}, "\x00")
+		if !seen[id] {
+			seen[id] = true
+			names = append(names, name)
+		}
+	}
+	return names, failures
+}
+
+func (o *renewOptions) print(renewed *onboard.Renewed) error {
+	return o.printLine("%s %s", identity.Printable(renewed.Context), renewed.State)
+}

@@ -1,0 +1,157 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// statusOptions is what status takes.
+type statusOptions struct {
+	*environment
+
+	// FailWithin fails where a certificate ends within this time. Optional.
+	FailWithin string
+	// Output is the form of the list. Optional: a table.
+	Output string
+
+	set        *pflag.FlagSet
+	failWithin time.Duration
+}
+
+func newStatus(env *environment) *cobra.Command {
+	o := &statusOptions{environment: env}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say of every context of my kubeconfig who it is and until when",
+		Long: `List the contexts of the kubeconfig: who each one is, her groups, with which kind of key
+she logs in, until when, how long that is, whether a renewal is pending, and whether the
+API server takes her now. A certificate with less than a week left stands out in colour.
+
+Each context logs in once, at its own API server. A context that logs in by running
+another program is not tried. The forms of -o are of kind ContextStatusList.
+
+` + exitCodes,
+		Example: `  # How long is everything good?
+  kubectl csr-onboard status
+
+  # In a script: fail if something ends within a week
+  kubectl csr-onboard status --fail-within 7d
+
+  # What there is, as data
+  kubectl csr-onboard status -o json`,
+		Args:              noArguments,
+		RunE:              inSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	o.set = cmd.Flags()
+	o.set.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has ended or ends within this time, such as 7d")
+	o.set.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; a table if not given")
+	registerCompletion(cmd, "output", render.Formats())
+	return cmd
+}
+
+// Complete reads the limit.
+func (o *statusOptions) Complete([]string) (err error) {
+	if o.set.Changed("fail-within") {
+		o.failWithin, err = parseSpan("fail-within", o.FailWithin)
+	}
+	return err
+}
+
+// Validate refuses forms that there are not.
+func (o *statusOptions) Validate() error {
+	return validateFormat(o.Output, "a list of contexts", "a table")
+}
+
+// statusTimeout is how long each API server is waited for.
+const statusTimeout = 5 * time.Second
+
+// Run looks.
+func (o *statusOptions) Run(ctx context.Context) error {
+	narrator := render.NewNarrator(o.streams.ErrOut)
+	defer narrator.Close()
+	all, err := o.contexts(statusTimeout)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(all.raw.Contexts))
+	if only := *o.flags.Context; only != "" {
+		if _, err := all.named(only); err != nil {
+			return err
+		}
+		names = []string{only}
+	}
+	inputs := make([]onboard.ContextInput, len(names))
+	for i, name := range names {
+		inputs[i] = o.contextInput(all, name, narrator)
+	}
+	work := o.offline(narrator)
+	statuses := work.Status(ctx, inputs)
+	if ctx.Err() != nil {
+		return outcome.Errorf(outcome.ErrInterrupted, "interrupted")
+	}
+	if err := render.Statuses(o.streams.Out, o.Output, statuses, o.now()); err != nil {
+		return err
+	}
+	if o.Output == "" {
+		for _, status := range statuses {
+			if status.Problem != "" {
+				narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))
+			}
+		}
+	}
+	return o.checkEnds(statuses)
+}
+
+func (o *statusOptions) contextInput(all *contexts, name string, narrator *render.Narrator) onboard.ContextInput {
+	in := onboard.ContextInput{Name: name, IsCurrent: name == all.raw.CurrentContext, Login: all.login(name)}
+	connect := func() (*cluster.Client, error) { return all.connect(name, narrator.Warn) }
+	user, err := all.user(name)
+	switch {
+	case err == nil:
+		in.User, in.Connect = &user, connect
+		in.Renewals = store.UserRenewals(o.home())
+		if user.Cache != nil {
+			in.Renewals = user.Cache.Renewals()
+		}
+	case !errors.Is(err, onboard.ErrNoCertificate):
+		in.UserError = err
+	case !all.runsPrograms(name):
+		in.Connect = connect
+	}
+	return in
+}
+
+// checkEnds fails where a certificate ends too soon.
+func (o *statusOptions) checkEnds(statuses []onboard.ContextStatus) error {
+	if !o.set.Changed("fail-within") {
+		return nil
+	}
+	var ending []string
+	for _, status := range statuses {
+		if status.EndsWithin(o.failWithin, o.now()) {
+			ending = append(ending, identity.Quote(status.Name))
+		}
+	}
+	if len(ending) == 0 {
+		return nil
+	}
+	return outcome.WithHint(
+		fmt.Errorf("%d of %d contexts log in with a certificate that has ended or ends within %s: %s", len(ending), len(statuses), o.FailWithin, strings.Join(ending, ", ")),
+		"renew each that has not ended: %s renew CONTEXT", program)
+}

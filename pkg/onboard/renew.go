@@ -1,0 +1,343 @@
+package onboard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// RenewInput is what it takes to renew the certificate of a kubeconfig user.
+type RenewInput struct {
+	// User is whose certificate is renewed. Required.
+	User KubeconfigUser
+	// Renewals is the folder in which an unfinished renewal waits. Required.
+	Renewals string
+	// Within renews only a certificate that ends within this time; 0 renews any.
+	Within time.Duration
+	// Lifetime is how long the new certificate should be good for; 0 is as long
+	// as the present one.
+	Lifetime time.Duration
+	// Timeout is how long to wait for the certificate; 0 only looks whether it is
+	// there.
+	Timeout time.Duration
+	// SkipIfBusy leaves a renewal alone that another process works on; otherwise
+	// that is waited for.
+	SkipIfBusy bool
+	// Approve approves the request with the present certificate, and Allow names
+	// findings to accept then.
+	Approve bool
+	Allow   []string
+	// Force gives up a renewal that is pending or was denied, and begins anew with
+	// another key.
+	Force bool
+	// Resume is the command that goes on with the renewal, and Again the one that
+	// begins anew, for hints. Required.
+	Resume, Again string
+}
+
+// RenewalState is where a renewal stands when a run ends.
+type RenewalState string
+
+// The states of a renewal.
+const (
+	// RenewalDone is a certificate that was renewed.
+	RenewalDone RenewalState = "renewed"
+	// RenewalPending is a renewal that waits for its approval.
+	RenewalPending RenewalState = "pending"
+	// RenewalNotDue is a certificate that was not to be renewed yet.
+	RenewalNotDue RenewalState = "unchanged"
+)
+
+// Renewed is how a renewal stands.
+type Renewed struct {
+	// Context is what a person calls the kubeconfig user by.
+	Context string
+	State   RenewalState
+	// NotAfter is the end of the certificate that is in use now.
+	NotAfter time.Time
+}
+
+// Renew gives a kubeconfig user a new key and a new certificate of the same user and
+// groups. The present ones are used to ask for it, and stay in use until the new ones
+// have logged in. A renewal that an earlier run left is found and finished. Cluster is
+// the API server of the user's context; whom it logs in as does not matter.
+func (p *Program) Renew(ctx context.Context, in RenewInput) (*Renewed, error) {
+	present, err := in.User.read()
+	if err != nil {
+		return nil, err
+	}
+	if end := present.certificate.Leaf.NotAfter; in.Within > 0 && end.Sub(p.Now()) > in.Within {
+		p.Tell(NotDue{Context: in.User.Context, NotAfter: end})
+		return &Renewed{Context: in.User.Context, State: RenewalNotDue, NotAfter: end}, nil
+	}
+	renewal := store.RenewalOf(in.Renewals, present.certificate.User().Name, present.certificate.SHA256())
+	lock, err := p.lockRenewal(ctx, renewal, in)
+	if err != nil {
+		return nil, err
+	}
+	if lock == nil {
+		p.Tell(RenewalBusy{Context: in.User.Context})
+		return &Renewed{Context: in.User.Context, State: RenewalPending, NotAfter: present.certificate.Leaf.NotAfter}, nil
+	}
+	renewed, err := p.renewLocked(ctx, in, present, renewal)
+	return renewed, errors.Join(err, lock.Release())
+}
+
+// lockRenewal takes the renewal for this process; nil is one that another process
+// works on and that is not to be waited for.
+func (p *Program) lockRenewal(ctx context.Context, renewal store.Renewal, in RenewInput) (*store.Lock, error) {
+	if in.SkipIfBusy || in.Timeout == 0 {
+		return store.TryLock(renewal.LockPath())
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.Timeout)
+	defer cancel()
+	lock, err := store.WaitForLock(ctx, renewal.LockPath())
+	return lock, outcome.WithHint(err, "another run is renewing it; everything stays as it is; look again with: %s", in.Resume)
+}
+
+func (p *Program) renewLocked(ctx context.Context, in RenewInput, before *heldPair, renewal store.Renewal) (*Renewed, error) {
+	// Whoever held the lock may have renewed it.
+	present, err := in.User.read()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(before.certificate.SHA256(), present.certificate.SHA256()) {
+		end := present.certificate.Leaf.NotAfter
+		p.Tell(RenewedMeanwhile{Context: in.User.Context, NotAfter: end})
+		return &Renewed{Context: in.User.Context, State: RenewalDone, NotAfter: end}, nil
+	}
+	if end := present.certificate.Leaf.NotAfter; !p.Now().Before(end) {
+		return nil, ended(in.User, present.certificate, p.Now())
+	}
+	asHer, err := p.Cluster.As(present.credentials, p.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	r := &renewing{program: p, her: *p, in: in, present: present, renewal: renewal}
+	r.her.Cluster = asHer
+	return r.run(ctx)
+}
+
+// ended says that a certificate can't be renewed any more, and how it goes on.
+func ended(user KubeconfigUser, certificate *pki.Certificate, now time.Time) error {
+	name := certificate.User().Name
+	return outcome.WithHint(
+		fmt.Errorf("the certificate of %q in the context %q ended %s, and this machine's clock says %s: it can't log in to ask for another",
+			name, user.Context, stamp(certificate.Leaf.NotAfter), stamp(now)),
+		"ask for a new one without access to the cluster: kubectl csr-onboard new-user %s --offline, and send the request to an administrator", nameAndGroups(certificate.User()))
+}
+
+func nameAndGroups(user identity.User) string {
+	var b strings.Builder
+	b.WriteString(identity.PrintableSentence(user.Name))
+	for _, group := range user.Groups {
+		b.WriteString(" -g " + identity.PrintableSentence(group))
+	}
+	return b.String()
+}
+
+// renewing is one run that works on one renewal and has its lock.
+type renewing struct {
+	program *Program
+	// her is the program as the user of the present certificate.
+	her     Program
+	in      RenewInput
+	present *heldPair
+	renewal store.Renewal
+	user    identity.User
+}
+
+func (r *renewing) run(ctx context.Context) (*Renewed, error) {
+	if r.in.Force {
+		if err := r.renewal.Discard(); err != nil {
+			return nil, err
+		}
+	}
+	if reason := r.renewal.Refusal(); reason != "" {
+		return nil, r.refused(errors.New(reason))
+	}
+	if err := r.whoAmI(ctx); err != nil {
+		return nil, err
+	}
+	// The present pair has logged in: what it has replaced is not needed any more.
+	if err := r.discardFinished(); err != nil {
+		return nil, err
+	}
+	if r.in.Approve {
+		if err := r.her.Cluster.CheckMayDecide(ctx); err != nil {
+			return nil, err
+		}
+	}
+	submitted, err := r.submit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	object := submitted.object
+	if r.in.Approve && request.StateOf(object) == request.Pending {
+		if object, err = r.approve(ctx, object); err != nil {
+			return nil, err
+		}
+	}
+	issued, err := r.await(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	if request.StateOf(issued) != request.Issued {
+		end := r.present.certificate.Leaf.NotAfter
+		r.program.Tell(RenewalWaits{Request: issued.Name, State: request.StateOf(issued), NotAfter: end, Resume: r.in.Resume})
+		return &Renewed{Context: r.in.User.Context, State: RenewalPending, NotAfter: end}, nil
+	}
+	certificate, err := r.rotate(ctx, issued, submitted)
+	if err != nil {
+		return nil, err
+	}
+	return &Renewed{Context: r.in.User.Context, State: RenewalDone, NotAfter: certificate.Leaf.NotAfter}, nil
+}
+
+// whoAmI asks the cluster whether the present certificate still is who it says, and
+// takes the user and groups that hold.
+func (r *renewing) whoAmI(ctx context.Context) error {
+	named := r.present.certificate.User()
+	me, err := r.her.Cluster.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	if me.Name != named.Name {
+		return outcome.WithHint(
+			fmt.Errorf("the cluster takes the certificate of %q for %q", named.Name, me.Name),
+			"nothing was changed; is %s another cluster's?", identity.Quote(r.in.User.Context))
+	}
+	r.user = identity.User{Name: named.Name}
+	var lost []string
+	for _, group := range named.Groups {
+		if slices.Contains(me.Groups, group) {
+			r.user.Groups = append(r.user.Groups, group)
+		} else {
+			lost = append(lost, group)
+		}
+	}
+	if len(lost) > 0 {
+		r.program.Tell(GroupsLost{User: named.Name, Groups: lost})
+	}
+	return nil
+}
+
+// discardFinished removes what is left of the renewal that the present pair came
+// from, after a run that did not come to its end.
+func (r *renewing) discardFinished() error {
+	for _, earlier := range store.RenewalsOf(r.in.Renewals, r.user.Name) {
+		key, _, err := readKey(earlier.Folder)
+		if err == nil && pki.SamePublicKey(key.Public(), r.present.key.Public()) {
+			if err := earlier.Discard(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// submit finds the renewal's request, or makes it with a key of the present one's
+// kind.
+func (r *renewing) submit(ctx context.Context) (*submission, error) {
+	lifetime := r.in.Lifetime
+	if lifetime == 0 {
+		lifetime = max(r.present.certificate.AskedLifetime(), request.MinimumLifetime)
+	}
+	submitted, err := r.her.submit(ctx, NewUserInput{
+		User:         r.user,
+		Folder:       r.renewal.Folder,
+		KeyAlgorithm: pki.AlgorithmOf(r.present.key.Public()),
+		Lifetime:     lifetime,
+		DryRun:       DryRunNone,
+	})
+	switch {
+	case errors.Is(err, outcome.ErrRejected):
+		return nil, r.remember(err)
+	case apierrors.IsForbidden(err):
+		return nil, outcome.ReplaceHint(
+			fmt.Errorf("the user %q may not renew her certificate: %w", r.user.Name, err),
+			"ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.PrintableSentence(r.user.Name))
+	case err != nil:
+		return nil, outcome.ReplaceHint(err, "nothing was changed; run the same command again to go on")
+	}
+	return submitted, nil
+}
+
+// remember keeps for the next run that the request will never become a certificate.
+func (r *renewing) remember(err error) error {
+	if failed := r.renewal.WriteRefusal(err.Error()); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return r.refused(err)
+}
+
+func (r *renewing) refused(err error) error {
+	return outcome.ReplaceHint(
+		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", r.present.certificate.User().Name, err),
+		"the present certificate goes on until %s; once it is settled, ask again: %s", stamp(r.present.certificate.Leaf.NotAfter), r.in.Again)
+}
+
+func (r *renewing) approve(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	review := request.ReviewOf(object)
+	if err := review.CheckAllowed(r.in.Allow); err != nil {
+		return nil, err
+	}
+	approval := request.Approval()
+	approved, err := r.her.Cluster.Decide(ctx, review, approval, r.program.signed(approval, "", r.user.Name), false)
+	if err != nil {
+		return nil, err
+	}
+	r.program.Tell(RequestApproved{Name: approved.Name})
+	return approved, nil
+}
+
+// await waits for the certificate, or only looks. Where the wait is not the run's
+// purpose, the object is handed back as it is.
+func (r *renewing) await(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	if r.in.Timeout == 0 && !r.in.Approve {
+		return object, nil
+	}
+	issued, err := r.her.await(ctx, max(r.in.Timeout, approvedPatience), r.in.Resume, object)
+	switch {
+	case errors.Is(err, outcome.ErrRejected):
+		return nil, r.remember(err)
+	case errors.Is(err, outcome.ErrNotFound):
+		return nil, outcome.ReplaceHint(err, "the present certificate goes on; ask again with the same key: %s", r.in.Resume)
+	}
+	return issued, err
+}
+
+// approvedPatience is how long a run that does not wait still waits for the signer,
+// after it has approved the request itself.
+const approvedPatience = 10 * time.Second
+
+// logInWith proves a pair: the cluster must take its holder for the user.
+func (r *renewing) logInWith(ctx context.Context, held *heldPair) error {
+	me, err := r.program.Cluster.LogIn(ctx, held.credentials, r.program.UserAgent)
+	switch {
+	case err != nil:
+		return fmt.Errorf("logging in as %q failed: %w", r.user.Name, err)
+	case me.Name != r.user.Name:
+		return fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, r.user.Name)
+	}
+	return nil
+}
+
+// isUnreachable says whether nothing is known of what the server would say.
+func isUnreachable(err error) bool { return errors.Is(err, cluster.ErrUnreachable) }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,0 +1,185 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// rotate checks the new certificate, logs in with it, and puts it and its key into
+// the kubeconfig in place of the present pair. At every moment the kubeconfig has one
+// of the two pairs, whole; the present one is kept in the renewal's folder until the
+// new one has logged in from where it stands.
+func (r *renewing) rotate(ctx context.Context, issued *certificatesv1.CertificateSigningRequest, submitted *submission) (*pki.Certificate, error) {
+	certificate, err := r.program.checkIssued(issued, submitted.key.Public(), r.user)
+	if err != nil {
+		return nil, err
+	}
+	renewed := &heldPair{
+		certificate: certificate, key: submitted.key,
+		credentials: kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM},
+	}
+	if err := r.logInWith(ctx, renewed); err != nil {
+		return nil, outcome.ReplaceHint(err, "the present certificate stays in use; try again with: %s", r.in.Resume)
+	}
+	r.program.Tell(LoggedIn{User: r.user})
+	previous, err := kubeconfig.Encode(kubeconfig.Assemble(r.program.Cluster.Endpoint(), r.present.credentials,
+		kubeconfig.Names{Cluster: r.program.Cluster.Endpoint().Cluster, Context: r.in.User.Entry}, ""))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.renewal.WritePrevious(previous); err != nil {
+		return nil, fmt.Errorf("the present certificate and key can't be kept aside: %w", err)
+	}
+	if renewed.pair, err = r.place(renewed); err != nil {
+		return nil, err
+	}
+	if err := r.write(ctx, r.present.pair, renewed.pair); err != nil {
+		return nil, err
+	}
+	if err := r.proveInPlace(ctx, renewed); err != nil {
+		return nil, err
+	}
+	r.program.Tell(Rotated{Context: r.in.User.Context, Path: r.in.User.Path, NotAfter: certificate.Leaf.NotAfter})
+	return certificate, r.tidyUp()
+}
+
+// place is where the new pair goes: into the kubeconfig where the present one is in
+// it, and into new files beside the present ones where it is in files. A file with a
+// private key is never written over, and two files can't be changed at once.
+func (r *renewing) place(renewed *heldPair) (kubeconfig.Pair, error) {
+	pair := kubeconfig.Pair{Certificate: renewed.credentials.Certificate, Key: renewed.credentials.Key}
+	if old := r.present.pair.CertificateFile; old != "" {
+		pair.CertificateFile, pair.Certificate = r.nameBeside(old, renewed.certificate), nil
+		if err := r.create(pair.CertificateFile, renewed.credentials.Certificate); err != nil {
+			return pair, err
+		}
+	}
+	if old := r.present.pair.KeyFile; old != "" {
+		pair.KeyFile, pair.Key = r.nameBeside(old, renewed.certificate), nil
+		if err := r.create(pair.KeyFile, renewed.credentials.Key); err != nil {
+			return pair, err
+		}
+	}
+	return pair, nil
+}
+
+// nameBeside names the file that follows another: jane.key, jane-7h2k4m6p3q.key,
+// jane-x5v2b3n4c6.key. The ten characters name the certificate.
+func (r *renewing) nameBeside(old string, certificate *pki.Certificate) string {
+	extension := filepath.Ext(old)
+	stem := strings.TrimSuffix(strings.TrimSuffix(old, extension), suffixOf(r.present.certificate))
+	return stem + suffixOf(certificate) + extension
+}
+
+func suffixOf(certificate *pki.Certificate) string {
+	return "-" + identity.Digest(10, certificate.SHA256())
+}
+
+// create makes a file of the new pair. An earlier run that was interrupted may have
+// made it.
+func (r *renewing) create(path string, data []byte) error {
+	target := r.in.User.beside(path)
+	err := store.CreateFile(target, data)
+	if errors.Is(err, fs.ErrExist) {
+		existing, readError := store.ReadSecret(target)
+		if readError == nil && string(existing) == string(data) {
+			return nil
+		}
+	}
+	return outcome.WithHint(err, "nothing was changed; the folder of the present certificate's files has to be writable")
+}
+
+// write replaces one pair by another in the kubeconfig file.
+func (r *renewing) write(ctx context.Context, from, to kubeconfig.Pair) error {
+	update := store.UpdateSharedFile
+	if r.in.User.Cache != nil {
+		update = store.UpdateFile
+	}
+	err := update(ctx, r.in.User.Path, func(existing []byte) ([]byte, error) {
+		return rotated(existing, r.in.User, func(config *clientcmdapi.Config) (*clientcmdapi.Config, error) {
+			return kubeconfig.Rotate(config, r.in.User.Entry, from, to)
+		})
+	})
+	if err == nil && r.in.User.Cache != nil {
+		err = r.in.User.Cache.RemoveAnswer()
+	}
+	if err != nil {
+		return fmt.Errorf("the kubeconfig was not written: %w", err)
+	}
+	return nil
+}
+
+// rotated applies a change to the content of a kubeconfig file.
+func rotated(existing []byte, user KubeconfigUser, change func(*clientcmdapi.Config) (*clientcmdapi.Config, error)) ([]byte, error) {
+	config, err := kubeconfig.Decode(existing)
+	if err != nil {
+		return nil, fmt.Errorf("the file %q is no kubeconfig: %w", user.Path, err)
+	}
+	changed, err := change(config)
+	if err != nil {
+		return nil, err
+	}
+	if changed == config {
+		// Byte by byte what it was.
+		return existing, nil
+	}
+	return kubeconfig.Encode(changed)
+}
+
+// proveInPlace logs in with the pair as it stands in the kubeconfig now. Where the
+// cluster does not take it, the pair that was there is put back.
+func (r *renewing) proveInPlace(ctx context.Context, renewed *heldPair) error {
+	standing, err := r.in.User.read()
+	if err == nil {
+		err = r.logInWith(ctx, standing)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case isUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
+		// It has logged in a moment ago, from memory.
+		return outcome.ReplaceHint(fmt.Errorf("the new certificate is in %q, and could not be tried there: %w", r.in.User.Path, err),
+			"the one before it is kept in %s until the next renewal", identity.PrintableSentence(r.renewal.PreviousPath()))
+	}
+	if back := r.write(ctx, renewed.pair, r.present.pair); back != nil {
+		return outcome.ReplaceHint(errors.Join(err, back),
+			"the certificate before it is kept in %s", identity.PrintableSentence(r.renewal.PreviousPath()))
+	}
+	return outcome.ReplaceHint(err, "the present certificate was put back; try again with: %s", r.in.Resume)
+}
+
+// tidyUp removes the renewal's folder, and the files of a pair that an earlier
+// renewal made. Files of anybody else stay: other programs may use them.
+func (r *renewing) tidyUp() error {
+	var kept []string
+	for _, file := range []string{r.present.pair.CertificateFile, r.present.pair.KeyFile} {
+		if file == "" {
+			continue
+		}
+		path := r.in.User.beside(file)
+		if !strings.HasSuffix(strings.TrimSuffix(file, filepath.Ext(file)), suffixOf(r.present.certificate)) {
+			kept = append(kept, path)
+			continue
+		}
+		if err := store.RemoveFile(path); err != nil {
+			return err
+		}
+	}
+	if len(kept) > 0 {
+		r.program.Tell(PairLeft{Paths: kept, NotAfter: r.present.certificate.Leaf.NotAfter})
+	}
+	return r.renewal.Discard()
+}

@@ -1,0 +1,185 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// ContextInput is a context of a kubeconfig to look at.
+type ContextInput struct {
+	// Name is the context's, and IsCurrent says whether kubectl uses it now.
+	Name      string
+	IsCurrent bool
+	// Login is what it logs in with, for a person, where that is no client
+	// certificate.
+	Login string
+	// User is the entry with the client certificate; nil where Login is something
+	// else, or UserError why it can't be read.
+	User      *KubeconfigUser
+	UserError error
+	// Renewals is where a renewal of User waits.
+	Renewals string
+	// Connect makes a client that logs in as the context does; nil where that would
+	// run a program.
+	Connect func() (*cluster.Client, error)
+}
+
+// Liveness says whether a context's credentials log in.
+type Liveness string
+
+// What is known of a context's credentials.
+const (
+	// Live are credentials that have just logged in.
+	Live Liveness = "yes"
+	// NotLive are credentials that the API server does not take.
+	NotLive Liveness = "no"
+	// Unreachable is an API server that there is no way to just now.
+	Unreachable Liveness = "unreachable"
+	// NotTried are credentials that were not tried, because that would run another
+	// program.
+	NotTried Liveness = "not tried"
+)
+
+// ContextStatus is how things are with one context.
+type ContextStatus struct {
+	Name      string
+	IsCurrent bool
+	// Login is what it logs in with.
+	Login string
+	// User is who it is: as the API server says, where it was asked, and as the
+	// certificate says otherwise; the zero value where neither is known.
+	User identity.User
+	// Certificate is the client certificate; nil where there is none.
+	Certificate *pki.Certificate
+	// Renewal is the state of the request that is to renew it, and RenewalRequest
+	// its object's name; "" if no renewal was begun. RenewalState is Pending where
+	// the API server could not be asked.
+	Renewal        request.State
+	RenewalRequest string
+	// Live says whether the credentials log in, and Problem what is wrong with
+	// them; "" if nothing is.
+	Live    Liveness
+	Problem string
+}
+
+// EndsWithin says whether the context's certificate has ended or ends within a time.
+func (s ContextStatus) EndsWithin(within time.Duration, now time.Time) bool {
+	return s.Certificate != nil && s.Certificate.Leaf.NotAfter.Sub(now) <= within
+}
+
+// statusWorkers bounds how many API servers are asked at once.
+const statusWorkers = 16
+
+// Status looks at contexts, and asks each one's API server who that is.
+func (p *Program) Status(ctx context.Context, contexts []ContextInput) []ContextStatus {
+	result := make([]ContextStatus, len(contexts))
+	free := make(chan struct{}, statusWorkers)
+	var working sync.WaitGroup
+	for i, in := range contexts {
+		free <- struct{}{}
+		working.Go(func() {
+			defer func() { <-free }()
+			result[i] = p.status(ctx, in)
+		})
+	}
+	working.Wait()
+	return result
+}
+
+func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
+	status := ContextStatus{Name: in.Name, IsCurrent: in.IsCurrent, Login: in.Login, Live: NotTried}
+	var held *heldPair
+	err := in.UserError
+	if in.User != nil {
+		status.Login = "certificate"
+		if in.User.Cache != nil {
+			status.Login = "certificate, renewed by this program"
+		}
+		if held, err = in.User.read(); err == nil {
+			status.Certificate, status.User = held.certificate, held.certificate.User()
+		}
+	}
+	if err != nil {
+		status.Problem = err.Error()
+		return status
+	}
+	if in.Connect == nil {
+		return status
+	}
+	client, err := in.Connect()
+	if err == nil && held != nil {
+		client, err = client.As(held.credentials, p.UserAgent)
+	}
+	if err != nil {
+		status.Problem = err.Error()
+		return status
+	}
+	status.tryLogin(ctx, client)
+	if held != nil {
+		status.findRenewal(ctx, client, store.RenewalOf(in.Renewals, held.certificate.User().Name, held.certificate.SHA256()))
+	}
+	return status
+}
+
+func (s *ContextStatus) tryLogin(ctx context.Context, client *cluster.Client) {
+	me, err := client.WhoAmI(ctx)
+	switch {
+	case err == nil:
+		s.Live = Live
+		s.User = identity.User{Name: me.Name, Groups: withoutAuthenticated(me.Groups)}
+	case isUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
+		s.Live, s.Problem = Unreachable, err.Error()
+	default:
+		s.Live, s.Problem = NotLive, err.Error()
+	}
+}
+
+// withoutAuthenticated leaves out the group that the API server adds to everybody.
+func withoutAuthenticated(groups []string) []string {
+	var rest []string
+	for _, group := range groups {
+		if group != "system:authenticated" {
+			rest = append(rest, group)
+		}
+	}
+	return rest
+}
+
+func (s *ContextStatus) findRenewal(ctx context.Context, client *cluster.Client, renewal store.Renewal) {
+	if !renewal.HasKey() {
+		return
+	}
+	encoded, err := renewal.ReadRequest()
+	if err != nil {
+		return
+	}
+	parsed, err := pki.ParseRequest(encoded)
+	if err != nil {
+		return
+	}
+	s.RenewalRequest = request.ObjectName(parsed.User(), parsed.PublicKey)
+	if renewal.Refusal() != "" {
+		s.Renewal = request.Denied
+		return
+	}
+	s.Renewal = request.Pending
+	if s.Live != Live {
+		return
+	}
+	switch object, err := client.Get(ctx, s.RenewalRequest); {
+	case err == nil:
+		s.Renewal = request.StateOf(object)
+	case errors.Is(err, outcome.ErrNotFound):
+		// It was collected; another run submits it again.
+		s.Renewal, s.RenewalRequest = "", ""
+	}
+}

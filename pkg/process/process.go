@@ -1,0 +1,47 @@
+// Package process is the program's one door to processes: itself, looked up and run
+// once more.
+//
+// It promises that what it starts in the background holds none of this process's
+// streams, so that whoever waits for those does not wait for it, and that it goes on
+// when this process's terminal is gone.
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Command is what to write where another program is to run this one: its name where
+// PATH leads to a program of that name, and the path of this one otherwise.
+func Command(name string) (string, error) {
+	if _, err := exec.LookPath(name); err == nil {
+		return name, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("%s is not on PATH, and its own path is not known: %w", name, err)
+	}
+	return filepath.Clean(path), nil
+}
+
+// StartInBackground runs this program with other arguments, in the same environment,
+// and does not wait for it.
+func StartInBackground(arguments ...string) error {
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	// Without streams it has the null device.
+	background := exec.Command(path, arguments...) //nolint:gosec // It is this very program.
+	background.Dir = filepath.Dir(path)
+	detach(background)
+	if err := background.Start(); err != nil {
+		return err
+	}
+	return background.Process.Release()
+}
+
+// Variable is the value of an environment variable; "" if it is not set.
+func Variable(name string) string { return os.Getenv(name) }

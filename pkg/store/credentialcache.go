@@ -1,0 +1,61 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// CredentialCache is the folder from which the credential plugin answers: a
+// kubeconfig with the pair and how the cluster is reached, the answer that was given
+// last, the renewal that is under way, and what happened to it. Its keys go nowhere
+// else but to kubectl.
+type CredentialCache struct{ directory string }
+
+// CredentialCache is the cache in a user's folder of her credentials for one
+// cluster, which id names. Nothing is created yet.
+func (f Folder) CredentialCache(id ...[]byte) (CredentialCache, error) {
+	directory, err := filepath.Abs(filepath.Join(f.directory, "credential-"+identity.Digest(10, id...)))
+	return CredentialCache{directory: directory}, err
+}
+
+// CredentialCacheAt is the cache in a folder.
+func CredentialCacheAt(directory string) CredentialCache {
+	return CredentialCache{directory: filepath.Clean(directory)}
+}
+
+// Directory is the folder's path.
+func (c CredentialCache) Directory() string { return c.directory }
+
+// Prepare creates the folder with mode 0700 where it does not exist.
+func (c CredentialCache) Prepare() error {
+	if err := os.MkdirAll(c.directory, 0o700); err != nil {
+		return fmt.Errorf("the folder %q can't be made: %w", c.directory, cause(err))
+	}
+	return nil
+}
+
+// KubeconfigPath is the kubeconfig with the pair.
+func (c CredentialCache) KubeconfigPath() string { return filepath.Join(c.directory, "kubeconfig") }
+
+// Renewals is the folder in which the pair's renewal waits.
+func (c CredentialCache) Renewals() string { return filepath.Join(c.directory, "renewals") }
+
+// StatePath is what is known of the renewals that the plugin began by itself.
+func (c CredentialCache) StatePath() string { return filepath.Join(c.directory, "renewal.json") }
+
+// ReadKubeconfig reads the kubeconfig with the pair; see ReadSecret.
+func (c CredentialCache) ReadKubeconfig() ([]byte, error) { return ReadSecret(c.KubeconfigPath()) }
+
+// WriteAnswer keeps an answer for the next time, in place of an older one.
+func (c CredentialCache) WriteAnswer(data []byte) error {
+	return replace(filepath.Join(c.directory, answer.File), data)
+}
+
+// RemoveAnswer removes the answer, so that the next one is made of the kubeconfig.
+func (c CredentialCache) RemoveAnswer() error {
+	return RemoveFile(filepath.Join(c.directory, answer.File))
+}

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// Renewal is the folder of a key and a request that are to take the place of a
+// user's certificate, for as long as they have not: so that a renewal which is
+// pending is found and finished by another run, with the same key.
+type Renewal struct{ Folder }
+
+// UserRenewals is the folder in which the renewals of kubeconfigs wait, under home.
+func UserRenewals(home string) string { return filepath.Join(home, ".kube", "csr-onboard", "renewals") }
+
+// RenewalOf is where the renewal of a certificate of a user's waits in a folder of
+// renewals. id names the certificate. Nothing is created yet.
+func RenewalOf(renewals, user string, id []byte) Renewal {
+	base := identity.FileName(user)
+	return Renewal{Folder{directory: filepath.Join(renewals, base+"-"+identity.Digest(10, id)), base: base}}
+}
+
+// RenewalsOf lists the renewals of a user's certificates that are in a folder of
+// renewals.
+func RenewalsOf(renewals, user string) []Renewal {
+	base := identity.FileName(user)
+	entries, err := os.ReadDir(renewals)
+	if err != nil {
+		return nil
+	}
+	var found []Renewal
+	for _, entry := range entries {
+		if digest, ofUser := strings.CutPrefix(entry.Name(), base+"-"); ofUser && entry.IsDir() && !strings.Contains(digest, "-") {
+			found = append(found, Renewal{Folder{directory: filepath.Join(renewals, entry.Name()), base: base}})
+		}
+	}
+	return found
+}
+
+// LockPath is what a run that works on the renewal locks (see TryLock).
+func (r Renewal) LockPath() string { return r.directory }
+
+// PreviousPath is where the pair is kept that is being replaced, as a kubeconfig.
+func (r Renewal) PreviousPath() string {
+	return filepath.Join(r.directory, r.base+".previous.kubeconfig")
+}
+
+// WritePrevious keeps the pair that is being replaced.
+func (r Renewal) WritePrevious(kubeconfig []byte) error { return replace(r.PreviousPath(), kubeconfig) }
+
+func (r Renewal) refusalPath() string { return filepath.Join(r.directory, r.base+".refused") }
+
+// WriteRefusal keeps why the request will never become a certificate.
+func (r Renewal) WriteRefusal(reason string) error {
+	return replace(r.refusalPath(), []byte(reason+"\n"))
+}
+
+// Refusal is why the request will never become a certificate; "" if that is not
+// known of it.
+func (r Renewal) Refusal() string {
+	reason, err := ReadFile(r.refusalPath())
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(string(reason), "\n")
+}
+
+// Discard removes the renewal with its key. One that is not there is none.
+func (r Renewal) Discard() error {
+	for _, path := range []string{r.KeyPath(), r.RequestPath(), r.refusalPath(), r.PreviousPath()} {
+		removeAbandoned(path)
+		if err := RemoveFile(path); err != nil {
+			return err
+		}
+	}
+	return RemoveFile(r.directory)
+}
