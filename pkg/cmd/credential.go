@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,6 +84,10 @@ func (o *credentialOptions) Validate() error {
 	return nil
 }
 
+// approvalPatience is how long a renewal in the background waits for an
+// administrator who is at it, or for a program that approves.
+const approvalPatience = 30 * time.Second
+
 // Run answers, or renews.
 func (o *credentialOptions) Run(ctx context.Context) error {
 	narrator := render.NewNarrator(o.streams.ErrOut)
@@ -90,7 +95,7 @@ func (o *credentialOptions) Run(ctx context.Context) error {
 	cache := store.CredentialCacheAt(o.Cache)
 	work := o.offline(narrator)
 	if o.Renew {
-		return work.RenewCached(ctx, cache)
+		return work.RenewCached(ctx, cache, approvalPatience)
 	}
 	credential, err := work.Credential(ctx, onboard.CredentialInput{
 		Cache:      cache,

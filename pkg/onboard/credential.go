@@ -154,19 +154,16 @@ func (p *Program) renewCache(ctx context.Context, cache store.CredentialCache, h
 	return there.Renew(ctx, in)
 }
 
-// cachedPatience is how long a renewal in the background waits for its approval
-// before it leaves that to a later one.
-const cachedPatience = 30 * time.Second
-
 // RenewCached renews the pair of a credential cache if it is due, as the credential
 // plugin has it done in the background, and keeps for the plugin what it should tell
-// its user.
-func (p *Program) RenewCached(ctx context.Context, cache store.CredentialCache) error {
+// its user. patience is how long it waits for an approval before it leaves that to a
+// later run.
+func (p *Program) RenewCached(ctx context.Context, cache store.CredentialCache, patience time.Duration) error {
 	held, err := readCache(cache)
 	if err != nil || p.Now().Before(held.certificate.RenewFrom()) {
 		return err
 	}
-	renewed, err := p.renewCache(ctx, cache, held, RenewInput{Timeout: cachedPatience, SkipIfBusy: true})
+	renewed, err := p.renewCache(ctx, cache, held, RenewInput{Timeout: patience, SkipIfBusy: true})
 	if err == nil && renewed.State == RenewalDone {
 		return store.RemoveFile(cache.StatePath())
 	}
