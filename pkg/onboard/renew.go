@@ -239,6 +239,7 @@ func (r *renewing) whoAmI(ctx context.Context) error {
 // discardFinished removes what is left of the renewal that the present pair came
 // from, after a run that did not come to its end.
 func (r *renewing) discardFinished() error {
+	store.RemoveAbandonedLocks(r.in.Renewals, r.user.Name)
 	for _, earlier := range store.RenewalsOf(r.in.Renewals, r.user.Name) {
 		key, _, err := readKey(earlier.Folder)
 		if err == nil && pki.SamePublicKey(key.Public(), r.present.key.Public()) {

@@ -19,6 +19,9 @@ import (
 // holds its own for milliseconds and never waits.
 const lockPatience = 15 * time.Second
 
+// lockSuffix is what kubectl adds to a file's name for its lock.
+const lockSuffix = ".lock"
+
 // fileLock is kubectl's own lock on a kubeconfig: a file FILE.lock beside it,
 // created exclusively (client-go tools/clientcmd/loader.go). kubectl can't tell
 // a lock whose holder has died, and leaves it to the person to remove it. Ours
@@ -35,7 +38,7 @@ func acquireLock(ctx context.Context, path string) (*fileLock, error) {
 	defer cancel()
 	lock, err := waitForLock(limited, path)
 	if errors.Is(err, outcome.ErrTimedOut) && ctx.Err() == nil {
-		name := path + ".lock"
+		name := path + lockSuffix
 		return nil, outcome.WithHint(
 			fmt.Errorf("the file %q is locked by another program (%q has been there for %s)", path, name, lockPatience),
 			"if no kubectl is running that writes it, remove the lock: rm %s", identity.PrintableSentence(name))
@@ -46,7 +49,7 @@ func acquireLock(ctx context.Context, path string) (*fileLock, error) {
 // waitForLock waits for the lock on a file, as long as the context lasts, and takes
 // it.
 func waitForLock(ctx context.Context, path string) (*fileLock, error) {
-	l := &fileLock{path: path + ".lock"}
+	l := &fileLock{path: path + lockSuffix}
 	for pauses := 0; ; pauses++ {
 		held, err := l.try()
 		if err != nil {
@@ -81,7 +84,7 @@ func TryLock(path string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, about(path, err)
 	}
-	l := &fileLock{path: path + ".lock"}
+	l := &fileLock{path: path + lockSuffix}
 	held, err := l.try()
 	if err != nil {
 		return nil, about(path, err)

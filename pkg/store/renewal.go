@@ -40,6 +40,26 @@ func RenewalsOf(renewals, user string) []Renewal {
 	return found
 }
 
+// RemoveAbandonedLocks removes the locks of renewals of a user's that runs left which
+// did not come to their end.
+func RemoveAbandonedLocks(renewals, user string) {
+	base := identity.FileName(user)
+	entries, err := os.ReadDir(renewals)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		name, isLock := strings.CutSuffix(entry.Name(), lockSuffix)
+		if !isLock || !strings.HasPrefix(name, base+"-") {
+			continue
+		}
+		// Who is at it holds it, and who would take it now waits for a moment.
+		if lock, err := TryLock(filepath.Join(renewals, name)); err == nil && lock != nil {
+			_ = lock.Release()
+		}
+	}
+}
+
 // LockPath is what a run that works on the renewal locks (see TryLock).
 func (r Renewal) LockPath() string { return r.directory }
 

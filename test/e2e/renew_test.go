@@ -1,0 +1,320 @@
+package e2e
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// checkRenewed asserts that a certificate is another of the same user, and logs in.
+func checkRenewed(s *session, before *pki.Certificate) {
+	s.t.Helper()
+	after := s.certificate("config")
+	switch {
+	case pki.SamePublicKey(before.Leaf.PublicKey, after.Leaf.PublicKey):
+		s.t.Error("the key is the one before")
+	case before.Leaf.SerialNumber.Cmp(after.Leaf.SerialNumber) == 0:
+		s.t.Error("the serial number is the one before")
+	case !after.Leaf.NotAfter.After(before.Leaf.NotAfter):
+		s.t.Errorf("it ends %s, and the one before ended %s", after.Leaf.NotAfter, before.Leaf.NotAfter)
+	}
+	if whoami := s.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}"); whoami.Stdout != before.User().Name+` ["dev","system:authenticated"]` {
+		s.t.Errorf("she logs in as %q\n%s", whoami.Stdout, whoami.Stderr)
+	}
+}
+
+// nothingWaits asserts that no key of a renewal is left.
+func nothingWaits(s *session) {
+	s.t.Helper()
+	err := filepath.Walk(s.path(".kube", "csr-onboard"), func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() && strings.Contains(path, "renewals") {
+			s.t.Errorf("%s is left", path)
+		}
+		return err
+	})
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+func TestRenewReplacesKeyAndCertificateInTheKubeconfig(t *testing.T) {
+	s := ending(t, "renew-embedded")
+	approvesRequestsOf(t, s.client(), "renew-embedded")
+	before, config := s.certificate("config"), s.load("config")
+
+	renewed := s.must("renew")
+	if renewed.Stdout != "renew-embedded@csr-onboard renewed\n" {
+		t.Errorf("standard output is %q", renewed.Stdout)
+	}
+	checkRenewed(s, before)
+	nothingWaits(s)
+	if diff := cmp.Diff(config, s.load("config"), cmpopts.IgnoreFields(clientcmdapi.AuthInfo{}, "ClientCertificateData", "ClientKeyData")); diff != "" {
+		t.Errorf("the kubeconfig changed beside certificate and key:\n%s", diff)
+	}
+	if n := len(submittedBy(t, s.client(), "renew-embedded")); n != 1 {
+		t.Errorf("there are %d requests", n)
+	}
+	// A certificate that is good for long is left alone, and nobody is asked.
+	at := s.certificate("config").SHA256()
+	if unchanged := s.must("renew", "--within", "1m"); unchanged.Stdout != "renew-embedded@csr-onboard unchanged\n" {
+		t.Errorf("standard output is %q", unchanged.Stdout)
+	}
+	if !cmp.Equal(at, s.certificate("config").SHA256()) {
+		t.Error("it was renewed again")
+	}
+}
+
+func TestRenewOfFilesMakesNewFiles(t *testing.T) {
+	s := ending(t, "renew-files")
+	approvesRequestsOf(t, s.client(), "renew-files")
+	config := s.load("config")
+	user := config.AuthInfos["renew-files@csr-onboard"]
+	if err := os.Mkdir(s.path("pki"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.write("pki/mine.crt", string(user.ClientCertificateData))
+	s.write("pki/mine.key", string(user.ClientKeyData))
+	before, key := s.certificate("config"), string(user.ClientKeyData)
+	user.ClientCertificateData, user.ClientKeyData = nil, nil
+	user.ClientCertificate, user.ClientKey = "pki/mine.crt", s.path("pki", "mine.key")
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+
+	first := s.must("renew")
+	checkRenewed(s, before)
+	if !strings.Contains(first.Stderr, "mine.key") || string(s.read("pki/mine.key")) != key {
+		t.Errorf("the key before is somebody's file: it stays, and that is told:\n%s", first.Stderr)
+	}
+	now := s.load("config").AuthInfos["renew-files@csr-onboard"]
+	if filepath.Dir(now.ClientCertificate) != "pki" || filepath.Dir(now.ClientKey) != s.path("pki") || len(now.ClientKeyData) > 0 {
+		t.Errorf("the kubeconfig names %q and %q", now.ClientCertificate, now.ClientKey)
+	}
+	if info, err := os.Stat(now.ClientKey); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the new key: %v, %v", info, err)
+	}
+
+	// What the program made itself goes with the next.
+	s.must("renew")
+	if _, err := os.Stat(now.ClientKey); !os.IsNotExist(err) {
+		t.Errorf("the key of the certificate between is left: %v", err)
+	}
+	if names, _ := filepath.Glob(s.path("pki", "*")); len(names) != 4 {
+		t.Errorf("there are %q", names)
+	}
+	nothingWaits(s)
+}
+
+func TestRenewWithinAsksNobody(t *testing.T) {
+	s := holder(t, shared, identity.User{Name: "renew-within"}, time.Now().Add(-time.Hour), time.Now().Add(8*24*time.Hour))
+	command := withoutSockets(t, s.command("renew", "--within", "7d"))
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+	s.check(s.run("renew", "--within", "soon"), expect{2, []string{`--within "soon"`}})
+}
+
+func TestAPendingRenewalIsFinishedByTheNextRun(t *testing.T) {
+	s := ending(t, "renew-pending")
+	before := s.certificate("config")
+	for range 2 {
+		if pending := s.must("renew", "--wait=false"); pending.Stdout != "renew-pending@csr-onboard pending\n" {
+			t.Fatalf("standard output is %q", pending.Stdout)
+		}
+	}
+	s.check(s.run("renew", "--timeout", "300ms"), expect{124, []string{"nobody has decided", "renew renew-pending@csr-onboard"}})
+	if !cmp.Equal(before.SHA256(), s.certificate("config").SHA256()) {
+		t.Error("the kubeconfig was changed")
+	}
+	if who := whoIs(t, s.path("config")); who != "renew-pending" {
+		t.Errorf("the present certificate logs in as %q", who)
+	}
+	requests := submittedBy(t, s.client(), "renew-pending")
+	if len(requests) != 1 {
+		t.Fatalf("there are %d requests", len(requests))
+	}
+	s.admin().must("approve", requests[0].Name, "--yes")
+	s.must("renew")
+	checkRenewed(s, before)
+	nothingWaits(s)
+	if n := len(submittedBy(t, s.client(), "renew-pending")); n != 1 {
+		t.Errorf("there are %d requests", n)
+	}
+}
+
+func TestRenewApprovesForWhoMay(t *testing.T) {
+	s := ending(t, "renew-approve")
+	s.check(s.run("renew", "--approve"), expect{1, []string{"may not approve"}})
+	if n := len(submittedBy(t, s.client(), "renew-approve")); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+	admin := s.admin()
+	admin.shell("kubectl create clusterrolebinding renew-approve --clusterrole=cluster-admin --user=renew-approve")
+	before := s.certificate("config")
+	s.must("renew", "--approve", "--expiration", "15m", "--wait=false")
+	checkRenewed(s, before)
+	if lifetime := s.certificate("config").AskedLifetime(); lifetime != 15*time.Minute {
+		t.Errorf("it is good for %s", lifetime)
+	}
+}
+
+func TestRenewIsRefusedInWords(t *testing.T) {
+	s := ending(t, "renew-refused")
+	unchanged := string(s.read("config"))
+	admin := s.admin()
+
+	t.Run("without the permission", func(t *testing.T) {
+		admin.must("offboard", "renew-refused", "--yes")
+		s.check(s.run("renew"), expect{1, []string{`"renew-refused" may not renew`, "kubectl csr-onboard grant renew-refused --renewable"}})
+		admin.must("grant", "renew-refused", "--renewable")
+	})
+	t.Run("denied", func(t *testing.T) {
+		s.must("renew", "--wait=false")
+		admin.must("deny", "renew-refused", "--yes", "--message", "ask me first")
+		for range 2 {
+			s.check(s.run("renew"), expect{3, []string{"ask me first", "goes on until", "--force"}})
+		}
+		if n := len(submittedBy(t, s.client(), "renew-refused")); n != 1 {
+			t.Errorf("there are %d requests", n)
+		}
+		if who := whoIs(t, s.path("config")); who != "renew-refused" {
+			t.Errorf("the present certificate logs in as %q", who)
+		}
+		s.must("renew", "--wait=false", "--force")
+		if n := len(submittedBy(t, s.client(), "renew-refused")); n != 2 {
+			t.Errorf("there are %d requests", n)
+		}
+	})
+	t.Run("no such context", func(t *testing.T) {
+		s.check(s.run("renew", "nowhere"), expect{2, []string{`no context "nowhere"`}})
+		s.check(s.run("renew", "one", "two"), expect{2, []string{"one CONTEXT"}})
+		s.check(s.run("renew", "one", "--all"), expect{2, []string{"exclude each other"}})
+		s.check(s.run("renew", "--wait=false", "--timeout", "1m"), expect{2, []string{"--timeout"}})
+		s.check(s.run("renew", "--allow", "admin-group"), expect{2, []string{"--approve"}})
+		s.check(s.run("renew", "--server", "https://127.0.0.1:1"), expect{2, []string{"--server"}})
+	})
+	if string(s.read("config")) != unchanged {
+		t.Error("the kubeconfig was changed")
+	}
+}
+
+func TestACertificateThatHasEndedIsToldWhatToDo(t *testing.T) {
+	s := holder(t, shared, identity.User{Name: "renew-ended", Groups: []string{"dev"}}, time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
+	s.check(s.run("renew"), expect{1, []string{`"renew-ended"`, "ended", "new-user renew-ended -g dev --offline"}})
+}
+
+func TestATokenIsNotRenewed(t *testing.T) {
+	s := ending(t, "renew-token")
+	config := s.load("config")
+	config.AuthInfos["renew-token@csr-onboard"] = &clientcmdapi.AuthInfo{Token: "secret"}
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	s.check(s.run("renew"), expect{1, []string{"does not log in with a client certificate"}})
+	s.check(s.run("renew", "--all"), expect{1, []string{"no context"}})
+}
+
+func TestRenewAllGoesOnAfterAFailure(t *testing.T) {
+	s := ending(t, "renew-all")
+	approvesRequestsOf(t, s.client(), "renew-all")
+	before := s.certificate("config")
+	config := s.load("config")
+	context := config.Contexts["renew-all@csr-onboard"]
+	// Two contexts of one user, one that logs in with a token, one whose server is
+	// away.
+	config.Contexts["a-second"] = &clientcmdapi.Context{Cluster: context.Cluster, AuthInfo: context.AuthInfo, Namespace: "other"}
+	config.AuthInfos["token"] = &clientcmdapi.AuthInfo{Token: "secret"}
+	config.Contexts["token"] = &clientcmdapi.Context{Cluster: context.Cluster, AuthInfo: "token"}
+	config.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
+	config.AuthInfos["away"] = config.AuthInfos["renew-all@csr-onboard"].DeepCopy()
+	config.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "away"}
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	result := s.run("renew", "--all")
+	s.check(result, expect{1, []string{"not renewed: away", "can't be reached"}})
+	if result.Stdout != "a-second renewed\n" {
+		t.Errorf("standard output is %q", result.Stdout)
+	}
+	after := s.load("config")
+	delete(after.AuthInfos, "away")
+	delete(after.AuthInfos, "token")
+	if err := clientcmd.WriteToFile(*after, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	checkRenewed(s, before)
+}
+
+// TestRenewKilledAtRandomMoments kills renew at random moments: whatever it was doing,
+// the kubeconfig logs in with the pair that is in it.
+func TestRenewKilledAtRandomMoments(t *testing.T) {
+	s := ending(t, "renew-killed")
+	client := s.client()
+	approvesRequestsOf(t, client, "renew-killed")
+	byFile := ending(t, "renew-killed-files")
+	approvesRequestsOf(t, client, "renew-killed-files")
+	config := byFile.load("config")
+	user := config.AuthInfos["renew-killed-files@csr-onboard"]
+	byFile.write("mine.crt", string(user.ClientCertificateData))
+	byFile.write("mine.key", string(user.ClientKeyData))
+	user.ClientCertificateData, user.ClientKeyData = nil, nil
+	user.ClientCertificate, user.ClientKey = "mine.crt", "mine.key"
+	if err := clientcmd.WriteToFile(*config, byFile.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	cached := ending(t, "renew-killed-cached")
+	approvesRequestsOf(t, client, "renew-killed-cached")
+	cached.must("renew", "--exec", "--within", "1m")
+
+	killed, renewals := 0, 0
+	for i := 0; killed < killings; i++ {
+		one := []*session{s, byFile, cached}[i%3]
+		whole := 400 * time.Millisecond
+		if one == cached {
+			whole = 200 * time.Millisecond
+		}
+		before := one.certificate("config").SHA256()
+		if killAt(t, one, time.Duration(rand.Int64N(int64(whole))), "renew", "--expiration", "10m") { //nolint:gosec // Nothing secret.
+			killed++
+		}
+		if !cmp.Equal(before, one.certificate("config").SHA256()) {
+			renewals++
+		}
+		if whoami := one.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"); !strings.HasPrefix(whoami.Stdout, "renew-killed") {
+			t.Fatalf("after %d kills nobody logs in: %q\n%s", killed, whoami.Stdout, whoami.Stderr)
+		}
+	}
+	t.Logf("%d runs were killed, and %d put a new certificate into the kubeconfig", killed, renewals)
+	for _, one := range []*session{s, byFile, cached} {
+		before := one.certificate("config")
+		one.must("renew", "--expiration", "20m")
+		checkRenewed(one, before)
+		nothingWaits(one)
+		err := filepath.Walk(one.path("."), func(path string, _ os.FileInfo, err error) error {
+			if strings.HasSuffix(path, ".tmp") || strings.HasSuffix(path, ".lock") {
+				t.Errorf("%s is left", path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, object := range submittedBy(t, client, "renew-killed") {
+		if state := request.StateOf(&object); state != request.Issued && state != request.Approved {
+			t.Errorf("%s is %s", object.Name, state)
+		}
+	}
+}
