@@ -110,7 +110,7 @@ func occurrences(text, part string) int {
 func decimal(n int64) []byte {
 	text := make([]byte, digits)
 	for i := range text {
-		text[len(text)-1-i] = '0' + byte(n%10)
+		text[len(text)-1-i] = "0123456789"[n%10]
 		n /= 10
 	}
 	return text

@@ -46,8 +46,8 @@ for an administrator, was denied, or the API server can't be reached; what keeps
 coming to its end is told on standard error, once a day. Only when the certificate has
 ended, a command waits.
 
-The kubeconfig calls this program by its name, ` + kubeconfig.Plugin + `: that is what to allow where kuberc's
-credentialPluginPolicy names the plugins that may run.
+The kubeconfig calls this program by its name, ` + kubeconfig.Plugin + `: that is what to
+allow where kuberc's credentialPluginPolicy names the plugins that may run.
 
 ` + exitCodes,
 		Example: `  # What kubectl runs

@@ -34,7 +34,7 @@ func StartInBackground(arguments ...string) error {
 		return err
 	}
 	// Without streams it has the null device.
-	background := exec.Command(path, arguments...) //nolint:gosec // It is this very program.
+	background := exec.Command(path, arguments...)
 	background.Dir = filepath.Dir(path)
 	detach(background)
 	if err := background.Start(); err != nil {

@@ -106,7 +106,7 @@ func Statuses(out io.Writer, format string, statuses []onboard.ContextStatus, no
 func colored(table string, statuses []onboard.ContextStatus, now time.Time) string {
 	rows := strings.SplitAfter(table, "\n")
 	for i, status := range statuses {
-		color := ""
+		var color string
 		switch {
 		case status.EndsWithin(0, now), status.Live == onboard.NotLive:
 			color = red

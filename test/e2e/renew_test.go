@@ -175,7 +175,7 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 	unchanged := string(s.read("config"))
 	admin := s.admin()
 
-	t.Run("without the permission", func(t *testing.T) {
+	t.Run("without the permission", func(*testing.T) {
 		admin.must("offboard", "renew-refused", "--yes")
 		s.check(s.run("renew"), expect{1, []string{`"renew-refused" may not renew`, "kubectl csr-onboard grant renew-refused --renewable"}})
 		admin.must("grant", "renew-refused", "--renewable")
@@ -197,7 +197,7 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 			t.Errorf("there are %d requests", n)
 		}
 	})
-	t.Run("no such context", func(t *testing.T) {
+	t.Run("no such context", func(*testing.T) {
 		s.check(s.run("renew", "nowhere"), expect{2, []string{`no context "nowhere"`}})
 		s.check(s.run("renew", "one", "two"), expect{2, []string{"one CONTEXT"}})
 		s.check(s.run("renew", "one", "--all"), expect{2, []string{"exclude each other"}})

@@ -62,7 +62,7 @@ func readAll(path string, buffer []byte, accept func(*syscall.Stat_t) bool) []by
 	length := 0
 	for length < len(buffer) {
 		n, err := syscall.Read(file, buffer[length:])
-		if err != nil && err != syscall.EINTR { //nolint:errorlint // Package errors is not imported here.
+		if err != nil && err != syscall.EINTR {
 			return nil
 		}
 		if err == nil && n <= 0 {
@@ -78,7 +78,7 @@ func readAll(path string, buffer []byte, accept func(*syscall.Stat_t) bool) []by
 func writeAndExit(data []byte) {
 	for len(data) > 0 {
 		n, err := syscall.Write(1, data)
-		if err != nil && err != syscall.EINTR { //nolint:errorlint // Package errors is not imported here.
+		if err != nil && err != syscall.EINTR {
 			syscall.Exit(1)
 		}
 		data = data[max(n, 0):]
