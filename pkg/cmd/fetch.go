@@ -21,7 +21,7 @@ import (
 )
 
 // fetchFlags are the flags about waiting for a certificate and writing the
-// kubeconfig, which new-user --approve takes as well.
+// kubeconfig, which new-user takes as well, with --approve or --wait.
 type fetchFlags struct {
 	// Timeout is how long to wait for the certificate. Required; has a default.
 	Timeout time.Duration

@@ -36,7 +36,10 @@ type newUserOptions struct {
 	Directory string
 	// Offline makes key and request and touches no network. Optional.
 	Offline bool
-	// Approve approves the request and fetches the kubeconfig as well.
+	// Wait waits for somebody else's approval and fetches the kubeconfig as well.
+	// Optional.
+	Wait bool
+	// Approve approves the request and fetches the kubeconfig as well. Optional.
 	Approve bool
 	// DryRun says how much is done. Required; has a default.
 	DryRun dryRunFlag
@@ -76,6 +79,9 @@ handoff file back, for fetch --from. The private key never leaves the machine.
   # The object for another tool to submit; her key and request stay in her folder
   kubectl csr-onboard new-user jane --group dev --dry-run=client -o yaml
 
+  # And wait for an administrator's approval and the kubeconfig, as fetch does
+  kubectl csr-onboard new-user jane --group dev --wait
+
   # Without access to a cluster: a request to send to an administrator
   kubectl csr-onboard new-user jane --group dev --offline
 
@@ -95,6 +101,7 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
 	addDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Offline, "offline", false, "only make key and request, to be sent to an administrator; touch no network")
+	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig in the same run")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
 	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
 	o.Output.add(cmd)
@@ -132,17 +139,17 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	return nil
 }
 
-// Validate refuses flags that need --approve and were given without it.
+// Validate refuses flags that need another one and were given without it.
 func (o *newUserOptions) Validate() error {
 	if o.Key != "" && o.fetch.set.Changed("key-algorithm") {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--key and --key-algorithm exclude each other"),
 			"a key that is there has its algorithm")
 	}
-	if given := o.fetch.given(); given != "" && !o.Approve {
+	if given := o.fetch.given(); given != "" && !o.Approve && !o.Wait {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),
-			"give it to fetch, or add --approve")
+			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve or --wait", given),
+			"give it to fetch, or add --approve or --wait")
 	}
 	if given := o.grants.given(); given != "" && !o.Approve {
 		return outcome.WithHint(
@@ -153,15 +160,19 @@ func (o *newUserOptions) Validate() error {
 		return err
 	}
 	switch {
-	case o.Offline && (o.Approve || o.input.DryRun != onboard.DryRunNone):
+	case o.Offline && (o.Approve || o.Wait || o.input.DryRun != onboard.DryRunNone):
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--offline excludes --approve and --dry-run"),
+			outcome.Errorf(outcome.ErrUsage, "--offline excludes --approve, --wait and --dry-run"),
 			"there is no cluster then that could approve or check anything")
-	case o.Approve && o.input.DryRun != onboard.DryRunNone:
+	case (o.Approve || o.Wait) && o.input.DryRun != onboard.DryRunNone:
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--dry-run and --approve exclude each other"),
+			outcome.Errorf(outcome.ErrUsage, "--dry-run excludes --approve and --wait"),
 			"a certificate can't be issued for show")
-	case o.Approve:
+	case o.Approve && !o.Wait && o.fetch.set.Changed("wait"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--approve waits for the certificate, and --wait=false contradicts it"),
+			"to approve and go on: new-user, and then approve --wait=false")
+	case o.Approve, o.Wait:
 		if err := validateReport(o.Output.format(), o.fetch.Out); err != nil {
 			return err
 		}
@@ -173,7 +184,7 @@ func (o *newUserOptions) Validate() error {
 	return o.fetch.validate()
 }
 
-// Run submits the request and, with --approve, sees it through.
+// Run submits the request and, with --approve or --wait, sees it through.
 func (o *newUserOptions) Run(ctx context.Context) error {
 	defer o.narrator.Close()
 	if o.Offline {
@@ -183,16 +194,8 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.Approve {
-		in, err := o.fetch.input(o.environment, o.input.User.Name, o.Directory)
-		if err != nil {
-			return err
-		}
-		fetched, err := program.NewUserApproved(ctx, o.input, o.grants.input(), in)
-		if err != nil {
-			return err
-		}
-		return printFetched(o.streams, o.Output.format(), fetched)
+	if o.Approve || o.Wait {
+		return o.runToTheEnd(ctx, program)
 	}
 	object, created, err := program.NewUser(ctx, o.input)
 	if err != nil {
@@ -208,6 +211,24 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		done += " (" + string(o.input.DryRun) + " dry run)"
 	}
 	return o.Output.print(o.streams, done, object)
+}
+
+// runToTheEnd sees the request through to the kubeconfig.
+func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Program) error {
+	in, err := o.fetch.input(o.environment, o.input.User.Name, o.Directory)
+	if err != nil {
+		return err
+	}
+	var fetched *onboard.Fetched
+	if o.Approve {
+		fetched, err = program.NewUserApproved(ctx, o.input, o.grants.input(), in)
+	} else {
+		fetched, err = program.NewUserFetched(ctx, o.input, in)
+	}
+	if err != nil {
+		return err
+	}
+	return printFetched(o.streams, o.Output.format(), fetched)
 }
 
 // programFor makes the program; a client's dry run needs no cluster.

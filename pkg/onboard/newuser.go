@@ -58,6 +58,20 @@ func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificates
 	return submitted.object, submitted.created, nil
 }
 
+// NewUserFetched submits a user's request as NewUser does, waits until somebody has
+// approved it, and fetches the kubeconfig. That it can be written is looked at first.
+func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
+	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
+		return nil, err
+	}
+	p.warnOfName(in.User)
+	submitted, err := p.submit(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}
+
 func (p *Program) warnOfName(user identity.User) {
 	for _, problem := range identity.Examine(user) {
 		p.Tell(NameWarned{Problem: problem})

@@ -21,7 +21,7 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md", "docs/guides/leaving.md", "docs/guides/doctor.md"} {
+	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md", "docs/guides/leaving.md", "docs/guides/rotation.md", "docs/guides/doctor.md"} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", page))
 			if err != nil {
@@ -54,7 +54,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestTheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "deny", "doctor", "fetch", "grant", "list", "offboard", "sign", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "credential", "deny", "doctor", "fetch", "grant", "list", "offboard", "renew", "sign", "status", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)

@@ -97,6 +97,21 @@ func TestAWaitEndsWithTheApproval(t *testing.T) {
 	}
 }
 
+func TestNewUserWaitsForSomebodyElsesApproval(t *testing.T) {
+	s := newSession(t, shared)
+	waiting := start(s, "new-user", "wanda", "-g", "dev", "--dir", "D", "--wait", "--context-name", "hers")
+	waiting.until(waitingForApproval + " wanda-")
+	s.must("approve", "wanda", "--yes")
+	result := waiting.end()
+	if want := "D/wanda.kubeconfig\n"; result.Code != 0 || result.Stdout != want {
+		t.Fatalf("exit code %d, standard output %q, want %q\n%s", result.Code, result.Stdout, want, result.Stderr)
+	}
+	if who := whoIs(t, s.path("D", "wanda.kubeconfig")); who != "wanda" {
+		t.Errorf("the kubeconfig logs in as %q", who)
+	}
+	s.check(s.run("new-user", "wilma", "--dir", "D", "--wait", "--timeout", "1ms"), expect{124, []string{"kubectl csr-onboard fetch wilma --dir D"}})
+}
+
 func TestAnIdentityThatMayOnlyGetPolls(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "xena", "--dir", "D")
