@@ -56,8 +56,9 @@ func TestManyUpdatesAtOnceLoseNothing(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "counter")
 }
 
-func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "config")
+// leaveLock leaves the lock of a killed process.
+func leaveLock(t *testing.T, path string) {
+	t.Helper()
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childVariable+"="+path)
 	output, err := child.StdoutPipe()
@@ -78,6 +79,11 @@ func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
 	if content, err := os.ReadFile(path + ".lock"); err != nil || !strings.HasPrefix(string(content), markerPrefix) {
 		t.Fatalf("the lock of the killed process: %q, %v", content, err)
 	}
+}
+
+func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	leaveLock(t, path)
 	if err := UpdateFile(t.Context(), path, to("x")); err != nil {
 		t.Error(err)
 	}
