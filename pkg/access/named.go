@@ -1,0 +1,36 @@
+package access
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// CheckNamespace says whether a namespace can have a name; "" is everywhere.
+func CheckNamespace(name string) error {
+	if problems := validation.IsDNS1123Label(name); name != "" && len(problems) > 0 {
+		return fmt.Errorf("%s is no namespace's name: %s", identity.Quote(name), problems[0])
+	}
+	return nil
+}
+
+// GrantsOf is what ClusterRoles, or Roles, of these names give in a namespace, or
+// everywhere where that is "". A Role without a namespace, and a name that no role can
+// have, is an error.
+func GrantsOf(isCluster bool, names []string, namespace string) ([]Grant, error) {
+	grants := make([]Grant, 0, len(names))
+	for _, name := range names {
+		role := Role{IsCluster: isCluster, Name: name}
+		if problems := content.IsPathSegmentName(name); name == "" || len(problems) > 0 || identity.Printable(name) != name {
+			return nil, fmt.Errorf("%s is no %s's name", identity.Quote(name), role.Kind())
+		}
+		if !isCluster && namespace == "" {
+			return nil, fmt.Errorf("the Role %s is in a namespace, and none is named", identity.Quote(name))
+		}
+		grants = append(grants, Grant{Role: role, Namespace: namespace})
+	}
+	return grants, nil
+}
