@@ -34,7 +34,7 @@ var rings = map[string][]string{
 	"pkg/process":    {},
 	"pkg/prompt":     {"pkg/outcome"},
 	"pkg/onboard":    {"pkg/answer", "pkg/access", "pkg/cluster", "pkg/store", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/render":     {"pkg/access", "pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/render":     {"pkg/team", "pkg/access", "pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd": {"pkg/access", "pkg/answer", "pkg/onboard", "pkg/render", "pkg/process", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/team", "pkg/request",
 		"pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"cmd/kubectl-csr_onboard/early": {"pkg/answer"},

@@ -178,9 +178,7 @@ func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error
 // is there, and an error is an ending.
 func (w *waiting) judge(object *certificatesv1.CertificateSigningRequest, first bool) (issued bool, _ error) {
 	if object.UID != w.from.UID {
-		return false, outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted and made again by %q", object.Name, object.Spec.Username),
-			"nothing was taken from the new one; ask the administrator what happened")
+		return false, replacedWhileAwaited(object)
 	}
 	changed := first || request.StateOf(object) != request.StateOf(w.last)
 	w.last = object
@@ -211,10 +209,18 @@ func (w *waiting) deletedOrReplaced(ctx context.Context) error {
 	return w.deleted()
 }
 
-func (w *waiting) deleted() error {
+func (w *waiting) deleted() error { return deletedWhileAwaited(w.from.Name) }
+
+func deletedWhileAwaited(name string) error {
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrNotFound, "certificate signing request %q was deleted while waiting for it", w.from.Name),
+		outcome.Errorf(outcome.ErrNotFound, "certificate signing request %q was deleted while waiting for it", name),
 		"submit it again with the same key: run new-user again")
+}
+
+func replacedWhileAwaited(by *certificatesv1.CertificateSigningRequest) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted and made again by %q", by.Name, by.Spec.Username),
+		"nothing was taken from the new one; ask the administrator what happened")
 }
 
 // ended says how far the request was when the context ended.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	admissionregistrationv1 "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
@@ -43,6 +44,7 @@ type Client struct {
 	core           corev1.CoreV1Interface
 	proxy          func(*http.Request) (*url.URL, error)
 	answerTimeout  time.Duration
+	transport      *http.Client
 }
 
 // Connect makes a client from a configuration, which is not changed. It reads
@@ -111,8 +113,13 @@ func connect(config *rest.Config, endpoint kubeconfig.Endpoint, userAgent string
 		core:           core,
 		proxy:          config.Proxy,
 		answerTimeout:  timeout,
+		transport:      transport,
 	}, nil
 }
+
+// closeIdle closes the connections that nothing goes over just now. (http.Client's
+// own method does not reach through client-go's wrappers.)
+func (c *Client) closeIdle() { utilnet.CloseIdleConnectionsFor(c.transport.Transport) }
 
 // Endpoint is how the cluster is reached, for a user's kubeconfig.
 func (c *Client) Endpoint() kubeconfig.Endpoint { return c.endpoint }

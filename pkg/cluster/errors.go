@@ -111,6 +111,16 @@ func isAnswer(err error) bool {
 	return errors.As(err, &status) && !apierrors.IsUnauthorized(err)
 }
 
+// MayPass says whether an error of this package's may go away by itself (see
+// isTransient), so that it is worth asking again.
+func MayPass(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return isTransient(err)
+	}
+	return errors.Is(err, ErrUnreachable)
+}
+
 // isTransient says whether an error may go away by itself: the server could not
 // be reached, is starting, is overloaded, or failed within. What it answered
 // about the question itself is final, and so are a certificate of its that is not

@@ -45,6 +45,8 @@ func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, 
 	if err != nil {
 		return identity.User{}, err
 	}
+	// It would stay open for a minute and a half, and there may be thousands.
+	defer client.closeIdle()
 	return client.WhoAmI(ctx)
 }
 

@@ -23,6 +23,8 @@ import (
 type newUserOptions struct {
 	*environment
 
+	// Filename is a file with many users. Optional; without it there is one NAME.
+	Filename string
 	// Groups are the user's groups. Optional.
 	Groups []string
 	// KeyAlgorithm is the kind of a new key. Required; has a default.
@@ -50,20 +52,27 @@ type newUserOptions struct {
 	// grants is what the user gets besides an approval.
 	grants grantFlags
 
-	input    onboard.NewUserInput
+	input onboard.NewUserInput
+	// members are the users of the file.
+	members  []onboard.TeamMember
 	narrator *render.Narrator
 }
 
 func newNewUser(env *environment) *cobra.Command {
 	o := &newUserOptions{environment: env, Output: newObjectOutput()}
 	cmd := &cobra.Command{
-		Use:   "new-user NAME",
+		Use:   "new-user (NAME | -f FILE)",
 		Short: "Make a user's private key and request, and submit the request",
 		Long: `Make a user's private key and a certificate signing request with her name as
 common name and one organization for each group, and submit the request to the
 cluster. The key stays in her folder, readable by its owner only.
 
 Run again, it finds its key and its request and goes on from there.
+
+With --filename it does that for many users, at the API server's pace. The file says of
+each her name, groups, roles, expiration and key algorithm, in YAML or JSON (kind Team)
+or CSV; what it leaves open is what the flags say. What goes wrong with one user does
+not stop the others, and run again, it goes on with those who have no kubeconfig yet.
 
 With --offline nothing is submitted and no cluster is needed: the request is a
 file to send to an administrator, who runs approve --filename with it and sends a
@@ -88,13 +97,17 @@ handoff file back, for fetch --from. The private key never leaves the machine.
   # Everything in one run, for an administrator
   kubectl csr-onboard new-user jane --group dev --approve
 
+  # A whole team, each with a kubeconfig in one folder
+  kubectl csr-onboard new-user --filename team.yaml --approve --dir ./team
+
   # And let her look at what is in one namespace
   kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default`,
-		Args:              oneName,
+		Args:              o.nameOrFile,
 		RunE:              inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
+	flags.StringVarP(&o.Filename, "filename", "f", "", "onboard the users of this file (YAML, JSON or CSV), or of standard input (-)")
 	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group the user is in; repeat it for several")
 	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
 	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
@@ -108,16 +121,23 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	o.fetch.add(flags)
 	o.grants.add(flags, env)
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
+	_ = cmd.MarkFlagFilename("filename", "yaml", "yml", "json", "csv")
 	registerCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
 	return cmd
 }
 
+// nameOrFile takes one NAME, unless there is a file; what is wrong with it then is
+// said with the file.
+func (o *newUserOptions) nameOrFile(cmd *cobra.Command, arguments []string) error {
+	if o.Filename != "" {
+		return nil
+	}
+	return oneName(cmd, arguments)
+}
+
 // Complete reads the arguments and flags.
 func (o *newUserOptions) Complete(arguments []string) error {
-	user, err := identity.Parse(arguments[0], o.Groups)
-	if err != nil {
-		return err
-	}
+	o.narrator = render.NewNarrator(o.streams.ErrOut)
 	algorithm, err := pki.ParseKeyAlgorithm(o.KeyAlgorithm)
 	if err != nil {
 		return err
@@ -126,17 +146,19 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	folder, err := store.UserFolder(o.Directory, o.home(), user.Name)
-	if err != nil {
-		return err
-	}
 	dryRun, err := o.DryRun.parse()
 	if err != nil {
 		return err
 	}
-	o.input = onboard.NewUserInput{User: user, Folder: folder, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
-	o.narrator = render.NewNarrator(o.streams.ErrOut)
-	return nil
+	o.input = onboard.NewUserInput{KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
+	if o.Filename != "" {
+		return o.completeTeam(arguments)
+	}
+	if o.input.User, err = identity.Parse(arguments[0], o.Groups); err != nil {
+		return err
+	}
+	o.input.Folder, err = store.UserFolder(o.Directory, o.home(), o.input.User.Name)
+	return err
 }
 
 // Validate refuses flags that need another one and were given without it.
@@ -172,6 +194,10 @@ func (o *newUserOptions) Validate() error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--approve waits for the certificate, and --wait=false contradicts it"),
 			"to approve and go on: new-user, and then approve --wait=false")
+	case o.Filename != "":
+		if err := o.validateTeam(); err != nil {
+			return err
+		}
 	case o.Approve, o.Wait:
 		if err := validateReport(o.Output.format(), o.fetch.Out); err != nil {
 			return err
@@ -187,7 +213,10 @@ func (o *newUserOptions) Validate() error {
 // Run submits the request and, with --approve or --wait, sees it through.
 func (o *newUserOptions) Run(ctx context.Context) error {
 	defer o.narrator.Close()
-	if o.Offline {
+	switch {
+	case o.Filename != "":
+		return o.runTeam(ctx)
+	case o.Offline:
 		return o.runOffline(ctx)
 	}
 	program, err := o.programFor(o.input.DryRun)

@@ -116,6 +116,36 @@ type CertificateIssued struct {
 	Asked, Given time.Duration
 }
 
+// signersTolerance is what a signer may add to or take from a lifetime by
+// backdating the certificate's start (Kubernetes
+// pkg/controller/certificates/authority/policies.go).
+const signersTolerance = 6 * time.Minute
+
+// IsOtherThanAsked says whether the lifetime is not the one that was asked for.
+func (e CertificateIssued) IsOtherThanAsked() bool {
+	return e.Asked > 0 && (e.Given < e.Asked-signersTolerance || e.Given > e.Asked+signersTolerance)
+}
+
+// LifetimesDiffer says that certificates of several users have another lifetime than
+// was asked for.
+type LifetimesDiffer struct{ Asked, Given time.Duration }
+
+// MemberNotOnboarded says why one user among many was not onboarded. Line is where the
+// file names her; 0 if there is none.
+type MemberNotOnboarded struct {
+	User   string
+	Line   int
+	Reason error
+}
+
+// Progress says how far it is with something that is done to many users, Done of Total,
+// and how many of those failed.
+type Progress struct {
+	// Doing says what is done, as one word: "onboarding".
+	Doing               string
+	Done, Failed, Total int
+}
+
 // ClusterUnreachable says why a certificate could not be tried.
 type ClusterUnreachable struct{ Reason error }
 
@@ -286,4 +316,7 @@ func (CertificateWritten) isEvent()     {}
 func (AuthorityKeyNotPrivate) isEvent() {}
 func (KubeconfigNotPrivate) isEvent()   {}
 func (ServerIsLoopback) isEvent()       {}
+func (LifetimesDiffer) isEvent()        {}
+func (MemberNotOnboarded) isEvent()     {}
+func (Progress) isEvent()               {}
 func (ServerNotVerified) isEvent()      {}

@@ -123,13 +123,20 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err != nil {
 		return nil, err
 	}
+	return p.receive(ctx, destination, submitted, issued, in.VerifyLogin)
+}
+
+// receive checks the certificate of a request, logs in with it if that is wanted, and
+// writes the kubeconfig.
+func (p *Program) receive(ctx context.Context, destination *destination, submitted *submission, issued *certificatesv1.CertificateSigningRequest, verifyLogin bool) (*Fetched, error) {
+	user := destination.user
 	certificate, err := p.checkIssued(issued, submitted.key.Public(), user)
 	if err != nil {
 		return nil, err
 	}
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM}
 	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
-	if in.VerifyLogin {
+	if verifyLogin {
 		if err := p.logIn(ctx, user, credentials); err != nil {
 			return nil, err
 		}

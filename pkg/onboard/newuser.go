@@ -79,6 +79,16 @@ func (p *Program) warnOfName(user identity.User) {
 }
 
 func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
+	s, err := p.prepareRequest(in)
+	if err != nil || in.DryRun == DryRunClient {
+		return s, err
+	}
+	return s, p.send(ctx, in, s, p.Cluster.WhoAmI)
+}
+
+// prepareRequest makes the user's key and request where they are not there yet, and
+// the object that is to be sent.
+func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 	given, err := givenKey(in)
 	if err != nil {
 		return nil, err
@@ -98,20 +108,23 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 	if err != nil {
 		return nil, err
 	}
-	if in.DryRun == DryRunClient {
-		return &submission{object: wanted, created: true, key: key, keyPEM: keyPEM}, nil
-	}
-	stored, created, err := p.Cluster.Submit(ctx, wanted, in.DryRun == DryRunServer)
+	return &submission{object: wanted, created: true, key: key, keyPEM: keyPEM}, nil
+}
+
+// send submits what was prepared, or finds it submitted. whoAmI says who runs this.
+func (p *Program) send(ctx context.Context, in NewUserInput, s *submission, whoAmI func(context.Context) (identity.User, error)) error {
+	stored, created, err := p.Cluster.Submit(ctx, s.object, in.DryRun == DryRunServer)
 	if err != nil {
-		return nil, outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
+		return outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
 	}
 	if !created {
-		if err := p.checkFound(ctx, stored, key.Public(), in.User); err != nil {
-			return nil, err
+		if err := checkFound(ctx, stored, s.key.Public(), in.User, whoAmI); err != nil {
+			return err
 		}
 	}
+	s.object, s.created = stored, created
 	if in.DryRun == DryRunServer && created {
-		return &submission{object: stored, created: true, key: key, keyPEM: keyPEM}, nil
+		return nil
 	}
 	p.Tell(RequestReady{
 		Name:           stored.Name,
@@ -121,7 +134,7 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 		AskedLifetime:  in.Lifetime,
 		StoredLifetime: request.LifetimeOf(stored),
 	})
-	return &submission{object: stored, created: created, key: key, keyPEM: keyPEM}, nil
+	return nil
 }
 
 // ensureKey reads the user's private key, or makes one, or takes the given one.
@@ -228,11 +241,11 @@ func ensureRequest(in NewUserInput, key crypto.Signer) ([]byte, error) {
 
 // checkFound says whether an object that stood under our name already is our
 // own from an earlier run, and one that can still become a certificate.
-func (p *Program) checkFound(ctx context.Context, found *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User) error {
+func checkFound(ctx context.Context, found *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, whoAmI func(context.Context) (identity.User, error)) error {
 	if err := request.CheckOwn(found, key, user); err != nil {
 		return err
 	}
-	me, err := p.Cluster.WhoAmI(ctx)
+	me, err := whoAmI(ctx)
 	if err != nil {
 		return err
 	}

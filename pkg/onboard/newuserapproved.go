@@ -43,30 +43,40 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if err != nil {
 		return nil, err
 	}
-	review := request.ReviewOf(submitted.object)
-	if review.State == request.Pending {
-		for _, finding := range review.Findings {
-			// Those of her name were told when it was taken.
-			ofName := slices.ContainsFunc(identity.Examine(in.User), func(p identity.Problem) bool { return p.Finding == finding.Name })
-			if finding.Name != request.RequestedByOther && finding.Name != request.MoreThanRequester && !ofName {
-				p.Tell(FindingWarned{Finding: finding})
-			}
-		}
-		if err := review.CheckAllowed(nil); err != nil {
-			return nil, err
-		}
-		// The object was submitted by whoever approves it.
-		approved, err := p.Cluster.Decide(ctx, review, request.Approval(), p.signed(request.Approval(), "", review.Requester), false)
-		if err != nil {
-			return nil, err
-		}
-		p.Tell(RequestApproved{Name: approved.Name})
-		submitted.object = approved
+	if err := p.approveOwn(ctx, in.User, submitted); err != nil {
+		return nil, err
 	}
 	if err := p.give(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}
+
+// approveOwn approves a request that was submitted in the same run, unless it is
+// decided already.
+func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted *submission) error {
+	review := request.ReviewOf(submitted.object)
+	if review.State != request.Pending {
+		return nil
+	}
+	for _, finding := range review.Findings {
+		// Those of her name were told when it was taken.
+		ofName := slices.ContainsFunc(identity.Examine(user), func(p identity.Problem) bool { return p.Finding == finding.Name })
+		if finding.Name != request.RequestedByOther && finding.Name != request.MoreThanRequester && !ofName {
+			p.Tell(FindingWarned{Finding: finding})
+		}
+	}
+	if err := review.CheckAllowed(nil); err != nil {
+		return err
+	}
+	// The object was submitted by whoever approves it.
+	approved, err := p.Cluster.Decide(ctx, review, request.Approval(), p.signed(request.Approval(), "", review.Requester), false)
+	if err != nil {
+		return err
+	}
+	p.Tell(RequestApproved{Name: approved.Name})
+	submitted.object = approved
+	return nil
 }
 
 // checkGrants tells what role bindings give to a user and her groups already,

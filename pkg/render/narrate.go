@@ -17,6 +17,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -26,6 +27,7 @@ type Narrator struct {
 	// animated says that a wait is shown by a line that changes.
 	animated bool
 	live     *liveLine
+	progress *progress
 }
 
 // NewNarrator makes a narrator that writes to standard error, or wherever else
@@ -40,6 +42,9 @@ func (n *Narrator) Close() {
 	if n.live != nil {
 		n.live.end()
 		n.live = nil
+	}
+	if n.progress != nil {
+		n.progress.clear()
 	}
 }
 
@@ -124,6 +129,15 @@ func (n *Narrator) Tell(event onboard.Event) {
 		if !e.LoginChecked {
 			n.say("warning: it has not been tried: kubectl --kubeconfig %s auth whoami", identity.PrintableSentence(e.Path))
 		}
+	case onboard.Progress:
+		n.tellProgress(e)
+	case onboard.MemberNotOnboarded:
+		n.say("not onboarded: %s: %s", member(e.User, e.Line), identity.PrintableSentence(e.Reason.Error()))
+		if hint := outcome.Hint(e.Reason); hint != "" {
+			n.say("  hint: %s", identity.PrintableSentence(hint))
+		}
+	case onboard.LifetimesDiffer:
+		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	default:
 		n.tellRenewal(event)
 	}
@@ -209,14 +223,9 @@ func (n *Narrator) wait(format string, arguments ...any) {
 	n.live = startLiveLine(n.out, fmt.Sprintf(format, arguments...))
 }
 
-// signersTolerance is what a signer may add to or take from a lifetime by
-// backdating the certificate's start (Kubernetes
-// pkg/controller/certificates/authority/policies.go).
-const signersTolerance = 6 * time.Minute
-
 func (n *Narrator) issued(e onboard.CertificateIssued) {
 	n.say("the certificate is good until %s", e.NotAfter.UTC().Format(time.RFC3339))
-	if e.Asked > 0 && (e.Given < e.Asked-signersTolerance || e.Given > e.Asked+signersTolerance) {
+	if e.IsOtherThanAsked() {
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	}
 }

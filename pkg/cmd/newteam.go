@@ -1,0 +1,171 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/team"
+)
+
+// completeTeam reads the users of the file. What the file leaves open is what the
+// flags say.
+func (o *newUserOptions) completeTeam(arguments []string) error {
+	if len(arguments) > 0 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "a NAME and --filename exclude each other, and there is %q", arguments[0]),
+			"put her into the file, or leave out --filename")
+	}
+	data, err := store.ReadInput(o.Filename, o.streams.In)
+	if err != nil {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename %q can't be read: %w", o.Filename, err),
+			"name a file in YAML, JSON or CSV, or - for standard input")
+	}
+	users, mistakes := team.Parse(data)
+	if len(mistakes) > 0 {
+		o.narrator.Mistakes(o.Filename, mistakes)
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "the file %q can't be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
+			"nothing was done; mend it and run the same command again")
+	}
+	for _, user := range users {
+		member, err := o.member(user)
+		if err != nil {
+			return err
+		}
+		o.members = append(o.members, member)
+	}
+	return nil
+}
+
+// member is a user of the file, with what the flags say where the file says nothing.
+func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
+	in := o.input
+	in.User = user.User
+	if !user.HasGroups {
+		in.User.Groups = o.Groups
+	}
+	if user.KeyAlgorithm != "" {
+		in.KeyAlgorithm = user.KeyAlgorithm
+	}
+	if user.Lifetime != 0 {
+		in.Lifetime = user.Lifetime
+	}
+	member := onboard.TeamMember{Grants: o.grants.input(), Line: user.Line}
+	if user.HasGrants {
+		member.Grants.Grants = user.Grants
+	}
+	var err error
+	if in.User, err = identity.Parse(in.User.Name, in.User.Groups); err != nil {
+		return member, err
+	}
+	if in.Folder, err = store.UserFolder(o.Directory, o.home(), in.User.Name); err != nil {
+		return member, err
+	}
+	member.NewUserInput = in
+	return member, nil
+}
+
+// validateTeam refuses what is of one user only, and roles that nobody would get.
+func (o *newUserOptions) validateTeam() error {
+	for _, flag := range []string{"key", "out", "merge", "set-current", "context-name"} {
+		if o.fetch.set.Changed(flag) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s is about one user, and --filename names many", flag),
+				"leave one of them out")
+		}
+	}
+	if !o.Approve {
+		for _, member := range o.members {
+			if len(member.Grants.Grants) > 0 {
+				return outcome.WithHint(
+					outcome.Errorf(outcome.ErrUsage, "the roles of %s (line %d) are given with --approve only", identity.Quote(member.User.Name), member.Line),
+					"add --approve, or take the roles out of the file")
+			}
+		}
+	}
+	if o.input.DryRun != onboard.DryRunNone {
+		return o.Output.validate()
+	}
+	return validateFormat(o.Output.format(), "this command's report", "a line for each user")
+}
+
+// runTeam onboards the users of the file.
+func (o *newUserOptions) runTeam(ctx context.Context) error {
+	in := onboard.TeamInput{
+		Members: o.members, DryRun: o.input.DryRun, Approve: o.Approve, Fetch: o.Wait,
+		Timeout: o.fetch.Timeout, VerifyLogin: o.fetch.VerifyLogin,
+		KeepObjects: o.input.DryRun != onboard.DryRunNone,
+	}
+	if o.Offline {
+		in.DryRun = onboard.DryRunClient
+	}
+	if o.Approve || o.Wait {
+		fetch, err := o.fetch.input(o.environment, "", o.Directory)
+		if err != nil {
+			return err
+		}
+		in.Kubeconfig = fetch.Kubeconfig
+	}
+	work, err := o.programFor(in.DryRun)
+	if err != nil {
+		return err
+	}
+	results, failed := work.OnboardTeam(ctx, in)
+	o.narrator.Close()
+	if results == nil {
+		return failed
+	}
+	return errors.Join(o.printTeam(results), o.endOfTeam(results, failed))
+}
+
+// endOfTeam says what came of the users and what remains to be done.
+func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error) error {
+	o.narrator.TeamSummary(results)
+	switch {
+	case failed != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
+	case o.Offline:
+		o.narrator.NextStepsOfTeamOffline()
+	default:
+		o.narrator.NextStepsOfTeam(fmt.Sprintf("%s new-user --filename %s --wait%s", program, shellQuote(o.Filename), o.sameCluster()))
+	}
+	return failed
+}
+
+// printTeam writes what came of the users, in the order of the file.
+func (o *newUserOptions) printTeam(results []onboard.MemberResult) error {
+	if o.input.DryRun != onboard.DryRunNone {
+		var objects []*certificatesv1.CertificateSigningRequest
+		for _, result := range results {
+			if result.Object != nil {
+				objects = append(objects, result.Object)
+			}
+		}
+		return o.Output.print(o.streams, "created ("+string(o.input.DryRun)+" dry run)", objects...)
+	}
+	if format := o.Output.format(); format != "" {
+		return render.Team(o.streams.Out, format, results)
+	}
+	for _, result := range results {
+		var err error
+		switch result.State {
+		case onboard.MemberFetched, onboard.MemberComplete, onboard.MemberMade:
+			err = o.printLine("%s", result.Path)
+		case onboard.MemberSubmitted:
+			err = o.printLine("%s/%s created", requestResource, identity.Printable(result.Request))
+		case onboard.MemberFound:
+			err = o.printLine("%s/%s unchanged", requestResource, identity.Printable(result.Request))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// TeamInput is what it takes to onboard many users at once.
+type TeamInput struct {
+	// Members are the users, each once. Required.
+	Members []TeamMember
+	// DryRun says how much is done, for all of them. Required.
+	DryRun DryRun
+	// Approve approves the requests, gives what is to be given, and fetches the
+	// kubeconfigs.
+	Approve bool
+	// Fetch waits for the certificates and writes the kubeconfigs, whoever approves
+	// the requests.
+	Fetch bool
+	// KeepObjects keeps the request objects in the results.
+	KeepObjects bool
+	// Timeout is how long to wait while nothing happens at all. Required with Approve
+	// or Fetch.
+	Timeout time.Duration
+	// VerifyLogin says whether to log in with each certificate before its kubeconfig
+	// is written.
+	VerifyLogin bool
+	// Kubeconfig says what the kubeconfigs are to hold. Each goes into its user's
+	// folder: no Path, and no Merge.
+	Kubeconfig KubeconfigInput
+}
+
+// collects says whether the kubeconfigs are fetched.
+func (in TeamInput) collects() bool { return in.Approve || in.Fetch }
+
+// TeamMember is one user among many.
+type TeamMember struct {
+	// NewUserInput is what it takes to ask for her certificate. Its DryRun is the
+	// team's.
+	NewUserInput
+	// Grants is what she is to get besides, with Approve. Optional.
+	Grants GrantInput
+	// Line is where the file names her, for messages; 0 if there is none.
+	Line int
+}
+
+// MemberState says what came of one user.
+type MemberState string
+
+const (
+	// MemberFetched is a user whose kubeconfig was written now.
+	MemberFetched MemberState = "fetched"
+	// MemberComplete is a user who had a kubeconfig with a certificate that is good.
+	MemberComplete MemberState = "unchanged"
+	// MemberSubmitted is a user whose request was submitted now, and MemberFound one
+	// whose request was there.
+	MemberSubmitted MemberState = "submitted"
+	MemberFound     MemberState = "found"
+	// MemberMade is a user whose key and request were made, and sent nowhere.
+	MemberMade MemberState = "made"
+	// MemberFailed is a user who was not onboarded.
+	MemberFailed MemberState = "failed"
+)
+
+// MemberResult is what came of one user.
+type MemberResult struct {
+	User  identity.User
+	Line  int
+	State MemberState
+	// Request is the request object's name; "" if it did not come to one.
+	Request string
+	// Object is the object; nil unless KeepObjects asked for it.
+	Object *certificatesv1.CertificateSigningRequest
+	// Path is her kubeconfig, or with neither Approve nor Fetch her PKCS#10 request.
+	Path string
+	// NotAfter is when her certificate ends; zero if there is none.
+	NotAfter time.Time
+	// Err is why she was not onboarded.
+	Err error
+}
+
+// OnboardTeam onboards many users. Each stands for herself: what goes wrong with one
+// does not stop the others, and the first such error is the result's. What can be
+// found out for all of them, such as whether a role exists, is found out before
+// anything is made. A server that is away or overloaded is waited for. Run again,
+// it goes on where it was: users who have a kubeconfig with a good certificate are
+// left alone, and what is there of the others is used.
+//
+// The results are in the order of the members; they are there also with an error, as
+// soon as anything was begun.
+func (p *Program) OnboardTeam(ctx context.Context, in TeamInput) ([]MemberResult, error) {
+	r := newTeamRun(p, in)
+	if in.Approve {
+		if err := r.checkApproving(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	return r.results, r.failure()
+}
+
+// failure is the first error of a user's, if there is one.
+func (r *teamRun) failure() error {
+	var first error
+	failed := 0
+	for _, result := range r.results {
+		switch {
+		case result.Err == nil:
+			continue
+		case first == nil || errors.Is(result.Err, outcome.ErrInterrupted) && !errors.Is(first, outcome.ErrInterrupted):
+			first = result.Err
+		}
+		failed++
+	}
+	if failed <= 1 {
+		return first
+	}
+	if errors.Is(first, outcome.ErrInterrupted) {
+		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(r.results), first), "run the same command again to go on")
+	}
+	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(r.results), first),
+		"run the same command again to go on with those")
+}
+
+// checkApproving finds what would keep every user from being approved, or from
+// getting what she is to get.
+func (r *teamRun) checkApproving(ctx context.Context) error {
+	if err := r.program.Cluster.CheckMayDecide(ctx); err != nil {
+		return err
+	}
+	var unread string
+	var err error
+	if r.grants, unread, err = r.program.Cluster.Grants(ctx); err != nil {
+		return err
+	}
+	if unread != "" {
+		r.tell(GrantsUnread{Reason: unread})
+	}
+	checked := map[access.Grant]bool{}
+	for _, member := range r.in.Members {
+		wanted, err := member.Grants.WantedFor(member.User)
+		if err != nil {
+			return aboutMember(member, err)
+		}
+		for _, one := range wanted {
+			// What the server permits depends on the role, not on who gets it.
+			if checked[one.Grant] {
+				continue
+			}
+			if err := r.program.Cluster.CheckGrant(ctx, one); err != nil {
+				return aboutMember(member, err)
+			}
+			checked[one.Grant] = true
+		}
+	}
+	return nil
+}
+
+// aboutMember says which user an error is about.
+func aboutMember(member TeamMember, err error) error {
+	if member.Line == 0 {
+		return fmt.Errorf("the user %s: %w", identity.Quote(member.User.Name), err)
+	}
+	return fmt.Errorf("the user %s in line %d: %w", identity.Quote(member.User.Name), member.Line, err)
+}

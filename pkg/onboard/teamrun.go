@@ -1,0 +1,327 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+const (
+	// submitters bounds how many users are submitted and approved at once: enough to
+	// keep an API server busy.
+	submitters = 16
+	// collectors bounds how many certificates are checked and written at once.
+	collectors = 8
+	// onboarding is what it is called that goes on (see Progress).
+	onboarding = "onboarding"
+	// troublePatience is how long a server that fails is asked again for one user.
+	troublePatience = 2 * time.Minute
+	// lookTime is how long it may take to ask about what nothing was heard of.
+	lookTime = 10 * time.Second
+)
+
+// teamRun is one run of OnboardTeam. Users go through it in two stages, with the
+// signer in between: begin makes key and request, submits and approves; collect takes
+// the certificate. What is kept of a user in between is her place in the file.
+type teamRun struct {
+	program *Program
+	in      TeamInput
+	grants  access.Grants
+	results []MemberResult
+
+	whoAmI   func(context.Context) (identity.User, error)
+	awaiting *cluster.Awaiting
+	// finished takes what came of users, and begun each that now waits.
+	finished chan memberFinished
+	begun    chan struct{}
+
+	mutex sync.Mutex
+	// waiting is which user each expected request is of, and requests the name of each
+	// user's request.
+	waiting  map[string]int
+	requests []string
+
+	hearing hearing
+}
+
+// memberFinished is what came of the user at a place.
+type memberFinished struct {
+	place  int
+	result MemberResult
+}
+
+func newTeamRun(p *Program, in TeamInput) *teamRun {
+	r := &teamRun{
+		in: in, results: make([]MemberResult, len(in.Members)), requests: make([]string, len(in.Members)), waiting: map[string]int{},
+		finished: make(chan memberFinished), begun: make(chan struct{}),
+	}
+	r.hearing.tell = p.Tell
+	quiet := *p
+	quiet.Tell = r.tell
+	r.program = &quiet
+	r.whoAmI = once(p.clusterWhoAmI)
+	return r
+}
+
+func (p *Program) clusterWhoAmI(ctx context.Context) (identity.User, error) {
+	return p.Cluster.WhoAmI(ctx)
+}
+
+// once asks until it has been answered, and then remembers.
+func once(ask func(context.Context) (identity.User, error)) func(context.Context) (identity.User, error) {
+	var mutex sync.Mutex
+	var known *identity.User
+	return func(ctx context.Context) (identity.User, error) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if known != nil {
+			return *known, nil
+		}
+		answer, err := ask(ctx)
+		if err == nil {
+			known = &answer
+		}
+		return answer, err
+	}
+}
+
+// run takes every user to an end.
+func (r *teamRun) run(parent context.Context) error {
+	ctx, cancel := context.WithCancel(parent)
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer cancel()
+	if r.in.collects() {
+		var err error
+		if r.awaiting, err = r.program.Cluster.AwaitMany(ctx, r.trouble); err != nil {
+			return err
+		}
+		for range collectors {
+			working.Go(func() { r.collectEach(ctx) })
+		}
+	}
+	places := make(chan int)
+	working.Go(func() {
+		defer close(places)
+		for place := range r.in.Members {
+			select {
+			case places <- place:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range submitters {
+		working.Go(func() {
+			for place := range places {
+				r.beginOne(ctx, place)
+			}
+		})
+	}
+	r.follow(parent, cancel)
+	return nil
+}
+
+// beginOne begins with one user, and says what came of it where that is an end.
+func (r *teamRun) beginOne(ctx context.Context, place int) {
+	result, waits := r.begin(ctx, place)
+	if waits {
+		select {
+		case r.begun <- struct{}{}:
+		case <-ctx.Done():
+		}
+		return
+	}
+	r.finishOne(ctx, place, result)
+}
+
+func (r *teamRun) finishOne(ctx context.Context, place int, result MemberResult) {
+	select {
+	case r.finished <- memberFinished{place, result}:
+	case <-ctx.Done():
+	}
+}
+
+// begin takes a user from her name to a request that is submitted and, with Approve,
+// approved. waits is true where her certificate is waited for now.
+func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits bool) {
+	member := r.in.Members[place]
+	in := member.NewUserInput
+	in.DryRun = r.in.DryRun
+	failed := func(err error) (MemberResult, bool) { return MemberResult{Err: err}, false }
+	if r.in.collects() {
+		destination := r.program.destination(r.in.Kubeconfig, in.Folder, in.User)
+		if certificate := complete(destination, r.program.Now()); certificate != nil {
+			return r.giveComplete(ctx, member, MemberResult{State: MemberComplete, Path: destination.Path, NotAfter: certificate.Leaf.NotAfter}), false
+		}
+		if err := destination.checkEarly(); err != nil {
+			return failed(err)
+		}
+	}
+	r.program.warnOfName(in.User)
+	if r.in.Approve {
+		if err := r.program.checkGrants(in.User, r.grants, ""); err != nil {
+			return failed(err)
+		}
+	}
+	submitted, err := r.program.prepareRequest(in)
+	if err != nil {
+		return failed(err)
+	}
+	name := submitted.object.Name
+	if r.awaiting != nil {
+		r.expect(name, place)
+	}
+	if in.DryRun != DryRunClient {
+		err = r.persevere(ctx, func() error { return r.program.send(ctx, in, submitted, r.whoAmI) })
+	}
+	if err == nil && r.in.Approve {
+		err = r.approve(ctx, member, submitted)
+	}
+	if err == nil && r.awaiting != nil {
+		r.awaiting.Await(submitted.object)
+		return MemberResult{}, true
+	}
+	if r.awaiting != nil {
+		r.forget(name)
+	}
+	result := MemberResult{Request: name, State: MemberSubmitted, Path: in.Folder.RequestPath(), Err: err}
+	switch {
+	case in.DryRun == DryRunClient:
+		result.State = MemberMade
+	case !submitted.created:
+		result.State = MemberFound
+	}
+	if r.in.KeepObjects {
+		result.Object = submitted.object
+	}
+	return result, false
+}
+
+// giveComplete gives a user who has her kubeconfig already what she is to get.
+func (r *teamRun) giveComplete(ctx context.Context, member TeamMember, result MemberResult) MemberResult {
+	if r.in.Approve {
+		result.Err = r.persevere(ctx, func() error { return r.program.give(ctx, member.User, member.Grants) })
+	}
+	return result
+}
+
+// approve approves a user's request and gives her what she is to get.
+func (r *teamRun) approve(ctx context.Context, member TeamMember, submitted *submission) error {
+	err := r.persevere(ctx, func() error {
+		err := r.program.approveOwn(ctx, member.User, submitted)
+		if !errors.Is(err, outcome.ErrChanged) {
+			return err
+		}
+		// A call whose answer was lost has approved it, or another administrator.
+		object, lost := r.program.Cluster.Get(ctx, submitted.object.Name)
+		if lost != nil || object.UID != submitted.object.UID || !request.Approval().Is(request.StateOf(object)) {
+			return err
+		}
+		submitted.object = object
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.persevere(ctx, func() error { return r.program.give(ctx, member.User, member.Grants) })
+}
+
+func (r *teamRun) expect(name string, place int) {
+	r.mutex.Lock()
+	r.waiting[name], r.requests[place] = place, name
+	r.mutex.Unlock()
+	r.awaiting.Expect(name)
+}
+
+// forget ends the wait for a request, and says whose it is.
+func (r *teamRun) forget(name string) (place int) {
+	r.awaiting.Forget(name)
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	place = r.waiting[name]
+	delete(r.waiting, name)
+	return place
+}
+
+// collectEach collects as the waits for certificates end.
+func (r *teamRun) collectEach(ctx context.Context) {
+	for {
+		select {
+		case ending := <-r.awaiting.Ended():
+			place := r.forget(ending.Name)
+			r.finishOne(ctx, place, r.collect(ctx, r.in.Members[place], ending))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// collect takes a user's certificate and writes her kubeconfig.
+func (r *teamRun) collect(ctx context.Context, member TeamMember, ending cluster.Ending) MemberResult {
+	result := MemberResult{Request: ending.Name, State: MemberFetched, Err: ending.Err}
+	if result.Err != nil {
+		return result
+	}
+	key, keyPEM, err := readKey(member.Folder)
+	if err != nil {
+		result.Err = err
+		return result
+	}
+	destination := r.program.destination(r.in.Kubeconfig, member.Folder, member.User)
+	var fetched *Fetched
+	result.Err = r.persevere(ctx, func() (err error) {
+		fetched, err = r.program.receive(ctx, destination, &submission{object: ending.Object, key: key, keyPEM: keyPEM}, ending.Object, r.in.VerifyLogin)
+		return err
+	})
+	if result.Err == nil {
+		result.Path, result.NotAfter = fetched.Path, fetched.Certificate.Leaf.NotAfter
+	}
+	if r.in.KeepObjects {
+		result.Object = ending.Object
+	}
+	return result
+}
+
+// persevere repeats what a server fails at that is away or overloaded, for a while.
+func (r *teamRun) persevere(ctx context.Context, do func() error) error {
+	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: 5 * time.Second}
+	var begin time.Time
+	for {
+		err := do()
+		switch {
+		case err == nil, ctx.Err() != nil, !cluster.MayPass(err):
+			return err
+		case begin.IsZero():
+			begin = time.Now()
+		case time.Since(begin) > troublePatience:
+			return err
+		}
+		r.trouble(err)
+		duration := pause.Step()
+		if seconds, suggested := apierrors.SuggestsClientDelay(err); suggested {
+			duration = max(duration, time.Duration(seconds)*time.Second)
+		}
+		timer := time.NewTimer(duration)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return outcome.Errorf(outcome.ErrInterrupted, "interrupted: %w", err)
+		case <-timer.C:
+		}
+	}
+}
+
+func (r *teamRun) trouble(err error) { r.tell(StillFollowing{Trouble: err}) }
+
+func (r *teamRun) tell(event Event) { r.hearing.hear(event) }

@@ -1,0 +1,83 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
+
+const (
+	// progressPatience is how long something takes before it is worth a word.
+	progressPatience = time.Second
+	// progressPause is how often a line is written where no bar can be.
+	progressPause = 10 * time.Second
+)
+
+// progress is how far something is that is done to many users: a bar with rate and
+// remaining time on a terminal, and now and then a line elsewhere.
+type progress struct {
+	bar   *progressbar.ProgressBar
+	begin time.Time
+	// told is when the last line was written.
+	told time.Time
+}
+
+func newProgress(first onboard.Progress, out io.Writer, animated bool) *progress {
+	p := &progress{begin: time.Now()}
+	p.told = p.begin
+	if animated {
+		p.bar = progressbar.NewOptions(first.Total,
+			progressbar.OptionSetWriter(out),
+			progressbar.OptionSetDescription(first.Doing),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionShowCount(),
+			progressbar.OptionShowIts(),
+			progressbar.OptionSetItsString("users"),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionUseANSICodes(true),
+			progressbar.OptionClearOnFinish(),
+		)
+		p.bar.StartWithoutRender()
+	}
+	return p
+}
+
+// tell shows how far it is; say writes a line.
+func (p *progress) tell(e onboard.Progress, say func(string, ...any)) {
+	now := time.Now()
+	switch {
+	case now.Sub(p.begin) < progressPatience:
+	case p.bar != nil:
+		_ = p.bar.Set(e.Done)
+	case now.Sub(p.told) >= progressPause && e.Done < e.Total:
+		p.told = now
+		failed := ""
+		if e.Failed > 0 {
+			failed = fmt.Sprintf(", %d failed", e.Failed)
+		}
+		say("%s: %d of %d users%s", e.Doing, e.Done, e.Total, failed)
+	}
+}
+
+// tellProgress begins with the first event of something, and ends with its last.
+func (n *Narrator) tellProgress(e onboard.Progress) {
+	if n.progress == nil {
+		n.progress = newProgress(e, n.out, n.animated)
+	}
+	n.progress.tell(e, n.say)
+	if e.Done == e.Total {
+		n.progress.clear()
+		n.progress = nil
+	}
+}
+
+// clear takes the bar off the screen until it is told of again.
+func (p *progress) clear() {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}

@@ -1,0 +1,117 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/team"
+)
+
+// member names a user among many, with her line where there is one.
+func member(user string, line int) string {
+	if line == 0 {
+		return identity.Name(user)
+	}
+	return fmt.Sprintf("%s (line %d)", identity.Name(user), line)
+}
+
+// teamReport is the form of a team's onboarding for scripts.
+type teamReport struct {
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	Users      []memberReport `json:"users"`
+}
+
+type memberReport struct {
+	Name   string   `json:"name"`
+	Groups []string `json:"groups,omitempty"`
+	Line   int      `json:"line,omitempty"`
+	State  string   `json:"state"`
+	// Request is the request object's name.
+	Request    string     `json:"request,omitempty"`
+	Kubeconfig string     `json:"kubeconfig,omitempty"`
+	NotAfter   *time.Time `json:"notAfter,omitempty"`
+	Error      string     `json:"error,omitempty"`
+	Hint       string     `json:"hint,omitempty"`
+}
+
+// Team writes what came of many users as JSON or YAML.
+func Team(out io.Writer, format string, results []onboard.MemberResult) error {
+	report := teamReport{APIVersion: apiVersion, Kind: "TeamReport", Users: make([]memberReport, 0, len(results))}
+	for _, result := range results {
+		one := memberReport{Name: result.User.Name, Groups: result.User.Groups, Line: result.Line, State: string(result.State), Request: result.Request}
+		if !result.NotAfter.IsZero() {
+			end := result.NotAfter.UTC()
+			one.NotAfter, one.Kubeconfig = &end, result.Path
+		}
+		if result.Err != nil {
+			one.Error, one.Hint = result.Err.Error(), outcome.Hint(result.Err)
+		}
+		report.Users = append(report.Users, one)
+	}
+	return encode(out, format, report)
+}
+
+// TeamSummary says in a line what came of many users.
+func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
+	count := map[onboard.MemberState]int{}
+	for _, result := range results {
+		count[result.State]++
+	}
+	text := ""
+	for _, part := range []struct {
+		state onboard.MemberState
+		words string
+	}{
+		{onboard.MemberFetched, "onboarded"}, {onboard.MemberComplete, "had a kubeconfig already"},
+		{onboard.MemberSubmitted, "submitted"}, {onboard.MemberFound, "submitted already"}, {onboard.MemberMade, "made"}, {onboard.MemberFailed, "not onboarded"},
+	} {
+		if count[part.state] == 0 {
+			continue
+		}
+		if text != "" {
+			text += ", "
+		}
+		text += fmt.Sprintf("%d %s", count[part.state], part.words)
+	}
+	n.say("%d users: %s", len(results), text)
+}
+
+// NextStepsOfTeam says what remains to be done about the requests of many users; again
+// is the command that fetches their kubeconfigs.
+func (n *Narrator) NextStepsOfTeam(again string) {
+	n.say("next:")
+	n.say("  an administrator looks at them and approves them:  kubectl csr-onboard approve")
+	n.say("  the kubeconfigs are fetched:                       %s", identity.PrintableSentence(again))
+}
+
+// NextStepsOfTeamOffline says how it goes on with the requests of many users that were
+// made without a cluster.
+func (n *Narrator) NextStepsOfTeamOffline() {
+	n.say("nothing was sent anywhere; next:")
+	n.say("  send the requests, and nothing else, to an administrator; she runs:  kubectl csr-onboard approve -f FOLDER --out FOLDER")
+	n.say("  with each file that she sends back:                                  kubectl csr-onboard fetch NAME --from FILE")
+}
+
+// Mistakes lists what is wrong with a file of users.
+func (n *Narrator) Mistakes(file string, mistakes []team.Mistake) {
+	for _, mistake := range mistakes {
+		place := identity.PrintableSentence(file)
+		if mistake.Line > 0 {
+			place = fmt.Sprintf("%s:%d", place, mistake.Line)
+		}
+		n.say("%s: %s", place, mistake.Problem)
+	}
+}
+
+// Count is a number of things in words: "1 mistake", "2 mistakes".
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
