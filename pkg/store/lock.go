@@ -128,7 +128,7 @@ func (l *fileLock) create() (held bool, err error) {
 	if _, err := os.Lstat(l.path); err == nil {
 		return false, nil
 	}
-	removeAbandoned(l.path)
+	tidy(filepath.Dir(l.path))
 	file, err := os.CreateTemp(filepath.Dir(l.path), temporaryPattern(l.path))
 	if err != nil {
 		return false, err

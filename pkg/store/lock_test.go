@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,16 +126,15 @@ func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
 	if err := child.Run(); err != nil {
 		t.Fatal(err)
 	}
-	abandoned := filepath.Join(folder.Directory(), temporaryPrefix(folder.KeyPath())+strconv.Itoa(child.Process.Pid)+".1.tmp")
-	living := filepath.Join(folder.Directory(), temporaryPrefix(folder.KeyPath())+strconv.Itoa(os.Getpid())+".1.tmp")
-	foreign := filepath.Join(folder.Directory(), ".jane.key.elsewhere.1.1.tmp")
-	for _, path := range []string{abandoned, living, foreign} {
-		write(t, path, "secret", 0o600)
+	of := func(process int) string { return "." + machine() + "." + strconv.Itoa(process) + ".1.tmp" }
+	stay := []string{".jane.key" + of(os.Getpid()), ".jane.key.elsewhere.1.1.tmp", ".jane.tmp", "jane.v1" + of(child.Process.Pid)}
+	for _, name := range append([]string{".jane.key" + of(child.Process.Pid), ".bob" + of(child.Process.Pid)}, stay...) {
+		write(t, filepath.Join(folder.Directory(), name), "secret", 0o600)
 	}
 	if err := folder.CreateKey([]byte("key")); err != nil {
 		t.Fatal(err)
 	}
-	onlyFiles(t, folder.Directory(), filepath.Base(living), filepath.Base(foreign), "jane.key")
+	onlyFiles(t, folder.Directory(), slices.Sorted(slices.Values(append(stay, "jane.key")))...)
 }
 
 func TestALinkThatLeadsNowhereIsWhereTheFileBelongs(t *testing.T) {

@@ -90,8 +90,8 @@ func (r Renewal) Refusal() string {
 
 // Discard removes the renewal with its key. One that is not there is none.
 func (r Renewal) Discard() error {
+	removeAbandoned(r.directory)
 	for _, path := range []string{r.KeyPath(), r.RequestPath(), r.refusalPath(), r.PreviousPath()} {
-		removeAbandoned(path)
 		if err := RemoveFile(path); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
@@ -14,41 +15,56 @@ import (
 // process: .NAME.MACHINE.PID.RANDOM.tmp. So what a killed process left, which
 // may be a private key, can be told from what a living one is writing.
 
-func temporaryPrefix(path string) string {
-	return "." + filepath.Base(path) + "." + machine() + "."
-}
+const temporarySuffix = ".tmp"
 
 func temporaryPattern(path string) string {
-	return temporaryPrefix(path) + strconv.Itoa(os.Getpid()) + ".*.tmp"
+	return "." + filepath.Base(path) + "." + machine() + "." + strconv.Itoa(os.Getpid()) + ".*" + temporarySuffix
 }
 
-// removeAbandoned removes the temporary siblings of a file whose process has
-// ended. Those of other machines, on a shared file system, stay.
-func removeAbandoned(path string) {
-	prefix := temporaryPrefix(path)
-	entries, err := os.ReadDir(filepath.Dir(path))
+// isAbandoned says whether a file is a temporary one of a process of this machine's
+// that has ended.
+func isAbandoned(name string) bool {
+	rest, isTemporary := strings.CutSuffix(name, temporarySuffix)
+	parts := strings.Split(rest, ".")
+	if !isTemporary || len(parts) < 5 || parts[0] != "" {
+		return false
+	}
+	process, err := strconv.Atoi(parts[len(parts)-2])
+	return err == nil && parts[len(parts)-3] == machine() && !isRunning(process)
+}
+
+// tidied are the folders that this process has rid of abandoned files. A folder may
+// hold the files of thousands of users, so it is looked through once.
+var tidied sync.Map
+
+func tidy(directory string) {
+	if _, done := tidied.LoadOrStore(directory, true); !done {
+		removeAbandoned(directory)
+	}
+}
+
+// removeAbandoned removes the temporary files in a folder whose process has ended.
+// Those of other machines, on a shared file system, stay.
+func removeAbandoned(directory string) {
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		rest, ours := strings.CutPrefix(entry.Name(), prefix)
-		owner, random, whole := strings.Cut(rest, ".")
-		process, err := strconv.Atoi(owner)
-		if !ours || !whole || err != nil || !strings.HasSuffix(random, ".tmp") || isRunning(process) {
-			continue
+		if isAbandoned(entry.Name()) {
+			_ = os.Remove(filepath.Join(directory, entry.Name()))
 		}
-		_ = os.Remove(filepath.Join(filepath.Dir(path), entry.Name()))
 	}
 }
 
 // machine is a short name for this machine, fit for a file name.
-func machine() string {
+var machine = sync.OnceValue(func() string {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "unknown"
 	}
 	return identity.Digest(8, []byte(name))
-}
+})
 
 // marker is what a lock of this program holds, for a person who finds one.
 func marker() string {

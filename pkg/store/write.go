@@ -102,7 +102,7 @@ func resolve(path string) (string, error) {
 // the disk. What processes that were killed left of earlier ones is removed
 // before.
 func writeTemporary(path string, data []byte, mode fs.FileMode) (string, error) {
-	removeAbandoned(path)
+	tidy(filepath.Dir(path))
 	// os.CreateTemp creates exclusively, with mode 0600.
 	file, err := os.CreateTemp(filepath.Dir(path), temporaryPattern(path))
 	if err != nil {
