@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -134,7 +133,11 @@ func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error)
 	case o.Offline:
 		o.narrator.NextStepsOfTeamOffline()
 	default:
-		o.narrator.NextStepsOfTeam(fmt.Sprintf("%s new-user --filename %s --wait%s", program, shellQuote(o.Filename), o.sameCluster()))
+		again := program + " new-user --filename " + shellQuote(o.Filename)
+		if o.Directory != "" {
+			again += " --dir " + shellQuote(o.Directory)
+		}
+		o.narrator.NextStepsOfTeam(again + " --wait" + o.sameCluster())
 	}
 	return failed
 }

@@ -271,6 +271,9 @@ func (d *deciding) decide(ctx context.Context, left []*request.Review) error {
 	if d.in.DryRun == DryRunClient {
 		return nil
 	}
+	if d.in.Unasked && d.in.isBulk() && d.in.DryRun == DryRunNone {
+		return d.decideTogether(ctx, left)
+	}
 	for _, review := range left {
 		d.show(review)
 		if d.in.DryRun == DryRunNone {

@@ -19,8 +19,9 @@ const (
 type Decision struct {
 	// Verb is the decision as a command, "approve".
 	Verb string
-	// Done is the decision as it is told afterwards, "approved".
-	Done string
+	// Done is the decision as it is told afterwards, "approved", and Doing as it is
+	// told while it goes on, "approving".
+	Done, Doing string
 
 	condition certificatesv1.RequestConditionType
 	reason    string
@@ -30,12 +31,12 @@ type Decision struct {
 
 // Approval has the request signed.
 func Approval() Decision {
-	return Decision{"approve", "approved", certificatesv1.CertificateApproved, ApprovedReason, []State{Issued, Approved}}
+	return Decision{"approve", "approved", "approving", certificatesv1.CertificateApproved, ApprovedReason, []State{Issued, Approved}}
 }
 
 // Denial ends the request; its message is for the user who waits.
 func Denial() Decision {
-	return Decision{"deny", "denied", certificatesv1.CertificateDenied, DeniedReason, []State{Denied}}
+	return Decision{"deny", "denied", "denying", certificatesv1.CertificateDenied, DeniedReason, []State{Denied}}
 }
 
 // Is says whether a request in this state was decided this way already.
