@@ -118,6 +118,7 @@ func MayPass(err error) bool {
 	if errors.As(err, &status) {
 		return isTransient(err)
 	}
+	// explain has told these from what is final.
 	return errors.Is(err, ErrUnreachable)
 }
 

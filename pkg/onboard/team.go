@@ -135,12 +135,15 @@ func (r *teamRun) failure() error {
 // checkApproving finds what would keep every user from being approved, or from
 // getting what she is to get.
 func (r *teamRun) checkApproving(ctx context.Context) error {
-	if err := r.program.Cluster.CheckMayDecide(ctx); err != nil {
+	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx) }); err != nil {
 		return err
 	}
 	var unread string
-	var err error
-	if r.grants, unread, err = r.program.Cluster.Grants(ctx); err != nil {
+	err := r.persevere(ctx, func() (err error) {
+		r.grants, unread, err = r.program.Cluster.Grants(ctx)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if unread != "" {
@@ -157,7 +160,7 @@ func (r *teamRun) checkApproving(ctx context.Context) error {
 			if checked[one.Grant] {
 				continue
 			}
-			if err := r.program.Cluster.CheckGrant(ctx, one); err != nil {
+			if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckGrant(ctx, one) }); err != nil {
 				return aboutMember(member, err)
 			}
 			checked[one.Grant] = true

@@ -3,6 +3,7 @@ package onboard
 import (
 	"fmt"
 	"sync"
+	"time"
 )
 
 // hearing passes on of what happens to each of many users what a person would read,
@@ -11,7 +12,13 @@ type hearing struct {
 	mutex sync.Mutex
 	tell  func(Event)
 	told  map[string]bool
+	// troubled is when the server was in trouble last, and toldOfIt when that was told.
+	troubled, toldOfIt time.Time
 }
+
+// troublePause is how often it is told that a server is in trouble: thousands of calls
+// may fail of it.
+const troublePause = 10 * time.Second
 
 func (h *hearing) hear(event Event) {
 	h.mutex.Lock()
@@ -19,16 +26,26 @@ func (h *hearing) hear(event Event) {
 	switch e := event.(type) {
 	case Progress, MemberNotOnboarded:
 		h.tell(event)
-		return
 	case CertificateIssued:
 		if e.IsOtherThanAsked() {
 			h.tellOnce(fmt.Sprint(e.Asked, e.Given), LifetimesDiffer{Asked: e.Asked, Given: e.Given})
 		}
 	case StillFollowing:
-		h.tellOnce(e.Trouble.Error(), event)
+		h.troubled = time.Now()
+		if h.troubled.Sub(h.toldOfIt) >= troublePause {
+			h.toldOfIt = h.troubled
+			h.tell(event)
+		}
 	case NameWarned, FindingWarned, GrantsUnread, ServerNotVerified, ServerIsLoopback, KubeconfigNotPrivate:
 		h.tellOnce(fmt.Sprintf("%+v", event), event)
 	}
+}
+
+// sinceTrouble is how long ago the server was in trouble last.
+func (h *hearing) sinceTrouble() time.Duration {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return time.Since(h.troubled)
 }
 
 func (h *hearing) tellOnce(what string, event Event) {

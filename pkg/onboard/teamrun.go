@@ -102,8 +102,11 @@ func (r *teamRun) run(parent context.Context) error {
 	defer working.Wait()
 	defer cancel()
 	if r.in.collects() {
-		var err error
-		if r.awaiting, err = r.program.Cluster.AwaitMany(ctx, r.trouble); err != nil {
+		err := r.persevere(ctx, func() (err error) {
+			r.awaiting, err = r.program.Cluster.AwaitMany(ctx, r.trouble)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		for range collectors {
@@ -224,8 +227,11 @@ func (r *teamRun) approve(ctx context.Context, member TeamMember, submitted *sub
 			return err
 		}
 		// A call whose answer was lost has approved it, or another administrator.
-		object, lost := r.program.Cluster.Get(ctx, submitted.object.Name)
-		if lost != nil || object.UID != submitted.object.UID || !request.Approval().Is(request.StateOf(object)) {
+		object, unknown := r.program.Cluster.Get(ctx, submitted.object.Name)
+		if cluster.MayPass(unknown) {
+			return unknown
+		}
+		if unknown != nil || object.UID != submitted.object.UID || !request.Approval().Is(request.StateOf(object)) {
 			return err
 		}
 		submitted.object = object
@@ -300,14 +306,16 @@ func (r *teamRun) persevere(ctx context.Context, do func() error) error {
 	for {
 		err := do()
 		switch {
-		case err == nil, ctx.Err() != nil, !cluster.MayPass(err):
+		case err == nil, ctx.Err() != nil, !r.mayPass(err):
 			return err
 		case begin.IsZero():
 			begin = time.Now()
 		case time.Since(begin) > troublePatience:
 			return err
 		}
-		r.trouble(err)
+		if cluster.MayPass(err) {
+			r.trouble(err)
+		}
 		duration := pause.Step()
 		if seconds, suggested := apierrors.SuggestsClientDelay(err); suggested {
 			duration = max(duration, time.Duration(seconds)*time.Second)
@@ -320,6 +328,15 @@ func (r *teamRun) persevere(ctx context.Context, do func() error) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// startingTime is how long an API server that was away may refuse everybody
+// everything, because it has not read its role bindings yet.
+const startingTime = 30 * time.Second
+
+// mayPass says whether what the server said may be otherwise in a moment.
+func (r *teamRun) mayPass(err error) bool {
+	return cluster.MayPass(err) || apierrors.IsForbidden(err) && r.hearing.sinceTrouble() < startingTime
 }
 
 func (r *teamRun) trouble(err error) { r.tell(StillFollowing{Trouble: err}) }
