@@ -89,6 +89,14 @@ const fieldManager = access.ManagedByValue
 // the namespace exist, and the API server lets this client bind that role
 // (Kubernetes' RBAC escalation check), which it is asked by a dry run.
 func (c *Client) CheckGrant(ctx context.Context, wanted access.Wanted) error {
+	if wanted.Grant.Role == access.Renewable {
+		exists, err := c.applyRenewable(ctx, true)
+		if err != nil || !exists {
+			// A binding to a role that is not there yet can't be tried.
+			return err
+		}
+		return c.applyBinding(ctx, wanted, true)
+	}
 	if err := c.checkRole(ctx, wanted.Grant); err != nil {
 		return err
 	}
@@ -122,6 +130,11 @@ func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
 // ApplyGrant makes the binding that gives a grant, by server-side apply; where it
 // is there already, nothing changes.
 func (c *Client) ApplyGrant(ctx context.Context, wanted access.Wanted) error {
+	if wanted.Grant.Role == access.Renewable {
+		if _, err := c.applyRenewable(ctx, false); err != nil {
+			return err
+		}
+	}
 	return c.applyBinding(ctx, wanted, false)
 }
 

@@ -23,6 +23,8 @@ import (
 type grantFlags struct {
 	// ClusterRoles and Roles are the names of roles. Optional.
 	ClusterRoles, Roles []string
+	// Renewable lets the user renew her certificate. Optional.
+	Renewable bool
 	// ToGroup gives them to the user's first group. Optional.
 	ToGroup bool
 
@@ -34,6 +36,7 @@ func (f *grantFlags) add(flags *pflag.FlagSet, env *environment) {
 	f.namespace = env.flags.Namespace
 	flags.StringArrayVar(&f.ClusterRoles, "clusterrole", nil, "give the user this ClusterRole: in the namespace of -n, or everywhere without it; repeat it for several")
 	flags.StringArrayVar(&f.Roles, "role", nil, "give the user this Role of the namespace of -n; repeat it for several")
+	flags.BoolVar(&f.Renewable, "renewable", false, "let the user renew her certificate: create, get and watch certificate signing requests, and nothing else")
 	flags.BoolVar(&f.ToGroup, "to-group", false, "give it to the user's first group in her place")
 }
 
@@ -44,19 +47,24 @@ func (f *grantFlags) given() string {
 		return "clusterrole"
 	case len(f.Roles) > 0:
 		return "role"
+	case f.Renewable:
+		return "renewable"
 	case f.ToGroup:
 		return "to-group"
 	}
 	return ""
 }
 
+// gives says whether anything is to be given.
+func (f *grantFlags) gives() bool { return len(f.ClusterRoles)+len(f.Roles) > 0 || f.Renewable }
+
 func (f *grantFlags) validate() error {
 	namespace := *f.namespace
 	switch {
-	case f.ToGroup && len(f.ClusterRoles)+len(f.Roles) == 0:
+	case f.ToGroup && !f.gives():
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--to-group gives nothing without a role"),
-			"add --clusterrole or --role")
+			"add --clusterrole, --role or --renewable")
 	case len(f.Roles) > 0 && namespace == "":
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "a Role is in a namespace, and none is named"),
@@ -86,6 +94,9 @@ func (f *grantFlags) input() onboard.GrantInput {
 	for _, name := range f.Roles {
 		in.Grants = append(in.Grants, access.Grant{Role: access.Role{Name: name}, Namespace: *f.namespace})
 	}
+	if f.Renewable {
+		in.Grants = append(in.Grants, access.RenewableGrant)
+	}
 	return in
 }
 
@@ -106,7 +117,7 @@ func newGrant(env *environment) *cobra.Command {
 	o := &grantOptions{environment: env, output: newBindingOutput("applied")}
 	cmd := &cobra.Command{
 		Use:   "grant NAME",
-		Short: "Give a role to a user who exists already",
+		Short: "Give a role, or the right to renew, to a user who exists already",
 		Long: `Give a user roles: a RoleBinding in the namespace of -n, or a ClusterRoleBinding
 without it. That the role and the namespace exist, and that you may bind the role,
 is found before anything is made. Run again, it changes nothing.
@@ -115,11 +126,18 @@ The bindings are this program's own: their names are derived from what they give
 they have the label ` + access.ManagedByLabel + `=` + access.ManagedByValue + `, and an
 annotation has the user's exact name.
 
+--renewable gives the ClusterRole ` + access.Renewable.Name + `, which is made if it is not there:
+it permits to create, get and watch certificate signing requests, which is what renew
+and the credential plugin take, and which nobody may by default.
+
 ` + exitCodes,
 		Example: `  # Let jane look at what is in one namespace
   kubectl csr-onboard grant jane --clusterrole view -n default
 
-  # The same as a manifest, for another tool to apply
+  # Let her renew her certificate before it ends
+  kubectl csr-onboard grant jane --renewable
+
+  # A role as a manifest, for another tool to apply
   kubectl csr-onboard grant jane --clusterrole view -n default --dry-run=client -o yaml
 
   # Let everybody in jane's first group look everywhere
@@ -153,7 +171,7 @@ func (o *grantOptions) Complete(arguments []string) error {
 
 // Validate refuses a grant of nothing and roles that there can't be.
 func (o *grantOptions) Validate() error {
-	if len(o.ClusterRoles)+len(o.Roles) == 0 && !o.ToGroup {
+	if !o.gives() && !o.ToGroup {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "no role is named"),
 			"for example: %s grant jane --clusterrole view -n default", program)
@@ -194,6 +212,11 @@ func printBindings(streams genericiooptions.IOStreams, output *genericclioptions
 		return err
 	}
 	for _, one := range wanted {
+		if one.Grant.Role == access.Renewable {
+			if err := printer.PrintObj(access.RenewableRole(), streams.Out); err != nil {
+				return err
+			}
+		}
 		if err := printer.PrintObj(one.Binding(), streams.Out); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -60,6 +61,9 @@ func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
 	member := onboard.TeamMember{Grants: o.grants.input(), Line: user.Line}
 	if user.HasGrants {
 		member.Grants.Grants = user.Grants
+		if o.grants.Renewable {
+			member.Grants.Grants = append(member.Grants.Grants, access.RenewableGrant)
+		}
 	}
 	var err error
 	if in.User, err = identity.Parse(in.User.Name, in.User.Groups); err != nil {

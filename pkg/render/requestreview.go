@@ -28,6 +28,9 @@ type requestReview struct {
 	// Requester is who submitted the request, as the API server recorded her;
 	// absent while nobody has.
 	Requester *userReport `json:"requester,omitempty"`
+	// SelfRenewal is there where she submitted it as herself, logged in with a client
+	// certificate, and asks for no group that she is not in.
+	SelfRenewal *selfRenewalReport `json:"selfRenewal,omitempty"`
 	// State is Pending, Approved, Issued, Denied or Failed.
 	State string `json:"state"`
 	// Message is what the approver or the signer had to say about the state.
@@ -37,6 +40,12 @@ type requestReview struct {
 	Findings    []findingReport    `json:"findings"`
 	// NotChecked says which findings were not looked for, and why.
 	NotChecked string `json:"notChecked,omitempty"`
+}
+
+type selfRenewalReport struct {
+	// CredentialID is which certificate she logged in with, as the API server recorded
+	// it.
+	CredentialID string `json:"credentialID"`
 }
 
 type requestReport struct {
@@ -136,6 +145,9 @@ func reviewForm(r *request.Review) requestReview {
 		user := userReportOf(r.User)
 		form.User = &user
 		form.Subject = subjectForm(r.Subject)
+	}
+	if r.SelfRenewal != nil {
+		form.SelfRenewal = &selfRenewalReport{CredentialID: r.SelfRenewal.CredentialID}
 	}
 	if r.Certificate != nil {
 		certificate := certificateReportOf(r.Certificate)

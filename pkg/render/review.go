@@ -35,6 +35,9 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 	if r.Source == "" {
 		row("submitted by", identity.Name(r.Requester))
 	}
+	if r.SelfRenewal != nil {
+		row("self-renewal", "logged in with "+r.SelfRenewal.CredentialID)
+	}
 	row("signer", identity.Printable(r.Object.Spec.SignerName))
 	row("usages", usages(r.Object.Spec.Usages))
 	row("lifetime", lifetime(r.Lifetime))

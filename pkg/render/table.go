@@ -52,6 +52,7 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Signer", Type: "string", Priority: 1},
 	{Name: "Usages", Type: "string", Priority: 1},
 	{Name: "Finding names", Type: "string", Priority: 1},
+	{Name: "Self-renewal", Type: "string", Priority: 1},
 }
 
 // none is how kubectl writes that a cell is empty. identity.Name quotes a name like it.
@@ -118,7 +119,15 @@ func (t *Table) cells(r *request.Review, state string) []any {
 		cut(identity.Printable(r.Object.Spec.SignerName), longestName),
 		cut(joined(usages), longestCell),
 		joined(names),
+		selfRenewal(r),
 	}
+}
+
+func selfRenewal(r *request.Review) string {
+	if r.SelfRenewal == nil {
+		return none
+	}
+	return r.SelfRenewal.CredentialID
 }
 
 // lifetime is what is asked for, or, once there is a certificate, its real end.

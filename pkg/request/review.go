@@ -29,6 +29,8 @@ type Review struct {
 	// Requester is the user who submitted the object, as the API server
 	// recorded it.
 	Requester string
+	// SelfRenewal says that she renews a certificate of her own; nil if she does not.
+	SelfRenewal *SelfRenewal
 	// Lifetime is what is asked for; 0 if nothing is.
 	Lifetime time.Duration
 	// State is where the request stands.
@@ -70,6 +72,7 @@ func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 		review.Key = pki.DescribeKey(parsed.PublicKey)
 		review.derivedName = ObjectName(review.User, parsed.PublicKey)
 		review.Fingerprint = parsed.Fingerprint()
+		review.SelfRenewal = selfRenewalOf(review.User, object.Spec)
 		found = examineRequest(review.User, parsed)
 		found.examineRequester(review.User, object.Spec)
 	}
@@ -91,7 +94,7 @@ func ReviewOfFile(object *certificatesv1.CertificateSigningRequest, source strin
 		reviewed.Spec.Username, reviewed.Spec.Groups = user.Name, user.Groups
 	}
 	review := ReviewOf(reviewed)
-	review.Source, review.Requester, review.Object = source, "", object
+	review.Source, review.Requester, review.SelfRenewal, review.Object = source, "", nil, object
 	return review
 }
 

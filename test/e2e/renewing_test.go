@@ -83,7 +83,7 @@ func (a *authority) sign(t testing.TB, user identity.User, key any, notBefore, n
 func holder(t *testing.T, plane *controlplane.Plane, user identity.User, notBefore, notAfter time.Time) *session {
 	t.Helper()
 	s := newSession(t, plane)
-	mayRenew(s, user.Name)
+	s.must("grant", user.Name, "--renewable")
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -201,10 +201,4 @@ func approveObject(ctx context.Context, client kubernetes.Interface, object *cer
 	})
 	_, err := client.CertificatesV1().CertificateSigningRequests().UpdateApproval(ctx, object.Name, object, metav1.UpdateOptions{})
 	return err
-}
-
-// mayRenew is temporary.
-func mayRenew(s *session, user string) {
-	s.kubectl("create", "clusterrole", "csr-onboard-renewable", "--verb=create,get,watch", "--resource=certificatesigningrequests.certificates.k8s.io")
-	s.kubectl("create", "clusterrolebinding", "renewable-"+user, "--clusterrole=csr-onboard-renewable", "--user="+user)
 }

@@ -1,0 +1,39 @@
+package request
+
+import (
+	"regexp"
+	"slices"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// SelfRenewal says that a request renews a certificate of its requester's: she
+// submitted it as herself, logged in with a client certificate, and asks for no group
+// that she is not in. The API server recorded all of that.
+type SelfRenewal struct {
+	// CredentialID is which certificate she logged in with: "X509SHA256=" and the
+	// SHA-256 of its DER in hexadecimal (Kubernetes 1.32 and later).
+	CredentialID string
+}
+
+// certificateCredential is the credential id of a client certificate
+// (k8s.io/apiserver pkg/authentication/request/x509).
+var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]{64}$`)
+
+// selfRenewalOf is what makes a request for a user a renewal of her own; nil if
+// something does not.
+func selfRenewalOf(user identity.User, spec certificatesv1.CertificateSigningRequestSpec) *SelfRenewal {
+	credentials := spec.Extra[access.CredentialIDKey]
+	if user.Name == "" || spec.Username != user.Name || len(credentials) != 1 || !certificateCredential.MatchString(credentials[0]) {
+		return nil
+	}
+	for _, group := range user.Groups {
+		if !slices.Contains(spec.Groups, group) {
+			return nil
+		}
+	}
+	return &SelfRenewal{CredentialID: credentials[0]}
+}
