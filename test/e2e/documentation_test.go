@@ -104,6 +104,28 @@ func prepared(s *session, example string) string {
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
 	case does("fetch jane --from"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline; kubectl csr-onboard approve -f .kube/csr-onboard/jane/jane.csr --yes --out jane.handoff.yaml")
+	case does("renew"):
+		may := "--renewable"
+		if strings.Contains(example, "--approve") {
+			may = "--clusterrole cluster-admin"
+		}
+		s.shell("kubectl csr-onboard new-user jane -g dev --approve --out jane.kubeconfig " + may)
+		approvesRequestsOf(s.t, s.client(), "jane")
+		s.env.Kubeconfig = s.path("jane.kubeconfig")
+	case does("credential"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --approve --exec")
+		found, err := filepath.Glob(s.path(".kube", "csr-onboard", "jane", "credential-*"))
+		if err != nil || len(found) != 1 {
+			s.t.Fatalf("the credential caches are %q, %v", found, err)
+		}
+		example = strings.ReplaceAll(example, "credential-…", filepath.Base(found[0]))
+	case does("status"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --approve --out jane.kubeconfig")
+		s.env.Kubeconfig = s.path("jane.kubeconfig")
+	case strings.Contains(example, "--filename team.yaml"):
+		s.write("team.yaml", teamHeader+"- name: jane\n- name: bob\n")
+	case does("new-user jane --group dev --wait"):
+		approvesRequestsOf(s.t, s.client(), "administrator")
 	case does("grant"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --approve")
 	case does("offboard"):
