@@ -75,26 +75,24 @@ func Credential(body []byte, apiVersion string) []byte {
 }
 
 // WantedVersion reads from the value of InfoVariable which API version a client asks
-// for. Clients that say nothing, as those of other languages may, take v1. It is ""
-// where that is neither V1 nor V1beta1, or can't be told for sure.
+// for, as the usual encoders of JSON write it. Clients that say nothing, as those of
+// other languages may, take v1. It is "" where that is neither V1 nor V1beta1, or
+// can't be told without a parser.
 func WantedVersion(info string) string {
 	if info == "" {
 		return V1
 	}
-	version := ""
-	for _, known := range []string{V1, V1beta1} {
-		switch occurrences(info, `"apiVersion":"`+known+`"`) {
-		case 0:
-		case 1:
-			version = known
-		default:
-			return ""
-		}
-	}
-	if occurrences(info, `"apiVersion"`) != 1 {
+	const key = `"apiVersion"`
+	if occurrences(info, key) != 1 {
 		return ""
 	}
-	return version
+	for _, known := range []string{V1, V1beta1} {
+		// Go and JavaScript write no space there, Python does.
+		if occurrences(info, key+`:"`+known+`"`)+occurrences(info, key+`: "`+known+`"`) == 1 {
+			return known
+		}
+	}
+	return ""
 }
 
 func occurrences(text, part string) int {

@@ -65,21 +65,17 @@ allow where kuberc's credentialPluginPolicy names the plugins that may run.
 
 // Complete reads what the client asks for.
 func (o *credentialOptions) Complete([]string) error {
-	o.apiVersion = answer.WantedVersion(process.Variable(answer.InfoVariable))
-	return nil
+	var err error
+	o.apiVersion, err = kubeconfig.WantedVersion(process.Variable(answer.InfoVariable))
+	return err
 }
 
-// Validate refuses to answer from nowhere, and in versions that are not known.
+// Validate refuses to answer from nowhere.
 func (o *credentialOptions) Validate() error {
-	switch {
-	case o.Cache == "":
+	if o.Cache == "" {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--cache is missing: kubeconfigs run this command"),
 			"to make one that does: %s fetch NAME --exec, or %s renew --exec", program, program)
-	case o.apiVersion == "":
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%s asks for another form than %s and %s", answer.InfoVariable, answer.V1, answer.V1beta1),
-			"check apiVersion in the kubeconfig's exec entry")
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // Plugin is the name of the program's binary, which kubectl looks up on PATH as a
@@ -70,6 +71,26 @@ func UseExec(config *clientcmdapi.Config, entry string, from Pair, command, cach
 		user.ClientCertificate, user.ClientKey = "", ""
 		user.Exec = execConfig(command, cache)
 	})
+}
+
+// WantedVersion reads from the value of answer.InfoVariable which API version of an
+// ExecCredential a client asks for, one of package answer's. A client that says
+// nothing takes v1.
+func WantedVersion(info string) (string, error) {
+	if version := answer.WantedVersion(info); version != "" {
+		return version, nil
+	}
+	var asked metav1.TypeMeta
+	if err := json.Unmarshal([]byte(info), &asked); err != nil {
+		return "", outcome.Errorf(outcome.ErrUsage, "%s can't be read as JSON: %w", answer.InfoVariable, err)
+	}
+	if asked.APIVersion != answer.V1 && asked.APIVersion != answer.V1beta1 {
+		return "", outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%s asks for an ExecCredential of the version %q, which is neither %s nor %s",
+				answer.InfoVariable, asked.APIVersion, answer.V1, answer.V1beta1),
+			"check apiVersion in the kubeconfig's exec entry")
+	}
+	return asked.APIVersion, nil
 }
 
 // EncodeExecCredential is the body (see answer.Encode) of what a credential plugin

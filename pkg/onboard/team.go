@@ -60,10 +60,10 @@ const (
 	MemberFetched MemberState = "fetched"
 	// MemberComplete is a user who had a kubeconfig with a certificate that is good.
 	MemberComplete MemberState = "unchanged"
-	// MemberSubmitted is a user whose request was submitted now, and MemberFound one
-	// whose request was there.
+	// MemberSubmitted is a user whose request was submitted now.
 	MemberSubmitted MemberState = "submitted"
-	MemberFound     MemberState = "found"
+	// MemberFound is a user whose request was there.
+	MemberFound MemberState = "found"
 	// MemberMade is a user whose key and request were made, and sent nowhere.
 	MemberMade MemberState = "made"
 	// MemberFailed is a user who was not onboarded.

@@ -170,7 +170,7 @@ func TestATeamGetsThroughFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 			s := newSession(t, plane)
-			names := writeTeam(s, "team.yaml", "member", crowd)
+			names := writeTeam(s, "member", crowd)
 			faultyFront(s, fail)
 			// The front would log everybody in as the administrator.
 			checkCrowd(s, names, s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json", "--verify-login=false"))
@@ -181,7 +181,7 @@ func TestATeamGetsThroughFaults(t *testing.T) {
 func TestATeamGetsThroughARestart(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 	s := newSession(t, plane)
-	names := writeTeam(s, "team.yaml", "member", crowd)
+	names := writeTeam(s, "member", crowd)
 	run := start(s, "new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json")
 	s.until("a tenth of the users is onboarded", func() bool {
 		return strings.Count(s.listing("T"), ".kubeconfig\n") > crowd/10

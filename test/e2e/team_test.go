@@ -58,8 +58,8 @@ func requestNames(s *session) (names []string) {
 	return names
 }
 
-// writeTeam writes a file of so many users, all in the group dev.
-func writeTeam(s *session, file, prefix string, users int) (names []string) {
+// writeTeam writes team.yaml, with so many users, all in the group dev.
+func writeTeam(s *session, prefix string, users int) (names []string) {
 	s.t.Helper()
 	var text strings.Builder
 	text.WriteString(teamHeader)
@@ -68,7 +68,7 @@ func writeTeam(s *session, file, prefix string, users int) (names []string) {
 		names = append(names, name)
 		fmt.Fprintf(&text, "- {name: %s, groups: [dev]}\n", name)
 	}
-	s.write(file, text.String())
+	s.write("team.yaml", text.String())
 	return names
 }
 
@@ -133,7 +133,7 @@ func TestATeamIsOnboardedInOneRun(t *testing.T) {
 func TestOneUsersTroubleIsHersAlone(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
-	writeTeam(s, "team.yaml", "member", 20)
+	writeTeam(s, "member", 20)
 	if err := os.Mkdir(s.path("T"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestATeamsRequestsAreApprovedBySomebodyElse(t *testing.T) {
 func TestATeamIsHandedOffByFiles(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
-	names := writeTeam(s, "team.yaml", "remote", 12)
+	names := writeTeam(s, "remote", 12)
 	offline := *s
 	offline.env.Kubeconfig = s.path("nowhere")
 	made := offline.must("new-user", "-f", "team.yaml", "--offline", "--dir", "T")
@@ -238,7 +238,7 @@ func TestATeamFromStandardInput(t *testing.T) {
 
 func TestWhoMayNotApproveIsToldBeforeAnythingIsMade(t *testing.T) {
 	s := newSession(t, shared).as(requester)
-	writeTeam(s, "team.yaml", "premature", 3)
+	writeTeam(s, "premature", 3)
 	s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), expect{1, []string{"you may not approve"}})
 	if _, err := os.Stat(s.path("T")); !os.IsNotExist(err) {
 		t.Error("a folder was made")
