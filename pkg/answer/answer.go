@@ -42,20 +42,21 @@ const (
 
 // Encode makes the file of an answer that is good from a time on and until another,
 // in seconds since 1970. body is the ExecCredential's JSON behind its kind and
-// apiVersion, with the brace that ends it: "spec":{…},"status":{…}}.
+// apiVersion, in one line, with the brace that ends it: "spec":{…},"status":{…}}.
 func Encode(body []byte, from, until int64) []byte {
 	file := append([]byte(mark), decimal(from)...)
 	file = append(file, ' ')
 	file = append(file, decimal(until)...)
 	file = append(file, '\n')
-	return append(file, body...)
+	return append(append(file, body...), '\n')
 }
 
 // Decode returns the ExecCredential of a file as JSON in an API version, or nil: the
 // file is none of Encode's, is not whole, or is not good now, in seconds since 1970.
 func Decode(file []byte, apiVersion string, now int64) []byte {
 	const first = len(mark) + digits + 1 + digits
-	if len(file) < first+2 || string(file[:len(mark)]) != mark || file[first] != '\n' || file[len(file)-1] != '}' {
+	// JSON of one line is whole with its end of line.
+	if len(file) < first+3 || string(file[:len(mark)]) != mark || file[first] != '\n' || string(file[len(file)-2:]) != "}\n" {
 		return nil
 	}
 	from, isNumber := number(file[len(mark) : len(mark)+digits])
@@ -63,7 +64,7 @@ func Decode(file []byte, apiVersion string, now int64) []byte {
 	if !isNumber || !alsoNumber || file[len(mark)+digits] != ' ' || now < from || now >= until {
 		return nil
 	}
-	return Credential(file[first+1:], apiVersion)
+	return Credential(file[first+1:len(file)-1], apiVersion)
 }
 
 // Credential is the ExecCredential of a body (see Encode), as it goes to standard

@@ -68,26 +68,26 @@ func TestNothingElseIsTakenForAnAnswer(t *testing.T) {
 		return strings.Replace(whole, old, replacement, 1)
 	}
 	for name, file := range map[string]string{
-		"empty":                  "",
-		"the head alone":         head,
-		"the head's line alone":  head + "\n",
-		"another program's":      replaced("kubectl-csr-onboard", "kubectl-csr-offboard"),
-		"another version":        replaced("answer 1 ", "answer 2 "),
-		"a letter in from":       replaced("001700000000", "00170000000x"),
-		"a letter in until":      replaced("001700000600", "00170000060x"),
-		"a sign":                 replaced("001700000000", "-01700000000"),
-		"no space between":       replaced("001700000000 ", "001700000000-"),
-		"one digit more":         replaced("001700000600", "0001700000600"),
-		"a carriage return":      replaced("\n", "\r\n"),
-		"a line feed at the end": whole + "\n",
-		"JSON":                   `{"kind":"ExecCredential"}`,
+		"empty":                 "",
+		"the head alone":        head,
+		"the head's line alone": head + "\n",
+		"another program's":     replaced("kubectl-csr-onboard", "kubectl-csr-offboard"),
+		"another version":       replaced("answer 1 ", "answer 2 "),
+		"a letter in from":      replaced("001700000000", "00170000000x"),
+		"a letter in until":     replaced("001700000600", "00170000060x"),
+		"a sign":                replaced("001700000000", "-01700000000"),
+		"no space between":      replaced("001700000000 ", "001700000000-"),
+		"one digit more":        replaced("001700000600", "0001700000600"),
+		"a carriage return":     replaced("\n", "\r\n"),
+		"a line more":           whole + "\n",
+		"JSON":                  `{"kind":"ExecCredential"}` + "\n",
 	} {
 		if credential := answer.Decode([]byte(file), answer.V1, from); credential != nil {
 			t.Errorf("%s: it is %q", name, credential)
 		}
 	}
-	for length := range len(whole) - 1 {
-		if credential := answer.Decode([]byte(whole[:length]), answer.V1, from); credential != nil && whole[length-1] != '}' {
+	for length := range len(whole) {
+		if credential := answer.Decode([]byte(whole[:length]), answer.V1, from); credential != nil {
 			t.Errorf("cut off after %d bytes: it is %q", length, credential)
 		}
 	}
@@ -125,7 +125,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		_, rest, _ := bytes.Cut(file, []byte("\n"))
-		if !bytes.Equal(credential, answer.Credential(rest, answer.V1)) {
+		if !bytes.Equal(credential, answer.Credential(bytes.TrimSuffix(rest, []byte("\n")), answer.V1)) {
 			t.Errorf("of %q is made %q", file, credential)
 		}
 		if now < 0 || now > 999_999_999_999 {
