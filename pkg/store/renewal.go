@@ -91,7 +91,9 @@ func (r Renewal) Refusal() string {
 // Discard removes the renewal with its key. One that is not there is none.
 func (r Renewal) Discard() error {
 	removeAbandoned(r.directory)
-	for _, path := range []string{r.KeyPath(), r.RequestPath(), r.refusalPath(), r.PreviousPath()} {
+	// The key comes last: by it, a run after one that was interrupted here recognises
+	// what else is left.
+	for _, path := range []string{r.refusalPath(), r.PreviousPath(), r.RequestPath(), r.KeyPath()} {
 		if err := RemoveFile(path); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -105,5 +106,27 @@ func TestTheLocksOfDeadRunsAreRemoved(t *testing.T) {
 func TestAFileThatIsGoneIsRemovedAlready(t *testing.T) {
 	if err := RemoveFile(filepath.Join(t.TempDir(), "nothing")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAHalfDiscardedRenewalIsRecognised is about a run that ends in between: what is
+// left can be told by the key only.
+func TestAHalfDiscardedRenewalIsRecognised(t *testing.T) {
+	renewal := RenewalOf(t.TempDir(), "jane", []byte("certificate"))
+	if err := renewal.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := renewal.CreateKey([]byte("key")); err != nil {
+		t.Fatal(err)
+	}
+	// Something that can't be removed.
+	if err := os.MkdirAll(filepath.Join(renewal.PreviousPath(), "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := renewal.Discard(); err == nil {
+		t.Fatal("it is discarded")
+	}
+	if _, err := renewal.ReadKey(); err != nil {
+		t.Errorf("its key is gone: %v", err)
 	}
 }

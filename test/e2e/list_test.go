@@ -51,7 +51,7 @@ func TestListShowsWhatIsInside(t *testing.T) {
 		t.Errorf("a request for another signer is listed:\n%s", table)
 	}
 	wide := s.must("list", "--all-signers", "-o", "wide", "-l", "team=blue").Stdout
-	if !regexp.MustCompile(`^NAME .* SIGNER +USAGES +FINDING NAMES\nforeign +iris .* example.com/any +"client auth" +foreign-signer,requested-by-other\n$`).MatchString(wide) {
+	if !regexp.MustCompile(`^NAME .* SIGNER +USAGES +FINDING NAMES +SELF-RENEWAL\nforeign +iris .* example.com/any +"client auth" +foreign-signer,requested-by-other +<none>\n$`).MatchString(wide) {
 		t.Errorf("the wide list is\n%s", wide)
 	}
 	if names := s.must("list", "--pending", "-o", "name").Stdout; names != "certificatesigningrequest.certificates.k8s.io/"+pending+"\n" {

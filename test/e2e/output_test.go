@@ -42,7 +42,7 @@ func TestAServersDryRunStoresNothing(t *testing.T) {
 	}
 	s.check(s.as(nobody).run("new-user", "dry", "--dir", "D", "--dry-run=server"), expect{1, []string{"you may not create"}})
 	s.check(s.run("new-user", "dry", "--dir", "D", "--dry-run=maybe"), expect{2, []string{`--dry-run "maybe" is none of`}})
-	s.check(s.run("new-user", "dry", "--dir", "D", "--dry-run=server", "--approve"), expect{2, []string{"exclude each other"}})
+	s.check(s.run("new-user", "dry", "--dir", "D", "--dry-run=server", "--approve"), expect{2, []string{"--dry-run excludes --approve"}})
 }
 
 func TestStandardOutputIsData(t *testing.T) {
