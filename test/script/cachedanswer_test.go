@@ -93,15 +93,6 @@ func (c *cache) replace(data []byte, mode os.FileMode) {
 	}
 }
 
-func (c *cache) keptAnswer() []byte {
-	c.Helper()
-	data, err := os.ReadFile(c.file())
-	if err != nil {
-		c.Fatal(err)
-	}
-	return data
-}
-
 // planted is a kept answer with which nobody can log in: whoever gets it was given it
 // without a look at the pair.
 func planted(from, until time.Time) []byte {
