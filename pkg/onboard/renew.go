@@ -309,10 +309,14 @@ func (r *renewing) approve(ctx context.Context, object *certificatesv1.Certifica
 // await waits for the certificate, or only looks. Where the wait is not the run's
 // purpose, the object is handed back as it is.
 func (r *renewing) await(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
-	if r.in.Timeout == 0 && !r.in.Approve {
-		return object, nil
+	patience := r.in.Timeout
+	if patience == 0 {
+		if !r.in.Approve {
+			return object, nil
+		}
+		patience = approvedPatience
 	}
-	issued, err := r.her.await(ctx, max(r.in.Timeout, approvedPatience), r.in.Resume, object)
+	issued, err := r.her.await(ctx, patience, r.in.Resume, object)
 	switch {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)
