@@ -23,7 +23,10 @@ var (
 	date    = ""
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	collectLate()
+	os.Exit(run())
+}
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

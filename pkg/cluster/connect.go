@@ -60,24 +60,10 @@ func Connect(config *rest.Config, clusterName, userAgent string, warn func(strin
 }
 
 func connect(config *rest.Config, endpoint kubeconfig.Endpoint, userAgent string, warn func(string)) (*Client, error) {
-	config = rest.CopyConfig(config)
-	config.UserAgent = userAgent
-	config.ContentType = runtime.ContentTypeProtobuf
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	// The server's priority and fairness protects it; client-go's own limit of
-	// 5 requests a second only makes people wait.
-	config.QPS = -1
-	config.WarningHandler = warningHandler(warn)
-	// A client timeout would cut watches too: each call bounds itself.
-	timeout := config.Timeout
-	if timeout == 0 {
-		timeout = answerTimeout
-	}
-	config.Timeout = 0
-
-	transport, err := rest.HTTPClientFor(config)
+	config, timeout := settled(config, userAgent, warn)
+	transport, err := transportFor(config, endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("the credentials for %s can't be used: %w", endpoint.Server, err)
+		return nil, err
 	}
 	certificates, err := certificatesv1.NewForConfigAndClient(config, transport)
 	if err != nil {
@@ -115,6 +101,35 @@ func connect(config *rest.Config, endpoint kubeconfig.Endpoint, userAgent string
 		answerTimeout:  timeout,
 		transport:      transport,
 	}, nil
+}
+
+// settled is a configuration as this program talks to API servers, and how long each
+// call may take.
+func settled(config *rest.Config, userAgent string, warn func(string)) (*rest.Config, time.Duration) {
+	config = rest.CopyConfig(config)
+	config.UserAgent = userAgent
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	// The server's priority and fairness protects it; client-go's own limit of
+	// 5 requests a second only makes people wait.
+	config.QPS = -1
+	config.WarningHandler = warningHandler(warn)
+	config.Wrap(shareFirstConnection)
+	// A client timeout would cut watches too: each call bounds itself.
+	timeout := config.Timeout
+	if timeout == 0 {
+		timeout = answerTimeout
+	}
+	config.Timeout = 0
+	return config, timeout
+}
+
+func transportFor(config *rest.Config, endpoint kubeconfig.Endpoint) (*http.Client, error) {
+	transport, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("the credentials for %s can't be used: %w", endpoint.Server, err)
+	}
+	return transport, nil
 }
 
 // closeIdle closes the connections that nothing goes over just now. (http.Client's

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,15 +20,25 @@ import (
 // this client may not list is left out, and unread says so; any other failure is
 // an error.
 func (c *Client) Grants(ctx context.Context) (grants access.Grants, unread string, _ error) {
-	grants = access.Grants{}
+	var cluster, namespaced access.Grants
+	var failed [2]error
+	var reading sync.WaitGroup
+	reading.Go(func() { cluster, failed[0] = c.clusterRoleBindings(ctx) })
+	reading.Go(func() { namespaced, failed[1] = c.roleBindings(ctx) })
+	reading.Wait()
 	var refusals []string
-	for _, read := range []func(context.Context, access.Grants) error{c.clusterRoleBindings, c.roleBindings} {
-		err := read(ctx, grants)
+	for _, err := range failed {
 		switch {
 		case apierrors.IsForbidden(err):
 			refusals = append(refusals, err.Error())
 		case err != nil:
 			return nil, "", c.explain(ctx, err, "read what role bindings give")
+		}
+	}
+	grants = access.Grants{}
+	for _, part := range []access.Grants{cluster, namespaced} {
+		for holder, given := range part {
+			grants[holder] = append(grants[holder], given...)
 		}
 	}
 	return grants, strings.Join(refusals, "; "), nil
@@ -38,30 +49,32 @@ func (c *Client) Grants(ctx context.Context) (grants access.Grants, unread strin
 // for bindings that were made in the last milliseconds.
 var fromCache = metav1.ListOptions{ResourceVersion: "0"}
 
-func (c *Client) clusterRoleBindings(ctx context.Context, grants access.Grants) error {
+func (c *Client) clusterRoleBindings(ctx context.Context) (access.Grants, error) {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	list, err := c.rbac.ClusterRoleBindings().List(call, fromCache)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	grants := access.Grants{}
 	for _, binding := range list.Items {
 		add(grants, binding.Subjects, binding.RoleRef, "")
 	}
-	return nil
+	return grants, nil
 }
 
-func (c *Client) roleBindings(ctx context.Context, grants access.Grants) error {
+func (c *Client) roleBindings(ctx context.Context) (access.Grants, error) {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	list, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, fromCache)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	grants := access.Grants{}
 	for _, binding := range list.Items {
 		add(grants, binding.Subjects, binding.RoleRef, binding.Namespace)
 	}
-	return nil
+	return grants, nil
 }
 
 func add(grants access.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, namespace string) {

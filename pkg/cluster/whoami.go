@@ -10,6 +10,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -41,10 +42,19 @@ func (c *Client) Self(ctx context.Context) (user identity.User, credentials []st
 
 // LogIn connects with a user's new credentials and asks the server who she is.
 func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error) {
-	client, err := c.As(credentials, userAgent)
+	config := configAs(c.endpoint, c.proxy, credentials, c.answerTimeout)
+	// For one call, HTTP/2 takes more to set up than there is to gain.
+	config.NextProtos = []string{"http/1.1"}
+	config, timeout := settled(config, userAgent, nil)
+	transport, err := transportFor(config, c.endpoint)
 	if err != nil {
 		return identity.User{}, err
 	}
+	authentication, err := authenticationclient.NewForConfigAndClient(config, transport)
+	if err != nil {
+		return identity.User{}, err
+	}
+	client := &Client{endpoint: c.endpoint, authentication: authentication, answerTimeout: timeout, transport: transport}
 	// It would stay open for a minute and a half, and there may be thousands.
 	defer client.closeIdle()
 	return client.WhoAmI(ctx)
@@ -83,7 +93,11 @@ func ConnectAs(endpoint kubeconfig.Endpoint, credentials kubeconfig.Credentials,
 }
 
 func connectAs(endpoint kubeconfig.Endpoint, proxy func(*http.Request) (*url.URL, error), credentials kubeconfig.Credentials, userAgent string, timeout time.Duration) (*Client, error) {
-	config := &rest.Config{
+	return connect(configAs(endpoint, proxy, credentials, timeout), endpoint, userAgent, nil)
+}
+
+func configAs(endpoint kubeconfig.Endpoint, proxy func(*http.Request) (*url.URL, error), credentials kubeconfig.Credentials, timeout time.Duration) *rest.Config {
+	return &rest.Config{
 		Host: endpoint.Server,
 		TLSClientConfig: rest.TLSClientConfig{
 			CAData:     endpoint.CertificateAuthority,
@@ -96,7 +110,6 @@ func connectAs(endpoint kubeconfig.Endpoint, proxy func(*http.Request) (*url.URL
 		Proxy:              proxy,
 		Timeout:            timeout,
 	}
-	return connect(config, endpoint, userAgent, nil)
 }
 
 // needToDecide names the two rights that an approval and a denial take (Kubernetes

@@ -18,6 +18,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 )
@@ -47,7 +48,7 @@ type environment struct {
 // Execute runs the program with the arguments behind its name and returns its
 // exit code.
 func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build Build) int {
-	root := NewRoot(streams, build)
+	root := newRoot(streams, build, commandsFor(arguments))
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
@@ -56,8 +57,31 @@ func Execute(ctx context.Context, arguments []string, streams genericiooptions.I
 	return ExitCode(err)
 }
 
-// NewRoot makes the command tree.
-func NewRoot(streams genericiooptions.IOStreams, build Build) *cobra.Command {
+// commands are all commands by their names, in the order of their story.
+var commands = []namedCommand{
+	{"new-user", newNewUser}, {"approve", newApprove}, {"deny", newDeny}, {"fetch", newFetch}, {"renew", newRenew},
+	{answer.Command, newCredential}, {"status", newStatus}, {"list", newList}, {"sign", newSign}, {"grant", newGrant},
+	{"offboard", newOffboard}, {"doctor", newDoctor}, {"version", newVersion},
+}
+
+type namedCommand struct {
+	name string
+	make func(*environment) *cobra.Command
+}
+
+// commandsFor are the commands that arguments may need: the one that they name first,
+// which others are not made beside, or all.
+func commandsFor(arguments []string) []namedCommand {
+	for i := range commands {
+		if len(arguments) > 0 && arguments[0] == commands[i].name {
+			return commands[i : i+1]
+		}
+	}
+	return commands
+}
+
+// newRoot makes the command tree.
+func newRoot(streams genericiooptions.IOStreams, build Build, commands []namedCommand) *cobra.Command {
 	env := &environment{
 		streams: streams,
 		flags:   genericclioptions.NewConfigFlags(true),
@@ -111,7 +135,9 @@ doctor finds out why a cluster does not sign.
 	// There is no discovery here, and so no cache of it.
 	env.flags.CacheDir = nil
 	env.flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(newNewUser(env), newApprove(env), newDeny(env), newFetch(env), newRenew(env), newCredential(env), newStatus(env), newList(env), newSign(env), newGrant(env), newOffboard(env), newDoctor(env), newVersion(env))
+	for _, command := range commands {
+		root.AddCommand(command.make(env))
+	}
 	return root
 }
 

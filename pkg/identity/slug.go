@@ -12,8 +12,12 @@ import (
 const longestSlug = 50
 
 // plainName is a user name that can be a file name as it is: on every file
-// system, whatever its case rules, and without surprising a shell.
-var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,99}$`)
+// system, whatever its case rules, and without surprising a shell. Its length is
+// bounded apart (longestPlainName): counting makes an expression costly to compile,
+// and every command does.
+var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]*$`)
+
+const longestPlainName = 100
 
 // FileName derives the base of a user's file names from her name: the name
 // itself where it is plain (lower-case ASCII letters, digits and ". _ @ + -",
@@ -23,7 +27,7 @@ var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]{0,99}$`)
 // holds no tilde. The result is never empty, has no separator, and is neither
 // "." nor "..".
 func FileName(name string) string {
-	if plainName.MatchString(name) && !reservedOnWindows(name) {
+	if len(name) <= longestPlainName && plainName.MatchString(name) && !reservedOnWindows(name) {
 		return name
 	}
 	return Slug(name) + "~" + Digest(10, []byte(name))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -43,6 +44,9 @@ type submission struct {
 	created bool
 	key     crypto.Signer
 	keyPEM  []byte
+	// keep writes the PKCS#10 request to the user's folder, where it is not there
+	// already.
+	keep func() error
 }
 
 // NewUser makes the user's key and request where they are not there yet,
@@ -80,14 +84,29 @@ func (p *Program) warnOfName(user identity.User) {
 
 func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
 	s, err := p.prepareRequest(in)
-	if err != nil || in.DryRun == DryRunClient {
-		return s, err
+	if err != nil {
+		return nil, err
 	}
-	return s, p.send(ctx, in, s, p.Cluster.WhoAmI)
+	return p.submitPrepared(ctx, in, s)
+}
+
+// submitPrepared submits what was prepared, and keeps the request.
+func (p *Program) submitPrepared(ctx context.Context, in NewUserInput, s *submission) (*submission, error) {
+	if in.DryRun == DryRunClient {
+		return s, s.keep()
+	}
+	// The key is on the disk. The request can be made of it again, so it need not be
+	// there first.
+	var keeping sync.WaitGroup
+	var failed error
+	keeping.Go(func() { failed = s.keep() })
+	err := p.send(ctx, in, s, p.Cluster.WhoAmI)
+	keeping.Wait()
+	return s, errors.Join(err, failed)
 }
 
 // prepareRequest makes the user's key and request where they are not there yet, and
-// the object that is to be sent.
+// the object that is to be sent. The request is to be kept by the caller.
 func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 	given, err := givenKey(in)
 	if err != nil {
@@ -100,7 +119,7 @@ func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	requestPEM, err := ensureRequest(in, key)
+	requestPEM, keep, err := ensureRequest(in, key)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +127,7 @@ func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &submission{object: wanted, created: true, key: key, keyPEM: keyPEM}, nil
+	return &submission{object: wanted, created: true, key: key, keyPEM: keyPEM, keep: keep}, nil
 }
 
 // send submits what was prepared, or finds it submitted. whoAmI says who runs this.
@@ -216,27 +235,29 @@ func readKey(folder store.Folder) (crypto.Signer, []byte, error) {
 }
 
 // ensureRequest reads the PKCS#10 request if it is the one for this key and
-// user, and makes and writes it otherwise. An older request for the same key
+// user, and makes it otherwise; keep writes it. An older request for the same key
 // is replaced: it holds nothing that could be lost.
-func ensureRequest(in NewUserInput, key crypto.Signer) ([]byte, error) {
+func ensureRequest(in NewUserInput, key crypto.Signer) (_ []byte, keep func() error, _ error) {
 	existing, err := in.Folder.ReadRequest()
 	switch {
 	case err == nil:
 		if parsed, err := pki.ParseRequest(existing); err == nil && !parsed.OutsidePEM &&
 			pki.SamePublicKey(parsed.PublicKey, key.Public()) && parsed.IsExactly(in.User) {
-			return existing, nil
+			return existing, func() error { return nil }, nil
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, err
+		return nil, nil, err
 	}
 	encoded, err := pki.NewRequest(key, in.User)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := in.Folder.WriteRequest(encoded); err != nil {
-		return nil, fmt.Errorf("the request can't be written: %w", err)
-	}
-	return encoded, nil
+	return encoded, func() error {
+		if err := in.Folder.WriteRequest(encoded); err != nil {
+			return fmt.Errorf("the request can't be written: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // checkFound says whether an object that stood under our name already is our

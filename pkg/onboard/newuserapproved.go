@@ -1,6 +1,7 @@
 package onboard
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -12,34 +13,24 @@ import (
 )
 
 // NewUserApproved is the whole story in one run, for an administrator: submit,
-// approve, fetch. It asks the cluster whether she may approve, and what the user
-// and her groups may do already, and whether she may get what she is to get, before
-// anything is made.
+// approve, fetch. It asks the cluster whether she may approve, and whether the user may
+// get what she is to get, before anything is made, and what the user and her groups may
+// do already before anything is submitted.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
-	var refused error
-	var asking sync.WaitGroup
-	asking.Go(func() { refused = p.Cluster.CheckMayDecide(ctx) })
-	grants, unread, err := p.Cluster.Grants(ctx)
-	asking.Wait()
-	if refused != nil {
-		return nil, refused
-	}
-	if err != nil {
+	var grants access.Grants
+	var unread string
+	var notRead error
+	var reading sync.WaitGroup
+	reading.Go(func() { grants, unread, notRead = p.Cluster.Grants(ctx) })
+	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
+	reading.Wait()
+	if err = cmp.Or(err, notRead); err != nil {
 		return nil, err
 	}
 	if err := p.checkGrants(in.User, grants, unread); err != nil {
 		return nil, err
 	}
-	if err := p.checkGiving(ctx, in.User, giving); err != nil {
-		return nil, err
-	}
-	// A certificate can't be taken back: what would keep it from being written is
-	// looked for before it is issued.
-	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
-		return nil, err
-	}
-	p.warnOfName(in.User)
-	submitted, err := p.submit(ctx, in)
+	submitted, err := p.submitPrepared(ctx, in, prepared)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +41,22 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 		return nil, err
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}
+
+// prepareApproved looks at what could keep a certificate from being issued and written,
+// which can't be taken back, and makes the key and the request.
+func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*submission, error) {
+	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.checkGiving(ctx, in.User, giving); err != nil {
+		return nil, err
+	}
+	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
+		return nil, err
+	}
+	p.warnOfName(in.User)
+	return p.prepareRequest(in)
 }
 
 // approveOwn approves a request that was submitted in the same run, unless it is

@@ -178,6 +178,9 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 		}
 	}
 	submitted, err := r.program.prepareRequest(in)
+	if err == nil {
+		err = submitted.keep()
+	}
 	if err != nil {
 		return failed(err)
 	}

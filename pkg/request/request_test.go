@@ -358,3 +358,19 @@ func TestOnlyNamedFindingsAreAllowed(t *testing.T) {
 		t.Error("a warning stops an approval")
 	}
 }
+
+func TestSpans(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"0s": 0, "90m": 90 * time.Minute, "1d12h": 36 * time.Hour, "2h30m15s": 2*time.Hour + 30*time.Minute + 15*time.Second,
+		"24855d": 24855 * 24 * time.Hour, "007d": 7 * 24 * time.Hour,
+	} {
+		if span, err := ParseSpan(text); err != nil || span != want {
+			t.Errorf("%s: %s and %v, want %s", text, span, err, want)
+		}
+	}
+	for _, text := range []string{"", "7", "d", "7 d", "-7d", "+7d", "7d7d", "7h1d", "1.5h", "7D", "7d\n", "0x7d", "٧d", "24856d", "99999999999999999999999s"} {
+		if span, err := ParseSpan(text); !errors.Is(err, outcome.ErrUsage) {
+			t.Errorf("%q: %s and %v", text, span, err)
+		}
+	}
+}

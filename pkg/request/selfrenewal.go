@@ -1,6 +1,7 @@
 package request
 
 import (
+	"crypto/sha256"
 	"regexp"
 	"slices"
 
@@ -21,13 +22,16 @@ type SelfRenewal struct {
 
 // certificateCredential is the credential id of a client certificate
 // (k8s.io/apiserver pkg/authentication/request/x509).
-var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]{64}$`)
+var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]+$`)
+
+const certificateCredentialLength = len("X509SHA256=") + 2*sha256.Size
 
 // selfRenewalOf is what makes a request for a user a renewal of her own; nil if
 // something does not.
 func selfRenewalOf(user identity.User, spec certificatesv1.CertificateSigningRequestSpec) *SelfRenewal {
 	credentials := spec.Extra[access.CredentialIDKey]
-	if user.Name == "" || spec.Username != user.Name || len(credentials) != 1 || !certificateCredential.MatchString(credentials[0]) {
+	if user.Name == "" || spec.Username != user.Name || len(credentials) != 1 ||
+		len(credentials[0]) != certificateCredentialLength || !certificateCredential.MatchString(credentials[0]) {
 		return nil
 	}
 	for _, group := range user.Groups {

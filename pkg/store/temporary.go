@@ -46,13 +46,16 @@ func tidy(directory string) {
 // removeAbandoned removes the temporary files in a folder whose process has ended.
 // Those of other machines, on a shared file system, stay.
 func removeAbandoned(directory string) {
-	entries, err := os.ReadDir(directory)
+	folder, err := os.Open(directory)
 	if err != nil {
 		return
 	}
-	for _, entry := range entries {
-		if isAbandoned(entry.Name()) {
-			_ = os.Remove(filepath.Join(directory, entry.Name()))
+	defer folder.Close() //nolint:errcheck // Nothing was written.
+	// Not os.ReadDir, which sorts: there may be the files of thousands of users.
+	names, _ := folder.Readdirnames(-1)
+	for _, name := range names {
+		if isAbandoned(name) {
+			_ = os.Remove(filepath.Join(directory, name))
 		}
 	}
 }
