@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ const (
 	keeperProgram = "keeper"
 	// Kubectl is the name of kubectl's binary, for Plane.Binary.
 	Kubectl = "kubectl"
+	// Kubeadm is the name of kubeadm's binary, which is built for those who ask for it
+	// (see WithProgram).
+	Kubeadm = "kubeadm"
 )
 
 // built is a program to build and how long that took on two cores the first
@@ -45,13 +49,18 @@ type built struct {
 	usually time.Duration
 }
 
-func programs() []built {
-	return []built{
+// programs are what every control plane needs, and what else is asked for.
+func programs(also ...string) []built {
+	needed := []built{
 		{string(Etcd), etcdModule, etcdModule, 40 * time.Second},
 		{string(APIServer), kubernetesModule, kubernetesModule + "/cmd/kube-apiserver", 210 * time.Second},
 		{string(ControllerManager), kubernetesModule, kubernetesModule + "/cmd/kube-controller-manager", 80 * time.Second},
 		{Kubectl, kubernetesModule, kubernetesModule + "/cmd/kubectl", 20 * time.Second},
 	}
+	if slices.Contains(also, Kubeadm) {
+		needed = append(needed, built{Kubeadm, kubernetesModule, kubernetesModule + "/cmd/kubeadm", 15 * time.Second})
+	}
+	return needed
 }
 
 // Binaries is where the built programs are.
@@ -66,10 +75,12 @@ func (b Binaries) Path(name string) string { return filepath.Join(b.directory, n
 // Build builds what is not built yet, into a folder of the user's cache that is
 // named for the versions, so that other versions are built beside it and the
 // same never again. It needs Go and the module proxy, and nothing else. The
-// progress is told while it lasts: the first time takes minutes.
-func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
+// progress is told while it lasts: the first time takes minutes. also names programs
+// that not every control plane needs.
+func Build(ctx context.Context, progress io.Writer, also ...string) (Binaries, error) {
 	b, err := locateBinaries(ctx)
-	if err != nil || b.complete() {
+	wanted := programs(also...)
+	if err != nil || b.complete(wanted) {
 		return b, err
 	}
 	if err := os.MkdirAll(b.directory, 0o700); err != nil {
@@ -85,7 +96,7 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 		}
 	}
 	defer lock.Unlock() //nolint:errcheck // The process's end unlocks as well.
-	return b, b.build(ctx, progress)
+	return b, b.build(ctx, progress, wanted)
 }
 
 func locateBinaries(ctx context.Context) (Binaries, error) {
@@ -117,8 +128,8 @@ func locateBinaries(ctx context.Context) (Binaries, error) {
 	}, nil
 }
 
-func (b Binaries) complete() bool {
-	for _, program := range programs() {
+func (b Binaries) complete(wanted []built) bool {
+	for _, program := range wanted {
 		if !exists(b.Path(program.name)) {
 			return false
 		}
@@ -126,7 +137,7 @@ func (b Binaries) complete() bool {
 	return exists(b.keeper)
 }
 
-func (b Binaries) build(ctx context.Context, progress io.Writer) error {
+func (b Binaries) build(ctx context.Context, progress io.Writer, wanted []built) error {
 	source := filepath.Join(b.directory, "src")
 	if err := os.RemoveAll(source); err != nil {
 		return err
@@ -141,12 +152,12 @@ func (b Binaries) build(ctx context.Context, progress io.Writer) error {
 		}
 	}
 	told := false
-	for _, program := range programs() {
+	for _, program := range wanted {
 		if exists(b.Path(program.name)) {
 			continue
 		}
 		if !told {
-			say(progress, "building the control plane from its Go modules, once: about 6 minutes on two cores, and downloads before")
+			say(progress, "building Kubernetes from its Go modules, once: for a whole control plane about 6 minutes on two cores, and downloads before")
 			told = true
 		}
 		release, err := version(program.module)

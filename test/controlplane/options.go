@@ -17,6 +17,7 @@ type settings struct {
 	controllerFlags       []string
 	users                 []userSettings
 	directory             string
+	programs              []string
 }
 
 type userSettings struct {
@@ -72,4 +73,10 @@ func WithProgress(out io.Writer) Option {
 // in place of a temporary one. It is removed at the end all the same.
 func WithDirectory(path string) Option {
 	return func(s *settings) { s.directory = path }
+}
+
+// WithProgram has another program of Kubernetes' built beside the control plane's own,
+// for Plane.Binary.
+func WithProgram(name string) Option {
+	return func(s *settings) { s.programs = append(s.programs, name) }
 }

@@ -93,7 +93,7 @@ func Launch(ctx context.Context, options ...Option) (*Plane, error) {
 	for _, option := range options {
 		option(&s)
 	}
-	binaries, err := Build(ctx, s.progress)
+	binaries, err := Build(ctx, s.progress, s.programs...)
 	if err != nil {
 		return nil, err
 	}

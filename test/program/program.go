@@ -26,8 +26,10 @@ func Build(ctx context.Context, root, directory string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-X main.version=v0.0.0-test", "-o", binary, "./cmd/"+Name)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X main.version=v0.0.0-test", "-o", binary, "./cmd/"+Name)
 	build.Dir = root
+	// As releases are built, whether the machine has a C compiler or not.
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, output)
 	}
