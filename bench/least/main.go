@@ -1,9 +1,11 @@
-// Command least is the least that a client can do to give one user a
-// certificate: one process that makes a key, creates the request, approves it
-// and watches until the certificate is there. It checks nothing, asks nobody and
-// writes nothing; the benchmarks measure the real program against it.
+// Command least is the least that a client can do to give users certificates: one
+// process that makes keys, creates the requests, approves them, and watches until the
+// certificates are there. It checks nothing, asks nobody and writes nothing; the
+// benchmarks measure the real program against it.
 //
-// usage: least KUBECONFIG NAME
+// usage: least KUBECONFIG NAME [USERS]
+//
+// With USERS, that many are onboarded at once, and NAME is what their names begin with.
 package main
 
 import (
@@ -14,9 +16,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,32 +28,45 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1], os.Args[2]); err != nil {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, kubeconfig, name string) error {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+func run(ctx context.Context, arguments []string) error {
+	config, err := clientcmd.BuildConfigFromFlags("", arguments[0])
 	if err != nil {
 		return err
 	}
 	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.QPS = -1
 	client, err := v1.NewForConfig(config)
 	if err != nil {
 		return err
 	}
 	requests := client.CertificateSigningRequests()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if len(arguments) < 3 {
+		return one(ctx, requests, arguments[1])
+	}
+	users, err := strconv.Atoi(arguments[2])
 	if err != nil {
 		return err
+	}
+	return many(ctx, requests, arguments[1], users)
+}
+
+// submit makes a user's key and request, creates the request and approves it.
+func submit(ctx context.Context, requests v1.CertificateSigningRequestInterface, name string) (*certificatesv1.CertificateSigningRequest, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
 	}
 	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
 		Subject: pkix.Name{CommonName: name, Organization: []string{"dev"}},
 	}, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	created, err := requests.Create(ctx, &certificatesv1.CertificateSigningRequest{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -62,26 +77,10 @@ func run(ctx context.Context, kubeconfig, name string) error {
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	created.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Least", Message: "least",
 	}}
-	approved, err := requests.UpdateApproval(ctx, name, created, metav1.UpdateOptions{})
-	if err != nil {
-		return err
-	}
-	watch, err := requests.Watch(ctx, metav1.ListOptions{
-		FieldSelector: "metadata.name=" + name, ResourceVersion: approved.ResourceVersion,
-	})
-	if err != nil {
-		return err
-	}
-	defer watch.Stop()
-	for event := range watch.ResultChan() {
-		if object, ok := event.Object.(*certificatesv1.CertificateSigningRequest); ok && len(object.Status.Certificate) > 0 {
-			return nil
-		}
-	}
-	return errors.New("the watch ended before the certificate was there")
+	return requests.UpdateApproval(ctx, name, created, metav1.UpdateOptions{})
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+// settings are what a person may change.
+type settings struct {
+	runs, users, requests int
+	picture               string
+}
+
+// few is how often something is measured that takes seconds.
+func (s settings) few() int { return max(1, s.runs/10) }
+
+// bench is where comparisons take place.
+type bench struct {
+	settings
+	ctx  context.Context //nolint:containedctx // One run is one bench.
+	home string
+	// ours, least and smallest are the built programs.
+	ours, least, smallest string
+}
+
+func newBench(ctx context.Context, s settings) (*bench, error) {
+	home, err := os.MkdirTemp("", "csr-onboard-bench-")
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{settings: s, ctx: ctx, home: home}
+	if err := b.build(); err != nil {
+		return nil, fmt.Errorf("%w, and %w", err, b.close())
+	}
+	return b, nil
+}
+
+func (b *bench) close() error { return os.RemoveAll(b.home) }
+
+func (b *bench) build() (err error) {
+	programs := filepath.Join(b.home, "bin")
+	if err := os.Mkdir(programs, 0o700); err != nil {
+		return err
+	}
+	if b.ours, err = program.Build(b.ctx, "..", programs); err != nil {
+		return err
+	}
+	for name, path := range map[string]*string{"least": &b.least, "smallest": &b.smallest} {
+		*path = filepath.Join(programs, name)
+		build := exec.CommandContext(b.ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", *path, "./"+name)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build: %w\n%s", err, text)
+		}
+	}
+	return nil
+}
+
+// plane starts a control plane, which the caller stops.
+func (b *bench) plane(options ...controlplane.Option) (*controlplane.Plane, error) {
+	return controlplane.Launch(b.ctx, append(options, controlplane.WithProgress(os.Stderr))...)
+}
+
+// on is the environment of an administrator of a plane, with a folder of its own.
+func (b *bench) on(plane *controlplane.Plane) (program.Environment, error) {
+	folder, err := os.MkdirTemp(b.home, "administrator-")
+	return program.Environment{
+		Path: []string{filepath.Dir(b.ours), filepath.Dir(plane.Binary(controlplane.Kubectl))},
+		Home: folder, Kubeconfig: plane.Kubeconfig, Directory: folder,
+	}, err
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+// The controller manager's own limit of the calls that it makes: by default, and raised
+// far above what is measured.
+const (
+	defaultRate = 20
+	raisedRate  = 500
+)
+
+// manyUsers is a team on a cluster as it is, where the controller manager signs no more
+// than its limit lets it.
+func manyUsers(b *bench) (*comparison, error) {
+	plane, err := b.plane()
+	if err != nil {
+		return nil, err
+	}
+	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
+	env, err := b.on(plane)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := measureOnce(1, b.team(env, b.users))
+	if err != nil {
+		return nil, err
+	}
+	limit := time.Duration(b.users) * time.Second / defaultRate
+	c := &comparison{
+		About: fmt.Sprintf("%d users, each with a kubeconfig, where the controller manager makes %d calls a second (its limit: %s)", b.users, defaultRate, limit), Figures: figures,
+	}
+	c.atMost(1.03, float64(figures[0].Median)/float64(limit), fmt.Sprintf("time of %q in %s", figures[0].Name, limit))
+	return c, nil
+}
+
+// manyUsersFast is the same where nothing but the API server is in the way.
+func manyUsersFast(b *bench) (*comparison, error) {
+	plane, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
+	if err != nil {
+		return nil, err
+	}
+	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
+	env, err := b.on(plane)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := measure(b.few(),
+		contender{"least possible client", func(n int) *exec.Cmd {
+			return env.Command(b.ctx, b.least, plane.Kubeconfig, fmt.Sprintf("least-%d", n), fmt.Sprint(b.users))
+		}},
+		b.team(env, b.users),
+	)
+	if err != nil {
+		return nil, err
+	}
+	c := &comparison{
+		About: fmt.Sprintf("%d users, each with a kubeconfig, where the controller manager makes %d calls a second", b.users, raisedRate), Figures: figures,
+	}
+	c.timeAtMost(1/0.85, 1, 0)
+	return c, nil
+}
+
+// team onboards so many users, others in each run.
+func (b *bench) team(env program.Environment, users int) contender {
+	return contender{fmt.Sprintf("new-user -f TEAM --approve (%d)", users), func(n int) *exec.Cmd {
+		name := fmt.Sprintf("team-%d-%d", users, n)
+		path := filepath.Join(env.Directory, name+".yaml")
+		var text strings.Builder
+		text.WriteString("apiVersion: csr-onboard.github.io/v1alpha1\nkind: Team\nusers:\n")
+		for i := range users {
+			fmt.Fprintf(&text, "- {name: %s-%d, groups: [dev]}\n", name, i)
+		}
+		if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+			return exec.Command("false")
+		}
+		return env.Command(b.ctx, program.Name, "new-user", "-f", path, "--approve", "--dir", name)
+	}}
+}
