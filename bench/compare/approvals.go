@@ -24,19 +24,19 @@ func approvals(b *bench) (*comparison, error) {
 	if err := populate(b.ctx, plane, many); err != nil {
 		return nil, err
 	}
-	objects, err := env.Command(b.ctx, controlplane.Kubectl, "get", "csr", "-o", "jsonpath={.items[*].metadata.name}").Output()
-	if err != nil {
-		return nil, err
-	}
 	ours, err := measureOnce(1, contender{"approve --all --yes", func(int) *exec.Cmd { return env.Command(b.ctx, program.Name, "approve", "--all", "--yes") }})
 	if err != nil {
 		return nil, err
 	}
-	// The same requests once more, undecided.
+	// As many once more, undecided.
 	if text, err := env.Command(b.ctx, controlplane.Kubectl, "delete", "csr", "--all").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("kubectl delete: %w\n%s", err, text)
 	}
 	if err := populate(b.ctx, plane, many); err != nil {
+		return nil, err
+	}
+	objects, err := env.Command(b.ctx, controlplane.Kubectl, "get", "csr", "-o", "jsonpath={.items[*].metadata.name}").Output()
+	if err != nil {
 		return nil, err
 	}
 	theirs, err := measureOnce(1, contender{"kubectl certificate approve", func(int) *exec.Cmd {

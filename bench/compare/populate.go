@@ -45,7 +45,7 @@ func populate(ctx context.Context, plane *controlplane.Plane, requests int) erro
 			if err != nil {
 				return err
 			}
-			object, err := request.Build(encoded, request.DefaultLifetime)
+			object, err := request.Build(encoded, request.Terms{Lifetime: request.DefaultLifetime})
 			if err != nil {
 				return err
 			}

@@ -42,30 +42,28 @@ type expected struct {
 	seen *Change
 }
 
-// ours is every request that this program makes.
-var ours = Query{Labels: access.ManagedByLabel + "=" + access.ManagedByValue}
-
-// AwaitMany begins to watch, before the first request is submitted, so that nothing
-// that happens to one is missed. Who may not list and watch requests gets an error.
+// AwaitMany begins to watch the requests of this program's for a signer, before the
+// first is submitted, so that nothing that happens to one is missed. Who may not list and watch requests gets an error.
 // trouble is told why the server can't be asked just now; the wait goes on. It ends
 // with the context.
-func (c *Client) AwaitMany(ctx context.Context, trouble func(error)) (*Awaiting, error) {
-	from, err := c.latestVersion(ctx)
+func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
+	query := Query{Signer: signer, Labels: access.ManagedByLabel + "=" + access.ManagedByValue}
+	from, err := c.latestVersion(ctx, query)
 	if err != nil {
 		return nil, outcome.ReplaceHint(err, "for many users at once it takes list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")
 	}
 	a := &Awaiting{client: c, ctx: ctx, ended: make(chan Ending), failed: make(chan error, 1), expected: map[string]*expected{}}
 	go func() {
-		a.failed <- c.Watch(ctx, ours, from, a.visit, trouble)
+		a.failed <- c.Watch(ctx, query, from, a.visit, trouble)
 	}()
 	return a, nil
 }
 
 // latestVersion is the resourceVersion of the requests as they are now.
-func (c *Client) latestVersion(ctx context.Context) (string, error) {
+func (c *Client) latestVersion(ctx context.Context, query Query) (string, error) {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
-	options := ours.options()
+	options := query.options()
 	options.Limit = 1
 	page, err := c.requests.List(call, options)
 	if err != nil {

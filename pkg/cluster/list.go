@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -17,8 +18,11 @@ import (
 
 // Query says which requests to list. The API server leaves the others out.
 type Query struct {
-	// AllSigners takes requests for every signer, not for the program's alone.
+	// AllSigners takes requests for every signer.
 	AllSigners bool
+	// Signer is whose requests are taken otherwise. Optional; the program's own if
+	// empty.
+	Signer string
 	// Labels is a label selector, which is the requesters' word only. Optional.
 	Labels string
 }
@@ -26,7 +30,7 @@ type Query struct {
 func (q Query) options() metav1.ListOptions {
 	options := metav1.ListOptions{LabelSelector: q.Labels}
 	if !q.AllSigners {
-		options.FieldSelector = fields.OneTermEqualSelector("spec.signerName", request.Signer).String()
+		options.FieldSelector = fields.OneTermEqualSelector("spec.signerName", cmp.Or(q.Signer, request.Signer)).String()
 	}
 	return options
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // WhoAmI asks the server whom it takes this client for (SelfSubjectReview,
@@ -119,12 +118,12 @@ func needToDecide(signer string) string {
 }
 
 // CheckMayDecide asks the server whether this client may decide about requests
-// for the program's signer, before anything is made or shown. A server that won't
+// for a signer, before anything is made or shown. A server that won't
 // answer the question is taken for a yes: the approval itself will tell.
-func (c *Client) CheckMayDecide(ctx context.Context) error {
+func (c *Client) CheckMayDecide(ctx context.Context, signer string) error {
 	needed := []authorizationv1.ResourceAttributes{
 		{Group: "certificates.k8s.io", Resource: "certificatesigningrequests", Subresource: "approval", Verb: "update"},
-		{Group: "certificates.k8s.io", Resource: "signers", Name: request.Signer, Verb: "approve"},
+		{Group: "certificates.k8s.io", Resource: "signers", Name: signer, Verb: "approve"},
 	}
 	type answer struct {
 		allowed bool
@@ -155,7 +154,7 @@ func (c *Client) CheckMayDecide(ctx context.Context) error {
 	switch {
 	case denied:
 		return outcome.WithHint(
-			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.endpoint.Server), "%s", needToDecide(request.Signer))
+			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.endpoint.Server), "%s", needToDecide(signer))
 	case failed != nil && !isAnswer(failed):
 		return c.explain(ctx, failed, "ask what you may do")
 	}

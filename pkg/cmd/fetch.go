@@ -23,6 +23,8 @@ import (
 // fetchFlags are the flags about waiting for a certificate and writing the
 // kubeconfig, which new-user takes as well, with --approve or --wait.
 type fetchFlags struct {
+	// CertificateOnly writes the certificate in place of a kubeconfig. Optional.
+	CertificateOnly bool
 	// Timeout is how long to wait for the certificate. Required; has a default.
 	Timeout time.Duration
 	// VerifyLogin says whether to log in before the kubeconfig is written.
@@ -51,7 +53,8 @@ func (f *fetchFlags) add(flags *pflag.FlagSet) {
 	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
 	f.set.DurationVar(&f.Timeout, "timeout", defaultTimeout, "how long to wait for the certificate")
 	f.set.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
-	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig to this file, or to standard output (-), in place of the user's folder")
+	f.set.BoolVar(&f.CertificateOnly, "certificate-only", false, "write the certificate alone, as PEM, in place of a kubeconfig")
+	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig (or certificate) to this file, or to standard output (-), in place of the user's folder")
 	f.set.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl itself would write to")
 	f.set.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current one")
 	addExternalServerFlag(f.set, &f.ExternalServer)
@@ -74,10 +77,24 @@ func (f *fetchFlags) given() string {
 	return ""
 }
 
+// givenOfKubeconfig is the first flag that was given about what a kubeconfig holds, or "".
+func (f *fetchFlags) givenOfKubeconfig() string {
+	for _, name := range []string{"merge", "set-current", "external-server", "cluster-name", "context-name", "default-namespace", "exec"} {
+		if f.set.Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
 func (f *fetchFlags) validate() error {
 	switch {
 	case f.Timeout <= 0:
 		return noTimeToWait(f.Timeout)
+	case f.CertificateOnly && f.givenOfKubeconfig() != "":
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--certificate-only writes no kubeconfig, and --%s is about one", f.givenOfKubeconfig()),
+			"leave one of them out")
 	case f.Merge && f.Out != "":
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--merge and --out name two places"),
@@ -146,16 +163,17 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 		},
 		Timeout: f.Timeout,
 		Kubeconfig: onboard.KubeconfigInput{
-			Path:           f.Out,
-			Merge:          f.Merge,
-			SetCurrent:     f.SetCurrent,
-			ExternalServer: f.ExternalServer,
-			ClusterName:    f.ClusterName,
-			ContextName:    f.ContextName,
-			Namespace:      f.DefaultNamespace,
+			CertificateOnly: f.CertificateOnly,
+			Path:            f.Out,
+			Merge:           f.Merge,
+			SetCurrent:      f.SetCurrent,
+			ExternalServer:  f.ExternalServer,
+			ClusterName:     f.ClusterName,
+			ContextName:     f.ContextName,
+			Namespace:       f.DefaultNamespace,
 		},
 		VerifyLogin: f.VerifyLogin,
-		Resume:      fetchCommand(name, directory) + env.sameCluster(),
+		Resume:      f.resume(name, directory) + env.sameCluster(),
 	}
 	if f.Exec {
 		command, err := process.Command(kubeconfig.Plugin)
@@ -221,6 +239,9 @@ before they end (see credential). Such a kubeconfig works on this machine only.
 
   # Into the kubeconfig that kubectl itself uses, beside what is in it
   kubectl csr-onboard fetch jane --merge
+
+  # The certificate alone, to put where another program wants it
+  kubectl csr-onboard fetch jane --certificate-only --out jane.crt
 
   # From the file that an administrator sent back
   kubectl csr-onboard fetch jane --from jane.handoff.yaml
@@ -364,6 +385,15 @@ func registerCompletion(cmd *cobra.Command, flag string, words []string) {
 	// It fails only for a flag that there is not, which the command's own tests
 	// would show.
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// resume is what to type to go on waiting.
+func (f *fetchFlags) resume(name, directory string) string {
+	command := fetchCommand(name, directory)
+	if f.CertificateOnly {
+		command += " --certificate-only"
+	}
+	return command
 }
 
 // fetchCommand is what to type to fetch a user's kubeconfig later.

@@ -78,7 +78,7 @@ func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
 
 // validateTeam refuses what is of one user only, and roles that nobody would get.
 func (o *newUserOptions) validateTeam() error {
-	for _, flag := range []string{"key", "out", "merge", "set-current", "context-name"} {
+	for _, flag := range []string{"key", "request-name", "certificate-only", "out", "merge", "set-current", "context-name"} {
 		if o.fetch.set.Changed(flag) {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "--%s is about one user, and --filename names many", flag),
@@ -103,7 +103,7 @@ func (o *newUserOptions) validateTeam() error {
 // runTeam onboards the users of the file.
 func (o *newUserOptions) runTeam(ctx context.Context) error {
 	in := onboard.TeamInput{
-		Members: o.members, DryRun: o.input.DryRun, Approve: o.Approve, Fetch: o.Wait,
+		Members: o.members, Signer: o.input.Signer, DryRun: o.input.DryRun, Approve: o.Approve, Fetch: o.Wait,
 		Timeout: o.fetch.Timeout, VerifyLogin: o.fetch.VerifyLogin,
 		KeepObjects: o.input.DryRun != onboard.DryRunNone,
 	}

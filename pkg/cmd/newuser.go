@@ -34,6 +34,10 @@ type newUserOptions struct {
 	// Expiration is how long the certificate should be good for. Required; has
 	// a default.
 	Expiration string
+	// SignerName is who is to sign the request. Required; has a default.
+	SignerName string
+	// RequestName is the request object's name. Optional.
+	RequestName string
 	// Directory is where the user's files go. Optional.
 	Directory string
 	// Offline makes key and request and touches no network. Optional.
@@ -112,6 +116,8 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
 	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
 	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
+	flags.StringVar(&o.SignerName, "signer-name", request.Signer, "who is to sign the request; another one's certificate logs in only if the API server trusts it")
+	flags.StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request; derived from user, groups and key if not given")
 	addDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Offline, "offline", false, "only make key and request, to be sent to an administrator; touch no network")
 	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig in the same run")
@@ -150,7 +156,16 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	o.input = onboard.NewUserInput{KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
+	signer, err := request.ParseSigner(o.SignerName)
+	if err != nil {
+		return fmt.Errorf("--signer-name: %w", err)
+	}
+	if o.fetch.set.Changed("request-name") {
+		if _, err := request.ParseName(o.RequestName); err != nil {
+			return fmt.Errorf("--request-name: %w", err)
+		}
+	}
+	o.input = onboard.NewUserInput{Signer: signer, RequestName: o.RequestName, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
 	if o.Filename != "" {
 		return o.completeTeam(arguments)
 	}
@@ -182,6 +197,10 @@ func (o *newUserOptions) Validate() error {
 		return err
 	}
 	switch {
+	case o.Offline && (o.fetch.set.Changed("signer-name") || o.fetch.set.Changed("request-name")):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--signer-name and --request-name do nothing with --offline"),
+			"a file has neither: whoever submits it gives them")
 	case o.Offline && (o.Approve || o.Wait || o.input.DryRun != onboard.DryRunNone):
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--offline excludes --approve, --wait and --dry-run"),
@@ -235,7 +254,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		done = "unchanged"
 	}
 	if o.input.DryRun == onboard.DryRunNone {
-		o.narrator.NextSteps(object, fetchCommand(o.input.User.Name, o.Directory)+o.sameCluster())
+		o.narrator.NextSteps(object, fetchCommand(o.nameToFetch(object.Name), o.Directory)+o.sameCluster())
 	} else {
 		done += " (" + string(o.input.DryRun) + " dry run)"
 	}
@@ -244,7 +263,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 
 // runToTheEnd sees the request through to the kubeconfig.
 func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Program) error {
-	in, err := o.fetch.input(o.environment, o.input.User.Name, o.Directory)
+	in, err := o.fetch.input(o.environment, o.nameToFetch(o.RequestName), o.Directory)
 	if err != nil {
 		return err
 	}
@@ -258,6 +277,15 @@ func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Progr
 		return err
 	}
 	return printFetched(o.streams, o.Output.format(), fetched)
+}
+
+// nameToFetch is what fetch finds the request by: the user's name, or the request's where
+// that can't be derived.
+func (o *newUserOptions) nameToFetch(requestName string) string {
+	if o.RequestName != "" || o.input.Signer != request.Signer && requestName != "" {
+		return requestName
+	}
+	return o.input.User.Name
 }
 
 // programFor makes the program; a client's dry run needs no cluster.

@@ -165,7 +165,7 @@ func printFetched(streams genericiooptions.IOStreams, format string, fetched *on
 	case format != "":
 		err = render.Report(streams.Out, format, fetched)
 	case fetched.Path == "":
-		_, err = streams.Out.Write(fetched.Kubeconfig)
+		_, err = streams.Out.Write(fetched.InHand)
 	default:
 		_, err = fmt.Fprintln(streams.Out, fetched.Path)
 	}

@@ -101,7 +101,7 @@ and fetch waits for the certificate, checks it, and writes the kubeconfig.
 renew gives a certificate that is going to end a successor, and with fetch --exec that
 is nobody's work any more. status says how long each context of a kubeconfig is good.
 
-list and deny are approve's companions. grant gives a user a role, and offboard takes
+new-user --filename takes a whole team. list and deny are approve's companions. grant gives a user a role, and offboard takes
 her access away again. A user without access sends her request as a file (new-user
 --offline, approve --filename, fetch --from), and sign signs it where no cluster is.
 doctor finds out why a cluster does not sign.

@@ -121,7 +121,7 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 	var result prepared
 	var whoAmI, grants, find error
 	var asking sync.WaitGroup
-	asking.Go(func() { result.mayDecide = p.Cluster.CheckMayDecide(ctx) })
+	asking.Go(func() { result.mayDecide = p.Cluster.CheckMayDecide(ctx, request.Signer) })
 	asking.Go(func() {
 		var me identity.User
 		me, whoAmI = p.Cluster.WhoAmI(ctx)

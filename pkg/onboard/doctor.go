@@ -261,7 +261,7 @@ func probeRequest() (*certificatesv1.CertificateSigningRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return request.Build(encoded, request.MinimumLifetime)
+	return request.Build(encoded, request.Terms{Lifetime: request.MinimumLifetime})
 }
 
 func (d *doctor) checkClock(ctx context.Context) {

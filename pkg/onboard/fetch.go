@@ -9,6 +9,7 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -41,7 +42,7 @@ type FetchInput struct {
 // Fetch waits for the certificate of the request that is in the user's folder,
 // checks it, logs in with it, and writes the kubeconfig.
 func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
-	folder, user, err := p.locate(ctx, in)
+	folder, user, object, err := p.locate(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,9 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err != nil {
 		return nil, outcome.WithHint(err, "run new-user again with the same groups: it makes the request anew from the same key")
 	}
-	object, err := p.Cluster.Get(ctx, request.ObjectName(who, key.Public()))
+	if object == nil {
+		object, err = p.findSubmitted(ctx, who, key.Public())
+	}
 	if errors.Is(err, outcome.ErrNotFound) {
 		return nil, outcome.WithHint(err,
 			"it was never submitted, or has been collected (an hour after it was issued or denied, a day after it was made): run new-user again, which submits it with the same key")
@@ -66,29 +69,59 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := request.CheckOwn(object, key.Public(), who); err != nil {
+	// Whoever signs it, the certificate has to be hers and to log in.
+	if err := request.CheckOwn(object, key.Public(), who, object.Spec.SignerName); err != nil {
 		return nil, err
 	}
 	return p.collect(ctx, in, folder, who, &submission{object: object, key: key, keyPEM: keyPEM})
 }
 
 // locate finds the user's folder. Where there is no key under the given name,
-// and the name is a request object's, the folder is that of the user in it.
-func (p *Program) locate(ctx context.Context, in FetchInput) (store.Folder, string, error) {
+// and the name is a request object's, that object is the one that was meant, and the
+// folder is that of the user in it.
+func (p *Program) locate(ctx context.Context, in FetchInput) (_ store.Folder, user string, named *certificatesv1.CertificateSigningRequest, _ error) {
 	folder, err := in.FolderOf(in.Name)
 	if err != nil || folder.HasKey() {
-		return folder, in.Name, err
+		return folder, in.Name, nil, err
 	}
 	object, err := p.Cluster.Get(ctx, in.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
-		return folder, in.Name, nil
+		return folder, in.Name, nil, nil
 	}
 	if err != nil {
-		return folder, in.Name, err
+		return folder, in.Name, nil, err
 	}
-	user := request.ReviewOf(object).User.Name
+	user = request.ReviewOf(object).User.Name
 	folder, err = in.FolderOf(user)
-	return folder, user, err
+	return folder, user, object, err
+}
+
+// findSubmitted finds the request of a user for a key: under the name that is derived
+// for it, or, if it was submitted under another name or for another signer, by its
+// label, which takes the right to list.
+func (p *Program) findSubmitted(ctx context.Context, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+	object, underived := p.Cluster.Get(ctx, request.ObjectName(user, key))
+	if !errors.Is(underived, outcome.ErrNotFound) {
+		return object, underived
+	}
+	var found []*certificatesv1.CertificateSigningRequest
+	query := cluster.Query{AllSigners: true, Labels: request.UserLabel + "=" + request.UserLabelValue(user.Name)}
+	err := p.Cluster.Each(ctx, query, func(object *certificatesv1.CertificateSigningRequest) {
+		if request.CheckOwn(object, key, user, object.Spec.SignerName) == nil {
+			found = append(found, object)
+		}
+	})
+	switch {
+	case err != nil && !apierrors.IsForbidden(err):
+		return nil, err
+	case len(found) > 1:
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%d certificate signing requests are for the key of %q", len(found), user.Name),
+			"name the one that is meant: kubectl csr-onboard fetch %s", identity.Printable(found[0].Name))
+	case len(found) == 1:
+		return found[0], nil
+	}
+	return nil, underived
 }
 
 // readUser reads who the user is from the request in her folder.
@@ -147,6 +180,9 @@ func (p *Program) receive(ctx context.Context, destination *destination, submitt
 
 // deliver writes the kubeconfig and tells what its user should know of it.
 func (p *Program) deliver(ctx context.Context, destination *destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
+	if destination.CertificateOnly {
+		return p.deliverCertificate(ctx, destination, fetched)
+	}
 	p.warnOf(destination.endpoint, forSomebodyElse)
 	if destination.Exec {
 		if err := p.keepInCache(ctx, destination, credentials, fetched.Certificate); err != nil {

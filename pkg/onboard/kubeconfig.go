@@ -19,6 +19,9 @@ import (
 
 // KubeconfigInput says what a user's kubeconfig is to hold and where it goes.
 type KubeconfigInput struct {
+	// CertificateOnly writes the certificate alone, as PEM, in place of a kubeconfig.
+	// Of what follows only Path means something then.
+	CertificateOnly bool
 	// Path is the file to write; "-" hands the kubeconfig back and writes
 	// nothing. Optional: in the user's folder otherwise.
 	Path string
@@ -58,11 +61,14 @@ type Fetched struct {
 	LoggedIn bool
 	// Context is the context's name in the kubeconfig.
 	Context string
-	// Path is the kubeconfig; "" if it was asked for in hand.
+	// Path is the kubeconfig, or the certificate if it is wanted alone; "" if it was
+	// asked for in hand.
 	Path string
-	// Kubeconfig is the kubeconfig itself where it was asked for in hand. It
-	// holds the private key.
-	Kubeconfig []byte
+	// InHand is the kubeconfig itself where it was asked for in hand, which holds the
+	// private key, or the certificate.
+	InHand []byte
+	// CertificateOnly says that there is no kubeconfig.
+	CertificateOnly bool
 }
 
 // destination is where one user's kubeconfig goes.
@@ -82,7 +88,11 @@ func (p *Program) destination(in KubeconfigInput, folder store.Folder, user iden
 
 func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder store.Folder, user identity.User) *destination {
 	d := &destination{KubeconfigInput: in, endpoint: endpoint, folder: folder, user: user}
-	if d.Path == "" {
+	switch {
+	case d.Path != "":
+	case d.CertificateOnly:
+		d.Path = folder.CertificatePath()
+	default:
 		d.Path = folder.KubeconfigPath()
 	}
 	cluster := d.endpoint.Cluster
@@ -100,6 +110,9 @@ func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder sto
 func (d *destination) checkEarly() error {
 	if d.Path == "-" || d.Merge {
 		return nil
+	}
+	if d.CertificateOnly {
+		return d.checkCertificateReplaceable()
 	}
 	if err := d.checkPrivate(); err != nil {
 		return err
@@ -149,7 +162,7 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 	config := d.assemble(credentials)
 	fetched.Context = config.CurrentContext
 	if d.Path == "-" {
-		fetched.Kubeconfig, err = d.alone(config)
+		fetched.InHand, err = d.alone(config)
 		return err
 	}
 	fetched.Path = d.Path

@@ -32,6 +32,10 @@ type NewUserInput struct {
 	KeyFile string
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
+	// Signer is who is to sign it. Required.
+	Signer string
+	// RequestName is the request object's name. Optional; one that is derived if empty.
+	RequestName string
 	// DryRun says how much is done. The key and the PKCS#10 request are made in
 	// any case: an object to submit later is worth nothing without its key.
 	// Required.
@@ -123,7 +127,7 @@ func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := request.Build(requestPEM, in.Lifetime)
+	wanted, err := request.Build(requestPEM, request.Terms{Lifetime: in.Lifetime, Signer: in.Signer, Name: in.RequestName})
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +141,7 @@ func (p *Program) send(ctx context.Context, in NewUserInput, s *submission, whoA
 		return outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
 	}
 	if !created {
-		if err := checkFound(ctx, stored, s.key.Public(), in.User, whoAmI); err != nil {
+		if err := checkFound(ctx, stored, s.key.Public(), in.User, in.Signer, whoAmI); err != nil {
 			return err
 		}
 	}
@@ -262,8 +266,8 @@ func ensureRequest(in NewUserInput, key crypto.Signer) (_ []byte, keep func() er
 
 // checkFound says whether an object that stood under our name already is our
 // own from an earlier run, and one that can still become a certificate.
-func checkFound(ctx context.Context, found *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, whoAmI func(context.Context) (identity.User, error)) error {
-	if err := request.CheckOwn(found, key, user); err != nil {
+func checkFound(ctx context.Context, found *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, signer string, whoAmI func(context.Context) (identity.User, error)) error {
+	if err := request.CheckOwn(found, key, user, signer); err != nil {
 		return err
 	}
 	me, err := whoAmI(ctx)

@@ -46,7 +46,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 // prepareApproved looks at what could keep a certificate from being issued and written,
 // which can't be taken back, and makes the key and the request.
 func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*submission, error) {
-	if err := p.Cluster.CheckMayDecide(ctx); err != nil {
+	if err := p.Cluster.CheckMayDecide(ctx, in.Signer); err != nil {
 		return nil, err
 	}
 	if err := p.checkGiving(ctx, in.User, giving); err != nil {
@@ -59,6 +59,9 @@ func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving G
 	return p.prepareRequest(in)
 }
 
+// ownDoing is what need not be told to whoever submits a request and approves it.
+var ownDoing = []string{request.RequestedByOther, request.MoreThanRequester, request.ForeignSigner}
+
 // approveOwn approves a request that was submitted in the same run, unless it is
 // decided already.
 func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted *submission) error {
@@ -69,11 +72,12 @@ func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted 
 	for _, finding := range review.Findings {
 		// Those of her name were told when it was taken.
 		ofName := slices.ContainsFunc(identity.Examine(user), func(p identity.Problem) bool { return p.Finding == finding.Name })
-		if finding.Name != request.RequestedByOther && finding.Name != request.MoreThanRequester && !ofName {
+		if !ofName && !slices.Contains(ownDoing, finding.Name) {
 			p.Tell(FindingWarned{Finding: finding})
 		}
 	}
-	if err := review.CheckAllowed(nil); err != nil {
+	// Another signer than the cluster's is in it because she named it.
+	if err := review.CheckAllowed([]string{request.ForeignSigner}); err != nil {
 		return err
 	}
 	// The object was submitted by whoever approves it.

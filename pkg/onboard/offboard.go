@@ -92,7 +92,7 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 		}
 	}
 	if len(plan.Deny) > 0 && in.DryRun != DryRunClient {
-		if err := p.Cluster.CheckMayDecide(ctx); err != nil {
+		if err := p.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
 			return nil, err
 		}
 	}

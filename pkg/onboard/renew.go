@@ -178,7 +178,7 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 		return nil, err
 	}
 	if r.in.Approve {
-		if err := r.her.Cluster.CheckMayDecide(ctx); err != nil {
+		if err := r.her.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
 			return nil, err
 		}
 	}

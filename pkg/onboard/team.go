@@ -17,6 +17,8 @@ import (
 type TeamInput struct {
 	// Members are the users, each once. Required.
 	Members []TeamMember
+	// Signer is who is to sign for all of them. Required.
+	Signer string
 	// DryRun says how much is done, for all of them. Required.
 	DryRun DryRun
 	// Approve approves the requests, gives what is to be given, and fetches the
@@ -43,8 +45,8 @@ func (in TeamInput) collects() bool { return in.Approve || in.Fetch }
 
 // TeamMember is one user among many.
 type TeamMember struct {
-	// NewUserInput is what it takes to ask for her certificate. Its DryRun is the
-	// team's.
+	// NewUserInput is what it takes to ask for her certificate. Its DryRun and Signer
+	// are the team's.
 	NewUserInput
 	// Grants is what she is to get besides, with Approve. Optional.
 	Grants GrantInput
@@ -135,7 +137,7 @@ func (r *teamRun) failure() error {
 // checkApproving finds what would keep every user from being approved, or from
 // getting what she is to get.
 func (r *teamRun) checkApproving(ctx context.Context) error {
-	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx) }); err != nil {
+	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) }); err != nil {
 		return err
 	}
 	var unread string

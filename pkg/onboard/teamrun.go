@@ -103,7 +103,7 @@ func (r *teamRun) run(parent context.Context) error {
 	defer cancel()
 	if r.in.collects() {
 		err := r.persevere(ctx, func() (err error) {
-			r.awaiting, err = r.program.Cluster.AwaitMany(ctx, r.trouble)
+			r.awaiting, err = r.program.Cluster.AwaitMany(ctx, r.in.Signer, r.trouble)
 			return err
 		})
 		if err != nil {
@@ -160,7 +160,7 @@ func (r *teamRun) finishOne(ctx context.Context, place int, result MemberResult)
 func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits bool) {
 	member := r.in.Members[place]
 	in := member.NewUserInput
-	in.DryRun = r.in.DryRun
+	in.DryRun, in.Signer = r.in.DryRun, r.in.Signer
 	failed := func(err error) (MemberResult, bool) { return MemberResult{Err: err}, false }
 	if r.in.collects() {
 		destination := r.program.destination(r.in.Kubeconfig, in.Folder, in.User)

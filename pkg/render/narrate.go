@@ -151,7 +151,11 @@ func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSe
 func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, fetch string) {
 	n.say("next:")
 	if request.StateOf(object) == request.Pending {
-		n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.Printable(object.Name))
+		approve := "kubectl csr-onboard approve " + identity.Printable(object.Name)
+		if object.Spec.SignerName != request.Signer {
+			approve += " --allow " + request.ForeignSigner
+		}
+		n.say("  an administrator looks at it and approves it:  %s", approve)
 	}
 	n.say("  the kubeconfig is fetched, once it is signed:  %s", identity.PrintableSentence(fetch))
 }
@@ -200,6 +204,9 @@ func (n *Narrator) waiting(e onboard.StillWaiting) {
 	switch {
 	case e.Sighting.Trouble != nil:
 		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
+	case e.Sighting.Unsigned && e.Sighting.Object.Spec.SignerName != request.Signer:
+		n.say("%s is approved, but the signer %s has not answered yet: is the controller running that signs for it?", name, identity.Printable(e.Sighting.Object.Spec.SignerName))
+		n.wait("still waiting for the certificate of %s", name)
 	case e.Sighting.Unsigned:
 		n.say("%s is approved, but no signer has answered yet. That usually means one of:", name)
 		n.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")

@@ -18,9 +18,12 @@ type fetchedReport struct {
 	User       userReport `json:"user"`
 	// Request is the CertificateSigningRequest's name.
 	Request string `json:"request"`
-	// Kubeconfig is the file's path and Context the context's name in it.
+	// Kubeconfig is the file's path and Context the context's name in it. Both are
+	// empty with --certificate-only.
 	Kubeconfig string `json:"kubeconfig"`
 	Context    string `json:"context"`
+	// CertificateFile is the certificate's path with --certificate-only.
+	CertificateFile string `json:"certificateFile,omitempty"`
 	// LoggedIn says whether the certificate has logged in.
 	LoggedIn    bool              `json:"loggedIn"`
 	Certificate certificateReport `json:"certificate"`
@@ -49,16 +52,21 @@ type certificateReport struct {
 
 // Report writes what was fetched, as JSON or YAML.
 func Report(out io.Writer, format string, fetched *onboard.Fetched) error {
-	return encode(out, format, fetchedReport{
+	report := fetchedReport{
 		APIVersion:  apiVersion,
 		Kind:        "FetchedCertificate",
 		User:        userReportOf(fetched.User),
 		Request:     fetched.Request,
-		Kubeconfig:  fetched.Path,
 		Context:     fetched.Context,
 		LoggedIn:    fetched.LoggedIn,
 		Certificate: certificateReportOf(fetched.Certificate),
-	})
+	}
+	if fetched.CertificateOnly {
+		report.CertificateFile = fetched.Path
+	} else {
+		report.Kubeconfig = fetched.Path
+	}
+	return encode(out, format, report)
 }
 
 func certificateReportOf(certificate *pki.Certificate) certificateReport {

@@ -228,7 +228,7 @@ func isNoAuthority(value []byte) bool {
 func (f *findings) examineSpec(object *certificatesv1.CertificateSigningRequest) {
 	spec := object.Spec
 	if spec.SignerName != Signer {
-		f.refuse(ForeignSigner, "the signer is %s, whose certificates are not for logging in to the API server", identity.Quote(spec.SignerName))
+		f.refuse(ForeignSigner, "the signer is %s, and only of %s is it known that its certificates log in to the API server", identity.Quote(spec.SignerName), Signer)
 	}
 	if !permittedUsages(spec.Usages) {
 		f.refuse(WrongUsages, "the usages are %s; the signer takes client auth, and beside it digital signature and key encipherment only", describeUsages(spec.Usages))

@@ -10,6 +10,7 @@
 package request
 
 import (
+	"cmp"
 	"crypto"
 	"fmt"
 	"slices"
@@ -25,8 +26,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// Signer is the one signer whose certificates log in to the API server, and
-// the only one this program submits to or approves for.
+// Signer is the one signer of Kubernetes' own whose certificates log in to the API
+// server, and the one that this program submits to and approves for unless it is told
+// another.
 const Signer = certificatesv1.KubeAPIServerClientSignerName
 
 // UserLabel is the label that holds UserLabelValue of the user's name, by which the
@@ -43,15 +45,29 @@ func UserLabelValue(name string) string { return identity.Digest(32, []byte(name
 // neither.
 var usages = []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth}
 
-// Build makes the object to submit: the PEM request under the name that
-// ObjectName derives, for Signer, with exactly the usage "client auth".
-// lifetime is what to ask for, in whole seconds; the cluster may give less.
-func Build(requestPEM []byte, lifetime time.Duration) (*certificatesv1.CertificateSigningRequest, error) {
+// Terms is what a request object says beside the PKCS#10 request in it.
+type Terms struct {
+	// Lifetime is what to ask for, in whole seconds; the cluster may give less.
+	// Required.
+	Lifetime time.Duration
+	// Signer is who is to sign it (see ParseSigner). Optional; Signer if empty.
+	Signer string
+	// Name is the object's (see ParseName). Optional; the one that ObjectName derives
+	// if empty.
+	Name string
+}
+
+// Build makes the object to submit: the PEM request with exactly the usage "client
+// auth".
+func Build(requestPEM []byte, terms Terms) (*certificatesv1.CertificateSigningRequest, error) {
 	parsed, err := pki.ParseRequest(requestPEM)
 	if err != nil {
 		return nil, err
 	}
-	object := newObject(ObjectName(parsed.User(), parsed.PublicKey), requestPEM, lifetime)
+	signer := cmp.Or(terms.Signer, Signer)
+	name := cmp.Or(terms.Name, objectNameFor(signer, parsed.User(), parsed.PublicKey))
+	object := newObject(name, requestPEM, terms.Lifetime)
+	object.Spec.SignerName = signer
 	object.Labels[UserLabel] = UserLabelValue(parsed.User().Name)
 	return object, nil
 }
@@ -79,18 +95,22 @@ func newObject(name string, requestPEM []byte, lifetime time.Duration) *certific
 	}
 }
 
-// ObjectName derives an object's name from what it asks for: the slug of the
+// ObjectName derives an object's name from what it asks of Signer: the slug of the
 // user's name and ten characters of a hash over user, groups, signer and
 // public key. It can't be guessed before the key exists, and the holder of the
 // key finds her request again without having kept its name. No name begins
 // with "csr-", because Amazon EKS never issues those.
 func ObjectName(user identity.User, key crypto.PublicKey) string {
-	parts := [][]byte{[]byte(Signer), []byte(pki.Fingerprint(key)), []byte(user.Name)}
+	return objectNameFor(Signer, user, key)
+}
+
+func objectNameFor(signer string, user identity.User, key crypto.PublicKey) string {
+	parts := [][]byte{[]byte(signer), []byte(pki.Fingerprint(key)), []byte(user.Name)}
 	for _, group := range slices.Sorted(slices.Values(user.Groups)) {
 		parts = append(parts, []byte(group))
 	}
 	slug := identity.Slug(user.Name)
-	if strings.HasPrefix(slug+"-", "csr-") {
+	if strings.HasPrefix(slug+"-", neverIssued) {
 		slug = "user-" + slug
 	}
 	return slug + "-" + identity.Digest(10, parts...)
@@ -99,7 +119,7 @@ func ObjectName(user identity.User, key crypto.PublicKey) string {
 // CheckOwn says whether an object that stands under a name of ours is the
 // request we made: the same key, user and groups, signer and usages. The error
 // is an outcome.ErrChanged that names the difference.
-func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User) error {
+func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, signer string) error {
 	changed := func(format string, arguments ...any) error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, fmt.Sprintf(format, arguments...)),
@@ -113,7 +133,7 @@ func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.Publi
 		return changed("it is for the key %s", pki.Fingerprint(parsed.PublicKey))
 	case !parsed.User().Equal(user):
 		return changed("it is for %s", parsed.Subject)
-	case object.Spec.SignerName != Signer:
+	case object.Spec.SignerName != signer:
 		return changed("it is for the signer %q", object.Spec.SignerName)
 	case !onlyClientAuth(object.Spec.Usages):
 		return changed("its usages are %q", object.Spec.Usages)

@@ -44,7 +44,7 @@ func stored(t *testing.T, key crypto.Signer, user identity.User, mutate ...func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := Build(encoded, DefaultLifetime)
+	object, err := Build(encoded, Terms{Lifetime: DefaultLifetime})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +109,7 @@ func TestObjectNames(t *testing.T) {
 		"another key":    ObjectName(jane, other.Public()),
 		"another group":  ObjectName(identity.User{Name: "jane", Groups: []string{"ops"}}, key.Public()),
 		"another name":   ObjectName(identity.User{Name: "Jane", Groups: []string{"dev"}}, key.Public()),
+		"another signer": objectNameFor("example.com/signer", jane, key.Public()),
 		"shifted border": ObjectName(identity.User{Name: "jane", Groups: []string{"d", "ev"}}, key.Public()),
 	} {
 		if different == name {
@@ -168,7 +169,7 @@ func TestCheckOwnAdoptsNothingForeign(t *testing.T) {
 		}), "its usages"},
 		{"no request at all", stored(t, key, jane, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Request = nil }), "no PEM block"},
 	} {
-		err := CheckOwn(test.object, key.Public(), jane)
+		err := CheckOwn(test.object, key.Public(), jane, Signer)
 		if test.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", test.about, err)

@@ -70,7 +70,7 @@ func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 		review.Subject = parsed.Subject
 		review.User = parsed.User()
 		review.Key = pki.DescribeKey(parsed.PublicKey)
-		review.derivedName = ObjectName(review.User, parsed.PublicKey)
+		review.derivedName = objectNameFor(object.Spec.SignerName, review.User, parsed.PublicKey)
 		review.Fingerprint = parsed.Fingerprint()
 		review.SelfRenewal = selfRenewalOf(review.User, object.Spec)
 		found = examineRequest(review.User, parsed)

@@ -58,6 +58,9 @@ func (f Folder) RequestPath() string { return filepath.Join(f.directory, f.base+
 // KubeconfigPath is where the kubeconfig is.
 func (f Folder) KubeconfigPath() string { return filepath.Join(f.directory, f.base+".kubeconfig") }
 
+// CertificatePath is where the certificate is, where it is wanted in a file of its own.
+func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.base+".crt") }
+
 // Prepare creates the folder with mode 0700 where it does not exist. An
 // existing folder's mode stays as it is: the files in it protect themselves.
 func (f Folder) Prepare() error {

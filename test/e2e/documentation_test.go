@@ -21,7 +21,7 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md", "docs/guides/leaving.md", "docs/guides/rotation.md", "docs/guides/doctor.md"} {
+	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md", "docs/guides/leaving.md", "docs/guides/rotation.md", "docs/guides/teams.md", "docs/guides/doctor.md"} {
 		t.Run(page, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", "..", page))
 			if err != nil {

@@ -242,7 +242,7 @@ func built(t *testing.T, user identity.User) *certificatesv1.CertificateSigningR
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := request.Build(encoded, request.DefaultLifetime)
+	object, err := request.Build(encoded, request.Terms{Lifetime: request.DefaultLifetime})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,56 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// deliverCertificate writes the certificate alone.
+func (p *Program) deliverCertificate(ctx context.Context, d *destination, fetched *Fetched) error {
+	fetched.CertificateOnly = true
+	if d.Path == "-" {
+		fetched.InHand = fetched.Certificate.PEM
+		return nil
+	}
+	err := store.UpdateFile(ctx, d.Path, func(existing []byte) ([]byte, error) {
+		return fetched.Certificate.PEM, d.checkCertificate(existing)
+	})
+	if err != nil {
+		return fmt.Errorf("the certificate was not written: %w", err)
+	}
+	fetched.Path = d.Path
+	p.Tell(CertificateWritten{Path: d.Path, User: fetched.User})
+	return nil
+}
+
+// checkCertificateReplaceable finds before a wait what checkCertificate would find after it.
+func (d *destination) checkCertificateReplaceable() error {
+	existing, err := store.ReadFile(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.checkCertificate(existing)
+}
+
+// checkCertificate refuses to write a certificate in the place of anything but an older
+// one of the same user's.
+func (d *destination) checkCertificate(existing []byte) error {
+	if existing == nil {
+		return nil
+	}
+	if old, err := pki.ParseCertificate(existing); err == nil && old.User().Name == d.user.Name {
+		return nil
+	}
+	return outcome.WithHint(
+		fmt.Errorf("there is a file %q already, and it is no certificate of %q", d.Path, d.user.Name),
+		"move it away, or name another place: --out FILE or --dir DIR")
+}
