@@ -141,7 +141,7 @@ func (p *Program) send(ctx context.Context, in NewUserInput, s *submission, whoA
 		return outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
 	}
 	if !created {
-		if err := checkFound(ctx, stored, s.key.Public(), in.User, in.Signer, whoAmI); err != nil {
+		if err := checkFound(ctx, stored, s.key.Public(), in.User, s.object.Spec.SignerName, whoAmI); err != nil {
 			return err
 		}
 	}

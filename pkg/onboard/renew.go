@@ -263,6 +263,7 @@ func (r *renewing) submit(ctx context.Context) (*submission, error) {
 		Folder:       r.renewal.Folder,
 		KeyAlgorithm: pki.AlgorithmOf(r.present.key.Public()),
 		Lifetime:     lifetime,
+		Signer:       request.Signer,
 		DryRun:       DryRunNone,
 	})
 	switch {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -32,6 +33,7 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 				t.Fatal("there is no shell block")
 			}
 			s := newSession(t, controlplane.Start(t))
+			s.env.Path = append(s.env.Path, standardTools(t))
 			authorityOf(s)
 			for _, block := range blocks {
 				// Nobody outside this machine is asked.
@@ -39,6 +41,16 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// standardTools is where the machine has what every POSIX shell finds, such as cat.
+func standardTools(t *testing.T) string {
+	t.Helper()
+	cat, err := exec.LookPath("cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Dir(cat)
 }
 
 // shell runs a script and expects it to succeed. What it exports does not reach
