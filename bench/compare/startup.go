@@ -19,7 +19,7 @@ func startUp(b *bench) (*comparison, error) {
 	env := program.Environment{Path: []string{filepath.Dir(b.ours)}, Home: b.home, Directory: b.home}
 	figures, err := measure(2*b.runs,
 		contender{"kubectl version --client", func(int) *exec.Cmd { return env.Command(b.ctx, kubectl, "version", "--client") }},
-		contender{"version", func(int) *exec.Cmd { return env.Command(b.ctx, program.Name, "version") }},
+		contender{"version --client", func(int) *exec.Cmd { return env.Command(b.ctx, program.Name, "version", "--client") }},
 	)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,9 @@
 // Command least is the least that a client can do to give users certificates: one
 // process that makes keys, creates the requests, approves them, and watches until the
-// certificates are there. It checks nothing, asks nobody and writes nothing; the
-// benchmarks measure the real program against it.
+// certificates are there. It checks nothing, asks nobody, logs in as nobody and writes
+// nothing; the benchmarks measure the real program against it. Its objects hold what
+// the program's do, because what they hold is the API server's work and not the
+// client's.
 //
 // usage: least KUBECONFIG NAME [USERS]
 //
@@ -19,12 +21,15 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/typed/certificates/v1"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 func main() {
@@ -68,12 +73,14 @@ func submit(ctx context.Context, requests v1.CertificateSigningRequestInterface,
 	if err != nil {
 		return nil, err
 	}
+	lifetime := int32(request.DefaultLifetime / time.Second)
 	created, err := requests.Create(ctx, &certificatesv1.CertificateSigningRequest{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{request.UserLabel: request.UserLabelValue(name)}},
 		Spec: certificatesv1.CertificateSigningRequestSpec{
-			Request:    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
-			SignerName: certificatesv1.KubeAPIServerClientSignerName,
-			Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth},
+			Request:           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
+			SignerName:        certificatesv1.KubeAPIServerClientSignerName,
+			Usages:            []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth},
+			ExpirationSeconds: &lifetime,
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {

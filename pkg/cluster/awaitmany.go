@@ -8,7 +8,6 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -47,7 +46,7 @@ type expected struct {
 // trouble is told why the server can't be asked just now; the wait goes on. It ends
 // with the context.
 func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
-	query := Query{Signer: signer, Labels: access.ManagedByLabel + "=" + access.ManagedByValue}
+	query := Query{Signer: signer, Labels: request.UserLabel}
 	from, err := c.latestVersion(ctx, query)
 	if err != nil {
 		return nil, outcome.ReplaceHint(err, "for many users at once it takes list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")

@@ -115,7 +115,7 @@ and what is only worth a warning is explained in docs/guides/review.md.
 	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate of a bare request should be good for; a manifest says so itself")
 	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
 	o.handoff.add(cmd.Flags())
-	o.grants.add(cmd.Flags(), env)
+	o.grants.add(cmd, env)
 	return cmd
 }
 
@@ -150,7 +150,7 @@ func (o *decideOptions) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               o.Decision.Verb + " [NAME...]",
 		RunE:              inSteps(o),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: o.completeFromCluster(pendingUsers),
 	}
 	flags := cmd.Flags()
 	o.set = flags

@@ -253,7 +253,7 @@ before they end (see credential). Such a kubeconfig works on this machine only.
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
 		Args:              oneName,
 		RunE:              inSteps(o),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: env.completeOwnUsers(&o.Directory),
 	}
 	o.add(cmd.Flags())
 	addDirectoryFlag(cmd.Flags(), &o.Directory)
@@ -378,13 +378,6 @@ func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
 
 func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {
 	flags.StringVar(directory, "dir", "", "the folder of the user's key, request and kubeconfig; a folder of hers under ~/.kube/csr-onboard if not given")
-}
-
-// registerCompletion completes a flag from fixed words.
-func registerCompletion(cmd *cobra.Command, flag string, words []string) {
-	// It fails only for a flag that there is not, which the command's own tests
-	// would show.
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // resume is what to type to go on waiting.

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,12 +31,15 @@ type grantFlags struct {
 	namespace *string
 }
 
-func (f *grantFlags) add(flags *pflag.FlagSet, env *environment) {
+func (f *grantFlags) add(cmd *cobra.Command, env *environment) {
+	flags := cmd.Flags()
 	f.namespace = env.flags.Namespace
 	flags.StringArrayVar(&f.ClusterRoles, "clusterrole", nil, "give the user this ClusterRole: in the namespace of -n, or everywhere without it; repeat it for several")
 	flags.StringArrayVar(&f.Roles, "role", nil, "give the user this Role of the namespace of -n; repeat it for several")
 	flags.BoolVar(&f.Renewable, "renewable", false, "let the user renew her certificate: create, get and watch certificate signing requests, and nothing else")
 	flags.BoolVar(&f.ToGroup, "to-group", false, "give it to the user's first group in her place")
+	_ = cmd.RegisterFlagCompletionFunc("clusterrole", env.completeFromCluster(clusterRoles))
+	_ = cmd.RegisterFlagCompletionFunc("role", env.completeFromCluster(rolesIn(env.flags.Namespace)))
 }
 
 // given is the first of these flags that was given, or "".
@@ -144,9 +146,9 @@ and the credential plugin take, and which nobody may by default.
   kubectl csr-onboard grant jane --clusterrole view --to-group`,
 		Args:              oneName,
 		RunE:              inSteps(o),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: env.completeOneFromCluster(knownUsers),
 	}
-	o.add(cmd.Flags(), env)
+	o.add(cmd, env)
 	o.DryRun.add(cmd.Flags(), "none, client (print what would be made) or server (have the cluster check it)")
 	o.output.AddFlags(cmd)
 	return cmd

@@ -125,10 +125,12 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
 	o.Output.add(cmd)
 	o.fetch.add(flags)
-	o.grants.add(flags, env)
+	o.grants.add(cmd, env)
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	_ = cmd.MarkFlagFilename("filename", "yaml", "yml", "json", "csv")
 	registerCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
+	_ = cmd.RegisterFlagCompletionFunc("group", env.completeFromCluster(knownGroups))
+	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
 

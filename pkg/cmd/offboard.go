@@ -63,7 +63,7 @@ certificate is blocked or unblocked, and nothing else of hers is touched.
   kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
 		Args:              oneName,
 		RunE:              inSteps(o),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: env.completeOneFromCluster(knownUsers),
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what she writes")

@@ -82,7 +82,7 @@ A certificate that has ended can't ask for another: see new-user --offline.
   kubectl csr-onboard renew --exec --within 7d`,
 		Args:              atMostOneContext,
 		RunE:              inSteps(o),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: onlyFirst(env.completeFromKubeconfig(contextNames)),
 	}
 	flags := cmd.Flags()
 	o.set = flags

@@ -61,7 +61,7 @@ func Execute(ctx context.Context, arguments []string, streams genericiooptions.I
 var commands = []namedCommand{
 	{"new-user", newNewUser}, {"approve", newApprove}, {"deny", newDeny}, {"fetch", newFetch}, {"renew", newRenew},
 	{answer.Command, newCredential}, {"status", newStatus}, {"list", newList}, {"sign", newSign}, {"grant", newGrant},
-	{"offboard", newOffboard}, {"doctor", newDoctor}, {"version", newVersion},
+	{"offboard", newOffboard}, {"doctor", newDoctor}, {completionCommand, newCompletion}, {"version", newVersion},
 }
 
 type namedCommand struct {
@@ -101,10 +101,10 @@ and fetch waits for the certificate, checks it, and writes the kubeconfig.
 renew gives a certificate that is going to end a successor, and with fetch --exec that
 is nobody's work any more. status says how long each context of a kubeconfig is good.
 
-new-user --filename takes a whole team. list and deny are approve's companions. grant gives a user a role, and offboard takes
-her access away again. A user without access sends her request as a file (new-user
---offline, approve --filename, fetch --from), and sign signs it where no cluster is.
-doctor finds out why a cluster does not sign.
+new-user --filename takes a whole team. list and deny are approve's companions. grant
+gives a user a role, and offboard takes her access away again. A user without access
+sends her request as a file (new-user --offline, approve --filename, fetch --from), and
+sign signs it where no cluster is. doctor finds out why a cluster does not sign.
 
 ` + exitCodes,
 		Example: `  # A user, or somebody for her, asks for access
@@ -135,6 +135,15 @@ doctor finds out why a cluster does not sign.
 	// There is no discovery here, and so no cache of it.
 	env.flags.CacheDir = nil
 	env.flags.AddFlags(root.PersistentFlags())
+	// With the connection flags of kubectl come no completions of theirs.
+	for flag, complete := range map[string]cobra.CompletionFunc{
+		"namespace": env.completeFromCluster(namespaces),
+		"context":   env.completeFromKubeconfig(contextNames),
+		"cluster":   env.completeFromKubeconfig(clusterNames),
+		"user":      env.completeFromKubeconfig(userNames),
+	} {
+		_ = root.RegisterFlagCompletionFunc(flag, complete)
+	}
 	for _, command := range commands {
 		root.AddCommand(command.make(env))
 	}

@@ -71,7 +71,7 @@ func Examine(user User) []Problem {
 	switch {
 	case user.Name == "":
 		report(EmptyCommonName, Refused, "there is no user name: the API server would take the holder for anonymous")
-	case isSystem(user.Name):
+	case IsSystem(user.Name):
 		report(SystemUser, Refused, "the user name %s is reserved for Kubernetes itself: its holder would get that component's rights", Quote(user.Name))
 	}
 	if utf8.RuneCountInString(user.Name) > longestCommonName {
@@ -83,7 +83,7 @@ func Examine(user User) []Problem {
 		switch {
 		case group == "":
 			report(EmptyGroup, Refused, "a group is empty")
-		case isSystem(group):
+		case IsSystem(group):
 			report(SystemGroup, Refused, "the group %s is reserved for Kubernetes itself: its members get a component's rights", Quote(group))
 		case group == KubeadmAdminsGroup:
 			report(AdminGroup, Refused, "the group %s is bound to cluster-admin on clusters made by kubeadm", Quote(group))
@@ -124,9 +124,9 @@ func Examine(user User) []Problem {
 	return problems
 }
 
-// isSystem is wider than the API server's own exact matches: names that differ
+// IsSystem is wider than the API server's own exact matches: names that differ
 // from a reserved one in case, width or surrounding space only are there to deceive.
-func isSystem(name string) bool {
+func IsSystem(name string) bool {
 	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(norm.NFKC.String(name))), "system:")
 }
 

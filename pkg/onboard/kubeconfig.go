@@ -172,7 +172,7 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 	if d.Merge {
 		err = store.UpdateSharedFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.merged(existing, config) })
 	} else {
-		err = store.UpdateFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.replaced(existing, config) })
+		err = store.WriteOwnFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.replaced(existing, config) })
 	}
 	if err != nil {
 		return fmt.Errorf("the kubeconfig was not written: %w", err)

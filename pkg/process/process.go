@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // Command is what to write where another program is to run this one: its name where
@@ -45,3 +46,28 @@ func StartInBackground(arguments ...string) error {
 
 // Variable is the value of an environment variable; "" if it is not set.
 func Variable(name string) string { return os.Getenv(name) }
+
+// Folder is where PATH has a program of that name, without following links: a package
+// manager's folder of links rather than the program's own. It is the folder of this
+// program where PATH does not lead to one.
+func Folder(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = os.Executable()
+	}
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is not on PATH, and its own path is not known: %w", name, err)
+	}
+	return filepath.Dir(path), nil
+}
+
+// IsOnPath says whether programs in a folder are found by their names.
+func IsOnPath(directory string) bool {
+	absolute, err := filepath.Abs(directory)
+	return err == nil && slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(entry string) bool {
+		return filepath.Clean(entry) == absolute
+	})
+}

@@ -143,7 +143,7 @@ func (n *Narrator) Tell(event onboard.Event) {
 	}
 }
 
-// Warn passes on a warning of the API server.
+// Warn tells a warning, such as one of the API server's.
 func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSentence(text)) }
 
 // NextSteps says what remains to be done about a submitted request; fetch is the

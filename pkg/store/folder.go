@@ -114,7 +114,13 @@ func (f Folder) ReadRequest() ([]byte, error) {
 
 // WriteRequest writes the PKCS#10 request with mode 0600, in place of an older
 // one.
-func (f Folder) WriteRequest(data []byte) error { return replace(f.RequestPath(), data) }
+func (f Folder) WriteRequest(data []byte) error {
+	err := createExclusive(f.RequestPath(), data)
+	if errors.Is(err, fs.ErrExist) {
+		return replace(f.RequestPath(), data)
+	}
+	return err
+}
 
 // read reads a regular file of bounded size.
 func read(path string) ([]byte, fs.FileMode, error) {

@@ -79,3 +79,30 @@ func IsFolder(path string) bool {
 func HandoffPath(folder, fileName string) string {
 	return filepath.Join(folder, fileName+handoffSuffix)
 }
+
+// UserRequests reads the PKCS#10 requests of the users whose files are in a folder that
+// was named, or in their own folders under home. What can't be read is left out.
+func UserRequests(directory, home string) [][]byte {
+	folders := []string{directory}
+	if directory == "" {
+		folders = nil
+		own := filepath.Join(home, ".kube", "csr-onboard")
+		entries, _ := os.ReadDir(own)
+		for _, entry := range entries {
+			folders = append(folders, filepath.Join(own, entry.Name()))
+		}
+	}
+	var requests [][]byte
+	for _, folder := range folders {
+		entries, _ := os.ReadDir(folder)
+		for _, entry := range entries {
+			if filepath.Ext(entry.Name()) != ".csr" {
+				continue
+			}
+			if data, err := ReadFile(filepath.Join(folder, entry.Name())); err == nil {
+				requests = append(requests, data)
+			}
+		}
+	}
+	return requests
+}

@@ -64,6 +64,24 @@ func UpdateFile(ctx context.Context, path string, change func(existing []byte) (
 	return replace(target, changed)
 }
 
+// WriteOwnFile is UpdateFile for a file that other programs may come to change, and do
+// not make: where there is none, it is created exclusively, without a lock.
+func WriteOwnFile(ctx context.Context, path string, change func(existing []byte) ([]byte, error)) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		data, err := change(nil)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return about(path, err)
+		}
+		if err := createExclusive(path, data); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return UpdateFile(ctx, path, change)
+}
+
 const (
 	// settleTime is how long a shared file is watched after a change, and
 	// settleInterval how often.

@@ -9,12 +9,24 @@ import (
 
 // createExclusive makes a file that was not there, with mode 0600, such that
 // at no moment a part of it stands under its name, whenever the process ends:
-// it writes a temporary sibling and links it to the name, which fails where
-// the name exists.
+// it writes a file without a name, or a temporary sibling, and links it to the name,
+// which fails where the name exists.
 func createExclusive(path string, data []byte) error {
-	temporary, err := writeTemporary(path, data, 0o600)
+	tidy(filepath.Dir(path))
+	err := linkUnnamed(path, data)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = linkTemporary(path, data)
+	}
 	if err != nil {
 		return about(path, err)
+	}
+	return syncDirectory(path)
+}
+
+func linkTemporary(path string, data []byte) error {
+	temporary, err := writeTemporary(path, data, 0o600)
+	if err != nil {
+		return err
 	}
 	defer os.Remove(temporary) //nolint:errcheck // What stays is removed by the next run.
 	err = os.Link(temporary, path)
@@ -22,10 +34,7 @@ func createExclusive(path string, data []byte) error {
 		// File systems without hard links (FAT, some network mounts).
 		err = createInPlace(path, data)
 	}
-	if err != nil {
-		return about(path, err)
-	}
-	return syncDirectory(path)
+	return err
 }
 
 func createInPlace(path string, data []byte) error {
@@ -127,15 +136,4 @@ func fill(file *os.File, data []byte) error {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
-}
-
-// syncDirectory makes a new name durable. Some file systems can't sync a
-// directory and need not: an error there is no failure.
-func syncDirectory(path string) error {
-	directory, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil
-	}
-	_ = directory.Sync()
-	return directory.Close()
 }

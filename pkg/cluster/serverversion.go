@@ -1,0 +1,25 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/version"
+)
+
+// ServerVersion asks the API server which release it is. Everybody may.
+func (c *Client) ServerVersion(ctx context.Context) (*version.Info, error) {
+	const doing = "ask for the server's version"
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	data, err := c.core.RESTClient().Get().AbsPath("/version").Do(call).Raw()
+	if err != nil {
+		return nil, c.explain(ctx, err, doing)
+	}
+	var info version.Info
+	if err := json.Unmarshal(data, &info); err != nil {
+		return nil, fmt.Errorf("could not %s: %w", doing, err)
+	}
+	return &info, nil
+}

@@ -1,0 +1,147 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// completionPatience is how long a person who has pressed Tab waits.
+const completionPatience = 900 * time.Millisecond
+
+// candidates finds what may be meant at a place of the command line.
+type candidates func(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error)
+
+// completeFromCluster completes names with what the cluster knows. A cluster that can't
+// be reached, does not answer soon, or says no completes nothing, and nothing is said.
+func (e *environment) completeFromCluster(find candidates) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
+		defer cancel()
+		program, err := e.connect(render.NewNarrator(io.Discard))
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		// What was found before an error is still worth offering.
+		found, _ := find(ctx, program)
+		return offered(found, given, typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeOneFromCluster is completeFromCluster for commands that take one argument.
+func (e *environment) completeOneFromCluster(find candidates) cobra.CompletionFunc {
+	return onlyFirst(e.completeFromCluster(find))
+}
+
+// onlyFirst completes nothing behind the first argument.
+func onlyFirst(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(given) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete(cmd, given, typed)
+	}
+}
+
+// completeOwnUsers completes with the users whose requests are on this machine.
+func (e *environment) completeOwnUsers(directory *string) cobra.CompletionFunc {
+	return onlyFirst(func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return offered(onboard.OwnCandidates(*directory, e.home()), given, typed), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// completeFromKubeconfig completes with names of the kubeconfig.
+func (e *environment) completeFromKubeconfig(names func(*contexts) []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		contexts, err := e.contexts(completionPatience)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return offered(onboard.NamesAsCandidates(names(contexts)), given, typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// registerCompletion completes a flag from fixed words.
+func registerCompletion(cmd *cobra.Command, flag string, words []string) {
+	// It fails only for a flag that there is not, which the command's own tests
+	// would show.
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return offered(onboard.NamesAsCandidates(words), nil, typed), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func contextNames(c *contexts) []string { return slices.Sorted(maps.Keys(c.raw.Contexts)) }
+
+func clusterNames(c *contexts) []string { return slices.Sorted(maps.Keys(c.raw.Clusters)) }
+
+func userNames(c *contexts) []string { return slices.Sorted(maps.Keys(c.raw.AuthInfos)) }
+
+// offered are the candidates that a shell may be given: those that go on from what was
+// typed, were not given already, and mean nothing to a shell but themselves. Names come
+// from whoever made a request or a binding, and a shell puts them on the command line as
+// they are.
+func offered(found []onboard.Candidate, given []string, typed string) []cobra.Completion {
+	var completions []cobra.Completion
+	for _, candidate := range found {
+		for _, name := range []string{candidate.Name, candidate.Request} {
+			if !isTypeable(name) {
+				continue
+			}
+			if strings.HasPrefix(name, typed) && !slices.Contains(given, name) {
+				completions = append(completions, cobra.CompletionWithDesc(name, candidate.About))
+			}
+			break
+		}
+	}
+	slices.Sort(completions)
+	return completions
+}
+
+// isTypeable says whether a name can be typed without quotes, and is seen as what it is.
+func isTypeable(name string) bool {
+	return name != "" && shellQuote(name) == name && identity.Printable(name) == name && !strings.HasPrefix(name, "-")
+}
+
+// Candidates for arguments and flags.
+
+func pendingUsers(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+	return program.PendingCandidates(ctx)
+}
+
+func knownUsers(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+	return program.UserCandidates(ctx)
+}
+
+func knownGroups(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+	return program.GroupCandidates(ctx)
+}
+
+func namespaces(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+	names, err := program.Cluster.Namespaces(ctx)
+	return onboard.NamesAsCandidates(names), err
+}
+
+func clusterRoles(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+	names, err := program.Cluster.ClusterRoles(ctx)
+	return onboard.NamesAsCandidates(names), err
+}
+
+// rolesIn are the Roles of the namespace that was given.
+func rolesIn(namespace *string) candidates {
+	return func(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+		if *namespace == "" {
+			return nil, nil
+		}
+		names, err := program.Cluster.Roles(ctx, *namespace)
+		return onboard.NamesAsCandidates(names), err
+	}
+}

@@ -1,0 +1,129 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// shells are those that completion knows, and how cobra writes the script for each.
+var shells = []struct {
+	name  string
+	write func(root *cobra.Command, out io.Writer) error
+}{
+	{"bash", func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) }},
+	{"zsh", func(root *cobra.Command, out io.Writer) error { return root.GenZshCompletion(out) }},
+	{"fish", func(root *cobra.Command, out io.Writer) error { return root.GenFishCompletion(out, true) }},
+	{"powershell", func(root *cobra.Command, out io.Writer) error { return root.GenPowerShellCompletionWithDesc(out) }},
+}
+
+const completionCommand = "completion"
+
+func newCompletion(env *environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   completionCommand + " (install | bash | zsh | fish | powershell)",
+		Short: "Complete commands, flags, and names from the cluster with the Tab key",
+		Long: `Complete "kubectl csr-onboard" with the Tab key: commands and flags, and from the
+cluster the names of pending users, users, groups, roles, namespaces and contexts.
+
+"completion install" makes it work in every shell in which kubectl's own completion
+works: it puts a small script, kubectl_complete-csr_onboard, beside the program, which
+kubectl runs to ask.
+
+The other forms print a script that completes the program under its own name,
+kubectl-csr_onboard.
+
+` + exitCodes,
+		Example: `  # Once; kubectl's own completion has to be set up in the shell
+  kubectl csr-onboard completion install --dir ~/bin
+
+  # The program under its own name, for a line in ~/.bashrc that reads this file
+  kubectl csr-onboard completion bash > ~/.kubectl-csr_onboard.bash`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "what to do is missing"), "for example: %s install", cmd.CommandPath())
+		},
+	}
+	for _, shell := range shells {
+		cmd.AddCommand(&cobra.Command{
+			Use:   shell.name,
+			Short: "Print the script that completes kubectl-csr_onboard in " + shell.name,
+			Args:  noArguments,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return shell.write(cmd.Root(), env.streams.Out)
+			},
+			ValidArgsFunction: cobra.NoFileCompletions,
+		})
+	}
+	cmd.AddCommand(newCompletionInstall(env))
+	return cmd
+}
+
+// completionProgram is what kubectl runs to complete the plugin's command line
+// (Kubernetes staging/src/k8s.io/kubectl/pkg/cmd/plugin/plugin_completion.go).
+const completionProgram = "kubectl_complete-csr_onboard"
+
+func newCompletionInstall(env *environment) *cobra.Command {
+	var directory string
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Have kubectl complete this plugin's command line",
+		Long: `Put kubectl_complete-csr_onboard beside the program, or into the folder of --dir, which
+has to be on PATH. kubectl runs it when Tab is pressed behind "kubectl csr-onboard"; it
+asks this program. To have it no more, delete that file, whose path is printed.`,
+		Example: `  kubectl csr-onboard completion install --dir ~/bin`,
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			path, err := installCompletion(directory)
+			if err != nil {
+				return err
+			}
+			if !process.IsOnPath(filepath.Dir(path)) {
+				render.NewNarrator(env.streams.ErrOut).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
+			}
+			return env.printLine("%s", path)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().StringVar(&directory, "dir", "", "the folder to put it into, on PATH; where the program is if not given")
+	_ = cmd.MarkFlagDirname("dir")
+	return cmd
+}
+
+// completionScript asks the program, which kubectl finds by the same PATH. On Windows
+// kubectl finds what PATHEXT names.
+func completionScript() (name, text string) {
+	if runtime.GOOS == "windows" {
+		return completionProgram + ".cmd", "@" + kubeconfig.Plugin + " " + cobra.ShellCompRequestCmd + " %*\r\n"
+	}
+	return completionProgram, "#!/bin/sh\n# Made by: " + program + " " + completionCommand + " install\nexec " + kubeconfig.Plugin + " " + cobra.ShellCompRequestCmd + " \"$@\"\n"
+}
+
+func installCompletion(directory string) (path string, _ error) {
+	if directory == "" {
+		var err error
+		if directory, err = process.Folder(kubeconfig.Plugin); err != nil {
+			return "", err
+		}
+	}
+	name, text := completionScript()
+	path = filepath.Join(directory, name)
+	err := store.InstallProgram(path, []byte(text))
+	if errors.Is(err, store.ErrForeignProgram) {
+		return "", outcome.WithHint(err, "move it away, or name another folder on PATH: --dir DIR")
+	}
+	if err != nil {
+		return "", outcome.WithHint(fmt.Errorf("the completion was not installed: %w", err), "name a folder on PATH that you may write to: --dir DIR")
+	}
+	return path, nil
+}

@@ -1,0 +1,143 @@
+package onboard
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// Candidate is a name that a person who is typing may mean.
+type Candidate struct {
+	// Name is a name that means it, and Request the name of a request that does. Either
+	// may be empty. They are as they came from outside: whether a shell or a terminal may
+	// see one is for whoever shows it to judge.
+	Name, Request string
+	// About says what she should know of it, safe to print.
+	About string
+}
+
+// PendingCandidates are the users whose requests nobody has decided, and where a name
+// is claimed by several requests, those requests. With an error they are what was found
+// before it.
+func (p *Program) PendingCandidates(ctx context.Context) ([]Candidate, error) {
+	type claim struct {
+		request string
+		about   string
+	}
+	claims := map[string][]claim{}
+	err := p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+		if request.StateOf(object) != request.Pending {
+			return
+		}
+		parsed, err := pki.DecodeRequest(object.Spec.Request)
+		if err != nil {
+			return
+		}
+		user := parsed.User()
+		age := duration.HumanDuration(p.Now().Sub(object.CreationTimestamp.Time).Round(time.Second))
+		claims[user.Name] = append(claims[user.Name], claim{object.Name, user.String() + ", asked " + age + " ago"})
+	})
+	var candidates []Candidate
+	for user, claimed := range claims {
+		for _, one := range claimed {
+			candidate := Candidate{Request: one.request, About: one.about}
+			if len(claimed) == 1 {
+				candidate.Name = user
+			}
+			candidates = append(candidates, candidate)
+		}
+	}
+	return candidates, err
+}
+
+// UserCandidates are the users whom role bindings or requests on the cluster name,
+// without Kubernetes' own.
+func (p *Program) UserCandidates(ctx context.Context) ([]Candidate, error) {
+	users := map[string]string{}
+	grants, _, err := p.Cluster.Grants(ctx)
+	for holder, given := range grants {
+		if !holder.IsGroup && !identity.IsSystem(holder.Name) {
+			users[holder.Name] = describeGrants(given)
+		}
+	}
+	if err == nil {
+		err = p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+			parsed, err := pki.DecodeRequest(object.Spec.Request)
+			if err != nil {
+				return
+			}
+			user := parsed.User()
+			if _, known := users[user.Name]; !known && !identity.IsSystem(user.Name) {
+				users[user.Name] = "request " + strings.ToLower(string(request.StateOf(object)))
+			}
+		})
+	}
+	return candidatesOf(users), err
+}
+
+// GroupCandidates are the groups that role bindings name, without Kubernetes' own.
+func (p *Program) GroupCandidates(ctx context.Context) ([]Candidate, error) {
+	grants, _, err := p.Cluster.Grants(ctx)
+	groups := map[string]string{}
+	for holder, given := range grants {
+		if holder.IsGroup && !identity.IsSystem(holder.Name) {
+			groups[holder.Name] = describeGrants(given)
+		}
+	}
+	return candidatesOf(groups), err
+}
+
+// OwnCandidates are the users whose requests are on this machine: in the folder that was
+// named, or under home.
+func OwnCandidates(directory, home string) []Candidate {
+	users := map[string]string{}
+	for _, encoded := range store.UserRequests(directory, home) {
+		if parsed, err := pki.ParseRequest(encoded); err == nil {
+			users[parsed.User().Name] = parsed.User().String()
+		}
+	}
+	return candidatesOf(users)
+}
+
+// NamesAsCandidates are names of which there is nothing more to say.
+func NamesAsCandidates(names []string) []Candidate {
+	candidates := make([]Candidate, len(names))
+	for i, name := range names {
+		candidates[i].Name = name
+	}
+	return candidates
+}
+
+func describeGrants(given []access.Grant) string {
+	const most = 3
+	var words []string
+	for _, grant := range given {
+		words = append(words, grant.String())
+	}
+	slices.Sort(words)
+	words = slices.Compact(words)
+	if len(words) > most {
+		words = append(words[:most], "…")
+	}
+	return strings.Join(words, ", ")
+}
+
+func candidatesOf(abouts map[string]string) []Candidate {
+	candidates := make([]Candidate, 0, len(abouts))
+	for _, name := range slices.Sorted(maps.Keys(abouts)) {
+		candidates = append(candidates, Candidate{Name: name, About: abouts[name]})
+	}
+	return candidates
+}

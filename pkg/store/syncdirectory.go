@@ -1,0 +1,54 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// syncDirectory makes a new name durable. Some file systems can't sync a
+// directory and need not: an error there is no failure.
+func syncDirectory(path string) error {
+	directory := filepath.Dir(path)
+	entry, _ := directorySyncs.LoadOrStore(directory, &directorySync{})
+	entry.(*directorySync).run(func() {
+		if folder, err := os.Open(directory); err == nil {
+			_ = folder.Sync()
+			_ = folder.Close()
+		}
+	})
+	return nil
+}
+
+// directorySyncs are the folders that this process has made names in.
+var directorySyncs sync.Map
+
+// directorySync syncs one folder for all who wait for it at the same time: a sync that
+// begins after a name was made makes it durable, whoever began it. The files of a
+// thousand users are in one folder.
+type directorySync struct {
+	mutex sync.Mutex
+	// next is the sync that has not begun yet; nil if nobody waits for one.
+	next *sync.Once
+	// running lets one sync run at a time.
+	running sync.Mutex
+}
+
+// run returns when a sync has ended that began after it was called.
+func (d *directorySync) run(do func()) {
+	d.mutex.Lock()
+	if d.next == nil {
+		d.next = &sync.Once{}
+	}
+	mine := d.next
+	d.mutex.Unlock()
+	mine.Do(func() {
+		d.running.Lock()
+		defer d.running.Unlock()
+		// From here on, whoever comes needs another one.
+		d.mutex.Lock()
+		d.next = nil
+		d.mutex.Unlock()
+		do()
+	})
+}
