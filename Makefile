@@ -7,7 +7,11 @@ DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
 # Every Go module of the repository, the program's own first.
-MODULES := . test test/controlplane bench .ci/tools
+MODULES := . test test/controlplane bench docs/generate .ci/release .ci/krew .ci/tools
+# Those with no code of their own, but tools to build.
+TOOLS := .ci/krew .ci/tools
+# What releases are built for.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # One build of everything, whether the machine has a C compiler or not.
 export CGO_ENABLED := 0
@@ -27,8 +31,9 @@ demo: ## Watch a user being onboarded onto a real control plane, built first: mi
 
 .PHONY: test
 test: test-unit ## Run the whole suite: unit tests, scripts, and the real control plane
+	go -C docs/generate test ./...
 	go -C test/controlplane test ./...
-	go -C test test ./...
+	go -C test test -timeout 30m ./...
 	go -C bench vet ./...
 
 .PHONY: test-unit
@@ -51,11 +56,32 @@ lint: ## Check formatting, vet, linters, and drift of go.mod and go.sum
 	@for module in $(MODULES); do echo "lint $$module"; (cd $$module && \
 	  unformatted=$$(gofmt -l .) && { test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }; } && \
 	  go mod tidy -diff) || exit 1; done
-	@for module in $(filter-out .ci/tools,$(MODULES)); do echo "golangci-lint $$module"; (cd $$module && \
+	@for module in $(filter-out $(TOOLS),$(MODULES)); do echo "golangci-lint $$module"; (cd $$module && \
 	  go vet ./... && $(CURDIR)/bin/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...) || exit 1; done
 
+.PHONY: vet-platforms
+vet-platforms: ## Check that the code compiles and is sound for every platform of a release
+	@for platform in $(PLATFORMS); do echo "vet $$platform"; \
+	  GOFLAGS=-trimpath GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./... || exit 1; done
+
+.PHONY: docs
+docs: ## Write what is generated of the documentation: docs/commands and docs/man
+	@go -C docs/generate run .
+
+.PHONY: verify
+verify: ## Fail if anything that is generated is stale
+	@go -C docs/generate run . -check
+
+.PHONY: dist
+dist: ## Build a release into dist/: archives, SBOMs, man pages, checksums, krew manifest
+	@go -C .ci/release run . -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)'
+
+.PHONY: release-manifest
+release-manifest: ## As dist, and render the krew manifest to plugins/csr-onboard.yaml
+	@go -C .ci/release run . -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)' -manifest ../../plugins/csr-onboard.yaml
+
 .PHONY: bench
-bench: build ## Measure against the least possible client, on a real control plane
+bench: build ## Measure what the program promises about time and memory, as ratios in one run
 	@go -C bench run ./compare
 
 .PHONY: cluster-up

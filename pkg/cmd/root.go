@@ -10,6 +10,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"time"
@@ -55,6 +56,11 @@ func Execute(ctx context.Context, arguments []string, streams genericiooptions.I
 		render.Failure(streams.ErrOut, err)
 	}
 	return ExitCode(err)
+}
+
+// Tree is the program's command tree, for what documents it.
+func Tree(build Build) *cobra.Command {
+	return newRoot(genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, build, commands)
 }
 
 // commands are all commands by their names, in the order of their story.

@@ -1,0 +1,155 @@
+// Command generate writes what is generated of the documentation: a page for each
+// command in docs/commands, and a manual page in docs/man. With -check it writes
+// nothing, and fails where a page is stale, missing, or of a command that there is no
+// more.
+//
+//	go -C docs/generate run . [-check]
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
+)
+
+func main() {
+	check := flag.Bool("check", false, "write nothing, and fail where a page is stale")
+	docs := flag.String("docs", "..", "the folder of the documentation")
+	flag.Parse()
+	if err := run(*docs, *check); err != nil {
+		fmt.Fprintln(os.Stderr, "generate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(docs string, check bool) error {
+	// Defaults that depend on the machine would be in the pages.
+	root := cmd.Tree(cmd.Build{Version: "v0.0.0"})
+	root.DisableAutoGenTag = true
+	root.InitDefaultHelpCmd()
+	stale := []string{}
+	for _, kind := range []struct {
+		folder string
+		pages  func(*cobra.Command) (map[string][]byte, error)
+	}{{"commands", markdownPages}, {"man", manPages}} {
+		pages, err := kind.pages(root)
+		if err != nil {
+			return err
+		}
+		folder := filepath.Join(docs, kind.folder)
+		different, err := compare(folder, pages)
+		if err != nil {
+			return err
+		}
+		stale = append(stale, different...)
+		if !check {
+			if err := write(folder, pages); err != nil {
+				return err
+			}
+		}
+	}
+	if check && len(stale) > 0 {
+		return fmt.Errorf("stale, to be mended by make docs: %s", strings.Join(stale, ", "))
+	}
+	return nil
+}
+
+// documented are the commands that have a page.
+func documented(command *cobra.Command) []*cobra.Command {
+	found := []*cobra.Command{command}
+	for _, child := range command.Commands() {
+		if child.IsAvailableCommand() && child.Name() != "help" {
+			found = append(found, documented(child)...)
+		}
+	}
+	return found
+}
+
+func markdownPages(root *cobra.Command) (map[string][]byte, error) {
+	pages := map[string][]byte{}
+	var index bytes.Buffer
+	index.WriteString("# Commands\n\nGenerated from the commands' own help by `make docs`.\n\n")
+	for _, command := range documented(root) {
+		name := strings.ReplaceAll(command.CommandPath(), " ", "_") + ".md"
+		var page bytes.Buffer
+		if err := doc.GenMarkdown(command, &page); err != nil {
+			return nil, err
+		}
+		pages[name] = page.Bytes()
+		fmt.Fprintf(&index, "- [%s](%s): %s\n", command.CommandPath(), name, command.Short)
+	}
+	pages["README.md"] = index.Bytes()
+	return pages, nil
+}
+
+func manPages(root *cobra.Command) (map[string][]byte, error) {
+	pages := map[string][]byte{}
+	for _, command := range documented(root) {
+		var page bytes.Buffer
+		// The library wants a date; the page has none, so that it changes with its text only.
+		undated := time.Time{}
+		header := &doc.GenManHeader{
+			Title: strings.ToUpper(strings.ReplaceAll(command.CommandPath(), " ", "-")), Section: "1",
+			Date: &undated, Source: "kubectl csr-onboard", Manual: "kubectl plugins",
+		}
+		if err := doc.GenMan(command, header, &page); err != nil {
+			return nil, err
+		}
+		name := strings.ReplaceAll(command.CommandPath(), " ", "-") + ".1"
+		pages[name] = bytes.Replace(page.Bytes(), []byte(`"`+undated.Format("Jan 2006")+`"`), []byte(`""`), 1)
+	}
+	return pages, nil
+}
+
+// compare lists the pages of a folder that are not what they are to be.
+func compare(folder string, pages map[string][]byte) ([]string, error) {
+	var different []string
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
+		path := filepath.Join(folder, name)
+		switch there, err := os.ReadFile(path); {
+		case errors.Is(err, fs.ErrNotExist), err == nil && !bytes.Equal(there, pages[name]):
+			different = append(different, path)
+		case err != nil:
+			return nil, err
+		}
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if pages[entry.Name()] == nil {
+			different = append(different, filepath.Join(folder, entry.Name()))
+		}
+	}
+	return different, nil
+}
+
+// write makes a folder hold the pages and nothing else.
+func write(folder string, pages map[string][]byte) error {
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // Documentation is for everybody.
+		return err
+	}
+	for name, page := range pages {
+		if err := os.WriteFile(filepath.Join(folder, name), page, 0o644); err != nil { //nolint:gosec // As above.
+			return err
+		}
+	}
+	return nil
+}

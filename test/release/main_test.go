@@ -1,0 +1,85 @@
+// Package release tests what users of krew get: a release as `make dist` builds it,
+// installed by the real krew from a real index, without any network beyond loopback.
+package release
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+const (
+	version = "v0.1.2"
+	commit  = "0123456789ab"
+	date    = "2026-01-02T03:04:05Z"
+)
+
+// built is the release that the tests look at, krew and its validator.
+var built struct {
+	dist, tools string
+	// address is where the archives can be downloaded from.
+	address string
+}
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	folder, err := os.MkdirTemp("", "csr-onboard-release-test-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(folder) //nolint:errcheck // It is a temporary folder.
+	built.dist, built.tools = filepath.Join(folder, "dist"), filepath.Join(folder, "tools")
+	server := httptest.NewServer(http.FileServer(http.Dir(built.dist)))
+	defer server.Close()
+	built.address = server.URL + "/"
+	if err := makeRelease(checkout, built.dist, nil, "-url", built.address); err != nil {
+		return 1, err
+	}
+	if err := runProgram(filepath.Join(checkout, ".ci", "krew"), nil, "go", "build", "-o", built.tools+string(os.PathSeparator), "tool"); err != nil {
+		return 1, err
+	}
+	// As krew installs itself, for its validator and for kubectl.
+	if err := os.Symlink("krew", filepath.Join(built.tools, "kubectl-krew")); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// checkout is the repository's root.
+var checkout = func() string {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		panic(err)
+	}
+	return root
+}()
+
+// makeRelease builds a release of a checkout into a folder.
+func makeRelease(root, dist string, env []string, flags ...string) error {
+	arguments := append([]string{"run", ".", "-version", version, "-commit", commit, "-date", date, "-out", dist}, flags...)
+	return runProgram(filepath.Join(root, ".ci", "release"), env, "go", arguments...)
+}
+
+// runProgram runs a program to its end.
+func runProgram(directory string, env []string, name string, arguments ...string) error {
+	command := exec.CommandContext(context.Background(), name, arguments...)
+	command.Dir = directory
+	command.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if text, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %q: %w\n%s", name, arguments, err, text)
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package release
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// platforms are those of every release.
+var platforms = []struct{ os, arch string }{
+	{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"}, {"windows", "arm64"},
+}
+
+func archiveOf(system, arch string) string {
+	extension := ".tar.gz"
+	if system == "windows" {
+		extension = ".zip"
+	}
+	return "kubectl-csr_onboard_" + version + "_" + system + "_" + arch + extension
+}
+
+func TestEachArchiveHoldsTheProgramAndItsLicence(t *testing.T) {
+	for _, p := range platforms {
+		name := archiveOf(p.os, p.arch)
+		data, err := os.ReadFile(filepath.Join(built.dist, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := tarFiles
+		binary := "kubectl-csr_onboard"
+		if p.os == "windows" {
+			files, binary = zipFiles, binary+".exe"
+		}
+		got := files(t, data)
+		if len(got) != 2 || got[0].name != binary || got[0].mode.Perm() != 0o755 || got[1].name != "LICENSE" || !got[1].mode.IsRegular() {
+			t.Errorf("%s holds %+v", name, got)
+		}
+	}
+}
+
+type entry struct {
+	name string
+	mode fs.FileMode
+}
+
+func tarFiles(t *testing.T, data []byte) (entries []entry) {
+	t.Helper()
+	plain, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := tar.NewReader(plain)
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return entries
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, entry{header.Name, header.FileInfo().Mode()})
+	}
+}
+
+func zipFiles(t *testing.T, data []byte) (entries []entry) {
+	t.Helper()
+	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range archive.File {
+		entries = append(entries, entry{file.Name, file.Mode()})
+	}
+	return entries
+}
+
+func TestTheChecksumsAreThoseOfTheFiles(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(built.dist, "checksums.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Archives and SBOMs, and the man pages.
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if want := 2*len(platforms) + 1; len(lines) != want {
+		t.Errorf("there are %d checksums, want %d", len(lines), want)
+	}
+	for _, line := range lines {
+		sum, name, _ := strings.Cut(line, "  ")
+		data, err := os.ReadFile(filepath.Join(built.dist, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sha256.Sum256(data); hex.EncodeToString(got[:]) != sum {
+			t.Errorf("%s has another sum than %s", name, sum)
+		}
+	}
+}
+
+func TestTheSBOMNamesEveryModule(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(built.dist, "kubectl-csr_onboard_"+version+"_linux_amd64.cdx.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		BOMFormat string `json:"bomFormat"`
+		Metadata  struct {
+			Component struct{ Name, Version string } `json:"component"`
+		} `json:"metadata"`
+		Components []struct{ Name, Version, Purl string } `json:"components"`
+	}
+	if err := json.Unmarshal(data, &document); err != nil {
+		t.Fatal(err)
+	}
+	if document.BOMFormat != "CycloneDX" || document.Metadata.Component.Version != version {
+		t.Errorf("it is of %+v", document.Metadata)
+	}
+	named := map[string]string{}
+	for _, component := range document.Components {
+		named[component.Name] = component.Version
+	}
+	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/kubectl-csr_onboard")
+	list.Dir = checkout
+	list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	modules, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(modules)) {
+		path, release, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if path != "" && named[path] != release {
+			t.Errorf("%s %s is in the program, and the SBOM has %q", path, release, named[path])
+		}
+	}
+	if named["std"] == "" {
+		t.Error("Go itself is not in it")
+	}
+}
+
+func TestTheSameCommitMakesTheSameBytes(t *testing.T) {
+	elsewhere := filepath.Join(t.TempDir(), "another", "checkout")
+	copyCheckout(t, elsewhere)
+	again := filepath.Join(t.TempDir(), "dist")
+	// In another place, at another time, and with nothing built before for one platform.
+	if err := makeRelease(elsewhere, again, []string{"TZ=Asia/Tokyo", "GOFLAGS=-mod=mod", "GOAMD64=v3"}, "-url", built.address); err != nil {
+		t.Fatal(err)
+	}
+	sameFiles(t, built.dist, again)
+
+	fresh := filepath.Join(t.TempDir(), "dist")
+	cache := t.TempDir()
+	if err := makeRelease(elsewhere, fresh, []string{"GOCACHE=" + cache}, "-platforms", "linux/amd64"); err != nil {
+		t.Fatal(err)
+	}
+	sameFile(t, filepath.Join(built.dist, archiveOf("linux", "amd64")), filepath.Join(fresh, archiveOf("linux", "amd64")))
+}
+
+func sameFiles(t *testing.T, a, b string) {
+	t.Helper()
+	entries, err := os.ReadDir(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) == 0 {
+		t.Fatal("there is nothing to compare")
+	}
+	for _, entry := range entries {
+		sameFile(t, filepath.Join(a, entry.Name()), filepath.Join(b, entry.Name()))
+	}
+}
+
+func sameFile(t *testing.T, a, b string) {
+	t.Helper()
+	first, err := os.ReadFile(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Errorf("%s is not the same twice", filepath.Base(a))
+	}
+}
+
+// copyCheckout copies what git knows of, and what it will.
+func copyCheckout(t *testing.T, target string) {
+	t.Helper()
+	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+	list.Dir = checkout
+	names, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(strings.Trim(string(names), "\x00"), "\x00") {
+		data, err := os.ReadFile(filepath.Join(checkout, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(target, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// isThisPlatform says whether what was built for a platform runs here.
+func isThisPlatform(system, arch string) bool {
+	return system == runtime.GOOS && arch == runtime.GOARCH
+}
