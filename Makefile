@@ -1,7 +1,9 @@
 # Everything but lint's first build and clean needs Go and a POSIX shell, and
 # nothing else on PATH.
 
-VERSION ?= $(shell git describe --tags --dirty --match 'v*' 2>/dev/null || echo v0.0.0-dev)
+# The manifest of the last release is not what makes a checkout another one.
+DIRTY   := $(shell git diff --quiet HEAD -- . ':(exclude)plugins/csr-onboard.yaml' 2>/dev/null; test $$? = 1 && echo -dirty)
+VERSION ?= $(shell git describe --tags --match 'v*' 2>/dev/null || echo v0.0.0-dev)$(DIRTY)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
@@ -35,6 +37,10 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 	go -C test/controlplane test ./...
 	go -C test test -timeout 30m ./...
 	go -C bench vet ./...
+
+.PHONY: test-skew
+test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is supported, 1.33
+	CONTROLPLANE_KUBERNETES=1.33 go -C test test -timeout 30m ./e2e
 
 .PHONY: test-unit
 test-unit: ## Run the quick tests, without a control plane
@@ -73,11 +79,7 @@ verify: ## Fail if anything that is generated is stale
 	@go -C docs/generate run . -check
 
 .PHONY: dist
-dist: ## Build a release into dist/: archives, SBOMs, man pages, checksums, krew manifest
-	@go -C .ci/release run . -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)'
-
-.PHONY: release-manifest
-release-manifest: ## As dist, and render the krew manifest to plugins/csr-onboard.yaml
+dist: ## Build a release into dist/, and render krew's manifest to plugins/csr-onboard.yaml
 	@go -C .ci/release run . -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)' -manifest ../../plugins/csr-onboard.yaml
 
 .PHONY: bench

@@ -34,7 +34,8 @@ type settings struct {
 	// commit's, and that of every file in the archives.
 	Version, Commit string
 	Date            time.Time
-	// Out is the folder for everything but the manifest, and Manifest the manifest's file.
+	// Out is the folder for everything, and Manifest another place for the manifest.
+	// Optional.
 	Out, Manifest string
 	// URL is the address that the archives' names follow.
 	URL string
@@ -68,7 +69,7 @@ func parse(arguments []string) (settings, error) {
 	flags.StringVar(&s.Commit, "commit", "", "the commit")
 	date := flags.String("date", "", "the commit's date, RFC 3339")
 	flags.StringVar(&s.Out, "out", filepath.Join("..", "..", "dist"), "the folder to put everything into; what is in it is removed")
-	flags.StringVar(&s.Manifest, "manifest", "", "the krew manifest to write; in the folder if not given")
+	flags.StringVar(&s.Manifest, "manifest", "", "where to put the krew manifest besides")
 	flags.StringVar(&s.URL, "url", "", "the address that the archives' names follow; the release's on GitHub if not given")
 	wanted := flags.String("platforms", "", "build for these only, such as linux/amd64,windows/arm64")
 	if err := flags.Parse(arguments); err != nil {
@@ -84,9 +85,6 @@ func parse(arguments []string) (settings, error) {
 	s.Date = s.Date.UTC()
 	if s.URL == "" {
 		s.URL = repository + "/releases/download/" + s.Version + "/"
-	}
-	if s.Manifest == "" {
-		s.Manifest = filepath.Join(s.Out, pluginName+".yaml")
 	}
 	s.Platforms = slices.Clone(platforms)
 	if *wanted != "" {

@@ -35,7 +35,8 @@ func writeChecksums(folder string) (map[string]string, error) {
 // manifestPlatform is what krew-manifest.yaml is rendered with for each platform.
 type manifestPlatform struct{ OS, Arch, URI, SHA256 string }
 
-// writeManifest renders krew-manifest.yaml.
+// writeManifest renders krew-manifest.yaml into the folder, and to where it is wanted
+// besides.
 func writeManifest(s settings, sums map[string]string) error {
 	source, err := template.New("krew-manifest.yaml").Option("missingkey=error").ParseFiles(filepath.Join(s.Root, "krew-manifest.yaml"))
 	if err != nil {
@@ -58,5 +59,13 @@ func writeManifest(s settings, sums map[string]string) error {
 	for strings.HasPrefix(text, "#") {
 		_, text, _ = strings.Cut(text, "\n")
 	}
-	return os.WriteFile(s.Manifest, []byte(text), 0o644) //nolint:gosec // A release is for everybody.
+	for _, path := range []string{filepath.Join(s.Out, pluginName+".yaml"), s.Manifest} {
+		if path == "" {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // A release is for everybody.
+			return err
+		}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/typed/certificates/v1"
 )
@@ -34,7 +35,11 @@ func many(ctx context.Context, requests v1.CertificateSigningRequestInterface, p
 			missing[nameOf(prefix, n)] = true
 		}
 		for event := range watch.ResultChan() {
-			if object, ok := event.Object.(*certificatesv1.CertificateSigningRequest); ok && len(object.Status.Certificate) > 0 {
+			object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
+			if !isRequest {
+				return apierrors.FromObject(event.Object)
+			}
+			if len(object.Status.Certificate) > 0 {
 				if delete(missing, object.Name); len(missing) == 0 {
 					return nil
 				}

@@ -9,6 +9,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
@@ -32,6 +33,11 @@ func (c *Client) Self(ctx context.Context) (user identity.User, credentials []st
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	review, err := c.authentication.SelfSubjectReviews().Create(call, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if apierrors.IsNotFound(err) {
+		return identity.User{}, nil, outcome.WithHint(
+			fmt.Errorf("could not ask the server who this is: %s does not serve SelfSubjectReview of authentication.k8s.io/v1", c.endpoint.Server),
+			"it takes Kubernetes 1.28 or later")
+	}
 	if err != nil {
 		return identity.User{}, nil, c.explain(ctx, err, "ask the server who this is")
 	}

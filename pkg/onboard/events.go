@@ -141,7 +141,7 @@ type MemberNotOnboarded struct {
 // Progress says how far it is with something that is done to many users, Done of Total,
 // and how many of those failed.
 type Progress struct {
-	// Doing says what is done, as one word: "onboarding".
+	// Doing says what is done: "onboarding".
 	Doing               string
 	Done, Failed, Total int
 }

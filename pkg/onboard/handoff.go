@@ -49,9 +49,13 @@ type HandedOff struct {
 }
 
 // HandOffEach hands off each approved request. Of several, each stands for itself:
-// what goes wrong with one is told, and the first such error is the result's.
+// what goes wrong with one is told, and the first such error is the result's. They are
+// taken in turn: while one is waited for, the others are signed.
 func (p *Program) HandOffEach(ctx context.Context, decided []Decided, in HandoffInput) (handed []*HandedOff, first error) {
-	for _, one := range decided {
+	for i, one := range decided {
+		if len(decided) > 1 {
+			p.Tell(Progress{Doing: "handing off", Done: i, Failed: i - len(handed), Total: len(decided)})
+		}
 		each, err := p.HandOff(ctx, one.Object, in)
 		switch {
 		case err == nil:
@@ -64,6 +68,9 @@ func (p *Program) HandOffEach(ctx context.Context, decided []Decided, in Handoff
 				first = err
 			}
 		}
+	}
+	if len(decided) > 1 {
+		p.Tell(Progress{Doing: "handing off", Done: len(decided), Failed: len(decided) - len(handed), Total: len(decided)})
 	}
 	return handed, first
 }

@@ -25,8 +25,22 @@ import (
 // sources are what the binaries are built from: the versions, their checksums,
 // and the keeper. They are embedded so that no path of the checkout is needed.
 //
-//go:embed go.mod go.sum keeper/*.go
+//go:embed go.mod go.sum kubernetes-*.mod kubernetes-*.sum keeper/*.go
 var sources embed.FS
+
+// ReleaseVariable is the environment variable that names an older Kubernetes to build
+// and start, such as 1.33, in place of the one in go.mod: for tests of version skew.
+// There has to be a kubernetes-RELEASE.mod for it.
+const ReleaseVariable = "CONTROLPLANE_KUBERNETES"
+
+// moduleFile is the file that says which version of a module is built: go.mod, or the
+// older release's.
+func moduleFile(module string) string {
+	if release := os.Getenv(ReleaseVariable); release != "" && module == kubernetesModule {
+		return "kubernetes-" + release + ".mod"
+	}
+	return "go.mod"
+}
 
 const (
 	kubernetesModule = "k8s.io/kubernetes"
@@ -147,7 +161,7 @@ func (b Binaries) build(ctx context.Context, progress io.Writer, wanted []built)
 	}
 	defer os.RemoveAll(source) //nolint:errcheck // The next build begins with it.
 	if !exists(b.keeper) {
-		if err := buildOne(ctx, source, "./"+keeperProgram, b.keeper, ""); err != nil {
+		if err := buildOne(ctx, source, "go.mod", "./"+keeperProgram, b.keeper, ""); err != nil {
 			return err
 		}
 	}
@@ -166,7 +180,7 @@ func (b Binaries) build(ctx context.Context, progress io.Writer, wanted []built)
 		}
 		say(progress, "  %s %s, usually %s …", program.name, release, program.usually)
 		begin := time.Now()
-		if err := buildOne(ctx, source, program.pkg, b.Path(program.name), linkerFlags(program, release)); err != nil {
+		if err := buildOne(ctx, source, moduleFile(program.module), program.pkg, b.Path(program.name), linkerFlags(program, release)); err != nil {
 			return err
 		}
 		say(progress, "  %s took %s", program.name, time.Since(begin).Round(time.Second))
@@ -190,9 +204,9 @@ func linkerFlags(program built, release string) string {
 
 // buildOne builds under another name first, so that an interrupted build leaves
 // no binary that looks whole.
-func buildOne(ctx context.Context, source, pkg, target, linker string) error {
+func buildOne(ctx context.Context, source, moduleFile, pkg, target, linker string) error {
 	partial := target + ".partial"
-	if _, err := goCommand(ctx, source, "build", "-trimpath", "-mod=readonly", "-ldflags="+linker, "-o", partial, pkg); err != nil {
+	if _, err := goCommand(ctx, source, "build", "-trimpath", "-mod=readonly", "-modfile="+moduleFile, "-ldflags="+linker, "-o", partial, pkg); err != nil {
 		return err
 	}
 	return os.Rename(partial, target)
@@ -227,13 +241,14 @@ func goCommand(ctx context.Context, directory string, arguments ...string) (stri
 	return out.String(), nil
 }
 
-// version is the version of a module that go.mod names.
+// version is the version of a module that is built.
 func version(module string) (string, error) {
-	data, err := sources.ReadFile("go.mod")
+	name := moduleFile(module)
+	data, err := sources.ReadFile(name)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s names a release that can't be built: %w", ReleaseVariable, err)
 	}
-	file, err := modfile.ParseLax("go.mod", data, nil)
+	file, err := modfile.ParseLax(name, data, nil)
 	if err != nil {
 		return "", err
 	}
@@ -242,7 +257,7 @@ func version(module string) (string, error) {
 			return require.Mod.Version, nil
 		}
 	}
-	return "", fmt.Errorf("go.mod does not require %q", module)
+	return "", fmt.Errorf("%s does not require %q", name, module)
 }
 
 // keeperHash names the keeper's source, so that another source is built anew.

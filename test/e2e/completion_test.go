@@ -102,15 +102,11 @@ func TestTabOffersNamesFromTheClusterAndTheMachine(t *testing.T) {
 
 func TestTabIsSilentWhereNothingCanBeAsked(t *testing.T) {
 	s := newSession(t, shared)
-	if err := shared.AddUser(t.Context(), "without-rights", nil); err != nil {
-		t.Fatal(err)
-	}
-	nobody := s.as("without-rights")
 	for about, result := range map[string]program.Result{
 		"no server there":   s.run("__complete", "--server", "https://127.0.0.1:1", "approve", ""),
 		"no kubeconfig":     s.run("__complete", "--kubeconfig", s.path("none"), "approve", ""),
 		"no such context":   s.run("__complete", "--context", "none", "approve", ""),
-		"nothing permitted": nobody.run("__complete", "approve", ""),
+		"nothing permitted": s.as(nobody).run("__complete", "approve", ""),
 	} {
 		if got := offered(t, result); len(got) > 0 {
 			t.Errorf("%s: it offers %q", about, got)

@@ -22,13 +22,9 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/guides/review.md", "docs/guides/handoff.md", "docs/guides/leaving.md", "docs/guides/rotation.md", "docs/guides/teams.md", "docs/guides/doctor.md"} {
+	for page, text := range pages(t, "README.md", "docs/guides/*.md") {
 		t.Run(page, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join("..", "..", page))
-			if err != nil {
-				t.Fatal(err)
-			}
-			blocks := shellBlock.FindAllStringSubmatch(string(text), -1)
+			blocks := shellBlock.FindAllStringSubmatch(text, -1)
 			if len(blocks) == 0 {
 				t.Fatal("there is no shell block")
 			}
@@ -40,6 +36,84 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 				s.shell(strings.ReplaceAll(block[1], "kubernetes.example.com:6443", "127.0.0.1:1"))
 			}
 		})
+	}
+}
+
+// pages reads the documentation's pages that patterns name, by their paths in the
+// repository.
+func pages(t *testing.T, patterns ...string) map[string]string {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	found := map[string]string{}
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s names no page: %v", pattern, err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := filepath.Rel(root, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[filepath.ToSlash(page)] = string(text)
+		}
+	}
+	return found
+}
+
+// link is a link to a place in this repository.
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
+	for page, text := range pages(t, "*.md", "docs/*.md", "docs/*/*.md", "plugins/*.md") {
+		for _, match := range link.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join("..", "..", filepath.Dir(page), match[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+}
+
+// masks are what differs between two runs of the same commands.
+var masks = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`), "SHA256:…"},
+	{regexp.MustCompile(`jane-[a-z0-9]{10}`), "jane-…"},
+	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:…"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "…"},
+	{regexp.MustCompile(`(?m)^  age +\d+s$`), "  age …"},
+	// What is said of the address of a control plane on the same machine, and of a
+	// signer that takes a moment.
+	{regexp.MustCompile(`(?m)^warning: the server address .*\n`), ""},
+	{regexp.MustCompile(`(?m)^jane-… is approved, waiting for its certificate\n`), ""},
+}
+
+func masked(text string) string {
+	for _, mask := range masks {
+		text = mask.pattern.ReplaceAllString(text, mask.with)
+	}
+	return text
+}
+
+func TestTheRecordedSessionIsWhatTheProgramSays(t *testing.T) {
+	_, rest, found := strings.Cut(pages(t, "README.md")["README.md"], "## What it looks like\n\n```console\n")
+	recorded, _, _ := strings.Cut(rest, "```\n")
+	if !found {
+		t.Fatal("there is no recorded session")
+	}
+	s := newSession(t, controlplane.Start(t))
+	for step := range strings.SplitSeq(strings.TrimPrefix(recorded, "$ "), "\n$ ") {
+		command, want, _ := strings.Cut(step, "\n")
+		got := s.shell("exec 2>&1; " + command).Stdout
+		if strings.TrimSpace(masked(got)) != strings.TrimSpace(masked(want)) {
+			t.Errorf("%s says\n%s\nand the README\n%s", command, masked(got), masked(want))
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -256,4 +257,31 @@ func (s *session) listing(folder string) string {
 		names.WriteString(entry.Name() + "\n")
 	}
 	return names.String()
+}
+
+func TestABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
+	// Slow enough to be seen.
+	s := newSession(t, controlplane.Start(t, controlplane.WithControllerManagerRate(8, 8)))
+	var text strings.Builder
+	text.WriteString(teamHeader)
+	for i := range 24 {
+		fmt.Fprintf(&text, "- {name: user-%d}\n", i)
+	}
+	s.write("team.yaml", text.String())
+	screen, code := dialogue(t, s, nil, "new-user", "-f", "team.yaml", "--approve", "--dir", "D")
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, screen)
+	}
+	bar := regexp.MustCompile(`onboarding +\d+% \|.*\| \(\d+/24, [0-9.]+ users/s\) \[\d+s:\d+s\]`)
+	if !bar.MatchString(screen) {
+		t.Errorf("there is no bar with rate and remaining time:\n%q", screen)
+	}
+	last := screen[strings.LastIndex(screen, "onboarding"):]
+	if !strings.Contains(last, "24 users: 24 onboarded") {
+		t.Errorf("the summary does not come last:\n%q", last)
+	}
+	plain := s.must("new-user", "-f", "team.yaml", "--approve", "--dir", "E")
+	if strings.Contains(plain.Stderr, "\x1b") || strings.Contains(plain.Stderr, "%") {
+		t.Errorf("without a terminal there is a bar:\n%q", plain.Stderr)
+	}
 }

@@ -1,0 +1,31 @@
+package cluster
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// An API server says 404 for what came after it.
+func TestWhatAnOldServerLacksIsSaid(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	client, err := Connect(&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}, "old", "test", func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.WhoAmI(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "does not serve SelfSubjectReview") || outcome.Hint(err) != "it takes Kubernetes 1.28 or later" {
+		t.Errorf("who I am: %v, hint %q", err, outcome.Hint(err))
+	}
+	err = client.Block(t.Context(), access.Blocked{User: "jane"}, false)
+	if err == nil || !strings.Contains(outcome.Hint(err), "Kubernetes 1.30 and later") {
+		t.Errorf("to block: %v, hint %q", err, outcome.Hint(err))
+	}
+}
