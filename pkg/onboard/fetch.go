@@ -152,16 +152,29 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err := destination.checkEarly(); err != nil {
 		return nil, err
 	}
+	var logIn logIn
+	switch {
+	case in.VerifyLogin && request.StateOf(submitted.object) == request.Approved:
+		early := p.Cluster.BeginLogIn(ctx)
+		defer early.Abandon()
+		logIn = early.LogIn
+	case in.VerifyLogin:
+		logIn = p.Cluster.LogIn
+	}
 	issued, err := p.await(ctx, in.Timeout, in.Resume, submitted.object)
 	if err != nil {
 		return nil, err
 	}
-	return p.receive(ctx, destination, submitted, issued, in.VerifyLogin)
+	return p.receive(ctx, destination, submitted, issued, logIn)
 }
+
+// logIn connects with a user's new credentials and asks the server who she is; nil where
+// that is not wanted.
+type logIn func(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error)
 
 // receive checks the certificate of a request, logs in with it if that is wanted, and
 // writes the kubeconfig.
-func (p *Program) receive(ctx context.Context, destination *destination, submitted *submission, issued *certificatesv1.CertificateSigningRequest, verifyLogin bool) (*Fetched, error) {
+func (p *Program) receive(ctx context.Context, destination *destination, submitted *submission, issued *certificatesv1.CertificateSigningRequest, logIn logIn) (*Fetched, error) {
 	user := destination.user
 	certificate, err := p.checkIssued(issued, submitted.key.Public(), user)
 	if err != nil {
@@ -169,8 +182,8 @@ func (p *Program) receive(ctx context.Context, destination *destination, submitt
 	}
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM}
 	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
-	if verifyLogin {
-		if err := p.logIn(ctx, user, credentials); err != nil {
+	if logIn != nil {
+		if err := p.proveLogIn(ctx, user, credentials, logIn); err != nil {
 			return nil, err
 		}
 		fetched.LoggedIn = true
@@ -213,11 +226,11 @@ func (p *Program) await(ctx context.Context, timeout time.Duration, resume strin
 	return issued, err
 }
 
-// logIn proves the new certificate: the cluster must take its holder for the
+// proveLogIn proves the new certificate: the cluster must take its holder for the
 // user that was asked for.
-func (p *Program) logIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials) error {
+func (p *Program) proveLogIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials, logIn logIn) error {
 	const skip = "nothing was written; to write the kubeconfig all the same: --verify-login=false"
-	me, err := p.Cluster.LogIn(ctx, credentials, p.UserAgent)
+	me, err := logIn(ctx, credentials, p.UserAgent)
 	if err != nil {
 		return outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
 	}

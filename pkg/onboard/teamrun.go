@@ -288,9 +288,13 @@ func (r *teamRun) collect(ctx context.Context, member TeamMember, ending cluster
 		return result
 	}
 	destination := r.program.destination(r.in.Kubeconfig, member.Folder, member.User)
+	var logIn logIn
+	if r.in.VerifyLogin {
+		logIn = r.program.Cluster.LogIn
+	}
 	var fetched *Fetched
 	result.Err = r.persevere(ctx, func() (err error) {
-		fetched, err = r.program.receive(ctx, destination, &submission{object: ending.Object, key: key, keyPEM: keyPEM}, ending.Object, r.in.VerifyLogin)
+		fetched, err = r.program.receive(ctx, destination, &submission{object: ending.Object, key: key, keyPEM: keyPEM}, ending.Object, logIn)
 		return err
 	})
 	if result.Err == nil {
