@@ -50,7 +50,7 @@ func logarithmic(unit string, points plotter.XYs) (*plot.Plot, error) {
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
 	// Whole decades, so that the two pictures can be compared by their slopes.
-	p.Y.Min, p.Y.Max = 0.1, 100
+	p.Y.Min, p.Y.Max = 0.01, 100
 	line, marks, err := plotter.NewLinePoints(points)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func newGreeter(t *testing.T, hangsUpOn int64) *greeter {
 			name = r.TLS.PeerCertificates[0].Subject.CommonName
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview","status":{"userInfo":{"username":%q}}}`, name)
+		_, _ = fmt.Fprintf(w, `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview","status":{"userInfo":{"username":%q}}}`, name) //nolint:gosec // Nobody reads it but the test.
 	}))
 	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	g := &greeter{Listener: server.Listener, hangsUpOn: hangsUpOn}
