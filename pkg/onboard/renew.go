@@ -173,6 +173,11 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 	if err := r.whoAmI(ctx); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(r.user.Groups, identity.IsMasters) {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server takes a request", r.user.Name),
+			"renew it where it was made, such as with kubeadm certs renew admin.conf; or onboard its holder under her own name")
+	}
 	// The present pair has logged in: what it has replaced is not needed any more.
 	if err := r.discardFinished(); err != nil {
 		return nil, err
@@ -258,6 +263,7 @@ func (r *renewing) submit(ctx context.Context) (*submission, error) {
 	if lifetime == 0 {
 		lifetime = max(r.present.certificate.AskedLifetime(), request.MinimumLifetime)
 	}
+	isNew := !r.renewal.HasKey()
 	submitted, err := r.her.submit(ctx, NewUserInput{
 		User:         r.user,
 		Folder:       r.renewal.Folder,
@@ -270,9 +276,14 @@ func (r *renewing) submit(ctx context.Context) (*submission, error) {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)
 	case apierrors.IsForbidden(err):
-		return nil, outcome.ReplaceHint(
+		err = outcome.ReplaceHint(
 			fmt.Errorf("the user %q may not renew her certificate: %w", r.user.Name, err),
 			"ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.PrintableSentence(r.user.Name))
+		if isNew {
+			// There is no request for it, and it would look like a renewal that waits.
+			err = errors.Join(err, r.renewal.Discard())
+		}
+		return nil, err
 	case err != nil:
 		return nil, outcome.ReplaceHint(err, "nothing was changed; run the same command again to go on")
 	}

@@ -49,6 +49,15 @@ func nothingWaits(s *session) {
 	}
 }
 
+// nothingMade asserts that there is no folder of this program's yet.
+func nothingMade(s *session) {
+	s.t.Helper()
+	found, err := filepath.Glob(s.path(".kube", "csr-onboard", "*", "*", "*.key"))
+	if err != nil || len(found) > 0 {
+		s.t.Errorf("there are %q, %v", found, err)
+	}
+}
+
 func TestRenewReplacesKeyAndCertificateInTheKubeconfig(t *testing.T) {
 	s := ending(t, "renew-embedded")
 	approvesRequestsOf(t, s.client(), "renew-embedded")
@@ -175,9 +184,18 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 	unchanged := string(s.read("config"))
 	admin := s.admin()
 
-	t.Run("without the permission", func(*testing.T) {
+	t.Run("system:masters, for whom no server takes a request", func(t *testing.T) {
+		masters := newSession(t, shared)
+		masters.check(masters.run("renew"), expect{6, []string{`system-group: the certificate of "administrator" is in the group system:masters`, "kubeadm certs renew"}})
+		nothingMade(masters)
+	})
+	t.Run("without the permission", func(t *testing.T) {
 		admin.must("offboard", "renew-refused", "--yes")
 		s.check(s.run("renew"), expect{1, []string{`"renew-refused" may not renew`, "kubectl csr-onboard grant renew-refused --renewable"}})
+		nothingWaits(s)
+		if listed := s.must("status", "-o", "json"); strings.Contains(listed.Stdout, "Pending") {
+			t.Errorf("a renewal that was never asked for is pending:\n%s", listed.Stdout)
+		}
 		admin.must("grant", "renew-refused", "--renewable")
 	})
 	t.Run("denied", func(t *testing.T) {
