@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -48,8 +49,11 @@ type expected struct {
 func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
 	query := Query{Signer: signer, Labels: request.UserLabel}
 	from, err := c.latestVersion(ctx, query)
-	if err != nil {
+	if apierrors.IsForbidden(err) {
 		return nil, outcome.ReplaceHint(err, "for many users at once it takes list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")
+	}
+	if err != nil {
+		return nil, err
 	}
 	a := &Awaiting{client: c, ctx: ctx, ended: make(chan Ending), failed: make(chan error, 1), expected: map[string]*expected{}}
 	go func() {

@@ -111,6 +111,13 @@ func isAnswer(err error) bool {
 	return errors.As(err, &status) && !apierrors.IsUnauthorized(err)
 }
 
+// IsNobodyThere says whether nobody listens at the server's address, or there is no such
+// address: it was not the connection that failed.
+func IsNobodyThere(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial"
+}
+
 // MayPass says whether an error of this package's may go away by itself (see
 // isTransient), so that it is worth asking again.
 func MayPass(err error) bool {

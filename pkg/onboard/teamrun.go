@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -51,6 +52,8 @@ type teamRun struct {
 	waiting  map[string]int
 	requests []string
 
+	// reached says that the server was there once: before that, its address may be wrong.
+	reached atomic.Bool
 	hearing hearing
 }
 
@@ -306,14 +309,19 @@ func (r *teamRun) collect(ctx context.Context, member TeamMember, ending cluster
 	return result
 }
 
-// persevere repeats what a server fails at that is away or overloaded, for a while.
+// persevere repeats what a server fails at that is away or overloaded, for a while. One
+// that was never there is not waited for.
 func (r *teamRun) persevere(ctx context.Context, do func() error) error {
 	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: 5 * time.Second}
 	var begin time.Time
 	for {
 		err := do()
+		isAway := cluster.IsNobodyThere(err)
+		if !isAway {
+			r.reached.Store(true)
+		}
 		switch {
-		case err == nil, ctx.Err() != nil, !r.mayPass(err):
+		case err == nil, ctx.Err() != nil, !r.mayPass(err), isAway && !r.reached.Load():
 			return err
 		case begin.IsZero():
 			begin = time.Now()

@@ -285,3 +285,15 @@ func TestABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
 		t.Errorf("without a terminal there is a bar:\n%q", plain.Stderr)
 	}
 }
+
+func TestAServerThatWasNeverThereIsNotWaitedFor(t *testing.T) {
+	s := newSession(t, shared)
+	s.write("team.csv", "name\njane\nbob\n")
+	for _, flags := range [][]string{{"--approve"}, {"--wait"}, {}} {
+		result := s.run(append([]string{"new-user", "-f", "team.csv", "--dir", "D", "--server", "https://127.0.0.1:1"}, flags...)...)
+		s.check(result, expect{1, []string{"the API server https://127.0.0.1:1 can't be reached", "hint: check the address and the network"}})
+		if strings.Contains(result.Stderr, "trying again") {
+			t.Errorf("%q: it is tried again:\n%s", flags, result.Stderr)
+		}
+	}
+}
