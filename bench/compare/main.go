@@ -31,6 +31,7 @@ var comparisons = []struct {
 	{"approvals", approvals},
 	{"many-users", manyUsers},
 	{"many-users-fast", manyUsersFast},
+	{"many-users-apart", manyUsersApart},
 	{"growth", growth},
 }
 
