@@ -1,5 +1,6 @@
 # Everything but lint's first build and clean needs Go and a POSIX shell, and
-# nothing else on PATH.
+# nothing else on PATH. Tests that need more, git for krew's and Node.js for the
+# JavaScript client's, are left out where it is not there and this is not CI.
 
 # The manifest of the last release is not what makes a checkout another one.
 DIRTY   := $(shell git diff --quiet HEAD -- . ':(exclude)plugins/csr-onboard.yaml' 2>/dev/null; test $$? = 1 && echo -dirty)

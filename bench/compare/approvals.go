@@ -12,15 +12,11 @@ import (
 // team. kubectl's takes minutes.
 func approvals(b *bench) (*comparison, error) {
 	many := max(1, b.users/2)
-	plane, err := b.plane(controlplane.WithoutControllerManager())
+	plane, env, stop, err := b.plane(controlplane.WithoutControllerManager())
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	if err := populate(b.ctx, plane, many); err != nil {
 		return nil, err
 	}

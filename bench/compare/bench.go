@@ -62,16 +62,21 @@ func (b *bench) build() (err error) {
 	return nil
 }
 
-// plane starts a control plane, which the caller stops.
-func (b *bench) plane(options ...controlplane.Option) (*controlplane.Plane, error) {
-	return controlplane.Launch(b.ctx, append(options, controlplane.WithProgress(os.Stderr))...)
-}
-
-// on is the environment of an administrator of a plane, with a folder of its own.
-func (b *bench) on(plane *controlplane.Plane) (program.Environment, error) {
+// plane starts a control plane, and makes an administrator of it with a folder of her
+// own. stop ends the plane; the keeper does at this process's end at the latest.
+func (b *bench) plane(options ...controlplane.Option) (_ *controlplane.Plane, administrator program.Environment, stop func(), _ error) {
+	plane, err := controlplane.Launch(b.ctx, append(options, controlplane.WithProgress(os.Stderr))...)
+	if err != nil {
+		return nil, administrator, nil, err
+	}
+	stop = func() { _ = plane.Stop() }
 	folder, err := os.MkdirTemp(b.home, "administrator-")
-	return program.Environment{
+	if err != nil {
+		stop()
+		return nil, administrator, nil, err
+	}
+	return plane, program.Environment{
 		Path: []string{filepath.Dir(b.ours), filepath.Dir(plane.Binary(controlplane.Kubectl))},
 		Home: folder, Kubeconfig: plane.Kubeconfig, Directory: folder,
-	}, err
+	}, stop, nil
 }

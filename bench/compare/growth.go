@@ -42,14 +42,10 @@ func growth(b *bench) (*comparison, error) {
 
 // teamAlone measures a team on a plane of its own, on which nothing was done before.
 func (b *bench) teamAlone(users int) ([]figure, error) {
-	plane, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
+	_, env, stop, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	return measureOnce(b.few(), b.team(env, users))
 }

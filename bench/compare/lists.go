@@ -11,15 +11,11 @@ import (
 
 // lists is reading, and finding one user, among many requests.
 func lists(b *bench) (*comparison, error) {
-	plane, err := b.plane()
+	plane, env, stop, err := b.plane()
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	fmt.Fprintf(os.Stderr, "making %d requests\n", b.requests)
 	if err := populate(b.ctx, plane, b.requests); err != nil {
 		return nil, err

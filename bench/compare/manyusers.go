@@ -23,15 +23,11 @@ const (
 // manyUsers is a team on a cluster as it is, where the controller manager signs no more
 // than its limit lets it.
 func manyUsers(b *bench) (*comparison, error) {
-	plane, err := b.plane()
+	_, env, stop, err := b.plane()
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	figures, err := measureOnce(1, b.team(env, b.users))
 	if err != nil {
 		return nil, err
@@ -48,15 +44,11 @@ func manyUsers(b *bench) (*comparison, error) {
 // possible client does not log in as those users, so what is compared with it does not
 // either; a handshake for each of them is the third row.
 func manyUsersFast(b *bench) (*comparison, error) {
-	plane, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
+	plane, env, stop, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	c, err := b.teamAndLeast(plane, env)
 	if err != nil {
 		return nil, err
@@ -71,15 +63,11 @@ var errOneProcessor = errors.New("this machine has one processor, or can't be to
 // manyUsersApart is manyUsersFast where the clients have processors of their own, as on a
 // machine of their own.
 func manyUsersApart(b *bench) (_ *comparison, err error) {
-	plane, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
+	plane, env, stop, err := b.plane(controlplane.WithControllerManagerRate(raisedRate, 2*raisedRate))
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	undo, err := apart(plane)
 	if err != nil {
 		return nil, err

@@ -29,15 +29,11 @@ certificatesDir: %q
 
 // oneUser is one user from her name to a kubeconfig.
 func oneUser(b *bench) (*comparison, error) {
-	plane, err := b.plane(controlplane.WithProgram(controlplane.Kubeadm))
+	plane, env, stop, err := b.plane(controlplane.WithProgram(controlplane.Kubeadm))
 	if err != nil {
 		return nil, err
 	}
-	defer plane.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	env, err := b.on(plane)
-	if err != nil {
-		return nil, err
-	}
+	defer stop()
 	configuration, err := b.kubeadmConfiguration(plane)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ func withCompletion(t *testing.T, plane *controlplane.Plane) *session {
 	t.Helper()
 	s := newSession(t, plane)
 	s.must("completion", "install", "--dir", "completions")
-	s.env.Path = append(s.env.Path, s.path("completions"), standardTools(t))
+	s.env.Path = append(s.env.Path, s.path("completions"), standardTools())
 	return s
 }
 

@@ -29,7 +29,7 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 				t.Fatal("there is no shell block")
 			}
 			s := newSession(t, controlplane.Start(t))
-			s.env.Path = append(s.env.Path, standardTools(t))
+			s.env.Path = append(s.env.Path, standardTools())
 			authorityOf(s)
 			for _, block := range blocks {
 				// Nobody outside this machine is asked.
@@ -117,12 +117,12 @@ func TestTheRecordedSessionIsWhatTheProgramSays(t *testing.T) {
 	}
 }
 
-// standardTools is where the machine has what every POSIX shell finds, such as cat.
-func standardTools(t *testing.T) string {
-	t.Helper()
+// standardTools is where the machine has what every POSIX shell finds, such as cat, also
+// where PATH has nothing but Go.
+func standardTools() string {
 	cat, err := exec.LookPath("cat")
 	if err != nil {
-		t.Fatal(err)
+		return "/bin"
 	}
 	return filepath.Dir(cat)
 }

@@ -199,7 +199,7 @@ func sameFile(t *testing.T, a, b string) {
 // copyCheckout copies what git knows of, and what it will.
 func copyCheckout(t *testing.T, target string) {
 	t.Helper()
-	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+	list := exec.Command(git(t), "ls-files", "--cached", "--others", "--exclude-standard", "-z")
 	list.Dir = checkout
 	names, err := list.Output()
 	if err != nil {
