@@ -43,9 +43,9 @@ type expected struct {
 }
 
 // AwaitMany begins to watch the requests of this program's for a signer, before the
-// first is submitted, so that nothing that happens to one is missed. Who may not list and watch requests gets an error.
-// trouble is told why the server can't be asked just now; the wait goes on. It ends
-// with the context.
+// first is submitted, so that nothing that happens to one is missed. Who may not list
+// and watch requests gets an error. trouble is told why the server can't be asked just
+// now; the wait goes on. It ends with the context.
 func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
 	query := Query{Signer: signer, Labels: request.UserLabel}
 	from, err := c.latestVersion(ctx, query)

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"time"
 
-	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
@@ -112,10 +111,5 @@ func (e *EarlyLogIn) finish(ctx context.Context, credentials kubeconfig.Credenti
 	onIt := &http.Client{Transport: transport.NewUserAgentRoundTripper(userAgent, &http.Transport{
 		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return connection, nil },
 	})}
-	authentication, err := authenticationclient.NewForConfigAndClient(config, onIt)
-	if err != nil {
-		return identity.User{}, err
-	}
-	client := &Client{endpoint: e.client.endpoint, authentication: authentication, answerTimeout: timeout, transport: onIt}
-	return client.WhoAmI(ctx)
+	return e.client.whoAmIOver(ctx, onIt, config, timeout)
 }

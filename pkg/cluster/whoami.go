@@ -55,6 +55,12 @@ func (c *Client) LogIn(ctx context.Context, credentials kubeconfig.Credentials, 
 	if err != nil {
 		return identity.User{}, err
 	}
+	return c.whoAmIOver(ctx, transport, config, timeout)
+}
+
+// whoAmIOver asks the server who somebody is, over her own connection, which is closed
+// then.
+func (c *Client) whoAmIOver(ctx context.Context, transport *http.Client, config *rest.Config, timeout time.Duration) (identity.User, error) {
 	authentication, err := authenticationclient.NewForConfigAndClient(config, transport)
 	if err != nil {
 		return identity.User{}, err

@@ -25,6 +25,8 @@ type versionOptions struct {
 	Client bool
 	// Output is the form of what goes to standard output. Optional.
 	Output string
+
+	narrator *render.Narrator
 }
 
 func newVersion(env *environment) *cobra.Command {
@@ -52,7 +54,10 @@ is a warning.
 }
 
 // Complete has nothing to read.
-func (o *versionOptions) Complete([]string) error { return nil }
+func (o *versionOptions) Complete([]string) error {
+	o.narrator = render.NewNarrator(o.streams.ErrOut)
+	return nil
+}
 
 // Validate refuses forms that there are not.
 func (o *versionOptions) Validate() error { return validateFormat(o.Output, "a version", "lines") }
@@ -65,7 +70,10 @@ func (o *versionOptions) Run(ctx context.Context) error {
 	}
 	var server *version.Info
 	if !o.Client {
-		server = o.serverVersion(ctx)
+		var err error
+		if server, err = o.serverVersion(ctx); err != nil {
+			o.narrator.ServerVersionUnknown(err)
+		}
 	}
 	if o.Output != "" {
 		return render.Versions(o.streams.Out, o.Output, client, server)
@@ -80,30 +88,21 @@ func (o *versionOptions) Run(ctx context.Context) error {
 	return o.printLine("server %s, %s %s", identity.Printable(server.GitVersion), identity.Printable(server.GoVersion), identity.Printable(server.Platform))
 }
 
-// serverVersion asks the API server that the kubeconfig names, if it names one; nil if
-// that is not known.
-func (o *versionOptions) serverVersion(ctx context.Context) *version.Info {
+// serverVersion asks the API server that the kubeconfig names; nil if it names none.
+func (o *versionOptions) serverVersion(ctx context.Context) (*version.Info, error) {
 	raw, err := o.flags.ToRawKubeConfigLoader().RawConfig()
 	if err == nil && len(raw.Contexts) == 0 && *o.flags.APIServer == "" {
-		return nil
+		return nil, nil
 	}
-	narrator := render.NewNarrator(o.streams.ErrOut)
 	timeout, err := o.requestTimeout(versionPatience)
 	if err != nil {
-		narrator.ServerVersionUnknown(err)
-		return nil
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	work, err := o.connect(narrator)
+	work, err := o.connect(o.narrator)
 	if err != nil {
-		narrator.ServerVersionUnknown(err)
-		return nil
+		return nil, err
 	}
-	info, err := work.Cluster.ServerVersion(ctx)
-	if err != nil {
-		narrator.ServerVersionUnknown(err)
-		return nil
-	}
-	return info
+	return work.Cluster.ServerVersion(ctx)
 }

@@ -65,13 +65,7 @@ func (p *Program) PendingCandidates(ctx context.Context) ([]Candidate, error) {
 // UserCandidates are the users whom role bindings or requests on the cluster name,
 // without Kubernetes' own.
 func (p *Program) UserCandidates(ctx context.Context) ([]Candidate, error) {
-	users := map[string]string{}
-	grants, _, err := p.Cluster.Grants(ctx)
-	for holder, given := range grants {
-		if !holder.IsGroup && !identity.IsSystem(holder.Name) {
-			users[holder.Name] = describeGrants(given)
-		}
-	}
+	users, err := p.bound(ctx, false)
 	if err == nil {
 		err = p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 			parsed, err := pki.DecodeRequest(object.Spec.Request)
@@ -89,14 +83,21 @@ func (p *Program) UserCandidates(ctx context.Context) ([]Candidate, error) {
 
 // GroupCandidates are the groups that role bindings name, without Kubernetes' own.
 func (p *Program) GroupCandidates(ctx context.Context) ([]Candidate, error) {
+	groups, err := p.bound(ctx, true)
+	return candidatesOf(groups), err
+}
+
+// bound are the users, or the groups, that role bindings name, without Kubernetes' own,
+// and what each is given.
+func (p *Program) bound(ctx context.Context, areGroups bool) (map[string]string, error) {
+	names := map[string]string{}
 	grants, _, err := p.Cluster.Grants(ctx)
-	groups := map[string]string{}
 	for holder, given := range grants {
-		if holder.IsGroup && !identity.IsSystem(holder.Name) {
-			groups[holder.Name] = describeGrants(given)
+		if holder.IsGroup == areGroups && !identity.IsSystem(holder.Name) {
+			names[holder.Name] = describeGrants(given)
 		}
 	}
-	return candidatesOf(groups), err
+	return names, err
 }
 
 // OwnCandidates are the users whose requests are on this machine: in the folder that was

@@ -2,9 +2,7 @@ package onboard
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -27,18 +25,6 @@ func (p *Program) deliverCertificate(ctx context.Context, d *destination, fetche
 	fetched.Path = d.Path
 	p.Tell(CertificateWritten{Path: d.Path, User: fetched.User})
 	return nil
-}
-
-// checkCertificateReplaceable finds before a wait what checkCertificate would find after it.
-func (d *destination) checkCertificateReplaceable() error {
-	existing, err := store.ReadFile(d.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return d.checkCertificate(existing)
 }
 
 // checkCertificate refuses to write a certificate in the place of anything but an older

@@ -111,11 +111,10 @@ func (d *destination) checkEarly() error {
 	if d.Path == "-" || d.Merge {
 		return nil
 	}
-	if d.CertificateOnly {
-		return d.checkCertificateReplaceable()
-	}
-	if err := d.checkPrivate(); err != nil {
-		return err
+	if !d.CertificateOnly {
+		if err := d.checkPrivate(); err != nil {
+			return err
+		}
 	}
 	existing, err := store.ReadFile(d.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -123,6 +122,9 @@ func (d *destination) checkEarly() error {
 	}
 	if err != nil {
 		return err
+	}
+	if d.CertificateOnly {
+		return d.checkCertificate(existing)
 	}
 	_, err = d.replaced(existing, d.assemble(kubeconfig.Credentials{}))
 	return err

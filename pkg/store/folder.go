@@ -43,8 +43,11 @@ func UserFolder(directory, home, user string) (Folder, error) {
 			outcome.Errorf(outcome.ErrUsage, "there is no home directory to keep the key of %q in", user),
 			"set HOME, or name a folder: --dir DIR")
 	}
-	return Folder{directory: filepath.Join(home, ".kube", "csr-onboard", base), base: base}, nil
+	return Folder{directory: filepath.Join(ownFolder(home), base), base: base}, nil
 }
+
+// ownFolder is where the folders of users are, under home.
+func ownFolder(home string) string { return filepath.Join(home, ".kube", "csr-onboard") }
 
 // Directory is the folder's path.
 func (f Folder) Directory() string { return f.directory }

@@ -86,7 +86,7 @@ func UserRequests(directory, home string) [][]byte {
 	folders := []string{directory}
 	if directory == "" {
 		folders = nil
-		own := filepath.Join(home, ".kube", "csr-onboard")
+		own := ownFolder(home)
 		entries, _ := os.ReadDir(own)
 		for _, entry := range entries {
 			folders = append(folders, filepath.Join(own, entry.Name()))

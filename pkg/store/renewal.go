@@ -14,7 +14,7 @@ import (
 type Renewal struct{ Folder }
 
 // UserRenewals is the folder in which the renewals of kubeconfigs wait, under home.
-func UserRenewals(home string) string { return filepath.Join(home, ".kube", "csr-onboard", "renewals") }
+func UserRenewals(home string) string { return filepath.Join(ownFolder(home), "renewals") }
 
 // RenewalOf is where the renewal of a certificate of a user's waits in a folder of
 // renewals. id names the certificate. Nothing is created yet.
