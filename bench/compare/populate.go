@@ -41,14 +41,11 @@ func populate(ctx context.Context, plane *controlplane.Plane, requests int) erro
 	group.SetLimit(creators)
 	for n := range requests {
 		group.Go(func() error {
-			encoded, err := pki.NewRequest(key, identity.User{Name: waiting(n), Groups: []string{"dev", "ops"}})
+			made, err := pki.NewRequest(key, identity.User{Name: waiting(n), Groups: []string{"dev", "ops"}})
 			if err != nil {
 				return err
 			}
-			object, err := request.Build(encoded, request.Terms{Lifetime: request.DefaultLifetime})
-			if err != nil {
-				return err
-			}
+			object := request.Build(made, request.Terms{Lifetime: request.DefaultLifetime})
 			_, err = client.CertificateSigningRequests().Create(ctx, object, metav1.CreateOptions{})
 			return err
 		})

@@ -46,6 +46,8 @@ type NewUserInput struct {
 type submission struct {
 	object  *certificatesv1.CertificateSigningRequest
 	created bool
+	// request is what the object is to hold; nil where it was found.
+	request *pki.Request
 	key     crypto.Signer
 	keyPEM  []byte
 	// keep writes the PKCS#10 request to the user's folder, where it is not there
@@ -123,15 +125,12 @@ func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 	if err != nil {
 		return nil, err
 	}
-	requestPEM, keep, err := ensureRequest(in, key)
+	wanted, keep, err := ensureRequest(in, key)
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := request.Build(requestPEM, request.Terms{Lifetime: in.Lifetime, Signer: in.Signer, Name: in.RequestName})
-	if err != nil {
-		return nil, err
-	}
-	return &submission{object: wanted, created: true, key: key, keyPEM: keyPEM, keep: keep}, nil
+	object := request.Build(wanted, request.Terms{Lifetime: in.Lifetime, Signer: in.Signer, Name: in.RequestName})
+	return &submission{object: object, created: true, request: wanted, key: key, keyPEM: keyPEM, keep: keep}, nil
 }
 
 // send submits what was prepared, or finds it submitted. whoAmI says who runs this.
@@ -241,23 +240,23 @@ func readKey(folder store.Folder) (crypto.Signer, []byte, error) {
 // ensureRequest reads the PKCS#10 request if it is the one for this key and
 // user, and makes it otherwise; keep writes it. An older request for the same key
 // is replaced: it holds nothing that could be lost.
-func ensureRequest(in NewUserInput, key crypto.Signer) (_ []byte, keep func() error, _ error) {
+func ensureRequest(in NewUserInput, key crypto.Signer) (_ *pki.Request, keep func() error, _ error) {
 	existing, err := in.Folder.ReadRequest()
 	switch {
 	case err == nil:
 		if parsed, err := pki.ParseRequest(existing); err == nil && !parsed.OutsidePEM &&
 			pki.SamePublicKey(parsed.PublicKey, key.Public()) && parsed.IsExactly(in.User) {
-			return existing, func() error { return nil }, nil
+			return parsed, func() error { return nil }, nil
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, nil, err
 	}
-	encoded, err := pki.NewRequest(key, in.User)
+	made, err := pki.NewRequest(key, in.User)
 	if err != nil {
 		return nil, nil, err
 	}
-	return encoded, func() error {
-		if err := in.Folder.WriteRequest(encoded); err != nil {
+	return made, func() error {
+		if err := in.Folder.WriteRequest(made.PEM()); err != nil {
 			return fmt.Errorf("the request can't be written: %w", err)
 		}
 		return nil

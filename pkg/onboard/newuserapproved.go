@@ -65,7 +65,7 @@ var ownDoing = []string{request.RequestedByOther, request.MoreThanRequester, req
 // approveOwn approves a request that was submitted in the same run, unless it is
 // decided already.
 func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted *submission) error {
-	review := request.ReviewOf(submitted.object)
+	review := request.ReviewOfOwn(submitted.object, submitted.request)
 	if review.State != request.Pending {
 		return nil
 	}

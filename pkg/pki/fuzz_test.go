@@ -39,10 +39,11 @@ func FuzzParseRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	encoded, err := NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
+	made, err := NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
 	if err != nil {
 		f.Fatal(err)
 	}
+	encoded := made.PEM()
 	f.Add(encoded)
 	f.Add(append([]byte("text\n"), encoded...))
 	f.Fuzz(func(t *testing.T, data []byte) {

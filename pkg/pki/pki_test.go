@@ -55,11 +55,11 @@ func TestEveryKeyAlgorithmSurvivesItsFileAndSignsItsRequest(t *testing.T) {
 			if !SamePublicKey(key.Public(), again.Public()) {
 				t.Error("another key came back")
 			}
-			encodedRequest, err := NewRequest(again, jane)
+			made, err := NewRequest(again, jane)
 			if err != nil {
 				t.Fatal(err)
 			}
-			request, err := ParseRequest(encodedRequest)
+			request, err := ParseRequest(made.PEM())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,11 +161,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 }
 
 func TestTheSubjectIsOneAttributeAnRDN(t *testing.T) {
-	encoded, err := NewRequest(newTestKey(t), jane)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := ParseRequest(encoded)
+	request, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,11 +20,11 @@ func FuzzReview(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	encoded, err := pki.NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
+	made, err := pki.NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(encoded, "jane", "jane")
+	f.Add(made.PEM(), "jane", "jane")
 	f.Add([]byte("\x1b"), "a\nb", "\u202e")
 	f.Fuzz(func(t *testing.T, data []byte, requester, signer string) {
 		review := ReviewOf(&certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
@@ -69,10 +69,11 @@ func FuzzImport(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	encoded, err := pki.NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
+	made, err := pki.NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
 	if err != nil {
 		f.Fatal(err)
 	}
+	encoded := made.PEM()
 	f.Add(encoded)
 	f.Add([]byte(strings.ReplaceAll(string(encoded), "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")))
 	f.Add([]byte("apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nspec:\n  request: " + base64.StdEncoding.EncodeToString(encoded)))

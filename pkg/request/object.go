@@ -58,19 +58,16 @@ type Terms struct {
 	Name string
 }
 
-// Build makes the object to submit: the PEM request with exactly the usage "client
+// Build makes the object to submit: the request in PEM, with exactly the usage "client
 // auth".
-func Build(requestPEM []byte, terms Terms) (*certificatesv1.CertificateSigningRequest, error) {
-	parsed, err := pki.ParseRequest(requestPEM)
-	if err != nil {
-		return nil, err
-	}
+func Build(request *pki.Request, terms Terms) *certificatesv1.CertificateSigningRequest {
+	user := request.User()
 	signer := cmp.Or(terms.Signer, Signer)
-	name := cmp.Or(terms.Name, objectNameFor(signer, parsed.User(), parsed.PublicKey))
-	object := newObject(name, requestPEM, terms.Lifetime)
+	name := cmp.Or(terms.Name, objectNameFor(signer, user, request.PublicKey))
+	object := newObject(name, request.PEM(), terms.Lifetime)
 	object.Spec.SignerName = signer
-	object.Labels[UserLabel] = UserLabelValue(parsed.User().Name)
-	return object, nil
+	object.Labels[UserLabel] = UserLabelValue(user.Name)
+	return object
 }
 
 const objectKind = "CertificateSigningRequest"

@@ -40,14 +40,11 @@ func newTestKey(t *testing.T) crypto.Signer {
 // changed by the given mutations.
 func stored(t *testing.T, key crypto.Signer, user identity.User, mutate ...func(*certificatesv1.CertificateSigningRequest)) *certificatesv1.CertificateSigningRequest {
 	t.Helper()
-	encoded, err := pki.NewRequest(key, user)
+	made, err := pki.NewRequest(key, user)
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := Build(encoded, Terms{Lifetime: DefaultLifetime})
-	if err != nil {
-		t.Fatal(err)
-	}
+	object := Build(made, Terms{Lifetime: DefaultLifetime})
 	object.UID = "uid-1"
 	object.ResourceVersion = "1"
 	object.Spec.Username = user.Name
@@ -372,6 +369,21 @@ func TestSpans(t *testing.T) {
 	for _, text := range []string{"", "7", "d", "7 d", "-7d", "+7d", "7d7d", "7h1d", "1.5h", "7D", "7d\n", "0x7d", "٧d", "24856d", "99999999999999999999999s"} {
 		if span, err := ParseSpan(text); !errors.Is(err, outcome.ErrUsage) {
 			t.Errorf("%q: %s and %v", text, span, err)
+		}
+	}
+}
+
+func TestAReviewOfOnesOwnIsOfWhatTheObjectHolds(t *testing.T) {
+	own, err := pki.NewRequest(newTestKey(t), jane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := stored(t, newTestKey(t), identity.User{Name: "mallory", Groups: []string{"system:masters"}})
+	mine := stored(t, newTestKey(t), jane, func(object *certificatesv1.CertificateSigningRequest) { object.Spec.Request = own.PEM() })
+	for _, object := range []*certificatesv1.CertificateSigningRequest{another, mine} {
+		ofOwn, of := ReviewOfOwn(object, own), ReviewOf(object)
+		if !ofOwn.User.Equal(of.User) || !slices.Equal(ofOwn.Findings, of.Findings) {
+			t.Errorf("reviewed as one's own: %s, %v; reviewed: %s, %v", ofOwn.User, ofOwn.Findings, of.User, of.Findings)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,21 @@ type Review struct {
 // function of the object, so that every command says the same of it; what a
 // decision takes into account beside the object is Consider's.
 func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
+	parsed, err := pki.DecodeRequest(object.Spec.Request)
+	return reviewOf(object, parsed, err)
+}
+
+// ReviewOfOwn is ReviewOf for an object that is to hold a request which was made or
+// parsed here: if it holds exactly that, it is not decoded and verified once more.
+func ReviewOfOwn(object *certificatesv1.CertificateSigningRequest, own *pki.Request) *Review {
+	if !bytes.Equal(object.Spec.Request, own.PEM()) {
+		return ReviewOf(object)
+	}
+	return reviewOf(object, own, nil)
+}
+
+// reviewOf reviews an object whose request was decoded, or could not be.
+func reviewOf(object *certificatesv1.CertificateSigningRequest, parsed *pki.Request, undecoded error) *Review {
 	review := &Review{
 		Object:    object,
 		Requester: object.Spec.Username,
@@ -63,9 +79,8 @@ func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
 		Lifetime:  LifetimeOf(object),
 	}
 	var found findings
-	parsed, err := pki.DecodeRequest(object.Spec.Request)
-	if err != nil {
-		found = append(found, undecodable(err))
+	if undecoded != nil {
+		found = append(found, undecodable(undecoded))
 	} else {
 		review.Subject = parsed.Subject
 		review.User = parsed.User()

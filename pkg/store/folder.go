@@ -106,7 +106,7 @@ func isOpen(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Pe
 // CreateKey writes a new private key with mode 0600. If there is one already,
 // also one that appeared this very moment, that one stays and the error is
 // fs.ErrExist.
-func (f Folder) CreateKey(data []byte) error { return createExclusive(f.KeyPath(), data) }
+func (f Folder) CreateKey(data []byte) error { return createExclusive(f.KeyPath(), data, lasting) }
 
 // ReadRequest reads the PKCS#10 request's bytes; fs.ErrNotExist if there is
 // none.
@@ -116,9 +116,9 @@ func (f Folder) ReadRequest() ([]byte, error) {
 }
 
 // WriteRequest writes the PKCS#10 request with mode 0600, in place of an older
-// one.
+// one. It need not outlast a power failure: it can be made of the key again.
 func (f Folder) WriteRequest(data []byte) error {
-	err := createExclusive(f.RequestPath(), data)
+	err := createExclusive(f.RequestPath(), data, passing)
 	if errors.Is(err, fs.ErrExist) {
 		return replace(f.RequestPath(), data)
 	}

@@ -87,7 +87,7 @@ func appendLine(file *os.File, line []byte) error {
 
 // CreateFile makes a file that was not there, with mode 0600, whole or not at all.
 // If there is one already, that one stays and the error is fs.ErrExist.
-func CreateFile(path string, data []byte) error { return createExclusive(path, data) }
+func CreateFile(path string, data []byte) error { return createExclusive(path, data, lasting) }
 
 // Exists says whether there is something at a path.
 func Exists(path string) bool {

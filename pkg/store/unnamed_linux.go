@@ -14,7 +14,7 @@ import (
 // place of three times, which counts where there are files of thousands of users. The
 // error is errors.ErrUnsupported where the file system or the kernel can't do that, or
 // /proc is not there.
-func linkUnnamed(path string, data []byte) error {
+func linkUnnamed(path string, data []byte, durability durability) error {
 	descriptor, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		// A kernel or file system without it says EISDIR, ENOENT or EOPNOTSUPP, and what
@@ -22,12 +22,14 @@ func linkUnnamed(path string, data []byte) error {
 		return errors.ErrUnsupported
 	}
 	file := os.NewFile(uintptr(descriptor), path)
-	defer file.Close() //nolint:errcheck // It is synced, or was never named.
+	defer file.Close() //nolint:errcheck // What has to last is synced.
 	if _, err := file.Write(data); err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
-		return err
+	if durability == lasting {
+		if err := file.Sync(); err != nil {
+			return err
+		}
 	}
 	err = unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(descriptor), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 	if err != nil && !errors.Is(err, unix.EEXIST) {

@@ -5,4 +5,4 @@ package store
 import "errors"
 
 // linkUnnamed is Linux's alone.
-func linkUnnamed(string, []byte) error { return errors.ErrUnsupported }
+func linkUnnamed(string, []byte, durability) error { return errors.ErrUnsupported }

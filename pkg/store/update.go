@@ -75,7 +75,7 @@ func WriteOwnFile(ctx context.Context, path string, change func(existing []byte)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return about(path, err)
 		}
-		if err := createExclusive(path, data); !errors.Is(err, fs.ErrExist) {
+		if err := createExclusive(path, data, lasting); !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -10,18 +10,31 @@ import (
 // createExclusive makes a file that was not there, with mode 0600, such that
 // at no moment a part of it stands under its name, whenever the process ends:
 // it writes a file without a name, or a temporary sibling, and links it to the name,
-// which fails where the name exists.
-func createExclusive(path string, data []byte) error {
+// which fails where the name exists. What is lasting is on the disk then.
+func createExclusive(path string, data []byte, durability durability) error {
 	tidy(filepath.Dir(path))
-	err := linkUnnamed(path, data)
+	err := linkUnnamed(path, data, durability)
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = linkTemporary(path, data)
 	}
 	if err != nil {
 		return about(path, err)
 	}
+	if durability == passing {
+		return nil
+	}
 	return syncDirectory(path)
 }
+
+// durability says whether a file has to outlast a power failure. To see to that is most
+// of the work of writing a small file, for the disk and for the processor.
+type durability int
+
+const (
+	lasting durability = iota
+	// passing is what can be made again.
+	passing
+)
 
 func linkTemporary(path string, data []byte) error {
 	temporary, err := writeTemporary(path, data, 0o600)

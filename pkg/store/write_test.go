@@ -57,13 +57,13 @@ func TestAnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
 func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
-	switch err := linkUnnamed(path, []byte("key")); {
+	switch err := linkUnnamed(path, []byte("key"), lasting); {
 	case errors.Is(err, errors.ErrUnsupported):
 		t.Skipf("not on %s, or not in %s", runtime.GOOS, directory)
 	case err != nil:
 		t.Fatal(err)
 	}
-	if err := linkUnnamed(path, []byte("other")); !errors.Is(err, fs.ErrExist) {
+	if err := linkUnnamed(path, []byte("other"), lasting); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v, want fs.ErrExist", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "key" {

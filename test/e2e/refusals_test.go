@@ -238,15 +238,11 @@ func built(t *testing.T, user identity.User) *certificatesv1.CertificateSigningR
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded, err := pki.NewRequest(key, user)
+	made, err := pki.NewRequest(key, user)
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := request.Build(encoded, request.Terms{Lifetime: request.DefaultLifetime})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return object
+	return request.Build(made, request.Terms{Lifetime: request.DefaultLifetime})
 }
 
 func deny(t *testing.T, s *session, name, message string) {
