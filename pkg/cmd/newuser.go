@@ -77,6 +77,8 @@ With --filename it does that for many users, at the API server's pace. The file 
 each her name, groups, roles, expiration and key algorithm, in YAML or JSON (kind Team)
 or CSV; what it leaves open is what the flags say. What goes wrong with one user does
 not stop the others, and run again, it goes on with those who have no kubeconfig yet.
+With --approve or --wait, one certificate of each authority and kind of key logs in, and
+those like it are verified against that authority.
 
 With --offline nothing is submitted and no cluster is needed: the request is a
 file to send to an administrator, who runs approve --filename with it and sends a

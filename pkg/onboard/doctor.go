@@ -2,7 +2,6 @@ package onboard
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -257,11 +256,11 @@ func probeRequest() (*certificatesv1.CertificateSigningRequest, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := pki.NewRequest(key, identity.User{Name: "csr-onboard-probe"})
+	made, err := pki.NewRequest(key, identity.User{Name: "csr-onboard-probe"})
 	if err != nil {
 		return nil, err
 	}
-	return request.Build(encoded, request.Terms{Lifetime: request.MinimumLifetime})
+	return request.Build(made, request.Terms{Lifetime: request.MinimumLifetime}), nil
 }
 
 func (d *doctor) checkClock(ctx context.Context) {
@@ -395,14 +394,14 @@ func (d *doctor) checkClientAuthority(ctx context.Context) {
 		d.unknown(name, err, "whose client certificates the API server takes is not known")
 		return
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(authorities) {
+	accepted := pki.ParseClientAuthorities(authorities)
+	if accepted == nil {
 		d.add(name, Fail, "start the API server with --client-ca-file", "the API server takes no client certificates")
 		return
 	}
-	leaf := last.Certificate.Leaf
-	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: leaf.NotBefore.Add(time.Second), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	if err != nil {
+	// It may have ended.
+	valid := last.Certificate.Leaf.NotBefore.Add(time.Second)
+	if _, err := accepted.AuthorityOf(last.Certificate, valid); err != nil {
 		d.add(name, Fail, "let the API server's --client-ca-file hold the authority of the controller manager's --cluster-signing-cert-file",
 			"the API server does not take what the signer signs: %v", err)
 		return

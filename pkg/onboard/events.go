@@ -149,6 +149,13 @@ type Progress struct {
 // ClusterUnreachable says why a certificate could not be tried.
 type ClusterUnreachable struct{ Reason error }
 
+// CertificatesProven says that a certificate has logged in, and that those of the same
+// authority for the same kind of key are verified against that authority.
+type CertificatesProven struct {
+	User           identity.User
+	Key, Authority string
+}
+
 // LoggedIn is whom the cluster takes the holder of the new certificate for.
 type LoggedIn struct{ User identity.User }
 
@@ -308,6 +315,7 @@ func (StillWaiting) isEvent()           {}
 func (StillFollowing) isEvent()         {}
 func (CertificateIssued) isEvent()      {}
 func (ClusterUnreachable) isEvent()     {}
+func (CertificatesProven) isEvent()     {}
 func (LoggedIn) isEvent()               {}
 func (KubeconfigWritten) isEvent()      {}
 func (NotHandedOff) isEvent()           {}

@@ -152,29 +152,36 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err := destination.checkEarly(); err != nil {
 		return nil, err
 	}
-	var logIn logIn
-	switch {
-	case in.VerifyLogin && request.StateOf(submitted.object) == request.Approved:
-		early := p.Cluster.BeginLogIn(ctx)
-		defer early.Abandon()
-		logIn = early.LogIn
-	case in.VerifyLogin:
-		logIn = p.Cluster.LogIn
+	var prove prove
+	if in.VerifyLogin {
+		logIn := p.Cluster.LogIn
+		if request.StateOf(submitted.object) == request.Approved {
+			early := p.Cluster.BeginLogIn(ctx)
+			defer early.Abandon()
+			logIn = early.LogIn
+		}
+		prove = func(ctx context.Context, user identity.User, _ *pki.Certificate, credentials kubeconfig.Credentials) (bool, error) {
+			err := p.proveLogIn(ctx, user, credentials, logIn)
+			return err == nil, err
+		}
 	}
 	issued, err := p.await(ctx, in.Timeout, in.Resume, submitted.object)
 	if err != nil {
 		return nil, err
 	}
-	return p.receive(ctx, destination, submitted, issued, logIn)
+	return p.receive(ctx, destination, submitted, issued, prove)
 }
 
-// logIn connects with a user's new credentials and asks the server who she is; nil where
-// that is not wanted.
+// logIn connects with a user's new credentials and asks the server who she is.
 type logIn func(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error)
 
-// receive checks the certificate of a request, logs in with it if that is wanted, and
-// writes the kubeconfig.
-func (p *Program) receive(ctx context.Context, destination *destination, submitted *submission, issued *certificatesv1.CertificateSigningRequest, logIn logIn) (*Fetched, error) {
+// prove says why a user's certificate does not log in, and whether it has been tried; nil
+// where that is not wanted.
+type prove func(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (loggedIn bool, _ error)
+
+// receive checks the certificate of a request, proves that it logs in if that is wanted,
+// and writes the kubeconfig.
+func (p *Program) receive(ctx context.Context, destination *destination, submitted *submission, issued *certificatesv1.CertificateSigningRequest, prove prove) (*Fetched, error) {
 	user := destination.user
 	certificate, err := p.checkIssued(issued, submitted.key.Public(), user)
 	if err != nil {
@@ -182,11 +189,10 @@ func (p *Program) receive(ctx context.Context, destination *destination, submitt
 	}
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM}
 	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
-	if logIn != nil {
-		if err := p.proveLogIn(ctx, user, credentials, logIn); err != nil {
+	if prove != nil {
+		if fetched.LoggedIn, err = prove(ctx, user, certificate, credentials); err != nil {
 			return nil, err
 		}
-		fetched.LoggedIn = true
 	}
 	return fetched, p.deliver(ctx, destination, credentials, fetched, issued.Spec.Username != user.Name)
 }

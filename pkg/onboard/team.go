@@ -32,8 +32,8 @@ type TeamInput struct {
 	// Timeout is how long to wait while nothing happens at all. Required with Approve
 	// or Fetch.
 	Timeout time.Duration
-	// VerifyLogin says whether to log in with each certificate before its kubeconfig
-	// is written.
+	// VerifyLogin says whether to prove that the certificates log in before their
+	// kubeconfigs are written (see teamProof).
 	VerifyLogin bool
 	// Kubeconfig says what the kubeconfigs are to hold. Each goes into its user's
 	// folder: no Path, and no Merge.
@@ -85,6 +85,9 @@ type MemberResult struct {
 	Path string
 	// NotAfter is when her certificate ends; zero if there is none.
 	NotAfter time.Time
+	// LoggedIn says whether her certificate was tried in this run, and not only verified
+	// against the authority of one that was.
+	LoggedIn bool
 	// Err is why she was not onboarded.
 	Err error
 }

@@ -42,6 +42,8 @@ type teamRun struct {
 
 	whoAmI   func(context.Context) (identity.User, error)
 	awaiting *cluster.Awaiting
+	// prove is nil where nobody is to log in.
+	prove prove
 	// finished takes what came of users, and begun each that now waits.
 	finished chan memberFinished
 	begun    chan struct{}
@@ -111,6 +113,9 @@ func (r *teamRun) run(parent context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+		if r.in.VerifyLogin {
+			r.prove = newTeamProof(ctx, r.program).prove
 		}
 		for range collectors {
 			working.Go(func() { r.collectEach(ctx) })
@@ -291,17 +296,13 @@ func (r *teamRun) collect(ctx context.Context, member TeamMember, ending cluster
 		return result
 	}
 	destination := r.program.destination(r.in.Kubeconfig, member.Folder, member.User)
-	var logIn logIn
-	if r.in.VerifyLogin {
-		logIn = r.program.Cluster.LogIn
-	}
 	var fetched *Fetched
 	result.Err = r.persevere(ctx, func() (err error) {
-		fetched, err = r.program.receive(ctx, destination, &submission{object: ending.Object, key: key, keyPEM: keyPEM}, ending.Object, logIn)
+		fetched, err = r.program.receive(ctx, destination, &submission{object: ending.Object, key: key, keyPEM: keyPEM}, ending.Object, r.prove)
 		return err
 	})
 	if result.Err == nil {
-		result.Path, result.NotAfter = fetched.Path, fetched.Certificate.Leaf.NotAfter
+		result.Path, result.NotAfter, result.LoggedIn = fetched.Path, fetched.Certificate.Leaf.NotAfter, fetched.LoggedIn
 	}
 	if r.in.KeepObjects {
 		result.Object = ending.Object

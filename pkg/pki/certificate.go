@@ -28,6 +28,8 @@ type Certificate struct {
 	Subject Subject
 	// PEM holds leaf and intermediates and nothing else, re-encoded.
 	PEM []byte
+
+	intermediates []*x509.Certificate
 }
 
 // ParseCertificate reads one or more PEM blocks of type CERTIFICATE, the leaf
@@ -55,6 +57,8 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 		}
 		if certificate.Leaf == nil {
 			certificate.Leaf = parsed
+		} else {
+			certificate.intermediates = append(certificate.intermediates, parsed)
 		}
 		if err := pem.Encode(&encoded, &pem.Block{Type: certificateBlock, Bytes: block.Bytes}); err != nil {
 			return nil, err

@@ -110,6 +110,9 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: whether the certificate logs in is not known: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
+	case onboard.CertificatesProven:
+		n.say("logged in as %s; certificates like it (%s, of the authority %s) are verified against that authority",
+			identity.Name(e.User.Name), e.Key, identity.Quote(e.Authority))
 	case onboard.ServerNotVerified:
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
 	case onboard.CertificateWritten:

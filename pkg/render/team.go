@@ -35,15 +35,17 @@ type memberReport struct {
 	Request    string     `json:"request,omitempty"`
 	Kubeconfig string     `json:"kubeconfig,omitempty"`
 	NotAfter   *time.Time `json:"notAfter,omitempty"`
-	Error      string     `json:"error,omitempty"`
-	Hint       string     `json:"hint,omitempty"`
+	// LoggedIn says whether the certificate was tried in this run.
+	LoggedIn bool   `json:"loggedIn,omitempty"`
+	Error    string `json:"error,omitempty"`
+	Hint     string `json:"hint,omitempty"`
 }
 
 // Team writes what came of many users as JSON or YAML.
 func Team(out io.Writer, format string, results []onboard.MemberResult) error {
 	report := teamReport{APIVersion: apiVersion, Kind: "TeamReport", Users: make([]memberReport, 0, len(results))}
 	for _, result := range results {
-		one := memberReport{Name: result.User.Name, Groups: result.User.Groups, Line: result.Line, State: string(result.State), Request: result.Request}
+		one := memberReport{Name: result.User.Name, Groups: result.User.Groups, Line: result.Line, State: string(result.State), Request: result.Request, LoggedIn: result.LoggedIn}
 		if !result.NotAfter.IsZero() {
 			end := result.NotAfter.UTC()
 			one.NotAfter, one.Kubeconfig = &end, result.Path

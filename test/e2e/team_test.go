@@ -26,6 +26,7 @@ type teamReport struct {
 		Name, State, Request, Kubeconfig, Error, Hint string
 		Groups                                        []string
 		Line                                          int
+		LoggedIn                                      bool
 		NotAfter                                      time.Time
 	}
 }

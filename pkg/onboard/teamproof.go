@@ -1,0 +1,96 @@
+package onboard
+
+import (
+	"context"
+	"crypto/x509"
+	"sync"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+)
+
+// teamProof proves that the certificates of many users log in, without a TLS handshake
+// for each, which would be most of the work of onboarding them
+// (docs/decisions/0009-one-login-proves-a-team.md).
+//
+// An API server takes a client certificate if it chains to one of the authorities that
+// the server publishes, is good for client authentication, and is valid now. So one
+// certificate of each authority and kind of key logs in; one like it is verified against
+// that authority, as the API server would. Where the authorities can't be read, or a
+// certificate is of none of them, it logs in by itself.
+type teamProof struct {
+	program     *Program
+	authorities func() *pki.ClientAuthorities
+
+	mutex    sync.Mutex
+	loggedIn map[certificateKind]bool
+}
+
+// certificateKind is what certificates have in common of which one proves all.
+type certificateKind struct {
+	// authority is the authority's certificate in DER, key what the public key is.
+	authority, key string
+}
+
+func newTeamProof(ctx context.Context, p *Program) *teamProof {
+	return &teamProof{
+		program: p, loggedIn: map[certificateKind]bool{},
+		authorities: sync.OnceValue(func() *pki.ClientAuthorities {
+			published, err := p.Cluster.ClientAuthorities(ctx)
+			if err != nil {
+				return nil
+			}
+			return pki.ParseClientAuthorities(published)
+		}),
+	}
+}
+
+func (t *teamProof) prove(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
+	authority := t.authorityOf(certificate)
+	if authority == nil {
+		err := t.program.proveLogIn(ctx, user, credentials, t.program.Cluster.LogIn)
+		return err == nil, err
+	}
+	kind := certificateKind{authority: string(authority.Raw), key: pki.DescribeKey(certificate.Leaf.PublicKey)}
+	if t.isProven(kind) {
+		return false, nil
+	}
+	if err := t.program.proveLogIn(ctx, user, credentials, t.program.Cluster.LogIn); err != nil {
+		return false, err
+	}
+	if t.setProven(kind) {
+		t.program.Tell(CertificatesProven{User: user, Key: kind.key, Authority: authority.Subject.String()})
+	}
+	return true, nil
+}
+
+// authorityOf is the authority by which the API server takes a certificate; nil where
+// that is not known.
+func (t *teamProof) authorityOf(certificate *pki.Certificate) *x509.Certificate {
+	authorities := t.authorities()
+	if authorities == nil {
+		return nil
+	}
+	authority, err := authorities.AuthorityOf(certificate, t.program.Now())
+	if err != nil {
+		return nil
+	}
+	return authority
+}
+
+func (t *teamProof) isProven(kind certificateKind) bool {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.loggedIn[kind]
+}
+
+// setProven notes that a certificate of a kind has logged in, and says whether it is the
+// first.
+func (t *teamProof) setProven(kind certificateKind) (isFirst bool) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	isFirst = !t.loggedIn[kind]
+	t.loggedIn[kind] = true
+	return isFirst
+}
