@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
@@ -133,7 +134,7 @@ func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
 		return outcome.WithHint(fmt.Errorf("there is no ClusterRole %q", grant.Role.Name), "see which there are: kubectl get clusterroles")
 	case apierrors.IsNotFound(err):
 		return outcome.WithHint(fmt.Errorf("there is no Role %q in the namespace %q", grant.Role.Name, grant.Namespace),
-			"see which there are: kubectl get roles -n %s", grant.Namespace)
+			"see which there are: kubectl get roles -n %s", identity.ShellWord(grant.Namespace))
 	case apierrors.IsForbidden(err):
 		return nil
 	}

@@ -391,9 +391,9 @@ func (f *fetchFlags) resume(name, directory string) string {
 
 // fetchCommand is what to type to fetch a user's kubeconfig later.
 func fetchCommand(name, directory string) string {
-	command := program + " fetch " + shellQuote(name)
+	command := program + " fetch " + identity.ShellWord(name)
 	if directory != "" {
-		command += " --dir " + shellQuote(directory)
+		command += " --dir " + identity.ShellWord(directory)
 	}
 	return command
 }
@@ -410,24 +410,8 @@ func (e *environment) sameCluster() string {
 		{"user", e.flags.AuthInfoName}, {"as", e.flags.Impersonate},
 	} {
 		if flag.value != nil && *flag.value != "" {
-			b.WriteString(" --" + flag.name + " " + shellQuote(*flag.value))
+			b.WriteString(" --" + flag.name + " " + identity.ShellWord(*flag.value))
 		}
 	}
 	return b.String()
-}
-
-// shellQuote writes a word so that a POSIX shell reads it as one.
-func shellQuote(word string) string {
-	if word != "" && !strings.ContainsFunc(word, isShellSpecial) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-func isShellSpecial(r rune) bool {
-	switch {
-	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r > 0x7f:
-		return false
-	}
-	return !strings.ContainsRune("._-/@:+,=%", r)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -86,9 +87,9 @@ func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 		ExternalServer: f.ExternalServer,
 		ClusterName:    f.ClusterName,
 		Resume: func(request string) string {
-			command := program + " approve " + shellQuote(request) + " --wait"
+			command := program + " approve " + identity.ShellWord(request) + " --wait"
 			if f.Out != "" {
-				command += " --out " + shellQuote(f.Out)
+				command += " --out " + identity.ShellWord(f.Out)
 			}
 			return command + env.sameCluster()
 		},
@@ -98,5 +99,5 @@ func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 
 // handoffCommand is what a user runs with her handoff file.
 func handoffCommand(user, file string) string {
-	return program + " fetch " + shellQuote(user) + " --from " + shellQuote(file)
+	return program + " fetch " + identity.ShellWord(user) + " --from " + identity.ShellWord(file)
 }

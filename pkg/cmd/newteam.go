@@ -137,9 +137,9 @@ func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error)
 	case o.Offline:
 		o.narrator.NextStepsOfTeamOffline()
 	default:
-		again := program + " new-user --filename " + shellQuote(o.Filename)
+		again := program + " new-user --filename " + identity.ShellWord(o.Filename)
 		if o.Directory != "" {
-			again += " --dir " + shellQuote(o.Directory)
+			again += " --dir " + identity.ShellWord(o.Directory)
 		}
 		o.narrator.NextStepsOfTeam(again + " --wait" + o.sameCluster())
 	}

@@ -311,13 +311,13 @@ func (o *newUserOptions) runOffline(ctx context.Context) error {
 	}
 	path := in.Folder.RequestPath()
 	fingerprint := request.ReviewOf(object).Fingerprint
-	approve := fmt.Sprintf("%s approve -f %s --fingerprint %s", program, shellQuote(filepath.Base(path)), fingerprint)
+	approve := fmt.Sprintf("%s approve -f %s --fingerprint %s", program, identity.ShellWord(filepath.Base(path)), fingerprint)
 	if in.Lifetime != request.DefaultLifetime {
-		approve += " --expiration " + shellQuote(o.Expiration)
+		approve += " --expiration " + identity.ShellWord(o.Expiration)
 	}
 	handoff := store.HandoffPath("", identity.FileName(in.User.Name))
-	fetch := fetchCommand(in.User.Name, o.Directory) + " --from " + shellQuote(handoff)
-	o.narrator.NextStepsOffline(path, fingerprint, approve+" --out "+shellQuote(handoff), fetch)
+	fetch := fetchCommand(in.User.Name, o.Directory) + " --from " + identity.ShellWord(handoff)
+	o.narrator.NextStepsOffline(path, fingerprint, approve+" --out "+identity.ShellWord(handoff), fetch)
 	if o.Output.format() == "" {
 		return o.printLine("%s", path)
 	}

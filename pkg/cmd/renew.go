@@ -234,9 +234,9 @@ func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in
 
 // renewCommand is what to type to renew what a context logs in with.
 func renewCommand(env *environment, context string) string {
-	command := program + " renew " + shellQuote(context)
+	command := program + " renew " + identity.ShellWord(context)
 	if file := *env.flags.KubeConfig; file != "" {
-		command += " --kubeconfig " + shellQuote(file)
+		command += " --kubeconfig " + identity.ShellWord(file)
 	}
 	return command
 }

@@ -182,3 +182,16 @@ func TestDigestTellsWherePartsEnd(t *testing.T) {
 		t.Errorf("Digest(10) has %d characters", len(got))
 	}
 }
+
+func TestAWordForAShellIsThatWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"jane": "jane", "jane@example.com": "jane@example.com", "Zoë": "Zoë", "": "''",
+		"jane doe": "'jane doe'", "x;reboot": "'x;reboot'", "$(reboot)": "'$(reboot)'", "`reboot`": "'`reboot`'",
+		"it's": `'it'\''s'`, `EXAMPLE\jane`: `'EXAMPLE\jane'`, "~root": "'~root'", "a*": "'a*'", "a&b|c>d#e!f": "'a&b|c>d#e!f'",
+		"a\nreboot": `'a\nreboot'`, "\x1b[2J": `'\x1b[2J'`,
+	} {
+		if got := ShellWord(text); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}

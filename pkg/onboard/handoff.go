@@ -202,7 +202,7 @@ func (p *Program) checkIssued(issued *certificatesv1.CertificateSigningRequest, 
 	if err != nil {
 		return nil, outcome.WithHint(
 			fmt.Errorf("the certificate in certificate signing request %q can't be used: %w", issued.Name, err),
-			"nothing was written; ask the administrator what signed it: kubectl get csr %s -o yaml", identity.Printable(issued.Name))
+			"nothing was written; ask the administrator what signed it: kubectl get csr %s -o yaml", identity.ShellWord(issued.Name))
 	}
 	p.Tell(CertificateIssued{
 		NotAfter: certificate.Leaf.NotAfter,

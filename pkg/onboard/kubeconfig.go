@@ -138,7 +138,7 @@ func (d *destination) checkPrivate() error {
 	}
 	return outcome.WithHint(
 		fmt.Errorf("the kubeconfig %q can be read by others than its owner, and a private key would go into it", d.Path),
-		"make it private: chmod 600 %s", identity.PrintableSentence(d.Path))
+		"make it private: chmod 600 %s", identity.ShellWord(d.Path))
 }
 
 func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {

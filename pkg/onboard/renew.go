@@ -143,9 +143,9 @@ func ended(user KubeconfigUser, certificate *pki.Certificate, now time.Time) err
 
 func nameAndGroups(user identity.User) string {
 	var b strings.Builder
-	b.WriteString(identity.PrintableSentence(user.Name))
+	b.WriteString(identity.ShellWord(user.Name))
 	for _, group := range user.Groups {
-		b.WriteString(" -g " + identity.PrintableSentence(group))
+		b.WriteString(" -g " + identity.ShellWord(group))
 	}
 	return b.String()
 }
@@ -278,7 +278,7 @@ func (r *renewing) submit(ctx context.Context) (*submission, error) {
 	case apierrors.IsForbidden(err):
 		err = outcome.ReplaceHint(
 			fmt.Errorf("the user %q may not renew her certificate: %w", r.user.Name, err),
-			"ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.PrintableSentence(r.user.Name))
+			"ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.ShellWord(r.user.Name))
 		if isNew {
 			// There is no request for it, and it would look like a renewal that waits.
 			err = errors.Join(err, r.renewal.Discard())

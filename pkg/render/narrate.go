@@ -118,19 +118,19 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.CertificateWritten:
 		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
 	case onboard.AuthorityKeyNotPrivate:
-		n.say("warning: the authority's private key %s can be read by others than its owner: chmod 600 %s", identity.PrintableSentence(e.Path), identity.PrintableSentence(e.Path))
+		n.say("warning: the authority's private key %s can be read by others than its owner: chmod 600 %s", identity.PrintableSentence(e.Path), identity.ShellWord(e.Path))
 	case onboard.NotHandedOff:
 		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.HandoffWritten:
 		n.say("wrote the handoff %s: send it to %s; nothing in it is secret", identity.PrintableSentence(e.Path), e.User)
 	case onboard.KubeconfigNotPrivate:
-		n.say("warning: %s can be read by others than its owner, and holds private keys: chmod 600 %s", identity.PrintableSentence(e.Path), identity.PrintableSentence(e.Path))
+		n.say("warning: %s can be read by others than its owner, and holds private keys: chmod 600 %s", identity.PrintableSentence(e.Path), identity.ShellWord(e.Path))
 	case onboard.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case onboard.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
 		if !e.LoginChecked {
-			n.say("warning: it has not been tried: kubectl --kubeconfig %s auth whoami", identity.PrintableSentence(e.Path))
+			n.say("warning: it has not been tried: kubectl --kubeconfig %s auth whoami", identity.ShellWord(e.Path))
 		}
 	case onboard.Progress:
 		n.tellProgress(e)
@@ -154,7 +154,7 @@ func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSe
 func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, fetch string) {
 	n.say("next:")
 	if request.StateOf(object) == request.Pending {
-		approve := "kubectl csr-onboard approve " + identity.Printable(object.Name)
+		approve := "kubectl csr-onboard approve " + identity.ShellWord(object.Name)
 		if object.Spec.SignerName != request.Signer {
 			approve += " --allow " + request.ForeignSigner
 		}

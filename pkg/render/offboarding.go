@@ -69,7 +69,7 @@ func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
 	}
 	w.line("Kubernetes can't revoke a certificate. What remains possible:")
 	if plan.Block == nil {
-		w.line("  - have the API server refuse what she writes: kubectl csr-onboard offboard %s --block", identity.Name(plan.User))
+		w.line("  - have the API server refuse what she writes: kubectl csr-onboard offboard %s --block", identity.ShellWord(plan.User))
 	} else {
 		w.line("  - reads are not refused by a block: what her groups may read, she may read until the end of her certificates")
 		w.line("  - who may change admission policies can undo a block; take that right away as well")

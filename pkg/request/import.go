@@ -15,6 +15,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
@@ -145,7 +146,7 @@ func CheckSubmitted(stored, wanted *certificatesv1.CertificateSigningRequest) er
 	}
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is there already and is another one: %s is not the same", stored.Name, different),
-		"look at it: kubectl csr-onboard approve %s --dry-run=client", stored.Name)
+		"look at it: kubectl csr-onboard approve %s --dry-run=client", identity.ShellWord(stored.Name))
 }
 
 func sameRequest(a, b []byte) bool {

@@ -121,7 +121,7 @@ func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.Publi
 	changed := func(format string, arguments ...any) error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, fmt.Sprintf(format, arguments...)),
-			"somebody else made it; ask an administrator to look at it: kubectl describe csr %s", identity.Printable(object.Name))
+			"somebody else made it; ask an administrator to look at it: kubectl describe csr %s", identity.ShellWord(object.Name))
 	}
 	parsed, err := pki.ParseRequest(object.Spec.Request)
 	switch {

@@ -387,3 +387,11 @@ func TestAReviewOfOnesOwnIsOfWhatTheObjectHolds(t *testing.T) {
 		}
 	}
 }
+
+func TestAHintForAHostileNameIsHarmlessInAShell(t *testing.T) {
+	object := stored(t, newTestKey(t), jane, withCondition(certificatesv1.CertificateDenied, "No", "no"))
+	object.Name = "x;reboot"
+	if hint := outcome.Hint(CheckOpen(object)); !strings.Contains(hint, "kubectl delete csr 'x;reboot'") {
+		t.Errorf("the hint is %q", hint)
+	}
+}

@@ -184,7 +184,7 @@ func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) er
 	if !SameSpec(r.Object, now) {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and made again", r.Object.Name),
-			"nothing was decided; look at the new one: kubectl csr-onboard approve %s", identity.Printable(r.Object.Name))
+			"nothing was decided; look at the new one: kubectl csr-onboard approve %s", identity.ShellWord(r.Object.Name))
 	}
 	if now.DeletionTimestamp != nil && r.Object.DeletionTimestamp == nil {
 		return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is being deleted since it was reviewed", r.Object.Name)

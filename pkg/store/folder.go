@@ -94,7 +94,7 @@ func ReadSecret(path string) ([]byte, error) {
 	if isOpen(mode) {
 		return nil, outcome.WithHint(
 			fmt.Errorf("the private key %q can be read by others than its owner (mode %04o)", path, mode.Perm()),
-			"if nobody else can have read it: chmod 600 %s", identity.PrintableSentence(path))
+			"if nobody else can have read it: chmod 600 %s", identity.ShellWord(path))
 	}
 	return data, nil
 }
