@@ -77,6 +77,12 @@ func (c *Client) As(credentials kubeconfig.Credentials, userAgent string) (*Clie
 	return connectAs(c.endpoint, c.proxy, credentials, userAgent, c.answerTimeout)
 }
 
+// ByEndpoint is As by what Endpoint says alone, as from a kubeconfig that holds it:
+// without the credentials that this client's proxy may ask for.
+func (c *Client) ByEndpoint(credentials kubeconfig.Credentials, userAgent string) (*Client, error) {
+	return ConnectAs(c.endpoint, credentials, userAgent, c.answerTimeout)
+}
+
 // LogIn connects to an endpoint with a user's new credentials and asks the server
 // who she is, for as long as timeout. Where there is no way to the server, the error
 // is ErrUnreachable.

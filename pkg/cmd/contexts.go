@@ -2,8 +2,11 @@ package cmd
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -53,6 +56,34 @@ func (c *contexts) named(name string) (string, error) {
 		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "there is no context %q in the kubeconfig", name), seeWhich)
 	}
 	return name, nil
+}
+
+// currentFirst are the names of all contexts, the current one's first.
+func (c *contexts) currentFirst() []string {
+	names := slices.Sorted(maps.Keys(c.raw.Contexts))
+	if place, exists := slices.BinarySearch(names, c.raw.CurrentContext); exists {
+		names = slices.Insert(slices.Delete(names, place, place+1), 0, c.raw.CurrentContext)
+	}
+	return names
+}
+
+// ofOneConnection are kubectl's flags about one connection, which the commands have no use
+// for that go by what the contexts of a kubeconfig say.
+var ofOneConnection = []string{
+	"as", "as-group", "as-uid", "as-user-extra", "certificate-authority", "client-certificate", "client-key", "cluster",
+	"insecure-skip-tls-verify", "proxy-url", "server", "tls-server-name", "token", "user",
+}
+
+// checkKubeconfigSays refuses flags that say how to connect in the place of the kubeconfig.
+func checkKubeconfigSays(set *pflag.FlagSet, command string) error {
+	for _, flag := range ofOneConnection {
+		if set.Changed(flag) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s is not for %s, which goes by what the kubeconfig says", flag, command),
+				"name a context; to use another kubeconfig: --kubeconfig FILE")
+		}
+	}
+	return nil
 }
 
 // user is the entry with the client certificate that a context logs in with.

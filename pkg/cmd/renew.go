@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -153,15 +152,8 @@ func parseSpan(flag, text string) (time.Duration, error) {
 
 // Validate refuses flags that contradict each other or do nothing.
 func (o *renewOptions) Validate() error {
-	for _, unused := range []struct {
-		flag  string
-		value *string
-	}{{"server", o.flags.APIServer}, {"user", o.flags.AuthInfoName}, {"cluster", o.flags.ClusterName}, {"as", o.flags.Impersonate}, {"token", o.flags.BearerToken}} {
-		if *unused.value != "" {
-			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "--%s is not for renew, which goes by what the kubeconfig says", unused.flag),
-				"name a context; to use another kubeconfig: --kubeconfig FILE")
-		}
+	if err := checkKubeconfigSays(o.set, "renew"); err != nil {
+		return err
 	}
 	switch {
 	case o.Timeout <= 0:
@@ -245,17 +237,25 @@ func renewCommand(env *environment, context string) string {
 // submitted before any is waited for. What goes wrong with one is told, and the first
 // such error is the result's.
 func (o *renewOptions) renewAll(ctx context.Context, all *contexts) error {
-	names, failures := o.renewable(all)
-	if len(names) == 0 && len(failures) == 0 {
+	sharing, failures := o.renewable(all)
+	if len(sharing) == 0 && len(failures) == 0 {
 		return outcome.WithHint(errors.New("no context of the kubeconfig logs in with a client certificate"), "see: kubectl csr-onboard status")
 	}
-	var waiting []string
+	var waiting [][]string
 	submitting := o.input
 	if !o.Approve {
 		submitting.Timeout = 0
 	}
-	attempt := func(name string, in onboard.RenewInput) error {
+	attempt := func(names []string, in onboard.RenewInput) error {
+		name := names[0]
 		renewed, err := o.renew(ctx, all, name, in)
+		for len(names) > 1 && errors.Is(err, cluster.ErrUnreachable) {
+			// The same entry may be of a context whose server is there.
+			o.narrator.Tell(onboard.NotRenewed{Context: name, Reason: err})
+			names = names[1:]
+			name = names[0]
+			renewed, err = o.renew(ctx, all, name, in)
+		}
 		switch {
 		case errors.Is(err, outcome.ErrInterrupted):
 			return err
@@ -264,20 +264,20 @@ func (o *renewOptions) renewAll(ctx context.Context, all *contexts) error {
 			failures = append(failures, err)
 			return nil
 		case renewed.State == onboard.RenewalPending && in.Timeout == 0 && o.Wait && !o.Approve:
-			waiting = append(waiting, name)
+			waiting = append(waiting, names)
 			return nil
 		}
 		return o.print(renewed)
 	}
-	for _, name := range names {
-		if err := attempt(name, submitting); err != nil {
+	for _, names := range sharing {
+		if err := attempt(names, submitting); err != nil {
 			return err
 		}
 	}
 	// What was begun anew once is gone on with.
 	o.input.Force = false
-	for _, name := range waiting {
-		if err := attempt(name, o.input); err != nil {
+	for _, names := range waiting {
+		if err := attempt(names, o.input); err != nil {
 			return err
 		}
 	}
@@ -290,11 +290,11 @@ func (o *renewOptions) renewAll(ctx context.Context, all *contexts) error {
 	return fmt.Errorf("%d contexts were not renewed; the first: %w", len(failures), failures[0])
 }
 
-// renewable lists the contexts that log in with a client certificate, one for each
-// entry that has one.
-func (o *renewOptions) renewable(all *contexts) (names []string, failures []error) {
-	seen := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(all.raw.Contexts)) {
+// renewable lists the contexts that log in with a client certificate, together where it
+// is the same entry that has it.
+func (o *renewOptions) renewable(all *contexts) (sharing [][]string, failures []error) {
+	place := map[string]int{}
+	for _, name := range all.currentFirst() {
 		user, err := all.user(name)
 		if errors.Is(err, onboard.ErrNoCertificate) {
 			continue
@@ -305,12 +305,13 @@ func (o *renewOptions) renewable(all *contexts) (names []string, failures []erro
 			continue
 		}
 		id := strings.Join([]string{user.Path, user.Entry}, "\x00")
-		if !seen[id] {
-			seen[id] = true
-			names = append(names, name)
+		if _, known := place[id]; !known {
+			place[id] = len(sharing)
+			sharing = append(sharing, nil)
 		}
+		sharing[place[id]] = append(sharing[place[id]], name)
 	}
-	return names, failures
+	return sharing, failures
 }
 
 func (o *renewOptions) print(renewed *onboard.Renewed) error {

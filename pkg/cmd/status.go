@@ -59,7 +59,7 @@ another program is not tried. The forms of -o are of kind ContextStatusList.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.set = cmd.Flags()
-	o.set.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has ended or ends within this time, such as 7d")
+	o.set.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has ended, ends within this time, such as 7d, or can't be read")
 	o.set.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; a table if not given")
 	registerCompletion(cmd, "output", render.Formats())
 	return cmd
@@ -75,6 +75,9 @@ func (o *statusOptions) Complete([]string) (err error) {
 
 // Validate refuses forms that there are not.
 func (o *statusOptions) Validate() error {
+	if err := checkKubeconfigSays(o.set, "status"); err != nil {
+		return err
+	}
 	return validateFormat(o.Output, "a list of contexts", "a table")
 }
 
@@ -142,14 +145,22 @@ func (o *statusOptions) checkEnds(statuses []onboard.ContextStatus) error {
 	if !o.set.Changed("fail-within") {
 		return nil
 	}
-	var ending []string
+	var ending, unread []string
 	for _, status := range statuses {
-		if status.EndsWithin(o.failWithin, o.now()) {
+		switch {
+		case status.IsUnread:
+			unread = append(unread, identity.Quote(status.Name))
+		case status.EndsWithin(o.failWithin, o.now()):
 			ending = append(ending, identity.Quote(status.Name))
 		}
 	}
-	if len(ending) == 0 {
+	switch {
+	case len(ending) == 0 && len(unread) == 0:
 		return nil
+	case len(ending) == 0:
+		return outcome.WithHint(
+			fmt.Errorf("until when %d of %d contexts log in is not known: %s", len(unread), len(statuses), strings.Join(unread, ", ")),
+			"their certificates can't be read; see why: %s status", program)
 	}
 	return outcome.WithHint(
 		fmt.Errorf("%d of %d contexts log in with a certificate that has ended or ends within %s: %s", len(ending), len(statuses), o.FailWithin, strings.Join(ending, ", ")),

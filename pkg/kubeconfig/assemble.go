@@ -38,6 +38,13 @@ type Endpoint struct {
 	DisableCompression bool
 }
 
+// LeadsWhere says whether two endpoints reach the same server in the same way, whatever
+// the cluster is called.
+func (e Endpoint) LeadsWhere(other Endpoint) bool {
+	return e.Server == other.Server && bytes.Equal(e.CertificateAuthority, other.CertificateAuthority) && e.ServerName == other.ServerName &&
+		e.InsecureSkipVerify == other.InsecureSkipVerify && e.ProxyURL == other.ProxyURL && e.DisableCompression == other.DisableCompression
+}
+
 // Credentials are a user's certificate and private key, both in PEM.
 type Credentials struct {
 	Certificate []byte

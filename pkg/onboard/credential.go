@@ -10,6 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -63,7 +64,7 @@ func (p *Program) Credential(ctx context.Context, in CredentialInput) ([]byte, e
 	}
 	if now.Before(renewFrom) {
 		// Without it the next answer is only slower.
-		_ = in.Cache.WriteAnswer(answer.Encode(body, held.certificate.Leaf.NotBefore.Unix(), renewFrom.Unix()))
+		_ = in.Cache.KeepAnswer(held.kubeconfig, answer.Encode(body, held.certificate.Leaf.NotBefore.Unix(), renewFrom.Unix()))
 	}
 	return answer.Credential(body, in.APIVersion), nil
 }
@@ -84,12 +85,12 @@ func nextAsking(held *cachedPair, now time.Time) time.Time {
 func (p *Program) renewElsewhere(ctx context.Context, in CredentialInput, held *cachedPair) error {
 	refused := p.renewalOf(in.Cache, held).Refusal() != ""
 	left := held.certificate.Leaf.NotAfter.Sub(p.Now())
-	state := readRenewalRecord(in.Cache, held)
+	state := readRenewalRecord(in.Cache, &held.heldPair)
 	if !state.isToBeTold(p.Now()) && !state.isToBeTried(p.Now(), left, refused) {
 		return nil
 	}
 	var tell, try bool
-	err := changeRenewalRecord(ctx, in.Cache, held, func(state *renewalRecord) {
+	err := changeRenewalRecord(ctx, in.Cache, &held.heldPair, func(state *renewalRecord) {
 		// Of many that come here at once, the first has written down what it does.
 		if tell = state.isToBeTold(p.Now()); tell {
 			state.Told = p.Now()
@@ -154,6 +155,13 @@ func (p *Program) renewCache(ctx context.Context, cache store.CredentialCache, h
 	return there.Renew(ctx, in)
 }
 
+// endsSoon says that of a certificate's lifetime a twelfth is left: a quarter of what is
+// left when it is due to be renewed.
+func (p *Program) endsSoon(certificate *pki.Certificate) bool {
+	leaf := certificate.Leaf
+	return leaf.NotAfter.Sub(p.Now()) < leaf.NotAfter.Sub(leaf.NotBefore)/12
+}
+
 // RenewCached renews the pair of a credential cache if it is due, as the credential
 // plugin has it done in the background, and keeps for the plugin what it should tell
 // its user. patience is how long it waits for an approval before it leaves that to a
@@ -171,15 +179,15 @@ func (p *Program) RenewCached(ctx context.Context, cache store.CredentialCache, 
 		// Another process is at it.
 		return nil
 	}
-	return errors.Join(err, changeRenewalRecord(ctx, cache, held, func(record *renewalRecord) {
+	return errors.Join(err, changeRenewalRecord(ctx, cache, &held.heldPair, func(record *renewalRecord) {
 		before := record.Trouble
 		record.Ending, record.Trouble, record.Advice = renewalFailed, identity.PrintableSentence(err.Error()), outcome.Hint(err)
 		switch {
 		case errors.Is(err, outcome.ErrTimedOut):
 			record.Ending, record.Trouble = renewalWaits, "it waits for an administrator's approval"
 			record.Advice = "she runs: kubectl csr-onboard approve " + identity.ShellWord(held.certificate.User().Name)
-		case isUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
-			// kubectl itself says so.
+		case errors.Is(err, outcome.ErrInterrupted), isUnreachable(err) && !p.endsSoon(held.certificate):
+			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""
 		}
 		if record.Trouble != before {

@@ -1,32 +1,45 @@
 package onboard
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// cacheFor is the cache in a user's folder of her credentials for one cluster.
-func cacheFor(folder store.Folder, endpoint kubeconfig.Endpoint, user string) (store.CredentialCache, error) {
-	return folder.CredentialCache([]byte(endpoint.Server), endpoint.CertificateAuthority, []byte(user))
+// cacheFor is the cache in a user's folder of her credentials for one cluster. A user has
+// one for each set of groups: in other groups she is somebody else there.
+func cacheFor(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.User) (store.CredentialCache, error) {
+	id := [][]byte{[]byte(endpoint.Server), endpoint.CertificateAuthority, []byte(user.Name)}
+	for _, group := range slices.Sorted(slices.Values(user.Groups)) {
+		id = append(id, []byte(group))
+	}
+	return folder.CredentialCache(id...)
 }
 
 // keepInCache puts a fetched pair into the credential cache that the kubeconfig will
-// name. A pair that is there already and good for longer was renewed, and stays.
+// name.
 func (p *Program) keepInCache(ctx context.Context, d *destination, credentials kubeconfig.Credentials, certificate *pki.Certificate) (err error) {
-	if d.cache, err = cacheFor(d.folder, d.endpoint, d.user.Name); err != nil {
+	if d.cache, err = cacheFor(d.folder, d.endpoint, d.user); err != nil {
 		return err
 	}
 	return p.fillCache(ctx, d.cache, d.endpoint, d.names, credentials, certificate)
 }
 
+// fillCache puts a pair into a credential cache. One that is there already, is good for
+// longer and logs in was renewed, and stays.
 func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate) error {
-	if held, err := readCache(cache); err == nil && held.certificate.Leaf.NotAfter.After(certificate.Leaf.NotAfter) && held.certificate.User().Equal(certificate.User()) {
+	if held, err := readCache(cache); err == nil && held.certificate.Leaf.NotAfter.After(certificate.Leaf.NotAfter) && p.logsInFrom(ctx, held, endpoint) {
 		p.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.certificate.Leaf.NotAfter})
 		return nil
 	}
@@ -37,22 +50,29 @@ func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, en
 	if err != nil {
 		return err
 	}
-	err = store.UpdateFile(ctx, cache.KubeconfigPath(), func([]byte) ([]byte, error) { return encoded, nil })
-	if err == nil {
-		err = cache.RemoveAnswer()
-	}
-	if err != nil {
+	if err := cache.UpdateKubeconfig(ctx, func([]byte) ([]byte, error) { return encoded, nil }); err != nil {
 		return fmt.Errorf("the credential cache was not written: %w", err)
 	}
 	p.Tell(CacheFilled{Directory: cache.Directory()})
 	return nil
 }
 
+// heldPatience is how long a server may take to say whom it takes a cached pair for.
+const heldPatience = 5 * time.Second
+
+// logsInFrom says whether an API server takes the pair of a cache for whom it names: it
+// may be of an authority that the server does not trust any more.
+func (p *Program) logsInFrom(ctx context.Context, held *cachedPair, endpoint kubeconfig.Endpoint) bool {
+	me, err := cluster.LogIn(ctx, endpoint, held.credentials, p.UserAgent, heldPatience)
+	return err == nil && me.Name == held.certificate.User().Name
+}
+
 // UseCache has a kubeconfig user log in from a credential cache in her folder from now
 // on: the pair that she has goes there. command is how the kubeconfig calls this
-// program. Cluster is the API server of the user's context, which is not asked
-// anything. It returns the entry that holds the pair now. A user who logs in from a
-// cache already stays as she is.
+// program. Cluster is the API server of the user's context. Nothing is changed unless it
+// takes the pair, by the way that the cache will know, and lets her ask for another. It
+// returns the entry that holds the pair now. A user who logs in from a cache already
+// stays as she is.
 func (p *Program) UseCache(ctx context.Context, user KubeconfigUser, folderOf func(user string) (store.Folder, error), command string) (KubeconfigUser, error) {
 	if user.Cache != nil {
 		return user, nil
@@ -64,14 +84,17 @@ func (p *Program) UseCache(ctx context.Context, user KubeconfigUser, folderOf fu
 	if end := held.certificate.Leaf.NotAfter; !p.Now().Before(end) {
 		return user, ended(user, held.certificate, p.Now())
 	}
-	name := held.certificate.User().Name
-	folder, err := folderOf(name)
+	who := held.certificate.User()
+	folder, err := folderOf(who.Name)
 	if err != nil {
 		return user, err
 	}
 	endpoint := p.Cluster.Endpoint()
-	cache, err := cacheFor(folder, endpoint, name)
+	cache, err := cacheFor(folder, endpoint, who)
 	if err != nil {
+		return user, err
+	}
+	if err := p.checkFitForCache(ctx, user, held); err != nil {
 		return user, err
 	}
 	names := kubeconfig.Names{Cluster: endpoint.Cluster, Context: user.Context}
@@ -92,4 +115,52 @@ func (p *Program) UseCache(ctx context.Context, user KubeconfigUser, folderOf fu
 		return user, err
 	}
 	return KubeconfigUser{Context: user.Context, Path: cache.KubeconfigPath(), Entry: filled.entry, Cache: &cache}, nil
+}
+
+// checkFitForCache looks at what would keep a pair from being renewed from a cache, before
+// the kubeconfig loses it.
+func (p *Program) checkFitForCache(ctx context.Context, user KubeconfigUser, held *heldPair) error {
+	const unchanged = "nothing was changed"
+	if err := store.CheckReplaceable(user.Path); err != nil {
+		return outcome.WithHint(fmt.Errorf("the kubeconfig can't be changed: %w", err), unchanged)
+	}
+	her, err := p.Cluster.ByEndpoint(held.credentials, p.UserAgent)
+	if err != nil {
+		return err
+	}
+	if _, _, err := holderOf(ctx, her, user, held); err != nil {
+		return err
+	}
+	may, err := her.MayI(ctx, cluster.Right{Group: "certificates.k8s.io", Resource: "certificatesigningrequests", Verb: "create"})
+	if err != nil {
+		return outcome.WithHint(err, unchanged)
+	}
+	if !may {
+		return mayNotRenew(held.certificate.User().Name, nil)
+	}
+	return nil
+}
+
+// followEndpoint has a credential cache reach its API server as the kubeconfig's context
+// does, where that has changed: what renews in the background knows nothing else.
+func (p *Program) followEndpoint(ctx context.Context, cache store.CredentialCache) error {
+	held, err := readCache(cache)
+	if err != nil {
+		return err
+	}
+	endpoint := p.Cluster.Endpoint()
+	if held.endpoint.LeadsWhere(endpoint) {
+		return nil
+	}
+	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(endpoint, held.credentials, kubeconfig.Names{Cluster: endpoint.Cluster, Context: held.entry}, ""))
+	if err != nil {
+		return err
+	}
+	return cache.UpdateKubeconfig(ctx, func(existing []byte) ([]byte, error) {
+		if !bytes.Equal(existing, held.kubeconfig) {
+			// Somebody else has just written it.
+			return existing, nil
+		}
+		return encoded, nil
+	})
 }

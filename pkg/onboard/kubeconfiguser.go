@@ -106,6 +106,7 @@ func (u KubeconfigUser) beside(path string) string {
 }
 
 func (h *heldPair) parse() (err error) {
+	h.credentials.Certificate, h.credentials.Key = pki.SplitPair(h.credentials.Certificate, h.credentials.Key)
 	if h.certificate, err = pki.ParseCertificate(h.credentials.Certificate); err != nil {
 		return fmt.Errorf("its client certificate can't be used: %w", err)
 	}
@@ -123,6 +124,8 @@ type cachedPair struct {
 	heldPair
 	entry    string
 	endpoint kubeconfig.Endpoint
+	// kubeconfig is the file that it was read from, byte by byte.
+	kubeconfig []byte
 }
 
 func readCache(cache store.CredentialCache) (*cachedPair, error) {
@@ -131,7 +134,7 @@ func readCache(cache store.CredentialCache) (*cachedPair, error) {
 		return nil, outcome.WithHint(fmt.Errorf("there is no credential in the cache: %w", err),
 			"make the kubeconfig anew: kubectl csr-onboard fetch NAME --exec")
 	}
-	held := &cachedPair{}
+	held := &cachedPair{kubeconfig: data}
 	held.endpoint, held.entry, held.credentials, err = kubeconfig.DecodeOwn(data)
 	if err == nil {
 		held.pair = kubeconfig.Pair{Certificate: held.credentials.Certificate, Key: held.credentials.Key}

@@ -173,13 +173,16 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 	if err := r.whoAmI(ctx); err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(r.user.Groups, identity.IsMasters) {
-		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server takes a request", r.user.Name),
-			"renew it where it was made, such as with kubeadm certs renew admin.conf; or onboard its holder under her own name")
+	if cache := r.in.User.Cache; cache != nil {
+		if err := r.program.followEndpoint(ctx, *cache); err != nil {
+			return nil, err
+		}
 	}
 	// The present pair has logged in: what it has replaced is not needed any more.
 	if err := r.discardFinished(); err != nil {
+		return nil, err
+	}
+	if err := r.checkPlace(); err != nil {
 		return nil, err
 	}
 	if r.in.Approve {
@@ -216,29 +219,53 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 // whoAmI asks the cluster whether the present certificate still is who it says, and
 // takes the user and groups that hold.
 func (r *renewing) whoAmI(ctx context.Context) error {
-	named := r.present.certificate.User()
-	me, err := r.her.Cluster.WhoAmI(ctx)
+	user, lost, err := holderOf(ctx, r.her.Cluster, r.in.User, r.present)
 	if err != nil {
 		return err
 	}
-	if me.Name != named.Name {
-		return outcome.WithHint(
-			fmt.Errorf("the cluster takes the certificate of %q for %q", named.Name, me.Name),
-			"nothing was changed; is %s another cluster's?", identity.Quote(r.in.User.Context))
+	r.user = user
+	if len(lost) > 0 {
+		r.program.Tell(GroupsLost{User: user.Name, Groups: lost})
 	}
-	r.user = identity.User{Name: named.Name}
-	var lost []string
+	return nil
+}
+
+// holderOf asks the cluster, as the holder of a pair, who that is: the certificate's user
+// in those of its groups that hold, and which do not. Who can't be renewed is an error.
+func holderOf(ctx context.Context, her *cluster.Client, user KubeconfigUser, held *heldPair) (holder identity.User, lost []string, _ error) {
+	named := held.certificate.User()
+	me, err := her.WhoAmI(ctx)
+	if err != nil {
+		return holder, nil, err
+	}
+	if me.Name != named.Name {
+		return holder, nil, outcome.WithHint(
+			fmt.Errorf("the cluster takes the certificate of %q for %q", named.Name, me.Name),
+			"nothing was changed; is %s another cluster's?", identity.Quote(user.Context))
+	}
+	holder.Name = named.Name
 	for _, group := range named.Groups {
 		if slices.Contains(me.Groups, group) {
-			r.user.Groups = append(r.user.Groups, group)
+			holder.Groups = append(holder.Groups, group)
 		} else {
 			lost = append(lost, group)
 		}
 	}
-	if len(lost) > 0 {
-		r.program.Tell(GroupsLost{User: named.Name, Groups: lost})
+	if slices.ContainsFunc(holder.Groups, identity.IsMasters) {
+		return holder, lost, outcome.WithHint(
+			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server takes a request", holder.Name),
+			"renew it where it was made, such as with kubeadm certs renew admin.conf; or onboard its holder under her own name")
 	}
-	return nil
+	return holder, lost, nil
+}
+
+// mayNotRenew is the error of who may not ask for another certificate.
+func mayNotRenew(user string, cause error) error {
+	err := fmt.Errorf("the user %q may not renew her certificate", user)
+	if cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return outcome.ReplaceHint(err, "ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.ShellWord(user))
 }
 
 // discardFinished removes what is left of the renewal that the present pair came
@@ -276,9 +303,7 @@ func (r *renewing) submit(ctx context.Context) (*submission, error) {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)
 	case apierrors.IsForbidden(err):
-		err = outcome.ReplaceHint(
-			fmt.Errorf("the user %q may not renew her certificate: %w", r.user.Name, err),
-			"ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.ShellWord(r.user.Name))
+		err = mayNotRenew(r.user.Name, err)
 		if isNew {
 			// There is no request for it, and it would look like a renewal that waits.
 			err = errors.Join(err, r.renewal.Discard())
@@ -329,6 +354,9 @@ func (r *renewing) await(ctx context.Context, object *certificatesv1.Certificate
 		patience = approvedPatience
 	}
 	issued, err := r.her.await(ctx, patience, r.in.Resume, object)
+	if err != nil && !r.program.Now().Before(r.present.certificate.Leaf.NotAfter) {
+		return nil, ended(r.in.User, r.present.certificate, r.program.Now())
+	}
 	switch {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)

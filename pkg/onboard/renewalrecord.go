@@ -62,7 +62,7 @@ func (r renewalRecord) isToBeTried(now time.Time, left time.Duration, refused bo
 	return since >= pause || since < 0
 }
 
-func readRenewalRecord(cache store.CredentialCache, held *cachedPair) renewalRecord {
+func readRenewalRecord(cache store.CredentialCache, held *heldPair) renewalRecord {
 	data, err := store.ReadFile(cache.StatePath())
 	if err != nil {
 		data = nil
@@ -72,7 +72,7 @@ func readRenewalRecord(cache store.CredentialCache, held *cachedPair) renewalRec
 
 // renewalRecordIn reads a record. One that is damaged, or about another certificate,
 // says nothing.
-func renewalRecordIn(data []byte, held *cachedPair) renewalRecord {
+func renewalRecordIn(data []byte, held *heldPair) renewalRecord {
 	blank := renewalRecord{Certificate: hex.EncodeToString(held.certificate.SHA256())}
 	var record renewalRecord
 	if json.Unmarshal(data, &record) != nil || record.Certificate != blank.Certificate {
@@ -85,7 +85,7 @@ func renewalRecordIn(data []byte, held *cachedPair) renewalRecord {
 // milliseconds.
 const recordPatience = 3 * time.Second
 
-func changeRenewalRecord(ctx context.Context, cache store.CredentialCache, held *cachedPair, change func(*renewalRecord)) error {
+func changeRenewalRecord(ctx context.Context, cache store.CredentialCache, held *heldPair, change func(*renewalRecord)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordPatience)
 	defer cancel()
 	return store.UpdateFile(ctx, cache.StatePath(), func(existing []byte) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -52,8 +53,29 @@ func (r *renewing) rotate(ctx context.Context, issued *certificatesv1.Certificat
 	if err := r.proveInPlace(ctx, renewed); err != nil {
 		return nil, err
 	}
+	if r.in.User.Cache == nil && renewed.pair.IsIn() && store.OthersMayRead(r.in.User.Path) {
+		r.program.Tell(KubeconfigNotPrivate{Path: r.in.User.Path})
+	}
 	r.program.Tell(Rotated{Context: r.in.User.Context, Path: r.in.User.Path, NotAfter: certificate.Leaf.NotAfter})
 	return certificate, r.tidyUp()
+}
+
+// checkPlace looks, before anybody is asked for a certificate, whether it could be put
+// where the present one is.
+func (r *renewing) checkPlace() error {
+	files := []string{r.in.User.Path}
+	for _, file := range []string{r.present.pair.CertificateFile, r.present.pair.KeyFile} {
+		if file != "" {
+			files = append(files, r.in.User.beside(file))
+		}
+	}
+	for _, file := range files {
+		if err := store.CheckReplaceable(file); err != nil {
+			return outcome.WithHint(fmt.Errorf("a new certificate could not be written: %w", err),
+				"nothing was changed; the folder %s has to be writable", identity.Quote(filepath.Dir(file)))
+		}
+	}
+	return nil
 }
 
 // place is where the new pair goes: into the kubeconfig where the present one is in
@@ -61,6 +83,10 @@ func (r *renewing) rotate(ctx context.Context, issued *certificatesv1.Certificat
 // private key is never written over, and two files can't be changed at once.
 func (r *renewing) place(renewed *heldPair) (kubeconfig.Pair, error) {
 	pair := kubeconfig.Pair{Certificate: renewed.credentials.Certificate, Key: renewed.credentials.Key}
+	if old := r.present.pair.CertificateFile; old != "" && old == r.present.pair.KeyFile {
+		both := r.nameBeside(old, renewed.certificate)
+		return kubeconfig.Pair{CertificateFile: both, KeyFile: both}, r.create(both, slices.Concat(pair.Certificate, pair.Key))
+	}
 	if old := r.present.pair.CertificateFile; old != "" {
 		pair.CertificateFile, pair.Certificate = r.nameBeside(old, renewed.certificate), nil
 		if err := r.create(pair.CertificateFile, renewed.credentials.Certificate); err != nil {
@@ -104,17 +130,16 @@ func (r *renewing) create(path string, data []byte) error {
 
 // write replaces one pair by another in the kubeconfig file.
 func (r *renewing) write(ctx context.Context, from, to kubeconfig.Pair) error {
-	update := store.UpdateSharedFile
-	if r.in.User.Cache != nil {
-		update = store.UpdateFile
-	}
-	err := update(ctx, r.in.User.Path, func(existing []byte) ([]byte, error) {
+	change := func(existing []byte) ([]byte, error) {
 		return rotated(existing, r.in.User, func(config *clientcmdapi.Config) (*clientcmdapi.Config, error) {
 			return kubeconfig.Rotate(config, r.in.User.Entry, from, to)
 		})
-	})
-	if err == nil && r.in.User.Cache != nil {
-		err = r.in.User.Cache.RemoveAnswer()
+	}
+	var err error
+	if r.in.User.Cache != nil {
+		err = r.in.User.Cache.UpdateKubeconfig(ctx, change)
+	} else {
+		err = store.UpdateSharedFile(ctx, r.in.User.Path, change)
 	}
 	if err != nil {
 		return fmt.Errorf("the kubeconfig was not written: %w", err)
@@ -165,7 +190,7 @@ func (r *renewing) proveInPlace(ctx context.Context, renewed *heldPair) error {
 // renewal made. Files of anybody else stay: other programs may use them.
 func (r *renewing) tidyUp() error {
 	var kept []string
-	for _, file := range []string{r.present.pair.CertificateFile, r.present.pair.KeyFile} {
+	for _, file := range slices.Compact([]string{r.present.pair.CertificateFile, r.present.pair.KeyFile}) {
 		if file == "" {
 			continue
 		}

@@ -60,6 +60,8 @@ type ContextStatus struct {
 	User identity.User
 	// Certificate is the client certificate; nil where there is none.
 	Certificate *pki.Certificate
+	// IsUnread says that the context logs in with a certificate that can't be read.
+	IsUnread bool
 	// Renewal is the state of the request that is to renew it, and RenewalRequest
 	// its object's name; "" if no renewal was begun. RenewalState is Pending where
 	// the API server could not be asked.
@@ -109,7 +111,7 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 		}
 	}
 	if err != nil {
-		status.Problem = err.Error()
+		status.IsUnread, status.Problem = true, err.Error()
 		return status
 	}
 	if in.Connect == nil {
@@ -126,6 +128,11 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 	status.tryLogin(ctx, client)
 	if held != nil {
 		status.findRenewal(ctx, client, store.RenewalOf(in.Renewals, held.certificate.User().Name, held.certificate.SHA256()))
+	}
+	if in.User != nil && in.User.Cache != nil && status.Problem == "" {
+		if trouble := readRenewalRecord(*in.User.Cache, held).Trouble; trouble != "" {
+			status.Problem = "it is not renewed: " + trouble
+		}
 	}
 	return status
 }

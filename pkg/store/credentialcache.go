@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,15 +18,19 @@ import (
 // else but to kubectl.
 type CredentialCache struct{ directory string }
 
-// CredentialCache is the cache in a user's folder of her credentials for one
-// cluster, which id names. Nothing is created yet.
+// CredentialCache is the cache in a user's folder of her credentials as one identity
+// on one cluster, which id names. Nothing is created yet.
 func (f Folder) CredentialCache(id ...[]byte) (CredentialCache, error) {
 	directory, err := filepath.Abs(filepath.Join(f.directory, "credential-"+identity.Digest(10, id...)))
 	return CredentialCache{directory: directory}, err
 }
 
-// CredentialCacheAt is the cache in a folder.
+// CredentialCacheAt is the cache in a folder. A path that is relative to the folder that
+// this process works in is made absolute: what renews in the background works elsewhere.
 func CredentialCacheAt(directory string) CredentialCache {
+	if absolute, err := filepath.Abs(directory); err == nil {
+		directory = absolute
+	}
 	return CredentialCache{directory: filepath.Clean(directory)}
 }
 
@@ -50,12 +57,32 @@ func (c CredentialCache) StatePath() string { return filepath.Join(c.directory, 
 // ReadKubeconfig reads the kubeconfig with the pair; see ReadSecret.
 func (c CredentialCache) ReadKubeconfig() ([]byte, error) { return ReadSecret(c.KubeconfigPath()) }
 
-// WriteAnswer keeps an answer for the next time, in place of an older one.
-func (c CredentialCache) WriteAnswer(data []byte) error {
-	return replace(filepath.Join(c.directory, answer.File), data)
+// UpdateKubeconfig changes the kubeconfig with the pair (see UpdateFile). The answer that
+// was made of it goes before, so that whenever this process ends, no answer holds a pair
+// that was replaced.
+func (c CredentialCache) UpdateKubeconfig(ctx context.Context, change func(existing []byte) ([]byte, error)) error {
+	return UpdateFile(ctx, c.KubeconfigPath(), func(existing []byte) ([]byte, error) {
+		changed, err := change(existing)
+		if err == nil && !bytes.Equal(existing, changed) {
+			err = RemoveFile(c.answerPath())
+		}
+		return changed, err
+	})
 }
 
-// RemoveAnswer removes the answer, so that the next one is made of the kubeconfig.
-func (c CredentialCache) RemoveAnswer() error {
-	return RemoveFile(filepath.Join(c.directory, answer.File))
+// KeepAnswer keeps an answer for the next time, in place of an older one, if the
+// kubeconfig is still the one that it was made of. Where another process is changing
+// that, none is kept.
+func (c CredentialCache) KeepAnswer(madeOf, data []byte) (err error) {
+	lock, err := TryLock(c.KubeconfigPath())
+	if lock == nil || err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	if now, err := c.ReadKubeconfig(); err != nil || !bytes.Equal(now, madeOf) {
+		return err
+	}
+	return replaceSecret(c.answerPath(), data)
 }
+
+func (c CredentialCache) answerPath() string { return filepath.Join(c.directory, answer.File) }

@@ -69,7 +69,9 @@ func (r Renewal) PreviousPath() string {
 }
 
 // WritePrevious keeps the pair that is being replaced.
-func (r Renewal) WritePrevious(kubeconfig []byte) error { return replace(r.PreviousPath(), kubeconfig) }
+func (r Renewal) WritePrevious(kubeconfig []byte) error {
+	return replaceSecret(r.PreviousPath(), kubeconfig)
+}
 
 func (r Renewal) refusalPath() string { return filepath.Join(r.directory, r.base+".refused") }
 
@@ -88,7 +90,8 @@ func (r Renewal) Refusal() string {
 	return strings.TrimSuffix(string(reason), "\n")
 }
 
-// Discard removes the renewal with its key. One that is not there is none.
+// Discard removes the renewal with its key. One that is not there is none. The folder
+// stays where somebody else has put something into it.
 func (r Renewal) Discard() error {
 	removeAbandoned(r.directory)
 	// The key comes last: by it, a run after one that was interrupted here recognises
@@ -98,5 +101,10 @@ func (r Renewal) Discard() error {
 			return err
 		}
 	}
-	return RemoveFile(r.directory)
+	if err := RemoveFile(r.directory); err != nil {
+		if entries, unread := os.ReadDir(r.directory); unread != nil || len(entries) == 0 {
+			return err
+		}
+	}
+	return nil
 }

@@ -102,6 +102,31 @@ func replace(path string, data []byte) error {
 	return syncDirectory(target)
 }
 
+// replaceSecret is replace for what is its owner's alone: a mode that lets others read it
+// is not kept.
+func replaceSecret(path string, data []byte) error {
+	if OthersMayRead(path) {
+		if err := os.Chmod(path, 0o600); err != nil {
+			return about(path, err)
+		}
+	}
+	return replace(path, data)
+}
+
+// CheckReplaceable says why the file at a path could not be replaced: another file can't
+// be made beside it.
+func CheckReplaceable(path string) error {
+	target, err := resolve(path)
+	if err != nil {
+		return about(path, err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(target), temporaryPattern(target))
+	if err != nil {
+		return about(target, err)
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
 // resolve follows symbolic links to the file that is to be replaced, which need
 // not exist yet: a link that leads nowhere is where the file belongs.
 func resolve(path string) (string, error) {

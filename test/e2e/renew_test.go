@@ -126,6 +126,52 @@ func TestRenewOfFilesMakesNewFiles(t *testing.T) {
 	nothingWaits(s)
 }
 
+// TestRenewOfOneFileMakesOneFile has certificate and key in one file, as kubelets do.
+func TestRenewOfOneFileMakesOneFile(t *testing.T) {
+	s := ending(t, "renew-one-file")
+	approvesRequestsOf(t, s.client(), "renew-one-file")
+	config := s.load("config")
+	user := config.AuthInfos["renew-one-file@csr-onboard"]
+	before := s.certificate("config")
+	s.write("mine.pem", string(user.ClientCertificateData)+string(user.ClientKeyData))
+	user.ClientCertificateData, user.ClientKeyData = nil, nil
+	user.ClientCertificate, user.ClientKey = "mine.pem", "mine.pem"
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	s.must("renew")
+	now := s.load("config").AuthInfos["renew-one-file@csr-onboard"]
+	if now.ClientCertificate != now.ClientKey || now.ClientKey == "mine.pem" {
+		t.Errorf("the kubeconfig names %q and %q", now.ClientCertificate, now.ClientKey)
+	}
+	if info, err := os.Stat(s.path(now.ClientKey)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the new file: %v, %v", info, err)
+	}
+	certificatePEM, _ := pki.SplitPair(s.read(now.ClientCertificate), nil)
+	after, err := pki.ParseCertificate(certificatePEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pki.SamePublicKey(before.Leaf.PublicKey, after.Leaf.PublicKey) {
+		t.Error("the key is the one before")
+	}
+	if who := whoIs(t, s.path("config")); who != "renew-one-file" {
+		t.Errorf("she logs in as %q", who)
+	}
+	s.must("status", "--fail-within", "1m")
+}
+
+func TestAKubeconfigThatOthersMayReadIsWarnedOf(t *testing.T) {
+	s := ending(t, "renew-open")
+	approvesRequestsOf(t, s.client(), "renew-open")
+	if err := os.Chmod(s.path("config"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if renewed := s.must("renew"); !strings.Contains(renewed.Stderr, "can be read by others than its owner") {
+		t.Errorf("%s", renewed.Stderr)
+	}
+}
+
 func TestRenewWithinAsksNobody(t *testing.T) {
 	s := holder(t, shared, identity.User{Name: "renew-within"}, time.Now().Add(-time.Hour), time.Now().Add(8*24*time.Hour))
 	command := withoutSockets(t, s.command("renew", "--within", "7d"))
@@ -221,7 +267,10 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 		s.check(s.run("renew", "one", "--all"), expect{2, []string{"exclude each other"}})
 		s.check(s.run("renew", "--wait=false", "--timeout", "1m"), expect{2, []string{"--timeout"}})
 		s.check(s.run("renew", "--allow", "admin-group"), expect{2, []string{"--approve"}})
-		s.check(s.run("renew", "--server", "https://127.0.0.1:1"), expect{2, []string{"--server"}})
+		for flag, value := range map[string]string{"--server": "https://127.0.0.1:1", "--as-group": "g", "--client-key": "k", "--certificate-authority": "c", "--proxy-url": "http://127.0.0.1:1"} {
+			s.check(s.run("renew", flag, value), expect{2, []string{flag + " is not for renew"}})
+			s.check(s.run("status", flag, value), expect{2, []string{flag + " is not for status"}})
+		}
 	})
 	if string(s.read("config")) != unchanged {
 		t.Error("the kubeconfig was changed")
@@ -258,6 +307,9 @@ func TestRenewAllGoesOnAfterAFailure(t *testing.T) {
 	config.Clusters["away"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1"}
 	config.AuthInfos["away"] = config.AuthInfos["renew-all@csr-onboard"].DeepCopy()
 	config.Contexts["away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: "away"}
+	// The same entry at a server that is away, which comes first.
+	config.Contexts["a-away"] = &clientcmdapi.Context{Cluster: "away", AuthInfo: context.AuthInfo}
+	config.CurrentContext = "a-away"
 	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +318,11 @@ func TestRenewAllGoesOnAfterAFailure(t *testing.T) {
 	if result.Stdout != "a-second renewed\n" {
 		t.Errorf("standard output is %q", result.Stdout)
 	}
+	if !strings.Contains(result.Stderr, "not renewed: a-away: ") {
+		t.Errorf("it does not say that a-away was tried:\n%s", result.Stderr)
+	}
 	after := s.load("config")
+	after.CurrentContext = "renew-all@csr-onboard"
 	delete(after.AuthInfos, "away")
 	delete(after.AuthInfos, "token")
 	if err := clientcmd.WriteToFile(*after, s.path("config")); err != nil {
