@@ -7,9 +7,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	// So that administrators log in to every cloud's clusters.
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
+	"k8s.io/klog/v2"
 
 	// Answers kubectl from the credential cache before all of this is set up.
 	_ "github.com/csr-onboard/kubectl-csr-onboard/cmd/kubectl-csr_onboard/early"
@@ -29,6 +31,9 @@ func main() {
 }
 
 func run() int {
+	// client-go logs what it returns as errors as well, and writes what servers say as it
+	// comes, escapes and all.
+	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second Ctrl-C ends the program the hard way.

@@ -304,6 +304,10 @@ func (o *decideOptions) readFiles() error {
 	}
 	var imported []onboard.Imported
 	for _, path := range o.Files {
+		if path != "-" && store.IsFolder(path) && o.handoff.Out != "" && o.handoff.Out != "-" {
+			// What is made of a folder's files is as many.
+			o.handoff.Out = store.AsFolder(o.handoff.Out)
+		}
 		inputs, err := store.ReadInputs(path, o.streams.In)
 		if err != nil {
 			return err

@@ -399,18 +399,29 @@ func fetchCommand(name, directory string) string {
 }
 
 // sameCluster is what a command has to be given to ask the same cluster as the same
-// person as this one: the flags that choose among kubeconfigs, and no credentials.
+// person as this one: the flags that choose cluster and person, and no credentials.
 func (e *environment) sameCluster() string {
 	var b strings.Builder
+	add := func(flag, value string) {
+		if value != "" {
+			b.WriteString(" --" + flag + " " + identity.ShellWord(value))
+		}
+	}
 	for _, flag := range []struct {
 		name  string
 		value *string
 	}{
 		{"kubeconfig", e.flags.KubeConfig}, {"context", e.flags.Context}, {"cluster", e.flags.ClusterName},
-		{"user", e.flags.AuthInfoName}, {"as", e.flags.Impersonate},
+		{"user", e.flags.AuthInfoName}, {"server", e.flags.APIServer}, {"tls-server-name", e.flags.TLSServerName},
+		{"certificate-authority", e.flags.CAFile}, {"as", e.flags.Impersonate}, {"as-uid", e.flags.ImpersonateUID},
 	} {
-		if flag.value != nil && *flag.value != "" {
-			b.WriteString(" --" + flag.name + " " + identity.ShellWord(*flag.value))
+		if flag.value != nil {
+			add(flag.name, *flag.value)
+		}
+	}
+	if e.flags.ImpersonateGroup != nil {
+		for _, group := range *e.flags.ImpersonateGroup {
+			add("as-group", group)
 		}
 	}
 	return b.String()

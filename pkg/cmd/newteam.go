@@ -135,15 +135,31 @@ func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error)
 	switch {
 	case failed != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
 	case o.Offline:
-		o.narrator.NextStepsOfTeamOffline()
+		o.narrator.NextStepsOfTeamOffline(fetchCommand("NAME", o.Directory) + " --from FILE")
 	default:
-		again := program + " new-user --filename " + identity.ShellWord(o.Filename)
-		if o.Directory != "" {
-			again += " --dir " + identity.ShellWord(o.Directory)
-		}
-		o.narrator.NextStepsOfTeam(again + " --wait" + o.sameCluster())
+		o.narrator.NextStepsOfTeam(o.teamAgain() + " --wait" + o.sameCluster())
 	}
 	return failed
+}
+
+// teamAgain is what to type to go on with the same users: what the file leaves open of
+// them is part of who their requests are for.
+func (o *newUserOptions) teamAgain() string {
+	command := program + " new-user --filename " + identity.ShellWord(o.Filename)
+	if o.Filename == "-" {
+		command = "THE SAME INPUT | " + command
+	}
+	for _, group := range o.Groups {
+		command += " --group " + identity.ShellWord(group)
+	}
+	for _, flag := range []struct{ name, value string }{
+		{"key-algorithm", o.KeyAlgorithm}, {"expiration", o.Expiration}, {"signer-name", o.SignerName}, {"dir", o.Directory},
+	} {
+		if o.fetch.set.Changed(flag.name) {
+			command += " --" + flag.name + " " + identity.ShellWord(flag.value)
+		}
+	}
+	return command
 }
 
 // printTeam writes what came of the users, in the order of the file.
@@ -151,7 +167,7 @@ func (o *newUserOptions) printTeam(results []onboard.MemberResult) error {
 	if o.input.DryRun != onboard.DryRunNone {
 		var objects []*certificatesv1.CertificateSigningRequest
 		for _, result := range results {
-			if result.Object != nil {
+			if result.Object != nil && result.Err == nil {
 				objects = append(objects, result.Object)
 			}
 		}

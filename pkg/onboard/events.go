@@ -149,6 +149,24 @@ type Progress struct {
 // ClusterUnreachable says why a certificate could not be tried.
 type ClusterUnreachable struct{ Reason error }
 
+// RequestGivenTwice says that a file holds the same request as an earlier one.
+type RequestGivenTwice struct{ Source, First string }
+
+// MembersNotOnboarded says of several users, each with her line in the file, why they were
+// not onboarded.
+type MembersNotOnboarded struct {
+	Users  []MemberResult
+	Reason error
+}
+
+// TeamWaits says how many users' certificates are waited for, and that nothing has happened
+// for a while. AreApproved says that their requests are approved.
+type TeamWaits struct {
+	Waiting     int
+	AreApproved bool
+	Signer      string
+}
+
 // CertificatesProven says that a certificate has logged in, and that those of the same
 // authority for the same kind of key are verified against that authority.
 type CertificatesProven struct {
@@ -315,6 +333,9 @@ func (StillWaiting) isEvent()           {}
 func (StillFollowing) isEvent()         {}
 func (CertificateIssued) isEvent()      {}
 func (ClusterUnreachable) isEvent()     {}
+func (RequestGivenTwice) isEvent()      {}
+func (MembersNotOnboarded) isEvent()    {}
+func (TeamWaits) isEvent()              {}
 func (CertificatesProven) isEvent()     {}
 func (LoggedIn) isEvent()               {}
 func (KubeconfigWritten) isEvent()      {}

@@ -115,13 +115,18 @@ func (p *Program) checkHandoff(user identity.User, endpoint kubeconfig.Endpoint,
 		return nil
 	}
 	existing, err := store.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
+	if err == nil {
+		if err := checkReplaceable(path, existing, handoffConfig(endpoint, user, nil)); err != nil {
+			return err
+		}
 	}
-	return checkReplaceable(path, existing, handoffConfig(endpoint, user, nil))
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = store.CheckReplaceable(path)
+	}
+	if err != nil {
+		return outcome.WithHint(fmt.Errorf("the handoff could not be written: %w", err), "name another place: --out FILE, or --out DIR/")
+	}
+	return nil
 }
 
 func (in HandoffInput) pathFor(user identity.User) string {

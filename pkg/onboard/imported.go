@@ -20,11 +20,32 @@ type Imported struct {
 	Err error
 }
 
+// name is the name that the request's object has or will have; "" if it can't be
+// submitted.
+func (i Imported) name() string {
+	if i.Err != nil {
+		return ""
+	}
+	ready, err := request.Submittable(i.Object)
+	if err != nil {
+		return ""
+	}
+	return ready.Name
+}
+
 // imported reviews requests from files. One that an earlier run has submitted is
 // reviewed as it stands on the cluster. Of several files, each stands for itself:
 // failures are of those that can't be decided.
 func (p *Program) imported(ctx context.Context, in DecideInput) (reviews []*request.Review, failures []error, _ error) {
+	sources := map[string]string{}
 	for _, file := range in.Files {
+		if first, again := sources[file.name()]; again {
+			p.Tell(RequestGivenTwice{Source: file.Source, First: first})
+			continue
+		}
+		if name := file.name(); name != "" {
+			sources[name] = file.Source
+		}
 		review, err := p.importedOne(ctx, file)
 		if err == nil && in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
 			err = otherKeyInFile(file.Source, review, in.Fingerprint)

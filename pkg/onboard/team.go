@@ -9,6 +9,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
@@ -68,6 +69,8 @@ const (
 	MemberFound MemberState = "found"
 	// MemberMade is a user whose key and request were made, and sent nowhere.
 	MemberMade MemberState = "made"
+	// MemberChecked is a user whose request the API server would take.
+	MemberChecked MemberState = "checked"
 	// MemberFailed is a user who was not onboarded.
 	MemberFailed MemberState = "failed"
 )
@@ -103,6 +106,11 @@ type MemberResult struct {
 // soon as anything was begun.
 func (p *Program) OnboardTeam(ctx context.Context, in TeamInput) ([]MemberResult, error) {
 	r := newTeamRun(p, in)
+	if in.DryRun != DryRunClient {
+		if err := r.checkSubmitting(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if in.Approve {
 		if err := r.checkApproving(ctx); err != nil {
 			return nil, err
@@ -135,6 +143,24 @@ func (r *teamRun) failure() error {
 	}
 	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(r.results), first),
 		"run the same command again to go on with those")
+}
+
+// checkSubmitting finds what would keep every user's request from being submitted. A server
+// that won't say is asked by submitting.
+func (r *teamRun) checkSubmitting(ctx context.Context) error {
+	var may bool
+	err := r.persevere(ctx, func() (err error) {
+		may, err = r.program.Cluster.MayI(ctx, cluster.RightToSubmit)
+		return err
+	})
+	switch {
+	case errors.Is(err, cluster.ErrUnreachable), errors.Is(err, outcome.ErrInterrupted):
+		return err
+	case err == nil && !may:
+		return outcome.WithHint(errors.New("you may not create certificate signing requests"),
+			"nothing was made; ask an administrator for create and get on certificatesigningrequests, or make the requests as files: --offline")
+	}
+	return nil
 }
 
 // checkApproving finds what would keep every user from being approved, or from

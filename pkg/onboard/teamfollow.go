@@ -23,19 +23,32 @@ func (r *teamRun) follow(ctx context.Context, cancel context.CancelFunc) {
 		defer idle.Stop()
 		idled = idle.C
 	}
-	r.tell(Progress{Doing: onboarding, Total: f.left})
-	looked := false
+	f.progress()
+	// A bar wants to be drawn, and a silence explained, also where nothing happens.
+	tick := time.NewTicker(tickTime)
+	defer tick.Stop()
+	quiet := 0
+	var looked chan struct{}
 	for f.left > 0 {
 		select {
+		case <-tick.C:
+			f.progress()
+			if quiet++; quiet == r.patience() && r.awaiting != nil {
+				f.explain()
+			}
+			continue
+		case <-looked:
+			// What it has found is being collected.
+			looked = nil
+			idle.Reset(min(r.in.Timeout, tickTime))
+			continue
 		case one := <-r.finished:
 			if one.result.Err != nil && !errors.Is(one.result.Err, outcome.ErrInterrupted) {
 				member := r.in.Members[one.place]
 				r.tell(MemberNotOnboarded{User: member.User.Name, Line: member.Line, Reason: one.result.Err})
 			}
 			f.finish(one)
-			looked = false
 		case <-r.begun:
-			looked = false
 		case err := <-watchFailed:
 			if ctx.Err() == nil {
 				cancel()
@@ -45,27 +58,53 @@ func (r *teamRun) follow(ctx context.Context, cancel context.CancelFunc) {
 		case <-ctx.Done():
 			f.giveUp(outcome.Errorf(outcome.ErrInterrupted, "interrupted"))
 		case <-idled:
-			if looked {
+			if f.looked {
 				cancel()
-				f.giveUp(outcome.WithHint(
-					outcome.Errorf(outcome.ErrTimedOut, "no certificate has come for %s", r.in.Timeout),
-					"run the same command again to go on waiting; to find out why none comes: kubectl csr-onboard doctor --probe"))
+				f.giveUp(r.timedOut())
 				return
 			}
 			// The watch may have missed something while the server was away.
-			go r.look()
-			looked = true
-			idle.Reset(min(r.in.Timeout, lookTime))
+			looked = make(chan struct{})
+			go r.look(looked)
+			f.looked = true
+			idle.Reset(lookTime)
 			continue
 		}
+		quiet, looked, f.looked = 0, nil, false
 		if idle != nil {
 			idle.Reset(r.in.Timeout)
 		}
 	}
 }
 
+const (
+	// tickTime is how often it is looked whether anything has happened.
+	tickTime = time.Second
+	// approvalQuiet and signingQuiet are how many such looks without anything it takes
+	// until it is said what is waited for.
+	approvalQuiet, signingQuiet = 2, 10
+)
+
+// patience is how many looks without anything new are nothing to speak of.
+func (r *teamRun) patience() int {
+	if r.in.Approve {
+		return signingQuiet
+	}
+	return approvalQuiet
+}
+
+// timedOut is the error of users whose certificates have not come.
+func (r *teamRun) timedOut() error {
+	hint := "run the same command again to go on waiting; to find out why none comes: kubectl csr-onboard doctor --probe"
+	if !r.in.Approve {
+		hint = "run the same command again to go on waiting; whether they are approved is in: kubectl csr-onboard list"
+	}
+	return outcome.WithHint(outcome.Errorf(outcome.ErrTimedOut, "no certificate has come for %s", r.in.Timeout), "%s", hint)
+}
+
 // look asks about each request that is waited for, before it is given up.
-func (r *teamRun) look() {
+func (r *teamRun) look(done chan<- struct{}) {
+	defer close(done)
 	r.mutex.Lock()
 	names := slices.Collect(maps.Keys(r.waiting))
 	r.mutex.Unlock()
@@ -81,6 +120,22 @@ type following struct {
 	run          *teamRun
 	ended        []bool
 	left, failed int
+	// looked says that the cluster was asked about what nothing was heard of.
+	looked bool
+}
+
+func (f *following) progress() {
+	f.run.tell(Progress{Doing: onboarding, Done: len(f.ended) - f.left, Failed: f.failed, Total: len(f.ended)})
+}
+
+// explain says what is waited for.
+func (f *following) explain() {
+	f.run.mutex.Lock()
+	waiting := len(f.run.waiting)
+	f.run.mutex.Unlock()
+	if waiting > 0 {
+		f.run.tell(TeamWaits{Waiting: waiting, AreApproved: f.run.in.Approve, Signer: f.run.in.Signer})
+	}
 }
 
 func (f *following) finish(one memberFinished) {
@@ -95,7 +150,7 @@ func (f *following) finish(one memberFinished) {
 		f.failed++
 	}
 	f.run.results[one.place] = one.result
-	f.run.tell(Progress{Doing: onboarding, Done: len(f.ended) - f.left, Failed: f.failed, Total: len(f.ended)})
+	f.progress()
 }
 
 // giveUp ends the users who are left, all for one reason.
@@ -103,7 +158,14 @@ func (f *following) giveUp(err error) {
 	f.run.mutex.Lock()
 	requests := slices.Clone(f.run.requests)
 	f.run.mutex.Unlock()
-	for place := range f.ended {
+	var left []MemberResult
+	for place, member := range f.run.in.Members {
+		if !f.ended[place] {
+			left = append(left, MemberResult{User: member.User, Line: member.Line})
+		}
 		f.finish(memberFinished{place, MemberResult{Request: requests[place], Err: err}})
+	}
+	if len(left) > 0 && !errors.Is(err, outcome.ErrInterrupted) {
+		f.run.tell(MembersNotOnboarded{Users: left, Reason: err})
 	}
 }

@@ -213,6 +213,8 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	switch {
 	case in.DryRun == DryRunClient:
 		result.State = MemberMade
+	case in.DryRun == DryRunServer:
+		result.State = MemberChecked
 	case !submitted.created:
 		result.State = MemberFound
 	}

@@ -139,6 +139,12 @@ func (n *Narrator) Tell(event onboard.Event) {
 		if hint := outcome.Hint(e.Reason); hint != "" {
 			n.say("  hint: %s", identity.PrintableSentence(hint))
 		}
+	case onboard.RequestGivenTwice:
+		n.say("%s holds the same request as %s", identity.PrintableSentence(e.Source), identity.PrintableSentence(e.First))
+	case onboard.MembersNotOnboarded:
+		n.membersNotOnboarded(e)
+	case onboard.TeamWaits:
+		n.teamWaits(e)
 	case onboard.LifetimesDiffer:
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	default:
@@ -207,20 +213,36 @@ func (n *Narrator) waiting(e onboard.StillWaiting) {
 	switch {
 	case e.Sighting.Trouble != nil:
 		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
-	case e.Sighting.Unsigned && e.Sighting.Object.Spec.SignerName != request.Signer:
-		n.say("%s is approved, but the signer %s has not answered yet: is the controller running that signs for it?", name, identity.Printable(e.Sighting.Object.Spec.SignerName))
-		n.wait("still waiting for the certificate of %s", name)
 	case e.Sighting.Unsigned:
-		n.say("%s is approved, but no signer has answered yet. That usually means one of:", name)
-		n.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
-		n.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
-		n.say("  - the controller manager may not update certificatesigningrequests/status")
+		n.unsigned(name+" is approved", e.Sighting.Object.Spec.SignerName)
 		n.wait("still waiting for the certificate of %s", name)
 	case request.StateOf(e.Sighting.Object) == request.Pending:
 		n.wait("waiting for an administrator to approve %s", name)
 	default:
 		n.wait("%s is %s, waiting for its certificate", name, strings.ToLower(string(request.StateOf(e.Sighting.Object))))
 	}
+}
+
+// teamWaits says what is in the way of many certificates.
+func (n *Narrator) teamWaits(e onboard.TeamWaits) {
+	certificates := Count(e.Waiting, "certificate")
+	if !e.AreApproved {
+		n.say("waiting for %s: an administrator approves the requests, with: kubectl csr-onboard approve", certificates)
+		return
+	}
+	n.unsigned(fmt.Sprintf("waiting for %s: the requests are approved", certificates), e.Signer)
+}
+
+// unsigned says why no signer may have answered.
+func (n *Narrator) unsigned(what, signer string) {
+	if signer != request.Signer {
+		n.say("%s, but the signer %s has not answered yet: is the controller running that signs for it?", what, identity.Printable(signer))
+		return
+	}
+	n.say("%s, but no signer has answered yet. That usually means one of:", what)
+	n.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
+	n.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
+	n.say("  - the controller manager may not update certificatesigningrequests/status")
 }
 
 // wait says what is waited for, for as long as nothing else is said.

@@ -13,8 +13,10 @@ import (
 const (
 	// progressPatience is how long something takes before it is worth a word.
 	progressPatience = time.Second
-	// progressPause is how often a line is written where no bar can be.
+	// progressPause is how often a line is written where no bar can be, and stillPause
+	// how often where it is the same again.
 	progressPause = 10 * time.Second
+	stillPause    = time.Minute
 )
 
 // progress is how far something is that is done to many users: a bar with rate and
@@ -22,8 +24,9 @@ const (
 type progress struct {
 	bar   *progressbar.ProgressBar
 	begin time.Time
-	// told is when the last line was written.
+	// told is when the last line was written, and done what it said.
 	told time.Time
+	done int
 }
 
 func newProgress(first onboard.Progress, out io.Writer, animated bool) *progress {
@@ -53,8 +56,9 @@ func (p *progress) tell(e onboard.Progress, say func(string, ...any)) {
 	case now.Sub(p.begin) < progressPatience:
 	case p.bar != nil:
 		_ = p.bar.Set(e.Done)
-	case now.Sub(p.told) >= progressPause && e.Done < e.Total:
-		p.told = now
+	case e.Done == e.Total, now.Sub(p.told) < progressPause, e.Done == p.done && now.Sub(p.told) < stillPause:
+	default:
+		p.told, p.done = now, e.Done
 		failed := ""
 		if e.Failed > 0 {
 			failed = fmt.Sprintf(", %d failed", e.Failed)

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -70,7 +71,7 @@ func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
 		words string
 	}{
 		{onboard.MemberFetched, "onboarded"}, {onboard.MemberComplete, "had a kubeconfig already"},
-		{onboard.MemberSubmitted, "submitted"}, {onboard.MemberFound, "submitted already"}, {onboard.MemberMade, "made"}, {onboard.MemberFailed, "not onboarded"},
+		{onboard.MemberSubmitted, "submitted"}, {onboard.MemberFound, "submitted already"}, {onboard.MemberMade, "made"}, {onboard.MemberChecked, "checked by the API server"}, {onboard.MemberFailed, "not onboarded"},
 	} {
 		if count[part.state] == 0 {
 			continue
@@ -83,6 +84,18 @@ func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
 	n.say("%d users: %s", len(results), text)
 }
 
+// membersNotOnboarded names users who were not onboarded for the same reason.
+func (n *Narrator) membersNotOnboarded(e onboard.MembersNotOnboarded) {
+	names := make([]string, len(e.Users))
+	for i, one := range e.Users {
+		names[i] = member(one.User.Name, one.Line)
+	}
+	n.say("not onboarded: %s: %s", strings.Join(names, ", "), identity.PrintableSentence(e.Reason.Error()))
+	if hint := outcome.Hint(e.Reason); hint != "" {
+		n.say("  hint: %s", identity.PrintableSentence(hint))
+	}
+}
+
 // NextStepsOfTeam says what remains to be done about the requests of many users; again
 // is the command that fetches their kubeconfigs.
 func (n *Narrator) NextStepsOfTeam(again string) {
@@ -92,11 +105,11 @@ func (n *Narrator) NextStepsOfTeam(again string) {
 }
 
 // NextStepsOfTeamOffline says how it goes on with the requests of many users that were
-// made without a cluster.
-func (n *Narrator) NextStepsOfTeamOffline() {
+// made without a cluster; fetch is the command that takes what comes back.
+func (n *Narrator) NextStepsOfTeamOffline(fetch string) {
 	n.say("nothing was sent anywhere; next:")
 	n.say("  send the requests, and nothing else, to an administrator; she runs:  kubectl csr-onboard approve -f FOLDER --out FOLDER")
-	n.say("  with each file that she sends back:                                  kubectl csr-onboard fetch NAME --from FILE")
+	n.say("  with each file that she sends back:                                  %s", identity.PrintableSentence(fetch))
 }
 
 // Mistakes lists what is wrong with a file of users.

@@ -75,6 +75,15 @@ func IsFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// AsFolder is a path that is meant to be a folder, written as one: whether it is there or
+// will be made.
+func AsFolder(path string) string {
+	if IsFolder(path) || Exists(path) {
+		return path
+	}
+	return path + string(filepath.Separator)
+}
+
 // HandoffPath is where a user's handoff file goes in a folder.
 func HandoffPath(folder, fileName string) string {
 	return filepath.Join(folder, fileName+handoffSuffix)

@@ -113,14 +113,21 @@ func replaceSecret(path string, data []byte) error {
 	return replace(path, data)
 }
 
-// CheckReplaceable says why the file at a path could not be replaced: another file can't
-// be made beside it.
+// CheckReplaceable says why the file at a path could not be made or replaced: another file
+// can't be made beside it, or, where its folder is to be made as well, beside that.
 func CheckReplaceable(path string) error {
 	target, err := resolve(path)
 	if err != nil {
 		return about(path, err)
 	}
-	file, err := os.CreateTemp(filepath.Dir(target), temporaryPattern(target))
+	folder := filepath.Dir(target)
+	for {
+		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(folder) == folder {
+			break
+		}
+		folder = filepath.Dir(folder)
+	}
+	file, err := os.CreateTemp(folder, temporaryPattern(target))
 	if err != nil {
 		return about(target, err)
 	}

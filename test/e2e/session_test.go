@@ -171,3 +171,13 @@ func (s *session) readIfThere(parts ...string) (text string, exists bool) {
 	}
 	return string(data), err == nil
 }
+
+// server is the address of the session's API server.
+func (s *session) server() string {
+	s.t.Helper()
+	config, err := s.plane.RESTConfig()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return config.Host
+}
