@@ -83,7 +83,8 @@ func (e *environment) requestTimeout(otherwise time.Duration) (time.Duration, er
 	}
 	timeout, err := clientcmd.ParseTimeout(text)
 	if err != nil {
-		return 0, outcome.Errorf(outcome.ErrUsage, "--request-timeout %q: %w", text, err)
+		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--request-timeout %q is no length of time", text),
+			"write seconds, or a number with its unit, for example: --request-timeout 30s")
 	}
 	if timeout == 0 {
 		return otherwise, nil

@@ -159,7 +159,7 @@ func (o *decideOptions) command() *cobra.Command {
 	flags.StringVar(&o.Message, "message", "", "what to write into the decision")
 	flags.BoolVar(&o.All, "all", false, o.Decision.Verb+" every pending request")
 	flags.StringVarP(&o.Selector, "selector", "l", "", o.Decision.Verb+" the pending requests with these labels, such as team=blue; labels are their requesters' word")
-	o.DryRun.add(flags, "none, client (only look: the review is the output, as text, or with -o json or yaml) or server (have the cluster check the decision)")
+	o.DryRun.add(cmd, "none, client (only look: the review is the output, as text, or with -o json or yaml) or server (have the cluster check the decision)")
 	o.Output.add(cmd)
 	return cmd
 }

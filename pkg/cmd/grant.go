@@ -149,8 +149,8 @@ and the credential plugin take, and which nobody may by default.
 		ValidArgsFunction: env.completeOneFromCluster(knownUsers),
 	}
 	o.add(cmd, env)
-	o.DryRun.add(cmd.Flags(), "none, client (print what would be made) or server (have the cluster check it)")
-	o.output.AddFlags(cmd)
+	o.DryRun.add(cmd, "none, client (print what would be made) or server (have the cluster check it)")
+	addPrintFlags(cmd, o.output)
 	return cmd
 }
 

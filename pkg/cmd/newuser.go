@@ -124,7 +124,7 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	flags.BoolVar(&o.Offline, "offline", false, "only make key and request, to be sent to an administrator; touch no network")
 	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig in the same run")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
-	o.DryRun.add(flags, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
+	o.DryRun.add(cmd, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
 	o.Output.add(cmd)
 	o.fetch.add(flags)
 	o.grants.add(cmd, env)

@@ -70,7 +70,7 @@ certificate is blocked or unblocked, and nothing else of hers is touched.
 	flags.BoolVar(&o.Unblock, "unblock", false, "take back what --block did, and do nothing else")
 	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of hers, in PEM or in a kubeconfig: to be told of, or, with --block or --unblock, the only thing that is meant")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
-	o.DryRun.add(flags, "none, client (only show what would be taken away) or server (have the cluster check it)")
+	o.DryRun.add(cmd, "none, client (only show what would be taken away) or server (have the cluster check it)")
 	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
 	return cmd
 }

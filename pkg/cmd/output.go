@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -36,7 +35,13 @@ func newObjectOutput() objectOutput {
 	return objectOutput{flags: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme)}
 }
 
-func (o objectOutput) add(cmd *cobra.Command) { o.flags.AddFlags(cmd) }
+func (o objectOutput) add(cmd *cobra.Command) { addPrintFlags(cmd, o.flags) }
+
+// addPrintFlags adds kubectl's output flags, which come without completions.
+func addPrintFlags(cmd *cobra.Command, flags *genericclioptions.PrintFlags) {
+	flags.AddFlags(cmd)
+	registerCompletion(cmd, "output", flags.AllowedFormats())
+}
 
 // format is what -o says; "" is a line for people.
 func (o objectOutput) format() string { return *o.flags.OutputFormat }
@@ -177,8 +182,13 @@ type dryRunFlag struct {
 	value string
 }
 
-func (f *dryRunFlag) add(flags *pflag.FlagSet, usage string) {
-	flags.StringVar(&f.value, "dry-run", string(onboard.DryRunNone), usage)
+func (f *dryRunFlag) add(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&f.value, "dry-run", string(onboard.DryRunNone), usage)
+	words := make([]string, 0, len(onboard.DryRuns()))
+	for _, known := range onboard.DryRuns() {
+		words = append(words, string(known))
+	}
+	registerCompletion(cmd, "dry-run", words)
 }
 
 func (f *dryRunFlag) parse() (onboard.DryRun, error) {

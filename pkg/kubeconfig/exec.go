@@ -82,7 +82,8 @@ func WantedVersion(info string) (string, error) {
 	}
 	var asked metav1.TypeMeta
 	if err := json.Unmarshal([]byte(info), &asked); err != nil {
-		return "", outcome.Errorf(outcome.ErrUsage, "%s can't be read as JSON: %w", answer.InfoVariable, err)
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%s can't be read as JSON: %w", answer.InfoVariable, err),
+			"it is the client's that runs this command; to see it work without one, unset it")
 	}
 	if asked.APIVersion != answer.V1 && asked.APIVersion != answer.V1beta1 {
 		return "", outcome.WithHint(

@@ -81,7 +81,7 @@ func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
 		}
 		text += fmt.Sprintf("%d %s", count[part.state], part.words)
 	}
-	n.say("%d users: %s", len(results), text)
+	n.say("%s: %s", Count(len(results), "user"), text)
 }
 
 // membersNotOnboarded names users who were not onboarded for the same reason.

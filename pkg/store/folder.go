@@ -126,14 +126,17 @@ func (f Folder) WriteRequest(data []byte) error {
 }
 
 // read reads a regular file of bounded size.
-func read(path string) ([]byte, fs.FileMode, error) {
+func read(path string) ([]byte, fs.FileMode, error) { return readOf(path, fs.FileMode.IsRegular) }
+
+// readOf reads a file of a kind that is wanted.
+func readOf(path string, isWanted func(fs.FileMode) bool) ([]byte, fs.FileMode, error) {
 	// Asked before opening, because opening a named pipe would wait for a
 	// writer.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, 0, about(path, err)
 	}
-	if !info.Mode().IsRegular() {
+	if !isWanted(info.Mode()) {
 		return nil, 0, fmt.Errorf("%q is no regular file", path)
 	}
 	file, err := os.Open(path)

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,10 +55,14 @@ func ReadInputs(path string, stdin io.Reader) ([]Input, error) {
 	return inputs, nil
 }
 
-// ReadInput reads a file that a person named, or standard input ("-").
+// ReadInput reads a file that a person named, or standard input ("-"). It may be what a
+// shell has made of another command: <(…) is a pipe, and /dev/stdin a terminal or a pipe.
 func ReadInput(path string, stdin io.Reader) ([]byte, error) {
 	if path != "-" {
-		return ReadFile(path)
+		data, _, err := readOf(path, func(mode fs.FileMode) bool {
+			return mode.IsRegular() || mode&(fs.ModeNamedPipe|fs.ModeCharDevice) != 0
+		})
+		return data, err
 	}
 	data, err := io.ReadAll(io.LimitReader(stdin, largestFile+1))
 	if err == nil && len(data) > largestFile {

@@ -43,6 +43,10 @@ func (r *reader) readCSV(data []byte) {
 		return
 	}
 	top, _ := table.FieldPos(0)
+	if len(header) == 1 && strings.ContainsAny(header[0], ";\t") {
+		r.mistake(top, "columns are separated by commas; there is only %s", identity.Quote(header[0]))
+		return
+	}
 	columns := slices.Clone(header)
 	for i := range columns {
 		columns[i] = strings.TrimSpace(columns[i])

@@ -31,7 +31,7 @@ func (r *reader) readYAML(data []byte) {
 		return
 	}
 	root := document.Content[0]
-	fields := r.fields(root, "a team", []string{"apiVersion", "kind", "users"})
+	fields := r.fields(root, aTeam, []string{"apiVersion", "kind", "users"})
 	if fields == nil {
 		return
 	}
@@ -80,11 +80,22 @@ func resolved(node *yaml.Node) *yaml.Node {
 	return node
 }
 
+// aTeam is what a whole file is called.
+const aTeam = "a team"
+
+// orTable says how a table begins, to whom a file is taken for YAML.
+func orTable(what string) string {
+	if what != aTeam {
+		return ""
+	}
+	return "; a table (CSV) begins with a line of column names, such as name,groups"
+}
+
 // fields are the values of a mapping, by their keys, of which only those allowed may
 // be there, and each once; nil if it is no mapping.
 func (r *reader) fields(node *yaml.Node, what string, allowed []string) map[string]*yaml.Node {
 	if node.Kind != yaml.MappingNode {
-		r.mistake(node.Line, "%s has fields, such as %s", what, allowed[0]+": …")
+		r.mistake(node.Line, "%s has fields, such as %s%s", what, allowed[0]+": …", orTable(what))
 		return nil
 	}
 	fields := map[string]*yaml.Node{}
