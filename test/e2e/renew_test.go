@@ -164,7 +164,7 @@ func TestRenewOfOneFileMakesOneFile(t *testing.T) {
 func TestAKubeconfigThatOthersMayReadIsWarnedOf(t *testing.T) {
 	s := ending(t, "renew-open")
 	approvesRequestsOf(t, s.client(), "renew-open")
-	if err := os.Chmod(s.path("config"), 0o644); err != nil {
+	if err := os.Chmod(s.path("config"), 0o644); err != nil { //nolint:gosec // Too open on purpose.
 		t.Fatal(err)
 	}
 	if renewed := s.must("renew"); !strings.Contains(renewed.Stderr, "can be read by others than its owner") {
