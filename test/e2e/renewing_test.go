@@ -171,11 +171,22 @@ func submittedBy(t testing.TB, client kubernetes.Interface, user string) []certi
 // the test ends.
 func approvesRequestsOf(t *testing.T, client kubernetes.Interface, user string) {
 	t.Helper()
+	watchesRequests(t, client, func(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
+		if object.Spec.Username != user || request.StateOf(object) != request.Pending {
+			return nil
+		}
+		return approveObject(ctx, client, object)
+	})
+}
+
+// watchesRequests hands over each version of every request, until the test ends. That
+// another version or none is there by then is no error.
+func watchesRequests(t *testing.T, client kubernetes.Interface, visit func(context.Context, *certificatesv1.CertificateSigningRequest) error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
-	requests := client.CertificatesV1().CertificateSigningRequests()
-	stream, err := requests.Watch(ctx, metav1.ListOptions{})
+	stream, err := client.CertificatesV1().CertificateSigningRequests().Watch(ctx, metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,10 +195,10 @@ func approvesRequestsOf(t *testing.T, client kubernetes.Interface, user string) 
 		defer stream.Stop()
 		for event := range stream.ResultChan() {
 			object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
-			if !isRequest || object.Spec.Username != user || request.StateOf(object) != request.Pending {
+			if !isRequest {
 				continue
 			}
-			if err := approveObject(ctx, client, object); err != nil && ctx.Err() == nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			if err := visit(ctx, object); err != nil && ctx.Err() == nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
 				t.Error(err)
 			}
 		}

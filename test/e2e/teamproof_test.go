@@ -12,7 +12,6 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -127,32 +126,18 @@ func namesake(t *testing.T, other *authority) *authority {
 // its user, until the test ends.
 func signs(t *testing.T, s *session, authorityOf func(user string) *authority) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	t.Cleanup(func() { cancel(); <-done })
-	requests := s.client().CertificatesV1().CertificateSigningRequests()
-	stream, err := requests.Watch(ctx, metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(done)
-		defer stream.Stop()
-		for event := range stream.ResultChan() {
-			object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
-			if !isRequest || request.StateOf(object) != request.Approved {
-				continue
-			}
-			parsed, err := pki.DecodeRequest(object.Spec.Request)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			user := parsed.User()
-			object.Status.Certificate = authorityOf(user.Name).sign(t, user, parsed.PublicKey, time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
-			if _, err := requests.UpdateStatus(ctx, object, metav1.UpdateOptions{}); err != nil && ctx.Err() == nil && !apierrors.IsConflict(err) {
-				t.Error(err)
-			}
+	client := s.client()
+	watchesRequests(t, client, func(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
+		if request.StateOf(object) != request.Approved {
+			return nil
 		}
-	}()
+		parsed, err := pki.DecodeRequest(object.Spec.Request)
+		if err != nil {
+			return err
+		}
+		user := parsed.User()
+		object.Status.Certificate = authorityOf(user.Name).sign(t, user, parsed.PublicKey, time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
+		_, err = client.CertificatesV1().CertificateSigningRequests().UpdateStatus(ctx, object, metav1.UpdateOptions{})
+		return err
+	})
 }
