@@ -55,10 +55,12 @@ func TestRenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testing.T) {
 // TestEachSetOfGroupsHasACacheOfItsOwn has one user in two kubeconfigs, who is in other
 // groups in each.
 func TestEachSetOfGroupsHasACacheOfItsOwn(t *testing.T) {
-	s := ending(t, "exec-groups")
+	// Not to be renewed while the test goes on.
+	begin, end := time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
+	s := holder(t, shared, identity.User{Name: "exec-groups", Groups: []string{"dev"}}, begin, end)
 	config := s.load("config")
 	dev := config.Contexts[config.CurrentContext]
-	other := holder(t, shared, identity.User{Name: "exec-groups", Groups: []string{"ops"}}, time.Now().Add(-time.Hour), time.Now().Add(7*time.Minute)).load("config")
+	other := holder(t, shared, identity.User{Name: "exec-groups", Groups: []string{"ops"}}, begin, end).load("config")
 	config.AuthInfos["ops"] = other.AuthInfos[other.Contexts[other.CurrentContext].AuthInfo]
 	config.Contexts["ops"] = &clientcmdapi.Context{Cluster: dev.Cluster, AuthInfo: "ops"}
 	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
