@@ -27,9 +27,6 @@ type Right struct {
 	Group, Resource, Subresource, Name, Verb string
 }
 
-// RightToSubmit is the right to create certificate signing requests.
-var RightToSubmit = Right{Group: "certificates.k8s.io", Resource: "certificatesigningrequests", Verb: "create"}
-
 // MayI asks whether this client has a right (SelfSubjectAccessReview).
 func (c *Client) MayI(ctx context.Context, right Right) (bool, error) {
 	call, cancel := c.bounded(ctx)

@@ -10,7 +10,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -155,13 +154,6 @@ func (p *Program) renewCache(ctx context.Context, cache store.CredentialCache, h
 	return there.Renew(ctx, in)
 }
 
-// endsSoon says that of a certificate's lifetime a twelfth is left: a quarter of what is
-// left when it is due to be renewed.
-func (p *Program) endsSoon(certificate *pki.Certificate) bool {
-	leaf := certificate.Leaf
-	return leaf.NotAfter.Sub(p.Now()) < leaf.NotAfter.Sub(leaf.NotBefore)/12
-}
-
 // RenewCached renews the pair of a credential cache if it is due, as the credential
 // plugin has it done in the background, and keeps for the plugin what it should tell
 // its user. patience is how long it waits for an approval before it leaves that to a
@@ -186,7 +178,7 @@ func (p *Program) RenewCached(ctx context.Context, cache store.CredentialCache, 
 		case errors.Is(err, outcome.ErrTimedOut):
 			record.Ending, record.Trouble = renewalWaits, "it waits for an administrator's approval"
 			record.Advice = "she runs: kubectl csr-onboard approve " + identity.ShellWord(held.certificate.User().Name)
-		case errors.Is(err, outcome.ErrInterrupted), isUnreachable(err) && !p.endsSoon(held.certificate):
+		case errors.Is(err, outcome.ErrInterrupted), isUnreachable(err) && !p.Now().After(held.certificate.WarnFrom()):
 			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""
 		}

@@ -131,7 +131,7 @@ func (p *Program) checkFitForCache(ctx context.Context, user KubeconfigUser, hel
 	if _, _, err := holderOf(ctx, her, user, held); err != nil {
 		return err
 	}
-	may, err := her.MayI(ctx, cluster.RightToSubmit)
+	may, err := her.MayI(ctx, certificates("", "create"))
 	if err != nil {
 		return outcome.WithHint(err, unchanged)
 	}

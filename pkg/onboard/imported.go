@@ -39,11 +39,12 @@ func (i Imported) name() string {
 func (p *Program) imported(ctx context.Context, in DecideInput) (reviews []*request.Review, failures []error, _ error) {
 	sources := map[string]string{}
 	for _, file := range in.Files {
-		if first, again := sources[file.name()]; again {
+		name := file.name()
+		if first, again := sources[name]; again {
 			p.Tell(RequestGivenTwice{Source: file.Source, First: first})
 			continue
 		}
-		if name := file.name(); name != "" {
+		if name != "" {
 			sources[name] = file.Source
 		}
 		review, err := p.importedOne(ctx, file)

@@ -28,7 +28,10 @@ func (r *teamRun) follow(ctx context.Context, cancel context.CancelFunc) {
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
 	quiet := 0
-	var looked chan struct{}
+	// looked says that the cluster was asked about what nothing was heard of, and lookEnded
+	// is closed when it has answered.
+	looked := false
+	var lookEnded chan struct{}
 	for f.left > 0 {
 		select {
 		case <-tick.C:
@@ -37,9 +40,9 @@ func (r *teamRun) follow(ctx context.Context, cancel context.CancelFunc) {
 				f.explain()
 			}
 			continue
-		case <-looked:
+		case <-lookEnded:
 			// What it has found is being collected.
-			looked = nil
+			lookEnded = nil
 			idle.Reset(min(r.in.Timeout, tickTime))
 			continue
 		case one := <-r.finished:
@@ -58,19 +61,19 @@ func (r *teamRun) follow(ctx context.Context, cancel context.CancelFunc) {
 		case <-ctx.Done():
 			f.giveUp(outcome.Errorf(outcome.ErrInterrupted, "interrupted"))
 		case <-idled:
-			if f.looked {
+			if looked {
 				cancel()
 				f.giveUp(r.timedOut())
 				return
 			}
 			// The watch may have missed something while the server was away.
-			looked = make(chan struct{})
-			go r.look(looked)
-			f.looked = true
+			lookEnded = make(chan struct{})
+			go r.look(lookEnded)
+			looked = true
 			idle.Reset(lookTime)
 			continue
 		}
-		quiet, looked, f.looked = 0, nil, false
+		quiet, looked, lookEnded = 0, false, nil
 		if idle != nil {
 			idle.Reset(r.in.Timeout)
 		}
@@ -120,8 +123,6 @@ type following struct {
 	run          *teamRun
 	ended        []bool
 	left, failed int
-	// looked says that the cluster was asked about what nothing was heard of.
-	looked bool
 }
 
 func (f *following) progress() {

@@ -11,7 +11,7 @@ import (
 )
 
 // teamProof proves that the certificates of many users log in, without a TLS handshake
-// for each, which would be most of the work of onboarding them
+// for each, which would be a good part of the work of onboarding them
 // (docs/decisions/0009-one-login-proves-a-team.md).
 //
 // An API server takes a client certificate if it chains to one of the authorities that
@@ -23,8 +23,8 @@ type teamProof struct {
 	program     *Program
 	authorities func() *pki.ClientAuthorities
 
-	mutex    sync.Mutex
-	loggedIn map[certificateKind]bool
+	// proven has the kinds of certificate of which one has logged in.
+	proven sync.Map
 }
 
 // certificateKind is what certificates have in common of which one proves all.
@@ -35,7 +35,7 @@ type certificateKind struct {
 
 func newTeamProof(ctx context.Context, p *Program) *teamProof {
 	return &teamProof{
-		program: p, loggedIn: map[certificateKind]bool{},
+		program: p,
 		authorities: sync.OnceValue(func() *pki.ClientAuthorities {
 			published, err := p.Cluster.ClientAuthorities(ctx)
 			if err != nil {
@@ -48,19 +48,21 @@ func newTeamProof(ctx context.Context, p *Program) *teamProof {
 
 func (t *teamProof) prove(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
 	authority := t.authorityOf(certificate)
-	if authority == nil {
-		err := t.program.proveLogIn(ctx, user, credentials, t.program.Cluster.LogIn)
-		return err == nil, err
-	}
-	kind := certificateKind{authority: string(authority.Raw), key: pki.DescribeKey(certificate.Leaf.PublicKey)}
-	if t.isProven(kind) {
-		return false, nil
+	var kind certificateKind
+	if authority != nil {
+		kind = certificateKind{authority: string(authority.Raw), key: pki.DescribeKey(certificate.Leaf.PublicKey)}
+		if _, isProven := t.proven.Load(kind); isProven {
+			return false, nil
+		}
 	}
 	if err := t.program.proveLogIn(ctx, user, credentials, t.program.Cluster.LogIn); err != nil {
 		return false, err
 	}
-	if t.setProven(kind) {
-		t.program.Tell(CertificatesProven{User: user, Key: kind.key, Authority: authority.Subject.String()})
+	if authority != nil {
+		// Several may have logged in at the same time.
+		if _, wasProven := t.proven.LoadOrStore(kind, true); !wasProven {
+			t.program.Tell(CertificatesProven{User: user, Key: kind.key, Authority: authority.Subject.String()})
+		}
 	}
 	return true, nil
 }
@@ -77,20 +79,4 @@ func (t *teamProof) authorityOf(certificate *pki.Certificate) *x509.Certificate 
 		return nil
 	}
 	return authority
-}
-
-func (t *teamProof) isProven(kind certificateKind) bool {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	return t.loggedIn[kind]
-}
-
-// setProven notes that a certificate of a kind has logged in, and says whether it is the
-// first.
-func (t *teamProof) setProven(kind certificateKind) (isFirst bool) {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	isFirst = !t.loggedIn[kind]
-	t.loggedIn[kind] = true
-	return isFirst
 }

@@ -28,6 +28,10 @@ func (c *Certificate) AskedLifetime() time.Duration {
 // when less than a third of its lifetime is left.
 func (c *Certificate) RenewFrom() time.Time { return c.Leaf.NotAfter.Add(-c.Lifetime() / 3) }
 
+// WarnFrom is when it is time to say that a certificate could not be renewed: when less
+// than a twelfth of its lifetime is left, a quarter of what was left when it was due.
+func (c *Certificate) WarnFrom() time.Time { return c.Leaf.NotAfter.Add(-c.Lifetime() / 12) }
+
 // UsableUntil is a little before the certificate's end: a client that was given it
 // before then can finish what it began, and a client that asks for another at that
 // time gets it before the API server refuses this one.
