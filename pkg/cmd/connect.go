@@ -95,7 +95,10 @@ func (e *environment) requestTimeout(otherwise time.Duration) (time.Duration, er
 // configuration reads the kubeconfig as kubectl would and finds the name that
 // the cluster has in it.
 func (e *environment) configuration() (*rest.Config, string, error) {
-	loader := e.flags.ToRawKubeConfigLoader()
+	loader, err := e.loader()
+	if err != nil {
+		return nil, "", err
+	}
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
@@ -116,6 +119,9 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 				outcome.Errorf(outcome.ErrUsage, "the context %q is of the cluster %q, which the kubeconfig does not have", contextName, context.Cluster),
 				"choose another context: --context NAME; see which there are: kubectl config get-contexts")
 		}
+	}
+	if err := e.checkFilesOfFlags(raw, raw.Contexts[contextName]); err != nil {
+		return nil, "", err
 	}
 	config, err := loader.ClientConfig()
 	if err != nil {

@@ -32,7 +32,11 @@ func (e *environment) contexts(otherwise time.Duration) (*contexts, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := e.flags.ToRawKubeConfigLoader().RawConfig()
+	loader, err := e.loader()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
 			"check --kubeconfig and KUBECONFIG")
@@ -100,6 +104,11 @@ func (c *contexts) user(name string) (onboard.KubeconfigUser, error) {
 
 // configuration is how a context's API server is reached, and as whom.
 func (c *contexts) configuration(name string) (*rest.Config, error) {
+	if context := c.raw.Contexts[name]; context != nil {
+		if err := checkNamedFiles(c.raw.Clusters[context.Cluster], c.raw.AuthInfos[context.AuthInfo]); err != nil {
+			return nil, err
+		}
+	}
 	overrides := &clientcmd.ConfigOverrides{}
 	if c.timeout > 0 {
 		overrides.Timeout = c.timeout.String()

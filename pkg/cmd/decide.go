@@ -308,7 +308,7 @@ func (o *decideOptions) readFiles() error {
 			// What is made of a folder's files is as many.
 			o.handoff.Out = store.AsFolder(o.handoff.Out)
 		}
-		inputs, err := store.ReadInputs(path, o.streams.In)
+		inputs, err := o.inputs().ReadAll(path)
 		if err != nil {
 			return err
 		}

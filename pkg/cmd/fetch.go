@@ -183,7 +183,10 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 		in.Kubeconfig.Exec, in.Kubeconfig.ExecCommand = true, command
 	}
 	if f.Merge {
-		loader := env.flags.ToRawKubeConfigLoader()
+		loader, err := env.loader()
+		if err != nil {
+			return in, err
+		}
 		visible, err := loader.RawConfig()
 		if err != nil {
 			return in, err
@@ -328,7 +331,7 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 	if err != nil {
 		return nil, err
 	}
-	data, err := store.ReadInput(o.From, o.streams.In)
+	data, err := o.inputs().Read(o.From)
 	if err != nil {
 		return nil, outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
 	}

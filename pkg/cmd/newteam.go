@@ -23,7 +23,7 @@ func (o *newUserOptions) completeTeam(arguments []string) error {
 			outcome.Errorf(outcome.ErrUsage, "a NAME and --filename exclude each other, and there is %q", arguments[0]),
 			"put her into the file, or leave out --filename")
 	}
-	data, err := store.ReadInput(o.Filename, o.streams.In)
+	data, err := o.inputs().Read(o.Filename)
 	if err != nil {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename %q can't be read: %w", o.Filename, err),
 			"name a file in YAML, JSON or CSV, or - for standard input")

@@ -22,6 +22,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // program is what people type to get here.
@@ -44,12 +45,19 @@ type environment struct {
 	build   Build
 	now     func() time.Time
 	home    func() string
+	// interrupted is closed when the person does not want to wait any longer.
+	interrupted <-chan struct{}
+}
+
+// inputs reads what a person names.
+func (e *environment) inputs() store.Inputs {
+	return store.Inputs{Stdin: e.streams.In, Interrupted: e.interrupted}
 }
 
 // Execute runs the program with the arguments behind its name and returns its
 // exit code.
 func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build Build) int {
-	root := newRoot(streams, build, commandsFor(arguments))
+	root := newRoot(ctx.Done(), streams, build, commandsFor(arguments))
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
@@ -60,7 +68,7 @@ func Execute(ctx context.Context, arguments []string, streams genericiooptions.I
 
 // Tree is the program's command tree, for what documents it.
 func Tree(build Build) *cobra.Command {
-	return newRoot(genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, build, commands)
+	return newRoot(nil, genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, build, commands)
 }
 
 // commands are all commands by their names, in the order of their story.
@@ -87,13 +95,14 @@ func commandsFor(arguments []string) []namedCommand {
 }
 
 // newRoot makes the command tree.
-func newRoot(streams genericiooptions.IOStreams, build Build, commands []namedCommand) *cobra.Command {
+func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build Build, commands []namedCommand) *cobra.Command {
 	env := &environment{
-		streams: streams,
-		flags:   genericclioptions.NewConfigFlags(true),
-		build:   build,
-		now:     time.Now,
-		home:    homeDirectory,
+		streams:     streams,
+		flags:       genericclioptions.NewConfigFlags(true),
+		build:       build,
+		now:         time.Now,
+		home:        homeDirectory,
+		interrupted: interrupted,
 	}
 	root := &cobra.Command{
 		Use:   "kubectl-csr_onboard",

@@ -16,7 +16,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // issuanceLog is what the log beside an authority's certificate is called.
@@ -171,7 +170,7 @@ func (o *signOptions) input() (onboard.SignInput, error) {
 	if err != nil {
 		return in, err
 	}
-	data, err := store.ReadInput(o.file, o.streams.In)
+	data, err := o.inputs().Read(o.file)
 	if err != nil {
 		return in, err
 	}

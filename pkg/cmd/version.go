@@ -90,7 +90,11 @@ func (o *versionOptions) Run(ctx context.Context) error {
 
 // serverVersion asks the API server that the kubeconfig names; nil if it names none.
 func (o *versionOptions) serverVersion(ctx context.Context) (*version.Info, error) {
-	raw, err := o.flags.ToRawKubeConfigLoader().RawConfig()
+	loader, err := o.loader()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := loader.RawConfig()
 	if err == nil && len(raw.Contexts) == 0 && *o.flags.APIServer == "" {
 		return nil, nil
 	}

@@ -16,7 +16,7 @@ func (p *Program) deliverCertificate(ctx context.Context, d *destination, fetche
 		fetched.InHand = fetched.Certificate.PEM
 		return nil
 	}
-	err := store.UpdateFile(ctx, d.Path, func(existing []byte) ([]byte, error) {
+	err := store.UpdateFile(ctx, store.Certificate, d.Path, func(existing []byte) ([]byte, error) {
 		return fetched.Certificate.PEM, d.checkCertificate(existing)
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // that kubeconfig is what would be written there, and the certificate good: for the
 // user and her groups, for the private key, and not ended. It is nil otherwise.
 func complete(d *destination, now time.Time) *pki.Certificate {
-	encoded, err := store.ReadFile(d.Path)
+	encoded, err := store.ReadFileOf(store.UserKubeconfig, d.Path)
 	if err != nil {
 		return nil
 	}

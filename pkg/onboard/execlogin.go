@@ -39,7 +39,7 @@ func (p *Program) keepInCache(ctx context.Context, d *destination, credentials k
 // fillCache puts a pair into a credential cache. One that is there already, is good for
 // longer and logs in was renewed, and stays.
 func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate) error {
-	if held, err := readCache(cache); err == nil && held.certificate.Leaf.NotAfter.After(certificate.Leaf.NotAfter) && p.logsInFrom(ctx, held, endpoint) {
+	if held, err := readCache(cache); err == nil && p.isLaterPairOf(held, endpoint, certificate) && p.logsInFrom(ctx, held, endpoint) {
 		p.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.certificate.Leaf.NotAfter})
 		return nil
 	}
@@ -55,6 +55,17 @@ func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, en
 	}
 	p.Tell(CacheFilled{Directory: cache.Directory()})
 	return nil
+}
+
+// isLaterPairOf reports whether a cached pair is what a certificate became by a renewal: of
+// the same user in the same groups, from the same certificate authority, for the same
+// cluster, and valid for longer. What a cache holds is not believed for its name.
+func (p *Program) isLaterPairOf(held *cachedPair, endpoint kubeconfig.Endpoint, certificate *pki.Certificate) bool {
+	cached, fetched := held.certificate.Leaf, certificate.Leaf
+	return cached.NotAfter.After(fetched.NotAfter) &&
+		pki.Match(held.certificate, held.key.Public(), certificate.User(), p.Now()) == nil &&
+		bytes.Equal(cached.RawIssuer, fetched.RawIssuer) && bytes.Equal(cached.AuthorityKeyId, fetched.AuthorityKeyId) &&
+		bytes.Equal(held.endpoint.CertificateAuthority, endpoint.CertificateAuthority)
 }
 
 // heldPatience is how long a server may take to say whom it takes a cached pair for.

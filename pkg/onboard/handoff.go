@@ -114,7 +114,7 @@ func (p *Program) checkHandoff(user identity.User, endpoint kubeconfig.Endpoint,
 	if path == "-" {
 		return nil
 	}
-	existing, err := store.ReadFile(path)
+	existing, err := store.ReadFileOf(store.Handoff, path)
 	if err == nil {
 		if err := checkReplaceable(path, existing, handoffConfig(endpoint, user, nil)); err != nil {
 			return err
@@ -169,7 +169,7 @@ func (p *Program) writeHandoff(ctx context.Context, endpoint kubeconfig.Endpoint
 		handed.Handoff = encoded
 		return nil
 	}
-	err = store.UpdateFile(ctx, path, func(existing []byte) ([]byte, error) {
+	err = store.UpdateFile(ctx, store.Handoff, path, func(existing []byte) ([]byte, error) {
 		return encoded, checkReplaceable(path, existing, config)
 	})
 	if err != nil {

@@ -108,22 +108,38 @@ func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder sto
 
 // checkEarly finds what can be found before a wait that may be long.
 func (d *destination) checkEarly() error {
-	if d.Path == "-" || d.Merge {
-		return nil
+	if d.Exec {
+		cache, err := cacheFor(d.folder, d.endpoint, d.user)
+		if err == nil {
+			err = cache.Check()
+		}
+		if err != nil {
+			return fmt.Errorf("the credential cache could not be written: %w", err)
+		}
 	}
-	if !d.CertificateOnly {
+	kind := store.UserKubeconfig
+	switch {
+	case d.Path == "-":
+		return nil
+	case d.Merge:
+		kind = store.SharedKubeconfig
+	case d.CertificateOnly:
+		kind = store.Certificate
+	default:
 		if err := d.checkPrivate(); err != nil {
 			return err
 		}
 	}
-	existing, err := store.ReadFile(d.Path)
-	if errors.Is(err, fs.ErrNotExist) {
+	existing, err := store.ReadFileOf(kind, d.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if d.CertificateOnly {
+	case d.Merge:
+		// What is in it is compared when it is merged into.
+		return nil
+	case d.CertificateOnly:
 		return d.checkCertificate(existing)
 	}
 	_, err = d.replaced(existing, d.assemble(kubeconfig.Credentials{}))
@@ -174,7 +190,7 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 	if d.Merge {
 		err = store.UpdateSharedFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.merged(existing, config) })
 	} else {
-		err = store.WriteOwnFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.replaced(existing, config) })
+		err = store.UpdateFile(ctx, store.UserKubeconfig, d.Path, func(existing []byte) ([]byte, error) { return d.replaced(existing, config) })
 	}
 	if err != nil {
 		return fmt.Errorf("the kubeconfig was not written: %w", err)

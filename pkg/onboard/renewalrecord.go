@@ -63,7 +63,7 @@ func (r renewalRecord) isToBeTried(now time.Time, left time.Duration, refused bo
 }
 
 func readRenewalRecord(cache store.CredentialCache, held *heldPair) renewalRecord {
-	data, err := store.ReadFile(cache.StatePath())
+	data, err := store.ReadFileOf(store.RenewalState, cache.StatePath())
 	if err != nil {
 		data = nil
 	}
@@ -88,7 +88,7 @@ const recordPatience = 3 * time.Second
 func changeRenewalRecord(ctx context.Context, cache store.CredentialCache, held *heldPair, change func(*renewalRecord)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordPatience)
 	defer cancel()
-	return store.UpdateFile(ctx, cache.StatePath(), func(existing []byte) ([]byte, error) {
+	return store.UpdateFile(ctx, store.RenewalState, cache.StatePath(), func(existing []byte) ([]byte, error) {
 		record := renewalRecordIn(existing, held)
 		before := record
 		change(&record)

@@ -118,7 +118,7 @@ func suffixOf(certificate *pki.Certificate) string {
 // made it.
 func (r *renewing) create(path string, data []byte) error {
 	target := r.in.User.beside(path)
-	err := store.CreateFile(target, data)
+	err := store.CreateFile(store.PairFile, target, data)
 	if errors.Is(err, fs.ErrExist) {
 		existing, readError := store.ReadSecret(target)
 		if readError == nil && string(existing) == string(data) {

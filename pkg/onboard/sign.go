@@ -153,7 +153,7 @@ func (p *Program) deliverSigned(ctx context.Context, signed *HandedOff, in SignI
 		signed.Handoff = signed.Certificate.PEM
 		return nil
 	}
-	err := store.CreateFile(in.Path, signed.Certificate.PEM)
+	err := store.CreateFile(store.SignedCertificate, in.Path, signed.Certificate.PEM)
 	if errors.Is(err, fs.ErrExist) {
 		return alreadyThere(in.Path)
 	}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
@@ -37,12 +37,26 @@ func CredentialCacheAt(directory string) CredentialCache {
 // Directory is the folder's path.
 func (c CredentialCache) Directory() string { return c.directory }
 
-// Prepare creates the folder with mode 0700 where it does not exist.
+// Prepare creates the directory with mode 0700 where it does not exist, and judges it: see
+// Check.
 func (c CredentialCache) Prepare() error {
-	if err := os.MkdirAll(c.directory, 0o700); err != nil {
+	if err := makeDirectory(c.directory); err != nil {
 		return fmt.Errorf("the folder %q can't be made: %w", c.directory, cause(err))
 	}
-	return nil
+	return cacheKubeconfig.judgePlace(c.KubeconfigPath())
+}
+
+// Check says why the directory cannot be a cache: something is there that is not a
+// directory of the effective user which nobody else can look into.
+func (c CredentialCache) Check() error {
+	if !Exists(c.directory) {
+		return nil
+	}
+	_, err := c.ReadKubeconfig()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // KubeconfigPath is the kubeconfig with the pair.
@@ -54,14 +68,16 @@ func (c CredentialCache) Renewals() string { return filepath.Join(c.directory, "
 // StatePath is what is known of the renewals that the plugin began by itself.
 func (c CredentialCache) StatePath() string { return filepath.Join(c.directory, "renewal.json") }
 
-// ReadKubeconfig reads the kubeconfig with the pair; see ReadSecret.
-func (c CredentialCache) ReadKubeconfig() ([]byte, error) { return ReadSecret(c.KubeconfigPath()) }
+// ReadKubeconfig reads the kubeconfig with the pair; see Folder.ReadKey.
+func (c CredentialCache) ReadKubeconfig() ([]byte, error) {
+	return ReadFileOf(cacheKubeconfig, c.KubeconfigPath())
+}
 
 // UpdateKubeconfig changes the kubeconfig with the pair (see UpdateFile). The answer that
 // was made of it goes before, so that whenever this process ends, no answer holds a pair
 // that was replaced.
 func (c CredentialCache) UpdateKubeconfig(ctx context.Context, change func(existing []byte) ([]byte, error)) error {
-	return UpdateFile(ctx, c.KubeconfigPath(), func(existing []byte) ([]byte, error) {
+	return UpdateFile(ctx, cacheKubeconfig, c.KubeconfigPath(), func(existing []byte) ([]byte, error) {
 		changed, err := change(existing)
 		if err == nil && !bytes.Equal(existing, changed) {
 			err = RemoveFile(c.answerPath())
@@ -82,7 +98,7 @@ func (c CredentialCache) KeepAnswer(madeOf, data []byte) (err error) {
 	if now, err := c.ReadKubeconfig(); err != nil || !bytes.Equal(now, madeOf) {
 		return err
 	}
-	return replaceSecret(c.answerPath(), data)
+	return cachedAnswer.replaceFile(c.answerPath(), data)
 }
 
 func (c CredentialCache) answerPath() string { return filepath.Join(c.directory, answer.File) }

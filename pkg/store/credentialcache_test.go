@@ -9,7 +9,10 @@ import (
 )
 
 func TestAnAnswerIsKeptOfTheKubeconfigThatIsThereOnly(t *testing.T) {
-	cache := CredentialCacheAt(t.TempDir())
+	cache := CredentialCacheAt(filepath.Join(t.TempDir(), "cache"))
+	if err := cache.Prepare(); err != nil {
+		t.Fatal(err)
+	}
 	kept := func() string {
 		data, err := os.ReadFile(filepath.Join(cache.Directory(), answer.File))
 		if err != nil && !os.IsNotExist(err) {

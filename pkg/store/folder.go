@@ -3,7 +3,8 @@
 // It promises that a private key is created readable by its owner only, whole
 // or not at all, and never replaced; that any other file of a user is replaced
 // whole; and that what is read is a regular file of reasonable size. It refuses
-// keys that others may read.
+// keys that others may read, and files and directories that others can have put
+// there: see Kind, through which every file is written.
 package store
 
 import (
@@ -13,7 +14,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -27,6 +27,12 @@ const largestFile = 16 << 20
 type Folder struct {
 	directory string
 	base      string
+	// key and request are the kinds of the files in it.
+	key, request *Kind
+}
+
+func folder(directory, base string) Folder {
+	return Folder{directory: directory, base: base, key: privateKey, request: pkcs10Request}
 }
 
 // UserFolder is the folder of a user. directory is where the person wants the
@@ -36,14 +42,14 @@ type Folder struct {
 func UserFolder(directory, home, user string) (Folder, error) {
 	base := identity.FileName(user)
 	if directory != "" {
-		return Folder{directory: filepath.Clean(directory), base: base}, nil
+		return folder(filepath.Clean(directory), base), nil
 	}
 	if home == "" {
 		return Folder{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "there is no home directory to keep the key of %q in", user),
 			"set HOME, or name a folder: --dir DIR")
 	}
-	return Folder{directory: filepath.Join(ownFolder(home), base), base: base}, nil
+	return folder(filepath.Join(ownFolder(home), base), base), nil
 }
 
 // ownFolder is where the folders of users are, under home.
@@ -64,14 +70,15 @@ func (f Folder) KubeconfigPath() string { return filepath.Join(f.directory, f.ba
 // CertificatePath is where the certificate is, where it is wanted in a file of its own.
 func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.base+".crt") }
 
-// Prepare creates the folder with mode 0700 where it does not exist. An
-// existing folder's mode stays as it is: the files in it protect themselves.
+// Prepare creates the directory with mode 0700 where it does not exist, and judges it. An
+// existing directory's mode stays as it is, and one in which others could exchange files is
+// refused.
 func (f Folder) Prepare() error {
-	if err := os.MkdirAll(f.directory, 0o700); err != nil {
+	if err := makeDirectory(f.directory); err != nil {
 		return outcome.WithHint(fmt.Errorf("the folder %q can't be made: %w", f.directory, cause(err)),
 			"name a folder that you may write to: --dir DIR")
 	}
-	return nil
+	return f.key.judgePlace(f.KeyPath())
 }
 
 // HasKey says whether there is something where the private key is kept.
@@ -80,78 +87,73 @@ func (f Folder) HasKey() bool {
 	return err == nil
 }
 
-// ReadKey reads the private key's bytes; see ReadSecret.
-func (f Folder) ReadKey() ([]byte, error) { return ReadSecret(f.KeyPath()) }
+// ReadKey reads the private key's bytes. One that does not exist is fs.ErrNotExist; one
+// that group or others may read is refused, because it is not a secret any more, and so is
+// one that the effective user did not make: see Kind.
+func (f Folder) ReadKey() ([]byte, error) { return ReadFileOf(f.key, f.KeyPath()) }
 
-// ReadSecret reads a private key's file. One that does not exist is
-// fs.ErrNotExist; one that group or others may read is refused, because it is
-// no secret any more.
+// ReadSecret reads a private key's file that a person or a kubeconfig names, also through
+// a symbolic link. One that does not exist is fs.ErrNotExist; one that group or others may
+// read is refused, and one that belongs to neither the effective user nor root, because it
+// is somebody else's.
 func ReadSecret(path string) ([]byte, error) {
-	data, mode, err := read(path)
+	data, info, err := readNamed(path)
 	if err != nil {
 		return nil, err
 	}
-	if isOpen(mode) {
-		return nil, outcome.WithHint(
-			fmt.Errorf("the private key %q can be read by others than its owner (mode %04o)", path, mode.Perm()),
-			"if nobody else can have read it: chmod 600 %s", identity.ShellWord(path))
+	if isOpen(info.Mode()) {
+		return nil, readableByOthers(privateKey.name, path, info.Mode())
+	}
+	if owner, _, known := ownership(info); known && owner != effectiveUser() && owner != 0 {
+		return nil, refuse("use a key of your own", "the private key %q belongs to %s, not to %s", path, nameOf(owner), nameOf(effectiveUser()))
 	}
 	return data, nil
 }
 
-// isOpen says whether group or others may do anything with a file. Windows keeps
-// that in access lists, which a mode does not show.
-func isOpen(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 }
-
 // CreateKey writes a new private key with mode 0600. If there is one already,
 // also one that appeared this very moment, that one stays and the error is
 // fs.ErrExist.
-func (f Folder) CreateKey(data []byte) error { return createExclusive(f.KeyPath(), data, lasting) }
+func (f Folder) CreateKey(data []byte) error { return CreateFile(f.key, f.KeyPath(), data) }
 
 // ReadRequest reads the PKCS#10 request's bytes; fs.ErrNotExist if there is
 // none.
-func (f Folder) ReadRequest() ([]byte, error) {
-	data, _, err := read(f.RequestPath())
-	return data, err
-}
+func (f Folder) ReadRequest() ([]byte, error) { return ReadFileOf(f.request, f.RequestPath()) }
 
 // WriteRequest writes the PKCS#10 request with mode 0600, in place of an older
 // one. It need not outlast a power failure: it can be made of the key again.
-func (f Folder) WriteRequest(data []byte) error {
-	err := createExclusive(f.RequestPath(), data, passing)
-	if errors.Is(err, fs.ErrExist) {
-		return replace(f.RequestPath(), data)
-	}
-	return err
-}
+func (f Folder) WriteRequest(data []byte) error { return f.request.replaceFile(f.RequestPath(), data) }
 
-// read reads a regular file of bounded size.
-func read(path string) ([]byte, fs.FileMode, error) { return readOf(path, fs.FileMode.IsRegular) }
-
-// readOf reads a file of a kind that is wanted.
-func readOf(path string, isWanted func(fs.FileMode) bool) ([]byte, fs.FileMode, error) {
-	// Asked before opening, because opening a named pipe would wait for a
-	// writer.
-	info, err := os.Stat(path)
+// readNamed reads a regular file of bounded size that a person named, also through a
+// symbolic link. It never waits: what was opened is judged before it is read.
+func readNamed(path string) ([]byte, fs.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
 	if err != nil {
-		return nil, 0, about(path, err)
-	}
-	if !isWanted(info.Mode()) {
-		return nil, 0, fmt.Errorf("%q is no regular file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, 0, about(path, err)
+		return nil, nil, about(path, err)
 	}
 	defer file.Close() //nolint:errcheck // Nothing was written.
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, about(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, notRegular(path)
+	}
+	data, err := readAll(path, file)
+	return data, info, err
+}
+
+func notRegular(path string) error { return fmt.Errorf("%q is not a regular file", path) }
+
+// readAll reads an open file of bounded size.
+func readAll(path string, file io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(file, largestFile+1))
 	if err != nil {
-		return nil, 0, about(path, err)
+		return nil, about(path, err)
 	}
 	if len(data) > largestFile {
-		return nil, 0, fmt.Errorf("%q has more than %d bytes", path, largestFile)
+		return nil, fmt.Errorf("%q has more than %d bytes", path, largestFile)
 	}
-	return data, info.Mode(), nil
+	return data, nil
 }
 
 // about says which file an error is about, once.

@@ -8,7 +8,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
+
+// Inputs reads what a person names.
+type Inputs struct {
+	// Stdin is standard input. Required.
+	Stdin io.Reader
+	// Interrupted is closed when the person does not want to wait any longer. Optional.
+	Interrupted <-chan struct{}
+}
 
 // Input is a file that a person named, or that was found in a folder she named.
 type Input struct {
@@ -27,12 +38,12 @@ var requestExtensions = []string{".csr", ".req", ".p10", ".yaml", ".yml", ".json
 // handoffSuffix is what handoff files are called, which are no requests.
 const handoffSuffix = ".handoff.yaml"
 
-// ReadInputs reads what a person named: a file, standard input ("-"), or a folder,
+// ReadAll reads what a person named: a file, standard input ("-"), or a folder,
 // of which the files are read that may hold requests, in the order of their names.
 // A folder without any is an error.
-func ReadInputs(path string, stdin io.Reader) ([]Input, error) {
+func (in Inputs) ReadAll(path string) ([]Input, error) {
 	if info, err := os.Stat(path); path == "-" || err == nil && !info.IsDir() {
-		data, err := ReadInput(path, stdin)
+		data, err := in.Read(path)
 		return []Input{{Path: path, Data: data, Err: err}}, nil
 	}
 	entries, err := os.ReadDir(path)
@@ -55,20 +66,87 @@ func ReadInputs(path string, stdin io.Reader) ([]Input, error) {
 	return inputs, nil
 }
 
-// ReadInput reads a file that a person named, or standard input ("-"). It may be what a
-// shell has made of another command: <(…) is a pipe, and /dev/stdin a terminal or a pipe.
-func ReadInput(path string, stdin io.Reader) ([]byte, error) {
-	if path != "-" {
-		data, _, err := readOf(path, func(mode fs.FileMode) bool {
-			return mode.IsRegular() || mode&(fs.ModeNamedPipe|fs.ModeCharDevice) != 0
-		})
-		return data, err
+// Read reads a file that a person named, or standard input ("-"). It may be what a shell
+// has made of another command: <(…) is a pipe, and /dev/stdin a terminal or a pipe. Who
+// writes to those is waited for until the person interrupts, with an
+// outcome.ErrInterrupted; one that nobody opens to write to it is an outcome.ErrTimedOut.
+func (in Inputs) Read(path string) ([]byte, error) {
+	if path == "-" {
+		return in.wait("standard input", nil, func() ([]byte, error) { return readAll("standard input", in.Stdin) })
 	}
-	data, err := io.ReadAll(io.LimitReader(stdin, largestFile+1))
-	if err == nil && len(data) > largestFile {
-		err = fmt.Errorf("standard input has more than %d bytes", largestFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, about(path, err)
 	}
-	return data, err
+	if info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 {
+		return ReadFile(path)
+	}
+	opened := make(chan struct{})
+	return in.wait(path, opened, func() ([]byte, error) {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, about(path, err)
+		}
+		close(opened)
+		defer file.Close() //nolint:errcheck // Nothing was written.
+		return readAll(path, file)
+	})
+}
+
+// openPatience is how long another program may take to open its end of a pipe. What comes
+// through it is waited for without a limit.
+const openPatience = 30 * time.Second
+
+// wait reads something that may make it wait. opened is closed when there is somebody to
+// wait for; nil where there always is.
+func (in Inputs) wait(name string, opened <-chan struct{}, read func() ([]byte, error)) ([]byte, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		data, err := read()
+		done <- result{data, err}
+	}()
+	var unopened <-chan time.Time
+	if opened != nil {
+		timer := time.NewTimer(openPatience)
+		defer timer.Stop()
+		unopened = timer.C
+	}
+	for {
+		select {
+		case got := <-done:
+			return got.data, got.err
+		case <-opened:
+			opened, unopened = nil, nil
+		case <-in.Interrupted:
+			return nil, outcome.Errorf(outcome.ErrInterrupted, "interrupted while waiting for %q", name)
+		case <-unopened:
+			return nil, outcome.Errorf(outcome.ErrTimedOut, "timed out: %q is a pipe, and in %s no program has opened it to write to it", name, openPatience)
+		}
+	}
+}
+
+// CheckNamedFile says why a file that a kubeconfig names is not to be opened by a reader
+// that waits, or reads without a limit: it is not a regular file, or is too large. One that
+// does not exist, or cannot be opened, is left to that reader.
+func CheckNamedFile(path string) error {
+	file, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
+	if err != nil {
+		return nil //nolint:nilerr // Who needs it says so in the usual words.
+	}
+	defer file.Close() //nolint:errcheck // Nothing was written.
+	switch info, err := file.Stat(); {
+	case err != nil:
+		return about(path, err)
+	case !info.Mode().IsRegular():
+		return notRegular(path)
+	case info.Size() > largestFile:
+		return fmt.Errorf("%q has more than %d bytes", path, largestFile)
+	}
+	return nil
 }
 
 // IsFolder says whether a path is a folder that is there, or is written as one.

@@ -4,15 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
 // AppendLine adds a line to a log that must not lose any: under a lock of its
 // own, in one write, and on the disk before it returns. A log that is not there
-// is made with mode 0600; one that is no regular file is refused, a symbolic link
+// is made with mode 0600; one that is not a regular file is refused, a symbolic link
 // too, whose lock would be another than that of the file it leads to. A line that
 // an earlier run was killed over stays as it is, on a line of its own; one that
 // can't be written whole is taken back.
@@ -39,27 +40,23 @@ func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 	return nil
 }
 
-// openLog opens a log or makes it. It never follows a symlink, not even one that
-// is put there between the look and the opening.
+// openLog opens a log or makes it, and never follows a symbolic link. A log that others
+// can write to does not prove anything.
 func openLog(path string) (file *os.File, isNew bool, _ error) {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if file, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
-			return nil, false, about(path, err)
-		}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE|os.O_EXCL, issuanceLog.mode)
+	if err == nil {
 		return file, true, nil
 	}
+	if !errors.Is(err, fs.ErrExist) {
+		return nil, false, about(path, err)
+	}
+	file, info, err := issuanceLog.open(path, os.O_RDWR|os.O_APPEND)
 	if err != nil {
-		return nil, false, about(path, err)
+		return nil, false, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, false, fmt.Errorf("%q is no regular file", path)
-	}
-	if file, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0); err != nil {
-		return nil, false, about(path, err)
-	}
-	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) {
-		return nil, false, errors.Join(fmt.Errorf("%q was replaced while it was opened", path), err, file.Close())
+	if mode := info.Mode().Perm(); isOpen(info.Mode()) && mode&0o022 != 0 {
+		_ = file.Close()
+		return nil, false, refuse("take that from them: chmod go-w "+identity.ShellWord(path), "others than its owner can write to the log %q (mode %04o)", path, mode)
 	}
 	return file, false, nil
 }
@@ -84,10 +81,6 @@ func appendLine(file *os.File, line []byte) error {
 	}
 	return file.Sync()
 }
-
-// CreateFile makes a file that was not there, with mode 0600, whole or not at all.
-// If there is one already, that one stays and the error is fs.ErrExist.
-func CreateFile(path string, data []byte) error { return createExclusive(path, data, lasting) }
 
 // Exists says whether there is something at a path.
 func Exists(path string) bool {

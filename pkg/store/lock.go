@@ -79,10 +79,11 @@ func waitForLock(ctx context.Context, path string) (*fileLock, error) {
 type Lock struct{ file *fileLock }
 
 // TryLock takes the lock that belongs to a path, or returns nil where another
-// process holds it. The path's folder is made where it does not exist.
+// process holds it. The path's directory is made where it does not exist, and must be the
+// program's own.
 func TryLock(path string) (*Lock, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, about(path, err)
+	if err := renewalKey.preparePlace(path); err != nil {
+		return nil, err
 	}
 	l := &fileLock{path: path + lockSuffix}
 	held, err := l.try()
@@ -99,8 +100,8 @@ func TryLock(path string) (*Lock, error) {
 // holds it. When the context ends before, the error is an outcome.ErrTimedOut or
 // outcome.ErrInterrupted.
 func WaitForLock(ctx context.Context, path string) (*Lock, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, about(path, err)
+	if err := renewalKey.preparePlace(path); err != nil {
+		return nil, err
 	}
 	l, err := waitForLock(ctx, path)
 	if err != nil {
@@ -158,7 +159,7 @@ func (l *fileLock) create() (held bool, err error) {
 }
 
 func (l *fileLock) createInPlace() (held bool, _ error) {
-	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, lockFile.mode)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
@@ -179,9 +180,12 @@ func (l *fileLock) createInPlace() (held bool, _ error) {
 
 // takeOver takes a lock of this program's whose holder has died.
 func (l *fileLock) takeOver() (held bool, _ error) {
-	file, err := os.OpenFile(l.path, os.O_RDWR, 0)
+	file, err := os.OpenFile(l.path, os.O_RDWR|noFollow|noWait, 0)
 	if err != nil {
-		// Released meanwhile, or not ours to open.
+		// Released meanwhile, or not ours to open; but nobody's lock is a link or a pipe.
+		if info, missing := os.Lstat(l.path); missing == nil && !info.Mode().IsRegular() {
+			return false, l.notALock()
+		}
 		return false, nil
 	}
 	defer func() {
@@ -189,6 +193,17 @@ func (l *fileLock) takeOver() (held bool, _ error) {
 			_ = file.Close()
 		}
 	}()
+	opened, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !opened.Mode().IsRegular() {
+		return false, l.notALock()
+	}
+	if owner, _, known := ownership(opened); known && owner != effectiveUser() && effectiveUser() != 0 {
+		// Its holder is to see to it: it may not be ours to remove.
+		return false, nil
+	}
 	content := make([]byte, len(markerPrefix))
 	if n, _ := file.Read(content); !strings.HasPrefix(string(content[:n]), markerPrefix) {
 		return false, nil
@@ -198,16 +213,16 @@ func (l *fileLock) takeOver() (held bool, _ error) {
 	}
 	// The holder may have released it, and somebody made another, between the
 	// opening and the locking.
-	opened, err := file.Stat()
-	if err != nil {
-		return false, err
-	}
 	current, err := os.Lstat(l.path)
 	if err != nil || !os.SameFile(opened, current) {
 		return false, nil
 	}
 	l.file = file
 	return true, nil
+}
+
+func (l *fileLock) notALock() error {
+	return refuse("move it away", "the %s %q is not a regular file", lockFile.name, l.path)
 }
 
 // release removes the lock.

@@ -41,7 +41,7 @@ func TestManyUpdatesAtOnceLoseNothing(t *testing.T) {
 	var group sync.WaitGroup
 	for range many {
 		group.Go(func() {
-			err := UpdateFile(t.Context(), path, func(existing []byte) ([]byte, error) {
+			err := updateShared(t.Context(), path, func(existing []byte) ([]byte, error) {
 				n, _ := strconv.Atoi(string(existing))
 				return []byte(strconv.Itoa(n + 1)), nil
 			})
@@ -85,7 +85,7 @@ func leaveLock(t *testing.T, path string) {
 func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	leaveLock(t, path)
-	if err := UpdateFile(t.Context(), path, to("x")); err != nil {
+	if err := updateShared(t.Context(), path, to("x")); err != nil {
 		t.Error(err)
 	}
 	onlyFiles(t, filepath.Dir(path), "config")
@@ -96,7 +96,7 @@ func TestKubectlsLockIsHonouredAndNeverBroken(t *testing.T) {
 	write(t, path+".lock", "", 0o600)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := UpdateFile(ctx, path, to("x")); !errors.Is(err, outcome.ErrInterrupted) {
+	if err := updateShared(ctx, path, to("x")); !errors.Is(err, outcome.ErrInterrupted) {
 		t.Errorf("%v, want the wait to be interrupted", err)
 	}
 	if _, err := os.Stat(path + ".lock"); err != nil {
@@ -111,7 +111,7 @@ func TestAFailedChangeReleasesTheLockAndChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
 	failure := errors.New("no")
-	if err := UpdateFile(t.Context(), path, func([]byte) ([]byte, error) { return nil, failure }); !errors.Is(err, failure) {
+	if err := updateShared(t.Context(), path, func([]byte) ([]byte, error) { return nil, failure }); !errors.Is(err, failure) {
 		t.Errorf("%v, want the change's own error", err)
 	}
 	if data, err := ReadFile(path); err != nil || string(data) != "old" {
@@ -142,7 +142,7 @@ func TestALinkThatLeadsNowhereIsWhereTheFileBelongs(t *testing.T) {
 	if err := os.Symlink("later/config", filepath.Join(directory, "config")); err != nil {
 		t.Fatal(err)
 	}
-	if err := UpdateFile(t.Context(), filepath.Join(directory, "config"), to("x")); err != nil {
+	if err := updateShared(t.Context(), filepath.Join(directory, "config"), to("x")); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(filepath.Join(directory, "later", "config")); err != nil || string(data) != "x" {

@@ -4,6 +4,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"syscall"
@@ -17,21 +18,29 @@ func isRunning(process int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// keepOwner gives a new file the owner and group of the one it replaces, where
-// they differ.
-func keepOwner(path string, existing fs.FileInfo) error {
+// keepOwner gives a new file the owner and group of the one it replaces, where they differ.
+// It reports whether it could have the group, which one who is not in it cannot give.
+func keepOwner(to *os.File, existing fs.FileInfo) (hasGroup bool, _ error) {
 	before, known := existing.Sys().(*syscall.Stat_t)
 	if !known {
-		return nil
+		return true, nil
 	}
-	now, err := os.Stat(path)
+	info, err := to.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if after, known := now.Sys().(*syscall.Stat_t); known && after.Uid == before.Uid && after.Gid == before.Gid {
-		return nil
+	now, known := info.Sys().(*syscall.Stat_t)
+	if known && now.Uid == before.Uid && now.Gid == before.Gid {
+		return true, nil
 	}
-	return os.Chown(path, int(before.Uid), int(before.Gid))
+	err = to.Chown(int(before.Uid), int(before.Gid))
+	if err == nil {
+		return true, nil
+	}
+	if known && now.Uid == before.Uid && errors.Is(err, fs.ErrPermission) {
+		return false, nil
+	}
+	return false, fmt.Errorf("it belongs to %s, and a new file cannot be given to them: %w", nameOf(int(before.Uid)), cause(err))
 }
 
 // holdWhileAlive takes the kernel's advisory lock on an open file, which ends

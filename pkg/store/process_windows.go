@@ -19,7 +19,7 @@ func isRunning(process int) bool {
 }
 
 // keepOwner does nothing: a new file inherits its folder's access list.
-func keepOwner(string, fs.FileInfo) error { return nil }
+func keepOwner(*os.File, fs.FileInfo) (hasGroup bool, _ error) { return true, nil }
 
 // holdWhileAlive takes the system's lock on an open file, which ends with the
 // process, however it ends. held is false where another holds it.

@@ -29,11 +29,5 @@ func InstallProgram(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Programs are for everybody, and so is a folder on PATH.
 		return about(path, err)
 	}
-	if err := createExclusive(path, data, lasting); err != nil {
-		return err
-	}
-	if err := os.Chmod(path, 0o755); err != nil { //nolint:gosec // A program that only its owner may run is of no use to others on the machine.
-		return about(path, err)
-	}
-	return nil
+	return CreateFile(installedProgram, path, data)
 }

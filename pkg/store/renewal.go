@@ -13,6 +13,10 @@ import (
 // pending is found and finished by another run, with the same key.
 type Renewal struct{ Folder }
 
+func renewal(directory, base string) Renewal {
+	return Renewal{Folder{directory: directory, base: base, key: renewalKey, request: renewalRequest}}
+}
+
 // UserRenewals is the folder in which the renewals of kubeconfigs wait, under home.
 func UserRenewals(home string) string { return filepath.Join(ownFolder(home), "renewals") }
 
@@ -20,7 +24,7 @@ func UserRenewals(home string) string { return filepath.Join(ownFolder(home), "r
 // renewals. id names the certificate. Nothing is created yet.
 func RenewalOf(renewals, user string, id []byte) Renewal {
 	base := identity.FileName(user)
-	return Renewal{Folder{directory: filepath.Join(renewals, base+"-"+identity.Digest(10, id)), base: base}}
+	return renewal(filepath.Join(renewals, base+"-"+identity.Digest(10, id)), base)
 }
 
 // RenewalsOf lists the renewals of a user's certificates that are in a folder of
@@ -34,7 +38,7 @@ func RenewalsOf(renewals, user string) []Renewal {
 	var found []Renewal
 	for _, entry := range entries {
 		if digest, ofUser := strings.CutPrefix(entry.Name(), base+"-"); ofUser && entry.IsDir() && !strings.Contains(digest, "-") {
-			found = append(found, Renewal{Folder{directory: filepath.Join(renewals, entry.Name()), base: base}})
+			found = append(found, renewal(filepath.Join(renewals, entry.Name()), base))
 		}
 	}
 	return found
@@ -70,20 +74,20 @@ func (r Renewal) PreviousPath() string {
 
 // WritePrevious keeps the pair that is being replaced.
 func (r Renewal) WritePrevious(kubeconfig []byte) error {
-	return replaceSecret(r.PreviousPath(), kubeconfig)
+	return renewalPrevious.replaceFile(r.PreviousPath(), kubeconfig)
 }
 
 func (r Renewal) refusalPath() string { return filepath.Join(r.directory, r.base+".refused") }
 
 // WriteRefusal keeps why the request will never become a certificate.
 func (r Renewal) WriteRefusal(reason string) error {
-	return replace(r.refusalPath(), []byte(reason+"\n"))
+	return renewalRefusal.replaceFile(r.refusalPath(), []byte(reason+"\n"))
 }
 
 // Refusal is why the request will never become a certificate; "" if that is not
 // known of it.
 func (r Renewal) Refusal() string {
-	reason, err := ReadFile(r.refusalPath())
+	reason, err := ReadFileOf(renewalRefusal, r.refusalPath())
 	if err != nil {
 		return ""
 	}

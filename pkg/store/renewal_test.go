@@ -7,8 +7,18 @@ import (
 	"time"
 )
 
+// privateDirectory is one that is the program's own.
+func privateDirectory(t *testing.T) string {
+	t.Helper()
+	directory := filepath.Join(t.TempDir(), "renewals")
+	if err := os.Mkdir(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return directory
+}
+
 func TestRenewalsAreOneUsersOnly(t *testing.T) {
-	renewals := t.TempDir()
+	renewals := privateDirectory(t)
 	for _, user := range []string{"jane", "jane-2", "janet", "Jane"} {
 		for _, certificate := range []string{"first", "second"} {
 			if err := RenewalOf(renewals, user, []byte(certificate)).Prepare(); err != nil {
@@ -27,7 +37,7 @@ func TestRenewalsAreOneUsersOnly(t *testing.T) {
 }
 
 func TestADiscardedRenewalLeavesNothing(t *testing.T) {
-	renewals := t.TempDir()
+	renewals := privateDirectory(t)
 	renewal := RenewalOf(renewals, "jane", []byte("certificate"))
 	if err := renewal.Discard(); err != nil {
 		t.Errorf("one that is not there: %v", err)
@@ -89,7 +99,7 @@ func TestALockIsOnesOnlyUntilItIsReleased(t *testing.T) {
 }
 
 func TestTheLocksOfDeadRunsAreRemoved(t *testing.T) {
-	renewals := t.TempDir()
+	renewals := privateDirectory(t)
 	leaveLock(t, filepath.Join(renewals, "jane-dead"))
 	leaveLock(t, filepath.Join(renewals, "janet-dead"))
 	held, err := TryLock(filepath.Join(renewals, "jane-alive"))
@@ -112,7 +122,7 @@ func TestAFileThatIsGoneIsRemovedAlready(t *testing.T) {
 // TestAHalfDiscardedRenewalIsRecognised is about a run that ends in between: what is
 // left can be told by the key only.
 func TestAHalfDiscardedRenewalIsRecognised(t *testing.T) {
-	renewal := RenewalOf(t.TempDir(), "jane", []byte("certificate"))
+	renewal := RenewalOf(privateDirectory(t), "jane", []byte("certificate"))
 	if err := renewal.Prepare(); err != nil {
 		t.Fatal(err)
 	}

@@ -187,7 +187,7 @@ func TestOnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
 	if err := os.Mkdir(folder.KeyPath(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), "no regular file") {
+	if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 	write(t, folder.KubeconfigPath(), "", 0o600)
@@ -209,7 +209,7 @@ func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 	if err := os.Symlink(target, folder.KubeconfigPath()); err != nil {
 		t.Fatal(err)
 	}
-	if err := UpdateFile(t.Context(), folder.KubeconfigPath(), to("new")); err != nil {
+	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("new")); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(folder.KubeconfigPath()); err != nil || info.Mode()&fs.ModeSymlink == 0 {
@@ -226,7 +226,7 @@ func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 
 func TestANewFileIsPrivate(t *testing.T) {
 	folder := folderOf(t)
-	if err := UpdateFile(t.Context(), folder.KubeconfigPath(), to("x")); err != nil {
+	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("x")); err != nil {
 		t.Fatal(err)
 	}
 	if mode := modeOf(t, folder.KubeconfigPath()); mode != 0o600 {
@@ -243,7 +243,7 @@ func TestAFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
 	if err := os.Chmod(folder.Directory(), 0o500); err != nil { //nolint:gosec // Read-only on purpose.
 		t.Fatal(err)
 	}
-	if err := UpdateFile(t.Context(), folder.KubeconfigPath(), to("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
+	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
 		t.Errorf("%v, want an error about the kubeconfig itself", err)
 	}
 	if data, err := ReadFile(folder.KubeconfigPath()); err != nil || string(data) != "old" {
@@ -272,7 +272,7 @@ func TestAReplacedFileKeepsItsOwner(t *testing.T) {
 	if err := os.Chown(path, 12345, 23456); err != nil {
 		t.Fatal(err)
 	}
-	if err := UpdateFile(t.Context(), path, to("new")); err != nil {
+	if err := updateShared(t.Context(), path, to("new")); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)

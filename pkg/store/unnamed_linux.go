@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,7 +15,7 @@ import (
 // place of three times, which counts where there are files of thousands of users. The
 // error is errors.ErrUnsupported where the file system or the kernel can't do that, or
 // /proc is not there.
-func linkUnnamed(path string, data []byte, durability durability) error {
+func linkUnnamed(path string, data []byte, mode fs.FileMode, durability durability) error {
 	descriptor, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		// A kernel or file system without it says EISDIR, ENOENT or EOPNOTSUPP, and what
@@ -23,6 +24,9 @@ func linkUnnamed(path string, data []byte, durability durability) error {
 	}
 	file := os.NewFile(uintptr(descriptor), path)
 	defer file.Close() //nolint:errcheck // What has to last is synced.
+	if err := setMode(file, mode); err != nil {
+		return err
+	}
 	if _, err := file.Write(data); err != nil {
 		return err
 	}

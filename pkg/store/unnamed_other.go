@@ -2,7 +2,10 @@
 
 package store
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+)
 
 // linkUnnamed is Linux's alone.
-func linkUnnamed(string, []byte, durability) error { return errors.ErrUnsupported }
+func linkUnnamed(string, []byte, fs.FileMode, durability) error { return errors.ErrUnsupported }

@@ -12,7 +12,7 @@ import (
 
 // ReadFile reads a file that the person named; fs.ErrNotExist if there is none.
 func ReadFile(path string) ([]byte, error) {
-	data, _, err := read(path)
+	data, _, err := readNamed(path)
 	return data, err
 }
 
@@ -23,19 +23,82 @@ func OthersMayRead(path string) bool {
 	return err == nil && isOpen(info.Mode())
 }
 
-// UpdateFile changes a file that other programs change, too: it takes the lock
-// that kubectl takes (FILE.lock), reads what is there, has it changed, and
-// replaces it whole, all while the lock is held. A file that is not there is
-// handed to change as nil; what is unchanged is not written. A file that is
-// replaced keeps its mode, owner and symbolic links; a new one has mode 0600, and
-// folders that are missing are made with mode 0700.
-func UpdateFile(ctx context.Context, path string, change func(existing []byte) ([]byte, error)) (err error) {
+// change is how a file becomes another. What is not there is nil.
+type change func(existing []byte) ([]byte, error)
+
+// UpdateFile changes a file of a kind that is the program's own, while its lock is held: it
+// judges and reads what is there, has it changed, and puts a new file in its place, whole.
+// A file that is not there is handed to change as nil; what is unchanged is not written.
+// Directories that are missing are made with mode 0700.
+func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err error) {
+	if err := k.preparePlace(path); err != nil {
+		return err
+	}
+	if k.way == completes {
+		// Nobody else makes it, so that it needs no lock where it is not there.
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			data, err := change(nil)
+			if err != nil {
+				return err
+			}
+			if err := createExclusive(path, data, k.mode, k.durability); !errors.Is(err, fs.ErrExist) {
+				return err
+			}
+		}
+	}
+	lock, err := acquireLock(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	existing, mode, err := k.readToUpdate(path)
+	if err != nil {
+		return err
+	}
+	changed, err := change(existing)
+	if err != nil {
+		return err
+	}
+	switch {
+	case existing == nil:
+		return createExclusive(path, changed, k.mode, k.durability)
+	case bytes.Equal(existing, changed):
+		return nil
+	}
+	return replaceOwn(path, changed, mode)
+}
+
+// readToUpdate reads a file of this kind, and the mode that its successor gets: its own,
+// but nobody else can write to it.
+func (k *Kind) readToUpdate(path string) ([]byte, fs.FileMode, error) {
+	file, info, err := k.open(path, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, k.mode, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close() //nolint:errcheck // Nothing was written.
+	if err := k.judgeReadable(path, info); err != nil {
+		return nil, 0, err
+	}
+	data, err := readAll(path, file)
+	return data, info.Mode().Perm() &^ 0o022, err
+}
+
+// updateShared changes a file that other programs change, too: it takes the lock that
+// kubectl takes (FILE.lock), reads what is there, has it changed, and replaces it whole,
+// all while the lock is held. A file that is not there is handed to change as nil; what is
+// unchanged is not written. A file that is replaced keeps its mode, owner, extended
+// attributes and symbolic links; a new one has mode 0600, and directories that are missing
+// are made with mode 0700.
+func updateShared(ctx context.Context, path string, change change) (err error) {
 	target, err := resolve(path)
 	if err != nil {
-		return about(path, err)
+		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
-		return about(path, err)
+	if err := makeDirectory(filepath.Dir(target)); err != nil {
+		return err
 	}
 	// kubectl locks the name that it was given, not what a link leads to; who
 	// locks both is safe from either.
@@ -44,42 +107,28 @@ func UpdateFile(ctx context.Context, path string, change func(existing []byte) (
 		names = append(names, target)
 	}
 	for _, name := range names {
-		lock, lockError := acquireLock(ctx, name)
-		if lockError != nil {
-			return lockError
+		lock, lockErr := acquireLock(ctx, name)
+		if lockErr != nil {
+			return lockErr
 		}
 		defer func() { err = errors.Join(err, lock.release()) }()
 	}
-	existing, err := ReadFile(target)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	changed, err := change(existing)
+	before, err := readShared(target)
 	if err != nil {
 		return err
 	}
-	if existing != nil && bytes.Equal(existing, changed) {
+	defer before.close()
+	changed, err := change(before.data)
+	if err != nil {
+		return err
+	}
+	switch {
+	case before.file == nil:
+		return createExclusive(target, changed, SharedKubeconfig.mode, SharedKubeconfig.durability)
+	case bytes.Equal(before.data, changed):
 		return nil
 	}
-	return replace(target, changed)
-}
-
-// WriteOwnFile is UpdateFile for a file that other programs may come to change, and do
-// not make: where there is none, it is created exclusively, without a lock.
-func WriteOwnFile(ctx context.Context, path string, change func(existing []byte) ([]byte, error)) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		data, err := change(nil)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return about(path, err)
-		}
-		if err := createExclusive(path, data, lasting); !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	return UpdateFile(ctx, path, change)
+	return replaceShared(before, changed)
 }
 
 const (
@@ -89,19 +138,19 @@ const (
 	settleInterval = 20 * time.Millisecond
 )
 
-// UpdateSharedFile is UpdateFile for a file that kubectl may be writing at this
+// UpdateSharedFile is UpdateFile for a kubeconfig that kubectl may be writing at this
 // very moment. kubectl config reads the file before it takes the lock, and then
 // deletes what it had not seen there (client-go tools/clientcmd ModifyConfig), so
 // that a change made in between is lost. So the file is looked at for a moment
 // longer, and the change is made again where it is gone. change must be the same
 // when it is applied twice.
-func UpdateSharedFile(ctx context.Context, path string, change func(existing []byte) ([]byte, error)) error {
+func UpdateSharedFile(ctx context.Context, path string, change change) error {
 	var written []byte
 	remember := func(existing []byte) (_ []byte, err error) {
 		written, err = change(existing)
 		return written, err
 	}
-	if err := UpdateFile(ctx, path, remember); err != nil {
+	if err := updateShared(ctx, path, remember); err != nil {
 		return err
 	}
 	settled := time.NewTimer(settleTime)
@@ -120,7 +169,7 @@ func UpdateSharedFile(ctx context.Context, path string, change func(existing []b
 			continue
 		}
 		before := written
-		if err := UpdateFile(ctx, path, remember); err != nil {
+		if err := updateShared(ctx, path, remember); err != nil {
 			return err
 		}
 		if !bytes.Equal(before, written) {

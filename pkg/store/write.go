@@ -7,15 +7,15 @@ import (
 	"path/filepath"
 )
 
-// createExclusive makes a file that was not there, with mode 0600, such that
+// createExclusive makes a file that was not there, such that
 // at no moment a part of it stands under its name, whenever the process ends:
 // it writes a file without a name, or a temporary sibling, and links it to the name,
 // which fails where the name exists. What is lasting is on the disk then.
-func createExclusive(path string, data []byte, durability durability) error {
+func createExclusive(path string, data []byte, mode fs.FileMode, durability durability) error {
 	tidy(filepath.Dir(path))
-	err := linkUnnamed(path, data, durability)
+	err := linkUnnamed(path, data, mode, durability)
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = linkTemporary(path, data)
+		err = linkTemporary(path, data, mode)
 	}
 	if err != nil {
 		return about(path, err)
@@ -36,8 +36,8 @@ const (
 	passing
 )
 
-func linkTemporary(path string, data []byte) error {
-	temporary, err := writeTemporary(path, data, 0o600)
+func linkTemporary(path string, data []byte, mode fs.FileMode) error {
+	temporary, err := writeTemporary(path, data, func(file *os.File) error { return setMode(file, mode) })
 	if err != nil {
 		return err
 	}
@@ -45,20 +45,31 @@ func linkTemporary(path string, data []byte) error {
 	err = os.Link(temporary, path)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		// File systems without hard links (FAT, some network mounts).
-		err = createInPlace(path, data)
+		err = createInPlace(path, data, mode)
 	}
 	return err
 }
 
-func createInPlace(path string, data []byte) error {
+func createInPlace(path string, data []byte, mode fs.FileMode) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
+	}
+	if err := setMode(file, mode); err != nil {
+		return errors.Join(err, file.Close(), os.Remove(path))
 	}
 	if err := fill(file, data); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// setMode gives a file that was created with mode 0600 another one.
+func setMode(file *os.File, mode fs.FileMode) error {
+	if mode == 0o600 {
+		return nil
+	}
+	return file.Chmod(mode)
 }
 
 // RemoveFile removes a file; one that is not there is removed already.
@@ -69,48 +80,49 @@ func RemoveFile(path string) error {
 	return nil
 }
 
-// replace puts new content in a file's place, whole or not at all: write
-// beside it, fsync, rename. A symbolic link stays and its target is replaced;
-// an existing file's mode and owner are kept, a new one's mode is 0600.
-func replace(path string, data []byte) error {
-	target, err := resolve(path)
+// replaceOwn puts a new file of the effective user in the place of a judged one, whole or
+// not at all: write next to it, fsync, rename. Whatever took the name since then is
+// replaced without being opened.
+func replaceOwn(path string, data []byte, mode fs.FileMode) error {
+	return rename(path, data, func(file *os.File) error { return setMode(file, mode) }, func() bool { return true })
+}
+
+// errExchanged is the error of a file that is not the one any more that was read.
+var errExchanged = errors.New("the file was exchanged while it was being changed")
+
+// replaceShared puts new content in the place of a shared file that was read, with its
+// mode, owner and extended attributes.
+func replaceShared(before *sharedFile, data []byte) error {
+	return rename(before.path, data, func(file *os.File) error {
+		mode := before.info.Mode().Perm()
+		canKeepGroup, err := keepOwner(file, before.info)
+		if err != nil {
+			return err
+		}
+		if !canKeepGroup {
+			mode &^= 0o070
+		}
+		return keepAttributes(file, before.file, mode)
+	}, before.isInPlace)
+}
+
+// rename writes a new file, has it prepared while it is empty, and gives it the name if
+// that is still what it was.
+func rename(path string, data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
+	temporary, err := writeTemporary(path, data, prepare)
 	if err != nil {
 		return about(path, err)
 	}
-	mode := fs.FileMode(0o600)
-	existing, err := os.Stat(target)
-	switch {
-	case err == nil:
-		mode = existing.Mode().Perm()
-	case !errors.Is(err, fs.ErrNotExist):
-		return about(path, err)
-	}
-	temporary, err := writeTemporary(target, data, mode)
-	if err != nil {
-		return about(path, err)
-	}
-	if existing != nil {
-		err = keepOwner(temporary, existing)
-	}
-	if err == nil {
-		err = os.Rename(temporary, target)
+	if isUnchanged() {
+		err = os.Rename(temporary, path)
+	} else {
+		err = errExchanged
 	}
 	if err != nil {
 		_ = os.Remove(temporary)
 		return about(path, err)
 	}
-	return syncDirectory(target)
-}
-
-// replaceSecret is replace for what is its owner's alone: a mode that lets others read it
-// is not kept.
-func replaceSecret(path string, data []byte) error {
-	if OthersMayRead(path) {
-		if err := os.Chmod(path, 0o600); err != nil {
-			return about(path, err)
-		}
-	}
-	return replace(path, data)
+	return syncDirectory(path)
 }
 
 // CheckReplaceable says why the file at a path could not be made or replaced: another file
@@ -118,54 +130,27 @@ func replaceSecret(path string, data []byte) error {
 func CheckReplaceable(path string) error {
 	target, err := resolve(path)
 	if err != nil {
-		return about(path, err)
+		return err
 	}
-	folder := filepath.Dir(target)
-	for {
-		if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) || filepath.Dir(folder) == folder {
-			break
-		}
-		folder = filepath.Dir(folder)
-	}
-	file, err := os.CreateTemp(folder, temporaryPattern(target))
+	file, err := os.CreateTemp(existingAbove(target), temporaryPattern(target))
 	if err != nil {
 		return about(target, err)
 	}
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// resolve follows symbolic links to the file that is to be replaced, which need
-// not exist yet: a link that leads nowhere is where the file belongs.
-func resolve(path string) (string, error) {
-	// As many as Linux follows.
-	for range 40 {
-		target, err := os.Readlink(path)
-		if err != nil {
-			// No link, or nothing there.
-			return path, nil
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(filepath.Dir(path), target)
-		}
-		path = target
-	}
-	return "", errors.New("too many levels of symbolic links")
-}
-
-// writeTemporary writes data to a new file beside path and makes sure it is on
-// the disk. What processes that were killed left of earlier ones is removed
-// before.
-func writeTemporary(path string, data []byte, mode fs.FileMode) (string, error) {
+// writeTemporary writes data to a new file next to path, which is prepared while it is
+// empty, and makes sure it is on the disk. What processes that were killed left of earlier
+// ones is removed before.
+func writeTemporary(path string, data []byte, prepare func(*os.File) error) (string, error) {
 	tidy(filepath.Dir(path))
 	// os.CreateTemp creates exclusively, with mode 0600.
 	file, err := os.CreateTemp(filepath.Dir(path), temporaryPattern(path))
 	if err != nil {
 		return "", err
 	}
-	if mode != 0o600 {
-		if err := file.Chmod(mode); err != nil {
-			return "", errors.Join(err, file.Close(), os.Remove(file.Name()))
-		}
+	if err := prepare(file); err != nil {
+		return "", errors.Join(err, file.Close(), os.Remove(file.Name()))
 	}
 	if err := fill(file, data); err != nil {
 		_ = os.Remove(file.Name())

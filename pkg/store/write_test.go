@@ -20,7 +20,7 @@ func TestAnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
 		return append(existing, "x"...), nil
 	}
 	for _, want := range []string{"x", "xx"} {
-		if err := WriteOwnFile(context.Background(), path, change); err != nil {
+		if err := UpdateFile(context.Background(), UserKubeconfig, path, change); err != nil {
 			t.Fatal(err)
 		}
 		if data, err := os.ReadFile(path); err != nil || string(data) != want {
@@ -42,7 +42,7 @@ func TestAnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
 func TestAnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jane.kubeconfig")
 	appeared := false
-	err := WriteOwnFile(context.Background(), path, func(existing []byte) ([]byte, error) {
+	err := UpdateFile(context.Background(), UserKubeconfig, path, func(existing []byte) ([]byte, error) {
 		if !appeared {
 			appeared = true
 			write(t, path, "theirs", 0o600)
@@ -57,13 +57,13 @@ func TestAnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
 func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
-	switch err := linkUnnamed(path, []byte("key"), lasting); {
+	switch err := linkUnnamed(path, []byte("key"), 0o600, lasting); {
 	case errors.Is(err, errors.ErrUnsupported):
 		t.Skipf("not on %s, or not in %s", runtime.GOOS, directory)
 	case err != nil:
 		t.Fatal(err)
 	}
-	if err := linkUnnamed(path, []byte("other"), lasting); !errors.Is(err, fs.ErrExist) {
+	if err := linkUnnamed(path, []byte("other"), 0o600, lasting); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v, want fs.ErrExist", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "key" {
@@ -78,10 +78,10 @@ func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 func TestWithoutUnnamedFilesTheWayIsATemporarySibling(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
-	if err := linkTemporary(path, []byte("key")); err != nil {
+	if err := linkTemporary(path, []byte("key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := linkTemporary(path, []byte("other")); !errors.Is(err, fs.ErrExist) {
+	if err := linkTemporary(path, []byte("other"), 0o600); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v, want fs.ErrExist", err)
 	}
 	onlyFiles(t, directory, "jane.key")

@@ -1,0 +1,232 @@
+//go:build unix
+
+package store
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// noFollow refuses a symbolic link as the last part of a path, and noWait does not wait
+// for another process at a named pipe (open(2)).
+const (
+	noFollow = syscall.O_NOFOLLOW
+	noWait   = syscall.O_NONBLOCK
+)
+
+// effectiveUser is whom new files belong to.
+func effectiveUser() int { return os.Geteuid() }
+
+// ownership is whose a file is, and how many names it has.
+func ownership(info fs.FileInfo) (owner int, links uint64, known bool) {
+	status, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return 0, 0, false
+	}
+	return int(status.Uid), uint64(status.Nlink), true //nolint:unconvert // Its size differs between systems.
+}
+
+// nameOf is a user of this machine, for a person.
+func nameOf(id int) string {
+	if found, err := user.LookupId(strconv.Itoa(id)); err == nil {
+		return fmt.Sprintf("%s (uid %d)", identity.Printable(found.Username), id)
+	}
+	return fmt.Sprintf("uid %d", id)
+}
+
+// isTrusted reports whether what belongs to a user can be relied on: root's, the effective
+// user's, and with sudo those of the person who called it.
+func isTrusted(owner int) bool {
+	switch owner {
+	case 0, effectiveUser():
+		return true
+	}
+	return effectiveUser() == 0 && os.Getenv("SUDO_UID") == strconv.Itoa(owner)
+}
+
+// judged are the directories that this process has judged and found good. The files of a
+// thousand users are in one.
+var judged sync.Map
+
+type judgement struct {
+	place     place
+	directory string
+}
+
+// once judges a directory once in a process, unless it is refused.
+func once(place place, directory string, judge func(string) error) error {
+	absolute, err := filepath.Abs(directory)
+	if err != nil {
+		return about(directory, err)
+	}
+	key := judgement{place, absolute}
+	if _, good := judged.Load(key); good {
+		return nil
+	}
+	if err := judge(absolute); err != nil {
+		return err
+	}
+	judged.Store(key, true)
+	return nil
+}
+
+// judgePrivate says why a directory is not the program's own.
+func judgePrivate(directory string) error {
+	return once(privatePlace, directory, func(directory string) error {
+		info, err := os.Lstat(directory)
+		if err != nil {
+			return about(directory, err)
+		}
+		owner, _, known := ownership(info)
+		const hint = "others could put files into it; move it away, or name another directory: --dir DIR"
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			return refuse(hint, "the directory %q is a symbolic link, and is not followed", directory)
+		case !info.IsDir():
+			return refuse(hint, "%q is not a directory", directory)
+		case known && owner != effectiveUser():
+			return refuse(hint, "the directory %q belongs to %s, not to %s", directory, nameOf(owner), nameOf(effectiveUser()))
+		case info.Mode().Perm()&0o077 != 0:
+			return refuse("if nobody else can have put anything into it: chmod 700 "+identity.ShellWord(directory),
+				"the directory %q is open to others than its owner (mode %04o)", directory, info.Mode().Perm())
+		}
+		return judgeGuarded(filepath.Dir(directory))
+	})
+}
+
+// judgeGuarded says who else could exchange the files in a directory: it and every
+// directory above it, and each symbolic link on the way, must belong to a trusted user,
+// and nobody else can write to a directory unless it is sticky (as OpenSSH's safe_path in
+// misc.c does, which knows no exception for sticky ones).
+func judgeGuarded(directory string) error {
+	return once(guardedPlace, directory, func(absolute string) error {
+		current, rest := "/", parts(absolute)
+		if err := judgeStep(current); err != nil {
+			return err
+		}
+		for links := 0; len(rest) > 0; {
+			next := filepath.Join(current, rest[0])
+			rest = rest[1:]
+			target, err := os.Readlink(next)
+			if err != nil {
+				current = next
+				if err := judgeStep(current); err != nil {
+					return err
+				}
+				continue
+			}
+			if links++; links > maximumLinks {
+				return about(directory, errTooManyLinks)
+			}
+			if err := judgeLink(next); err != nil {
+				return err
+			}
+			if filepath.IsAbs(target) {
+				current = "/"
+			}
+			rest = append(parts(target), rest...)
+		}
+		return nil
+	})
+}
+
+func parts(path string) []string {
+	return slices.DeleteFunc(strings.Split(path, "/"), func(part string) bool { return part == "" })
+}
+
+const guardHint = "name a directory that only you can write to: --dir DIR or --out FILE"
+
+func judgeLink(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return about(path, err)
+	}
+	if owner, _, known := ownership(info); known && !isTrusted(owner) {
+		return refuse(guardHint, "the symbolic link %q belongs to %s, who can lead it elsewhere", path, nameOf(owner))
+	}
+	return nil
+}
+
+func judgeStep(directory string) error {
+	info, err := os.Lstat(directory)
+	if err != nil {
+		return about(directory, err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%q is not a directory", directory)
+	}
+	if owner, _, known := ownership(info); known && !isTrusted(owner) {
+		return refuse(guardHint, "the directory %q belongs to %s, who can exchange the files in it", directory, nameOf(owner))
+	}
+	mode := info.Mode()
+	if mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0 || mode.Perm()&0o002 == 0 && isPrivateGroup(info) {
+		return nil
+	}
+	return refuse("take that from them: chmod go-w "+identity.ShellWord(directory)+"; or "+guardHint,
+		"others than its owner can write to the directory %q (mode %04o), and exchange the files in it", directory, mode.Perm())
+}
+
+// isPrivateGroup reports whether the group of a directory has no member but its owner. Where
+// every user has a group of their own, the usual umask lets the group write.
+func isPrivateGroup(info fs.FileInfo) bool {
+	status, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return false
+	}
+	owner, err := user.LookupId(strconv.FormatUint(uint64(status.Uid), 10))
+	if err != nil {
+		return false
+	}
+	group := strconv.FormatUint(uint64(status.Gid), 10)
+	isListed := false
+	for _, line := range database("/etc/group") {
+		// NAME:PASSWORD:GID:MEMBERS (group(5))
+		if len(line) < 4 || line[2] != group {
+			continue
+		}
+		isListed = true
+		for _, member := range strings.Split(line[3], ",") {
+			if member != "" && member != owner.Username {
+				return false
+			}
+		}
+	}
+	for _, line := range database("/etc/passwd") {
+		// NAME:PASSWORD:UID:GID:… (passwd(5))
+		if len(line) >= 4 && line[3] == group && line[0] != owner.Username {
+			return false
+		}
+	}
+	return isListed
+}
+
+// database reads the fields of the lines of a file such as /etc/passwd; nothing where that
+// cannot be read.
+func database(path string) (lines [][]string) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close() //nolint:errcheck // Nothing was written.
+	for scanner := bufio.NewScanner(file); scanner.Scan(); {
+		lines = append(lines, strings.Split(scanner.Text(), ":"))
+	}
+	return lines
+}
+
+// isWritableByEverybody reports whether anybody can put files into a directory.
+func isWritableByEverybody(directory string) bool {
+	info, err := os.Stat(directory)
+	return err != nil || info.Mode().Perm()&0o002 != 0
+}

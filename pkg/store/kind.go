@@ -1,0 +1,282 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// Kind is a kind of file that the program writes, with the rule by which such a file and
+// its directory are judged. Nothing is written except through its kind, and kinds lists
+// them all, so that a test can attack each of them.
+//
+// A file of every kind but SharedKubeconfig is the program's own to create: it must be a
+// regular file of the effective user with one link, and no symbolic link is followed to
+// it. It is judged by the open file, and what is written is always a new file of the
+// effective user, which takes the name.
+type Kind struct {
+	// name is what a person calls such a file.
+	name string
+	// way is how it is written.
+	way way
+	// isSecret says that nobody but its owner can read it, or it is refused.
+	isSecret bool
+	// mode is a new file's.
+	mode fs.FileMode
+	// place is what its directory must be.
+	place place
+	// durability says whether it must outlast a power failure.
+	durability durability
+}
+
+// way is how a kind of file is written.
+type way int
+
+const (
+	// creates: once, and never replaced.
+	creates way = iota
+	// replaces: whole, whatever it held.
+	replaces
+	// updates: as a change of what it held, under its lock.
+	updates
+	// completes: like updates, but without a lock where nothing is there yet.
+	completes
+	// shares: like updates, for a file that belongs to the person and not to this program:
+	// symbolic links, mode, owner and extended attributes are kept.
+	shares
+	// appends: one line at its end, under its lock.
+	appends
+	// locks: present while a process holds it.
+	locks
+)
+
+// place is what a kind's directory must be.
+type place int
+
+const (
+	// anyPlace is where a file is safe by itself: others cannot read anything from it that
+	// is secret, and gain nothing by exchanging it.
+	anyPlace place = iota
+	// guardedPlace is a directory in which nobody else can exchange files, as sshd's
+	// StrictModes judges it (OpenSSH misc.c, safe_path).
+	guardedPlace
+	// privatePlace is a directory that is the program's own: of the effective user, with
+	// mode 0700, and not a symbolic link.
+	privatePlace
+)
+
+// The kinds of files.
+var (
+	privateKey       = kind(Kind{name: "private key", way: creates, isSecret: true, place: guardedPlace})
+	pkcs10Request    = kind(Kind{name: "request", way: replaces, place: guardedPlace, durability: passing})
+	UserKubeconfig   = kind(Kind{name: "kubeconfig", way: completes, isSecret: true, place: guardedPlace})
+	SharedKubeconfig = kind(Kind{name: "kubeconfig", way: shares})
+	// Certificate is a user's certificate in a file by itself, and SignedCertificate the
+	// one that a CA server makes.
+	Certificate       = kind(Kind{name: "certificate", way: updates})
+	SignedCertificate = kind(Kind{name: "certificate", way: creates})
+	Handoff           = kind(Kind{name: "handoff", way: updates})
+	// PairFile is a certificate or private key next to the one that it follows.
+	PairFile = kind(Kind{name: "certificate or private key", way: creates, isSecret: true, place: guardedPlace})
+
+	cacheKubeconfig = kind(Kind{name: "credential cache", way: updates, isSecret: true, place: privatePlace})
+	cachedAnswer    = kind(Kind{name: "cached answer", way: replaces, isSecret: true, place: privatePlace})
+	RenewalState    = kind(Kind{name: "state of a renewal", way: updates, isSecret: true, place: privatePlace})
+
+	renewalKey      = kind(Kind{name: "private key", way: creates, isSecret: true, place: privatePlace})
+	renewalRequest  = kind(Kind{name: "request", way: replaces, place: privatePlace, durability: passing})
+	renewalPrevious = kind(Kind{name: "kubeconfig before a renewal", way: replaces, isSecret: true, place: privatePlace})
+	renewalRefusal  = kind(Kind{name: "refusal of a renewal", way: replaces, isSecret: true, place: privatePlace})
+
+	issuanceLog = kind(Kind{name: "log", way: appends})
+	lockFile    = kind(Kind{name: "lock", way: locks})
+	// A program is for everybody.
+	installedProgram = kind(Kind{name: "program", way: creates, mode: 0o755})
+)
+
+// kinds are all kinds of files that the program writes.
+var kinds []*Kind
+
+// kind enters a kind into the list.
+func kind(k Kind) *Kind {
+	if k.mode == 0 {
+		k.mode = 0o600
+	}
+	kinds = append(kinds, &k)
+	return &k
+}
+
+// CreateFile makes a file of a kind that is created once, whole or not at all. If there is
+// one already, that one stays and the error is fs.ErrExist.
+func CreateFile(k *Kind, path string, data []byte) error {
+	if err := k.judgePlace(path); err != nil {
+		return err
+	}
+	return createExclusive(path, data, k.mode, k.durability)
+}
+
+// replaceFile puts content in a file's place, whatever it held.
+func (k *Kind) replaceFile(path string, data []byte) error {
+	if err := k.judgePlace(path); err != nil {
+		return err
+	}
+	if err := createExclusive(path, data, k.mode, k.durability); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return about(path, err)
+	}
+	if err := k.judgeOwn(path, info); err != nil {
+		return err
+	}
+	return replaceOwn(path, data, k.mode)
+}
+
+// ReadFileOf reads a file of a kind and judges it and its directory before. One that does
+// not exist is fs.ErrNotExist.
+func ReadFileOf(k *Kind, path string) ([]byte, error) {
+	if k.way == shares {
+		shared, err := readShared(path)
+		if err != nil {
+			return nil, err
+		}
+		defer shared.close()
+		if shared.file == nil {
+			return nil, about(path, fs.ErrNotExist)
+		}
+		return shared.data, nil
+	}
+	if directory := filepath.Dir(path); !Exists(directory) {
+		// It is going to be made.
+		if k.place != anyPlace {
+			if err := judgeGuarded(existingAbove(directory)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, about(path, fs.ErrNotExist)
+	}
+	if err := k.judgePlace(path); err != nil {
+		return nil, err
+	}
+	file, info, err := k.open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // Nothing was written.
+	if err := k.judgeReadable(path, info); err != nil {
+		return nil, err
+	}
+	return readAll(path, file)
+}
+
+// open opens a file of this kind without following a symbolic link to it and without
+// waiting, and judges what was opened.
+func (k *Kind) open(path string, flag int) (*os.File, fs.FileInfo, error) {
+	file, err := os.OpenFile(path, flag|noFollow|noWait, 0)
+	if err != nil {
+		if info, missing := os.Lstat(path); missing == nil && !info.Mode().IsRegular() {
+			return nil, nil, k.judgeOwn(path, info)
+		}
+		return nil, nil, about(path, err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, nil, errors.Join(about(path, err), file.Close())
+	}
+	if err := k.judgeOwn(path, info); err != nil {
+		_ = file.Close()
+		return nil, nil, err
+	}
+	return file, info, nil
+}
+
+// judgeOwn says why a file that is the program's own to create is not used.
+func (k *Kind) judgeOwn(path string, info fs.FileInfo) error {
+	const away = "move it away, or name another place"
+	mode := info.Mode()
+	switch {
+	case mode&fs.ModeSymlink != 0:
+		return refuse(away, "the %s %q is a symbolic link, and is not followed", k.name, path)
+	case !mode.IsRegular():
+		return refuse(away, "the %s %q is not a regular file", k.name, path)
+	}
+	owner, links, known := ownership(info)
+	switch {
+	case !known:
+		return nil
+	case owner != effectiveUser():
+		return refuse(away, "the %s %q belongs to %s, not to %s", k.name, path, nameOf(owner), nameOf(effectiveUser()))
+	case links > 1:
+		return refuse(away, "the %s %q has %d names (hard links), and others could use it by another one", k.name, path, links)
+	}
+	return nil
+}
+
+// judgeReadable says why the content of a secret file is not used.
+func (k *Kind) judgeReadable(path string, info fs.FileInfo) error {
+	if k.isSecret && isOpen(info.Mode()) {
+		return readableByOthers(k.name, path, info.Mode())
+	}
+	return nil
+}
+
+// readableByOthers is the error of a secret that is not one any more.
+func readableByOthers(name, path string, mode fs.FileMode) error {
+	return refuse("if nobody else can have read it: chmod 600 "+identity.ShellWord(path),
+		"the %s %q can be read by others than its owner (mode %04o)", name, path, mode.Perm())
+}
+
+// judgePlace judges the directory of a file of this kind.
+func (k *Kind) judgePlace(path string) error {
+	switch k.place {
+	case guardedPlace:
+		return judgeGuarded(filepath.Dir(path))
+	case privatePlace:
+		return judgePrivate(filepath.Dir(path))
+	case anyPlace:
+	}
+	return nil
+}
+
+// preparePlace makes the directory of a file of this kind, with mode 0700 where it does
+// not exist, and judges it.
+func (k *Kind) preparePlace(path string) error {
+	if err := makeDirectory(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return k.judgePlace(path)
+}
+
+func makeDirectory(directory string) error {
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return about(directory, err)
+	}
+	return nil
+}
+
+// existingAbove is the nearest directory above a path that exists.
+func existingAbove(path string) string {
+	for {
+		above := filepath.Dir(path)
+		if _, err := os.Stat(above); !errors.Is(err, fs.ErrNotExist) || above == path {
+			return above
+		}
+		path = above
+	}
+}
+
+// refuse is an error with a hint.
+func refuse(hint, format string, arguments ...any) error {
+	return outcome.WithHint(fmt.Errorf(format, arguments...), "%s", hint)
+}
+
+// isOpen says whether group or others may do anything with a file. Windows keeps
+// that in access lists, which a mode does not show.
+func isOpen(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 }

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// sharedFile is a file that a person shares with other programs, and maybe with other
+// people, opened and judged.
+type sharedFile struct {
+	path string
+	// file is nil where there is none yet.
+	file *os.File
+	info fs.FileInfo
+	data []byte
+}
+
+func (s *sharedFile) close() {
+	if s.file != nil {
+		_ = s.file.Close()
+	}
+}
+
+// readShared opens, judges and reads the file that a path leads to. Where anybody can put
+// files into a directory, a link or file of somebody else in it is not the person's; nor
+// is an empty file of somebody else: it holds nothing that could have been shared.
+func readShared(path string) (*sharedFile, error) {
+	target, err := resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(target, os.O_RDONLY|noFollow|noWait, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &sharedFile{path: target}, nil
+	}
+	if err != nil {
+		return nil, about(path, err)
+	}
+	s := &sharedFile{path: target, file: file}
+	if err := s.read(path); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sharedFile) read(path string) (err error) {
+	if s.info, err = s.file.Stat(); err != nil {
+		return about(path, err)
+	}
+	if !s.info.Mode().IsRegular() {
+		return notRegular(path)
+	}
+	if s.data, err = readAll(path, s.file); err != nil {
+		return err
+	}
+	owner, links, known := ownership(s.info)
+	isForeign := known && owner != effectiveUser()
+	const hint = "move it away, or name another file: --kubeconfig FILE"
+	switch {
+	case isForeign && len(s.data) == 0:
+		return refuse(hint, "the file %q is empty and belongs to %s, not to %s", path, nameOf(owner), nameOf(effectiveUser()))
+	case (isForeign && !isTrusted(owner) || links > 1) && isWritableByEverybody(filepath.Dir(s.path)):
+		return refuse(hint, "the file %q belongs to %s and has %d names, in a directory that everybody can write to", path, nameOf(owner), links)
+	}
+	return nil
+}
+
+// isInPlace reports whether the file still has the name under which it was opened.
+func (s *sharedFile) isInPlace() bool {
+	now, err := os.Lstat(s.path)
+	if s.file == nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	return err == nil && os.SameFile(now, s.info)
+}
+
+// resolve follows symbolic links to the file that is to be replaced, which need not exist
+// yet: a link that leads nowhere is where the file belongs. A link of somebody else in a
+// directory that everybody can write to is not followed.
+func resolve(path string) (string, error) {
+	for range maximumLinks {
+		target, err := os.Readlink(path)
+		if err != nil {
+			// No link, or nothing there.
+			return path, nil
+		}
+		if info, err := os.Lstat(path); err != nil {
+			return "", about(path, err)
+		} else if owner, _, known := ownership(info); known && !isTrusted(owner) && isWritableByEverybody(filepath.Dir(path)) {
+			return "", refuse("name the file itself", "the symbolic link %q belongs to %s, in a directory that everybody can write to", path, nameOf(owner))
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", about(path, errTooManyLinks)
+}
+
+// maximumLinks is as many symbolic links as Linux follows.
+const maximumLinks = 40
+
+var errTooManyLinks = errors.New("too many levels of symbolic links")
