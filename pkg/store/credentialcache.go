@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
@@ -40,7 +41,7 @@ func (c CredentialCache) Directory() string { return c.directory }
 // Prepare creates the directory with mode 0700 where it does not exist, and judges it: see
 // Check.
 func (c CredentialCache) Prepare() error {
-	if err := makeDirectory(c.directory); err != nil {
+	if err := os.MkdirAll(c.directory, 0o700); err != nil {
 		return fmt.Errorf("the folder %q can't be made: %w", c.directory, cause(err))
 	}
 	return cacheKubeconfig.judgePlace(c.KubeconfigPath())

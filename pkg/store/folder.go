@@ -74,7 +74,7 @@ func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.b
 // existing directory's mode stays as it is, and one in which others could exchange files is
 // refused.
 func (f Folder) Prepare() error {
-	if err := makeDirectory(f.directory); err != nil {
+	if err := os.MkdirAll(f.directory, 0o700); err != nil {
 		return outcome.WithHint(fmt.Errorf("the folder %q can't be made: %w", f.directory, cause(err)),
 			"name a folder that you may write to: --dir DIR")
 	}

@@ -185,10 +185,10 @@ func isPrivateGroup(info fs.FileInfo) bool {
 		return false
 	}
 	owner, err := user.LookupId(strconv.FormatUint(uint64(status.Uid), 10))
-	if err != nil {
+	group := strconv.FormatUint(uint64(status.Gid), 10)
+	if err != nil || owner.Gid != group {
 		return false
 	}
-	group := strconv.FormatUint(uint64(status.Gid), 10)
 	isListed := false
 	for _, line := range database("/etc/group") {
 		// NAME:PASSWORD:GID:MEMBERS (group(5))

@@ -24,7 +24,7 @@ func init() {
 // does nothing.
 func give(folder string) {
 	version := answer.WantedVersion(variable(answer.InfoVariable))
-	if version == "" || folder == "" {
+	if version == "" || folder == "" || folder[len(folder)-1] == '/' || !isPrivate(folder) {
 		return
 	}
 	if credential := answer.Decode(readPrivate(folder+"/"+answer.File), version, now()); credential != nil {

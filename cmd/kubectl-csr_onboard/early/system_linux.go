@@ -35,19 +35,31 @@ func now() int64 {
 	return t.Nano() / 1e9
 }
 
-// readPrivate reads a regular file of this user's which nobody else may touch, or
-// returns nil.
+// isPrivate reports whether a directory is of the effective user, closed to everybody else,
+// and not a symbolic link. So nobody else can have put anything into it. The credential
+// command judges it by the same rule, and says what is wrong with it (pkg/store/kind.go).
+func isPrivate(directory string) bool {
+	var status syscall.Stat_t
+	return syscall.Lstat(directory, &status) == nil && isOwn(&status, syscall.S_IFDIR)
+}
+
+// readPrivate reads a regular file with one name of the effective user which nobody else
+// can touch, without following a symbolic link to it, or returns nil.
 func readPrivate(path string) []byte {
 	return readAll(path, nil, func(file *syscall.Stat_t) bool {
-		return file.Mode&syscall.S_IFMT == syscall.S_IFREG && file.Mode&0o077 == 0 && file.Size <= answer.Largest
+		return isOwn(file, syscall.S_IFREG) && file.Nlink == 1 && file.Size <= answer.Largest
 	})
+}
+
+func isOwn(status *syscall.Stat_t, kind uint32) bool {
+	return status.Mode&syscall.S_IFMT == kind && status.Mode&0o077 == 0 && int(status.Uid) == syscall.Geteuid()
 }
 
 // readAll reads a file as far as it fits into the buffer, which is made as large as
 // the file where it is nil.
 func readAll(path string, buffer []byte, accept func(*syscall.Stat_t) bool) []byte {
 	// A named pipe would be waited for.
-	file, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	file, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ package early
 
 import (
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
@@ -16,12 +15,19 @@ func variable(name string) string { return os.Getenv(name) }
 
 func now() int64 { return time.Now().Unix() }
 
-// readPrivate reads a regular file which nobody but its owner may touch, or returns
-// nil. Windows keeps that in access lists, which a mode does not show.
+// isPrivate reports whether a directory is of the effective user, closed to everybody else,
+// and not a symbolic link. The credential command judges it by the same rule, and says what
+// is wrong with it (pkg/store/kind.go).
+func isPrivate(directory string) bool {
+	info, err := os.Lstat(directory)
+	return err == nil && info.IsDir() && isOwn(info)
+}
+
+// readPrivate reads a regular file with one name of the effective user which nobody else
+// can touch, or returns nil. Nobody else can exchange it in a private directory.
 func readPrivate(path string) []byte {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > answer.Largest ||
-		runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > answer.Largest || !isOwn(info) {
 		return nil
 	}
 	data, err := os.ReadFile(path)
