@@ -318,6 +318,9 @@ func (o *decideOptions) readFiles() error {
 				source = "standard input"
 			}
 			err := input.Err
+			if isWaitOver(err) {
+				return err
+			}
 			var objects []*certificatesv1.CertificateSigningRequest
 			if err == nil {
 				objects, err = request.Import(input.Data, lifetime)

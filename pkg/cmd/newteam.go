@@ -24,6 +24,9 @@ func (o *newUserOptions) completeTeam(arguments []string) error {
 			"put her into the file, or leave out --filename")
 	}
 	data, err := o.inputs().Read(o.Filename)
+	if isWaitOver(err) {
+		return err
+	}
 	if err != nil {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename %q can't be read: %w", o.Filename, err),
 			"name a file in YAML, JSON or CSV, or - for standard input")

@@ -9,6 +9,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -52,6 +53,12 @@ type environment struct {
 // inputs reads what a person names.
 func (e *environment) inputs() store.Inputs {
 	return store.Inputs{Stdin: e.streams.In, Interrupted: e.interrupted}
+}
+
+// isWaitOver reports whether an input was not waited for any longer, which says nothing
+// about what is in it.
+func isWaitOver(err error) bool {
+	return errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut)
 }
 
 // Execute runs the program with the arguments behind its name and returns its
