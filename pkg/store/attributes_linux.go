@@ -2,5 +2,5 @@ package store
 
 import "golang.org/x/sys/unix"
 
-// noAttribute is the error for an extended attribute that a file does not have.
-const noAttribute = unix.ENODATA
+// errNoAttribute is the error for an extended attribute that a file does not have.
+const errNoAttribute = unix.ENODATA

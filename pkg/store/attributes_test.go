@@ -130,3 +130,21 @@ func TestADirectorysDefaultListIsNotTheFiles(t *testing.T) {
 		t.Errorf("the mode is %v", mode)
 	}
 }
+
+func TestAnOwnFileKeepsItsAccessListAndLetsNobodyWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jane.handoff.yaml")
+	write(t, path, "old", 0o600)
+	list := accessListOf(otherUser)
+	setAttribute(t, path, accessList, list)
+	if err := UpdateFile(t.Context(), Handoff, path, to("new")); err != nil {
+		t.Fatal(err)
+	}
+	// The mask says that nobody else can write to it.
+	if mode := modeOf(t, path).Perm(); mode != 0o640 {
+		t.Errorf("the mode is %v", mode)
+	}
+	list[4+3*8+2] = 4
+	if got := attribute(path, accessList); got != string(list) {
+		t.Errorf("the access list became %q", got)
+	}
+}

@@ -37,27 +37,29 @@ func keepAttributes(to, from *os.File, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	hasList := slices.Contains(names, accessList)
-	if !hasList {
-		if err := to.Chmod(mode); err != nil {
-			return err
-		}
-	}
+	isListKept := true
 	for _, name := range names {
 		if slices.Contains(ofContent, name) {
 			continue
 		}
 		err := copyAttribute(to, from, name)
-		// Labels of the system are kept as far as the system lets it.
-		if err != nil && (strings.HasPrefix(name, "user.") || name == accessList && !isWithoutAttribute(err)) {
+		switch {
+		case err == nil:
+		case name == accessList && isWithoutAttribute(err):
+			isListKept = false
+		case name == accessList || strings.HasPrefix(name, "user."):
 			return fmt.Errorf("the extended attribute %q cannot be kept: %w", name, err)
 		}
+		// Labels of the system are kept as far as the system allows it.
 	}
-	return nil
+	if !isListKept {
+		return nil
+	}
+	return to.Chmod(mode)
 }
 
 func isWithoutAttribute(err error) bool {
-	return errors.Is(err, unix.ENOTSUP) || errors.Is(err, noAttribute)
+	return errors.Is(err, unix.ENOTSUP) || errors.Is(err, errNoAttribute)
 }
 
 // attributes are the names of a file's extended attributes.

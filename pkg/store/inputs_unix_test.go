@@ -57,8 +57,8 @@ func TestNothingElseWaitsAtAPipe(t *testing.T) {
 		"a lock": func(path string) error {
 			return updateShared(t.Context(), strings.TrimSuffix(path, lockSuffix), to("x"))
 		},
-		"a shared file":  func(path string) error { return updateShared(t.Context(), path, to("x")) },
-		"something open": func(path string) error { return CheckNamedFile("/dev/zero") },
+		"a shared file": func(path string) error { return updateShared(t.Context(), path, to("x")) },
+		"a device":      func(string) error { return CheckNamedFile("/dev/zero") },
 	} {
 		t.Run(about, func(t *testing.T) {
 			path := pipeAt(t)

@@ -136,22 +136,14 @@ func (k *Kind) replaceFile(path string, data []byte) error {
 	if err := k.judgeOwn(path, info); err != nil {
 		return err
 	}
-	return replaceOwn(path, data, k.mode)
+	return rename(path, data, func(file *os.File) error { return setMode(file, k.mode) }, func() bool { return true })
 }
 
 // ReadFileOf reads a file of a kind and judges it and its directory before. One that does
 // not exist is fs.ErrNotExist.
 func ReadFileOf(k *Kind, path string) ([]byte, error) {
 	if k.way == shares {
-		shared, err := readShared(path)
-		if err != nil {
-			return nil, err
-		}
-		defer shared.close()
-		if shared.file == nil {
-			return nil, about(path, fs.ErrNotExist)
-		}
-		return shared.data, nil
+		return contentOf(readShared(path))
 	}
 	if directory := filepath.Dir(path); !Exists(directory) {
 		// It is going to be made.
@@ -165,15 +157,19 @@ func ReadFileOf(k *Kind, path string) ([]byte, error) {
 	if err := k.judgePlace(path); err != nil {
 		return nil, err
 	}
-	file, info, err := k.open(path, os.O_RDONLY)
+	return contentOf(k.read(path))
+}
+
+// contentOf closes a file that was opened and read.
+func contentOf(opened *openedFile, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // Nothing was written.
-	if err := k.judgeReadable(path, info); err != nil {
-		return nil, err
+	defer opened.close()
+	if opened.file == nil {
+		return nil, about(opened.path, fs.ErrNotExist)
 	}
-	return readAll(path, file)
+	return opened.data, nil
 }
 
 // open opens a file of this kind without following a symbolic link to it and without

@@ -7,9 +7,8 @@ import (
 	"path/filepath"
 )
 
-// sharedFile is a file that a person shares with other programs, and maybe with other
-// people, opened and judged.
-type sharedFile struct {
+// openedFile is a file that was opened, judged and read.
+type openedFile struct {
 	path string
 	// file is nil where there is none yet.
 	file *os.File
@@ -17,7 +16,8 @@ type sharedFile struct {
 	data []byte
 }
 
-func (s *sharedFile) close() {
+// close can be called more than once.
+func (s *openedFile) close() {
 	if s.file != nil {
 		_ = s.file.Close()
 	}
@@ -26,27 +26,27 @@ func (s *sharedFile) close() {
 // readShared opens, judges and reads the file that a path leads to. Where anybody can put
 // files into a directory, a link or file of somebody else in it is not the person's; nor
 // is an empty file of somebody else: it holds nothing that could have been shared.
-func readShared(path string) (*sharedFile, error) {
+func readShared(path string) (*openedFile, error) {
 	target, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(target, os.O_RDONLY|noFollow|noWait, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &sharedFile{path: target}, nil
+		return &openedFile{path: target}, nil
 	}
 	if err != nil {
 		return nil, about(path, err)
 	}
-	s := &sharedFile{path: target, file: file}
-	if err := s.read(path); err != nil {
+	s := &openedFile{path: target, file: file}
+	if err := s.readShared(path); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *sharedFile) read(path string) (err error) {
+func (s *openedFile) readShared(path string) (err error) {
 	if s.info, err = s.file.Stat(); err != nil {
 		return about(path, err)
 	}
@@ -69,7 +69,7 @@ func (s *sharedFile) read(path string) (err error) {
 }
 
 // isInPlace reports whether the file still has the name under which it was opened.
-func (s *sharedFile) isInPlace() bool {
+func (s *openedFile) isInPlace() bool {
 	now, err := os.Lstat(s.path)
 	if s.file == nil {
 		return errors.Is(err, fs.ErrNotExist)

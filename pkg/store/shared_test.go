@@ -15,7 +15,7 @@ func TestAKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
 		t.Skip("only root can give a file away")
 	}
 	directory := filepath.Join(t.TempDir(), "team")
-	for _, err := range []error{os.Mkdir(directory, 0o770), os.Chmod(directory, 0o770|fs.ModeSetgid), os.Chown(directory, 0, otherUser)} {
+	for _, err := range []error{os.Mkdir(directory, 0o700), os.Chmod(directory, 0o770|fs.ModeSetgid), os.Chown(directory, 0, otherUser)} {
 		if err != nil {
 			t.Fatal(err)
 		}

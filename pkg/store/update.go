@@ -51,39 +51,42 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	existing, mode, err := k.readToUpdate(path)
+	before, err := k.read(path)
 	if err != nil {
 		return err
 	}
-	changed, err := change(existing)
+	defer before.close()
+	changed, err := change(before.data)
 	if err != nil {
 		return err
 	}
 	switch {
-	case existing == nil:
+	case before.file == nil:
 		return createExclusive(path, changed, k.mode, k.durability)
-	case bytes.Equal(existing, changed):
+	case bytes.Equal(before.data, changed):
 		return nil
 	}
-	return replaceOwn(path, changed, mode)
+	return replaceOwn(before, changed)
 }
 
-// readToUpdate reads a file of this kind, and the mode that its successor gets: its own,
-// but nobody else can write to it.
-func (k *Kind) readToUpdate(path string) ([]byte, fs.FileMode, error) {
+// read opens, judges and reads a file of this kind.
+func (k *Kind) read(path string) (*openedFile, error) {
 	file, info, err := k.open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, k.mode, nil
+		return &openedFile{path: path}, nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // Nothing was written.
-	if err := k.judgeReadable(path, info); err != nil {
-		return nil, 0, err
+	opened := &openedFile{path: path, file: file, info: info}
+	if err = k.judgeReadable(path, info); err == nil {
+		opened.data, err = readAll(path, file)
 	}
-	data, err := readAll(path, file)
-	return data, info.Mode().Perm() &^ 0o022, err
+	if err != nil {
+		opened.close()
+		return nil, err
+	}
+	return opened, nil
 }
 
 // updateShared changes a file that other programs change, too: it takes the lock that

@@ -80,11 +80,16 @@ func RemoveFile(path string) error {
 	return nil
 }
 
-// replaceOwn puts a new file of the effective user in the place of a judged one, whole or
-// not at all: write next to it, fsync, rename. Whatever took the name since then is
-// replaced without being opened.
-func replaceOwn(path string, data []byte, mode fs.FileMode) error {
-	return rename(path, data, func(file *os.File) error { return setMode(file, mode) }, func() bool { return true })
+// replaceOwn puts a new file of the effective user in the place of a judged one, with its
+// extended attributes and its mode, except that nobody else can write to it. Whatever took
+// the name since then is replaced without being opened.
+func replaceOwn(before *openedFile, data []byte) error {
+	return rename(before.path, data, func(file *os.File) error {
+		return keepAttributes(file, before.file, before.info.Mode().Perm()&^0o022)
+	}, func() bool {
+		before.close()
+		return true
+	})
 }
 
 // errExchanged is the error of a file that is not the one any more that was read.
@@ -92,7 +97,7 @@ var errExchanged = errors.New("the file was exchanged while it was being changed
 
 // replaceShared puts new content in the place of a shared file that was read, with its
 // mode, owner and extended attributes.
-func replaceShared(before *sharedFile, data []byte) error {
+func replaceShared(before *openedFile, data []byte) error {
 	return rename(before.path, data, func(file *os.File) error {
 		mode := before.info.Mode().Perm()
 		canKeepGroup, err := keepOwner(file, before.info)
@@ -103,11 +108,15 @@ func replaceShared(before *sharedFile, data []byte) error {
 			mode &^= 0o070
 		}
 		return keepAttributes(file, before.file, mode)
-	}, before.isInPlace)
+	}, func() bool {
+		before.close()
+		return before.isInPlace()
+	})
 }
 
-// rename writes a new file, has it prepared while it is empty, and gives it the name if
-// that is still what it was.
+// rename puts a new file in another's place, whole or not at all: write next to it, fsync,
+// rename. The new file is prepared while it is empty, and gets the name if that is still
+// what it was. (Windows renames nothing over an open file: what was read is closed by then.)
 func rename(path string, data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
 	temporary, err := writeTemporary(path, data, prepare)
 	if err != nil {

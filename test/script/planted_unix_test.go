@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -170,7 +171,7 @@ current-context: x
 				if field == "kubeconfig" && command[0] == "version" {
 					continue
 				}
-				arguments := append(command, "--kubeconfig", path)
+				arguments := slices.Concat(command, []string{"--kubeconfig", path})
 				started := time.Now()
 				result := limited(t, directory, arguments...)
 				if time.Since(started) > 20*time.Second {
