@@ -115,6 +115,7 @@ func settled(config *rest.Config, userAgent string, warn func(string)) (*rest.Co
 	config.QPS = -1
 	config.WarningHandler = warningHandler(warn)
 	config.Wrap(shareFirstConnection)
+	config.Wrap(checkResponses(pathOf(config)))
 	// A client timeout would cut watches too: each call bounds itself.
 	timeout := config.Timeout
 	if timeout == 0 {
@@ -124,12 +125,25 @@ func settled(config *rest.Config, userAgent string, warn func(string)) (*rest.Co
 	return config, timeout
 }
 
+// pathOf is the path of a server's address.
+func pathOf(config *rest.Config) string {
+	base, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		// No client is made of it.
+		return ""
+	}
+	return base.Path
+}
+
 func transportFor(config *rest.Config, endpoint kubeconfig.Endpoint) (*http.Client, error) {
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("the credentials for %s can't be used: %w", endpoint.Server, err)
 	}
-	return transport, nil
+	// It may be http.DefaultClient, which is not ours to change.
+	staying := *transport
+	staying.CheckRedirect = checkRedirect
+	return &staying, nil
 }
 
 // closeIdle closes the connections that nothing goes over just now. (http.Client's

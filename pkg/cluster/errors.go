@@ -53,6 +53,10 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: %s", doing, reason),
 			"install or mend the login plugin that the kubeconfig names under users: exec: command")
+	case isNotBelieved(err):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: the answer of %s is not believed: %w", doing, server, bare(err)),
+			"something else than a Kubernetes API server may be at that address; check the cluster's entry in the kubeconfig: server, proxy-url")
 	case isOfServersCertificate(err):
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: the certificate of %s is not trusted: %w", doing, server, bare(err)),
@@ -78,6 +82,14 @@ func isOfServersCertificate(err error) bool {
 		invalid          x509.CertificateInvalidError
 	)
 	return errors.As(err, &unknownAuthority) || errors.As(err, &hostname) || errors.As(err, &invalid)
+}
+
+// isNotBelieved reports whether a server redirected to another address, or responded with
+// something else than what it was asked for.
+func isNotBelieved(err error) bool {
+	var redirect *redirectErr
+	var response *responseErr
+	return errors.As(err, &redirect) || errors.As(err, &response)
 }
 
 // isOfLoginPlugin says whether a login plugin gave no credentials. client-go's exec
@@ -132,11 +144,11 @@ func MayPass(err error) bool {
 // isTransient says whether an error may go away by itself: the server could not
 // be reached, is starting, is overloaded, or failed within. What it answered
 // about the question itself is final, and so are a certificate of its that is not
-// trusted and a login plugin that does not work.
+// trusted, an answer that is not believed and a login plugin that does not work.
 func isTransient(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return !isOfServersCertificate(err) && !isOfLoginPlugin(err)
+		return !isOfServersCertificate(err) && !isOfLoginPlugin(err) && !isNotBelieved(err)
 	}
 	switch code := status.Status().Code; {
 	case code == 429, code >= 500:

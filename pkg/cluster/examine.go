@@ -13,7 +13,6 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/version"
 )
 
 // Questions to a cluster about itself. Each answers with an error where the
@@ -53,9 +52,11 @@ func (c *Client) ServesCertificates(ctx context.Context) (bool, error) {
 
 // Version is the API server's.
 func (c *Client) Version(ctx context.Context) (string, error) {
-	var info version.Info
-	err := c.read(ctx, "/version", &info)
-	return info.GitVersion, err
+	info, err := c.ServerVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	return info.GitVersion, nil
 }
 
 // ControllerManagerSeen is when a controller manager last renewed its lease; the zero

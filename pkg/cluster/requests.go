@@ -52,7 +52,11 @@ func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.Certific
 func (c *Client) get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
-	return c.requests.Get(call, name, metav1.GetOptions{})
+	object, err := c.requests.Get(call, name, metav1.GetOptions{})
+	if err == nil && (object.Name != name || object.UID == "") {
+		return nil, &responseErr{found: "another object", wanted: "the certificate signing request"}
+	}
+	return object, err
 }
 
 // attemptsToDecide bounds how often a decision is sent again because labels or

@@ -21,5 +21,8 @@ func (c *Client) ServerVersion(ctx context.Context) (*version.Info, error) {
 	if err := json.Unmarshal(data, &info); err != nil {
 		return nil, fmt.Errorf("could not %s: %w", doing, err)
 	}
+	if info.GitVersion == "" {
+		return nil, c.explain(ctx, &responseErr{found: "without a version", wanted: "a version"}, doing)
+	}
 	return &info, nil
 }
