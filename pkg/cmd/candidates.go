@@ -22,12 +22,13 @@ const completionPatience = 900 * time.Millisecond
 type candidates func(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error)
 
 // completeFromCluster completes names with what the cluster knows. A cluster that can't
-// be reached, does not answer soon, or says no completes nothing, and nothing is said.
+// be reached, does not answer soon, or says no completes nothing, and nothing is said. So
+// does one at which only another program could log in: pressing Tab runs none.
 func (e *environment) completeFromCluster(find candidates) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 		defer cancel()
-		program, err := e.connect(render.NewNarrator(io.Discard))
+		program, err := e.connectAlone(render.NewNarrator(io.Discard))
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -35,6 +36,32 @@ func (e *environment) connect(narrator *render.Narrator) (*onboard.Program, erro
 	}
 	program := e.offline(narrator)
 	program.Cluster = client
+	return program, nil
+}
+
+var errRunsPrograms = errors.New("logging in would run another program")
+
+// connectAlone is connect without running any program to log in. Where the kubeconfig
+// has this program log in, it does that here, with the pair that its cache holds now.
+func (e *environment) connectAlone(narrator *render.Narrator) (*onboard.Program, error) {
+	config, clusterName, err := e.configuration()
+	if err != nil {
+		return nil, err
+	}
+	login := &clientcmdapi.AuthInfo{Exec: config.ExecProvider, AuthProvider: config.AuthProvider}
+	config.ExecProvider, config.AuthProvider = nil, nil
+	client, err := cluster.Connect(config, clusterName, e.userAgent(), narrator.Warn)
+	if err != nil {
+		return nil, err
+	}
+	program := e.offline(narrator)
+	program.Cluster = client
+	switch {
+	case login.AuthProvider != nil, login.Exec != nil && (kubeconfig.CacheOf(login) == "" || !process.IsSelf(login.Exec.Command)):
+		return nil, errRunsPrograms
+	case login.Exec != nil:
+		return program, program.LogInFromCache(kubeconfig.CacheOf(login))
+	}
 	return program, nil
 }
 

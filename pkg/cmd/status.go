@@ -26,6 +26,8 @@ type statusOptions struct {
 
 	// FailWithin fails where a certificate ends within this time. Optional.
 	FailWithin string
+	// Live asks the API server of every context, not only of the chosen one.
+	Live bool
 	// Output is the form of the list. Optional: a table.
 	Output string
 
@@ -42,12 +44,18 @@ func newStatus(env *environment) *cobra.Command {
 she logs in, until when, how long that is, whether a renewal is pending, and whether the
 API server takes her now. A certificate with less than a week left stands out in colour.
 
-Each context logs in once, at its own API server. A context that logs in by running
-another program is not tried. The forms of -o are of kind ContextStatusList.
+Only the current context, or the one of --context, logs in at its API server. With --live
+every context does: each sends what the kubeconfig says, a token or the content of a
+tokenFile included, to the server that it names. Use --live only with kubeconfigs that
+you trust. A context that logs in by running another program is never tried. The forms
+of -o are of kind ContextStatusList.
 
 ` + exitCodes,
 		Example: `  # How long is everything good?
   kubectl csr-onboard status
+
+  # Log in as every context, to see which are accepted now
+  kubectl csr-onboard status --live
 
   # In a script: fail if something ends within a week
   kubectl csr-onboard status --fail-within 7d
@@ -60,6 +68,7 @@ another program is not tried. The forms of -o are of kind ContextStatusList.
 	}
 	o.set = cmd.Flags()
 	o.set.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has ended, ends within this time, such as 7d, or can't be read")
+	o.set.BoolVar(&o.Live, "live", false, "log in as every context, at the server that each names; only as the current one, or that of --context, if not given")
 	o.set.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; a table if not given")
 	registerCompletion(cmd, "output", render.Formats())
 	return cmd
@@ -93,15 +102,23 @@ func (o *statusOptions) Run(ctx context.Context) error {
 		return err
 	}
 	names := slices.Sorted(maps.Keys(all.raw.Contexts))
+	chosen := all.raw.CurrentContext
 	if only := *o.flags.Context; only != "" {
+		chosen = only
 		if _, err := all.named(only); err != nil {
 			return err
 		}
 		names = []string{only}
 	}
 	inputs := make([]onboard.ContextInput, len(names))
+	notAsked := 0
 	for i, name := range names {
 		inputs[i] = o.contextInput(all, name, narrator)
+		if !o.Live && name != chosen && inputs[i].Connect != nil {
+			// Whoever wrote the kubeconfig chose the server and what is sent there.
+			inputs[i].Connect = nil
+			notAsked++
+		}
 	}
 	work := o.offline(narrator)
 	statuses := work.Status(ctx, inputs)
@@ -116,6 +133,9 @@ func (o *statusOptions) Run(ctx context.Context) error {
 			if status.Problem != "" {
 				narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))
 			}
+		}
+		if notAsked > 0 {
+			narrator.Tell(onboard.ContextsNotAsked{Contexts: notAsked})
 		}
 	}
 	return o.checkEnds(statuses)

@@ -24,6 +24,10 @@ type FindingWarned struct{ Finding request.Finding }
 // do already.
 type GrantsUnread struct{ Reason string }
 
+// ContextsNotAsked says how many contexts' API servers were not asked, because nobody
+// chose those contexts.
+type ContextsNotAsked struct{ Contexts int }
+
 // KeyReady says that there is a private key to work with: Created now, or
 // found from an earlier run.
 type KeyReady struct {
@@ -314,6 +318,7 @@ func (CacheInUse) isEvent()             {}
 func (NameWarned) isEvent()             {}
 func (FindingWarned) isEvent()          {}
 func (GrantsUnread) isEvent()           {}
+func (ContextsNotAsked) isEvent()       {}
 func (KeyReady) isEvent()               {}
 func (RequestReady) isEvent()           {}
 func (CandidatesFound) isEvent()        {}

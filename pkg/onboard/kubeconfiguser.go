@@ -52,6 +52,17 @@ func UserOf(context, path, entry string, user *clientcmdapi.AuthInfo) (Kubeconfi
 	return KubeconfigUser{Context: context, Path: path, Entry: entry}, nil
 }
 
+// LogInFromCache has Cluster log in with the pair that a credential cache holds, and with
+// nothing else. The pair is not renewed.
+func (p *Program) LogInFromCache(directory string) error {
+	held, err := readCache(store.CredentialCacheAt(directory))
+	if err != nil {
+		return err
+	}
+	p.Cluster, err = p.Cluster.As(held.credentials, p.UserAgent)
+	return err
+}
+
 // heldPair is a client certificate and its key, as a kubeconfig user has them.
 type heldPair struct {
 	// pair is how the kubeconfig has them.

@@ -28,8 +28,9 @@ type ContextInput struct {
 	UserError error
 	// Renewals is where a renewal of User waits.
 	Renewals string
-	// Connect makes a client that logs in as the context does; nil where that would
-	// run a program.
+	// Connect makes a client that logs in as the context does; nil where the context's
+	// API server must not be asked: that would run a program, or nobody chose the
+	// context.
 	Connect func() (*cluster.Client, error)
 }
 
@@ -44,8 +45,7 @@ const (
 	NotLive Liveness = "no"
 	// Unreachable is an API server that there is no way to just now.
 	Unreachable Liveness = "unreachable"
-	// NotTried are credentials that were not tried, because that would run another
-	// program.
+	// NotTried are credentials that were not tried (see ContextInput.Connect).
 	NotTried Liveness = "not tried"
 )
 
@@ -114,18 +114,18 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 		status.IsUnread, status.Problem = true, err.Error()
 		return status
 	}
-	if in.Connect == nil {
-		return status
+	var client *cluster.Client
+	if in.Connect != nil {
+		client, err = in.Connect()
+		if err == nil && held != nil {
+			client, err = client.As(held.credentials, p.UserAgent)
+		}
+		if err != nil {
+			status.Problem = err.Error()
+			return status
+		}
+		status.tryLogin(ctx, client)
 	}
-	client, err := in.Connect()
-	if err == nil && held != nil {
-		client, err = client.As(held.credentials, p.UserAgent)
-	}
-	if err != nil {
-		status.Problem = err.Error()
-		return status
-	}
-	status.tryLogin(ctx, client)
 	if held != nil {
 		status.findRenewal(ctx, client, store.RenewalOf(in.Renewals, held.certificate.User().Name, held.certificate.SHA256()))
 	}
@@ -161,6 +161,8 @@ func withoutAuthenticated(groups []string) []string {
 	return rest
 }
 
+// findRenewal looks for a renewal that was begun on this machine. The API server is asked
+// about it only where the context has logged in there.
 func (s *ContextStatus) findRenewal(ctx context.Context, client *cluster.Client, renewal store.Renewal) {
 	if !renewal.HasKey() {
 		return

@@ -66,6 +66,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.requestReady(e)
 	case onboard.GrantsUnread:
 		n.say("warning: what the user and her groups may do already could not be looked up: %s", identity.PrintableSentence(e.Reason))
+	case onboard.ContextsNotAsked:
+		n.say("%d contexts did not log in; to log in as every context, at the server that each names: kubectl csr-onboard status --live", e.Contexts)
 	case onboard.NotDecided:
 		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
 	case onboard.NothingPending:

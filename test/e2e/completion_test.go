@@ -2,9 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -97,6 +101,54 @@ func TestTabOffersNamesFromTheClusterAndTheMachine(t *testing.T) {
 		if got := s.tab(test.words...); len(got) != 1 || got[0] != test.want {
 			t.Errorf("%s, %q: %q, want %q", test.about, test.words, got, test.want)
 		}
+	}
+}
+
+func TestTabRunsNoProgramToLogIn(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "tabitha", "--dir", "D")
+	s.must("new-user", "tabber", "--dir", "D", "--approve", "--exec", "--clusterrole", "system:kube-controller-manager")
+	ours, err := clientcmd.LoadFromFile(s.path("D", "tabber.kubeconfig"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := ours.AuthInfos[ours.Contexts[ours.CurrentContext].AuthInfo]
+	exec := entry.Exec
+	// It would be run with what a kubeconfig says of its environment.
+	exec.Env = []clientcmdapi.ExecEnvVar{{Name: "LD_PRELOAD", Value: s.path("planted.so")}}
+	ran := s.path("ran")
+	planted := "#!/bin/sh\ntouch " + ran + "\nexec " + binary + " \"$@\"\n"
+	if err := os.Mkdir(s.path("planted"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	foreign := s.path("planted", "kubectl-csr_onboard")
+	if err := os.WriteFile(foreign, []byte(planted), 0o700); err != nil { //nolint:gosec // It is a program.
+		t.Fatal(err)
+	}
+	offers := func(command string) []string {
+		t.Helper()
+		exec.Command = command
+		if err := clientcmd.WriteToFile(*ours, s.path("config")); err != nil {
+			t.Fatal(err)
+		}
+		return offered(t, s.run("__complete", "--kubeconfig", s.path("config"), "approve", "tabi"))
+	}
+	for _, command := range []string{foreign, "planted/kubectl-csr_onboard"} {
+		if got := offers(command); len(got) > 0 {
+			t.Errorf("%s: it offers %q", command, got)
+		}
+	}
+	for _, command := range []string{binary, "kubectl-csr_onboard"} {
+		if got := offers(command); len(got) != 1 || !strings.HasPrefix(got[0], "tabitha\t") {
+			t.Errorf("%s, which is this program: it offers %q", command, got)
+		}
+	}
+	exec.Args = nil
+	if got := offers(foreign); len(got) > 0 {
+		t.Errorf("it offers %q", got)
+	}
+	if _, exists := s.readIfThere("ran"); exists {
+		t.Error("pressing Tab ran another program")
 	}
 }
 

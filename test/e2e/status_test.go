@@ -2,7 +2,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,7 +57,7 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 			Renewal     *struct{ State string }
 		}
 	}
-	if err := json.Unmarshal([]byte(s.must("status", "-o", "json").Stdout), &list); err != nil {
+	if err := json.Unmarshal([]byte(s.must("status", "--live", "-o", "json").Stdout), &list); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
@@ -85,7 +89,7 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 		t.Errorf("%s:\n%s", list.Kind, diff)
 	}
 
-	table := s.must("status")
+	table := s.must("status", "--live")
 	for _, text := range []string{"CURRENT ", "CONTEXT ", "USER ", "GROUPS ", "KEY ", "UNTIL ", "LEFT ", "RENEWAL ", "LIVE", "exec /bin/false", "pending"} {
 		if !strings.Contains(table.Stdout, text) {
 			t.Errorf("the table does not say %q:\n%s", text, table.Stdout)
@@ -99,6 +103,47 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 	s.check(s.run("status", "--fail-within", "7"), expect{2, []string{"--fail-within"}})
 	s.check(s.run("status", "-o", "xml"), expect{2, []string{`"xml"`}})
 	s.check(s.run("status", "--context", "nowhere"), expect{2, []string{"nowhere"}})
+}
+
+func TestStatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
+	s := ending(t, "unchosen")
+	var asked atomic.Int64
+	foreign := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(foreign.Close)
+	config := s.load("config")
+	pair := config.AuthInfos["unchosen@csr-onboard"]
+	if err := os.WriteFile(s.path("token"), []byte("canary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config.Clusters["foreign"] = &clientcmdapi.Cluster{Server: foreign.URL, InsecureSkipTLSVerify: true}
+	for name, user := range map[string]*clientcmdapi.AuthInfo{"foreign-token": {TokenFile: s.path("token")}, "foreign-pair": pair} {
+		config.AuthInfos[name] = user
+		config.Contexts[name] = &clientcmdapi.Context{Cluster: "foreign", AuthInfo: name}
+	}
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	table := s.must("status")
+	if n := asked.Load(); n > 0 {
+		t.Errorf("the server of contexts that nobody chose was asked %d times", n)
+	}
+	if n := strings.Count(table.Stdout, "not tried"); n != 2 || !strings.Contains(table.Stdout, "yes") {
+		t.Errorf("the table is\n%s", table.Stdout)
+	}
+	if !strings.Contains(table.Stderr, "2 contexts did not log in; to log in as every context, at the server that each names: kubectl csr-onboard status --live") {
+		t.Errorf("it does not say how to ask: %s", table.Stderr)
+	}
+	if said := s.must("status", "-o", "json"); said.Stderr != "" || asked.Load() > 0 {
+		t.Errorf("for a script it says %q, and asks %d times", said.Stderr, asked.Load())
+	}
+	s.must("status", "--context", "foreign-token")
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the server of the named context was asked %d times", n)
+	}
+	s.must("status", "--live")
+	if n := asked.Load(); n != 3 {
+		t.Errorf("with --live, the server was asked %d times", n-1)
+	}
 }
 
 func TestStatusColoursWhatEndsSoonOnATerminal(t *testing.T) {
