@@ -42,12 +42,13 @@ type expected struct {
 	seen *Change
 }
 
-// AwaitMany begins to watch the requests of this program's for a signer, before the
-// first is submitted, so that nothing that happens to one is missed. Who may not list
+// AwaitMany begins to watch the requests for a signer, before the first is submitted, so
+// that nothing that happens to one is missed. All are watched: a label that somebody else
+// takes from one would end the wait for it. Who may not list
 // and watch requests gets an error. trouble is told why the server can't be asked just
 // now; the wait goes on. It ends with the context.
 func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
-	query := Query{Signer: signer, Labels: request.UserLabel}
+	query := Query{Signer: signer}
 	from, err := c.latestVersion(ctx, query)
 	if apierrors.IsForbidden(err) {
 		return nil, outcome.ReplaceHint(err, "for many users at once it takes list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")

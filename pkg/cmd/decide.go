@@ -74,6 +74,11 @@ With no NAME, the pending requests are listed to choose from. --all and
 --selector take all of them, each for itself: what is refused about one is told,
 and the others go on. Requests of a user who has several pending are left alone.
 
+With --yes nobody looks, and a request for a user who is known already (by a role binding
+or another request) is approved only if that user submitted it, you did, or somebody did
+who could approve it as well. It is left alone otherwise, and the exit code is 2. Approve
+it at a terminal, or with the --fingerprint that the user told you.
+
 --filename takes requests that users sent as files: PKCS#10 in PEM or DER, whoever
 made them, or CertificateSigningRequest manifests. They are shown, submitted,
 approved and waited for, and --out writes a kubeconfig without a private key, to

@@ -67,7 +67,7 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 	d := &deciding{program: p, in: in, me: prepared.circumstances.Approver}
 	for _, review := range prepared.contested {
 		err := d.fail(outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
+			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
 			"ask the user for her key's fingerprint and decide by hand: kubectl csr-onboard %s NAME --fingerprint …", in.Decision.Verb))
 		if err != nil {
 			return nil, err
@@ -130,6 +130,7 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 	asking.Go(func() {
 		result.circumstances.Grants, result.circumstances.GrantsUnread, grants = p.Cluster.Grants(ctx)
 	})
+	all := p.beginSurvey(ctx, in.wanted)
 	// Candidates are told on the way, and only to somebody who may decide.
 	events := make([]Event, 0)
 	finder := *p
@@ -138,18 +139,19 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 	case len(in.Files) > 0:
 		result.meant, result.failures, find = finder.imported(ctx, in)
 	case len(in.Names) > 0:
-		result.meant, find = finder.named(ctx, in)
+		result.meant, find = finder.named(ctx, in, all)
 	default:
-		result.meant, result.contested, find = finder.pending(ctx, in)
+		result.meant, result.contested, find = pending(in, all)
 	}
 	asking.Wait()
+	unlisted := all.result()
 	if result.mayDecide != nil && in.DryRun != DryRunClient {
 		return nil, result.mayDecide
 	}
 	for _, event := range events {
 		p.Tell(event)
 	}
-	for _, err := range []error{find, whoAmI, grants} {
+	for _, err := range []error{find, whoAmI, grants, unlisted} {
 		if err != nil && result.mayDecide != nil {
 			return nil, result.mayDecide
 		}
@@ -157,6 +159,8 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 			return nil, err
 		}
 	}
+	result.circumstances.Known = all.knownUsers(result.meant)
+	p.askRequesters(ctx, result.meant, &result.circumstances)
 	return &result, nil
 }
 
@@ -235,6 +239,15 @@ func (d *deciding) checkMeant(review *request.Review) error {
 		"look at it at a terminal, without --yes; or give the key's fingerprint as the user told it: --fingerprint")
 }
 
+// checkUnseen refuses, where nobody looks at it before it is approved, what a person has to
+// be shown, however it was selected. A fingerprint that the user told is as good.
+func (d *deciding) checkUnseen(review *request.Review) error {
+	if !d.in.Unasked || d.in.Fingerprint != "" || review.State != request.Pending {
+		return nil
+	}
+	return review.CheckUnseen()
+}
+
 // check says what stands in the way of deciding a request.
 func (d *deciding) check(ctx context.Context, review *request.Review) error {
 	if !d.in.Decision.Is(request.Approved) {
@@ -244,6 +257,9 @@ func (d *deciding) check(ctx context.Context, review *request.Review) error {
 		return err
 	}
 	if err := d.checkMeant(review); err != nil {
+		return err
+	}
+	if err := d.checkUnseen(review); err != nil {
 		return err
 	}
 	if d.in.Check != nil {

@@ -97,20 +97,27 @@ func (p *Program) locate(ctx context.Context, in FetchInput) (_ store.Folder, us
 }
 
 // findSubmitted finds the request of a user for a key: under the name that is derived
-// for it, or, if it was submitted under another name or for another signer, by its
-// label, which takes the right to list.
+// for it, or, if it was submitted under another name or for another signer, among all
+// requests, which requires permission to list them.
 func (p *Program) findSubmitted(ctx context.Context, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
 	object, underived := p.Cluster.Get(ctx, request.ObjectName(user, key))
 	if !errors.Is(underived, outcome.ErrNotFound) {
 		return object, underived
 	}
 	var found []*certificatesv1.CertificateSigningRequest
-	query := cluster.Query{AllSigners: true, Labels: request.UserLabel + "=" + request.UserLabelValue(user.Name)}
-	err := p.Cluster.Each(ctx, query, func(object *certificatesv1.CertificateSigningRequest) {
-		if request.CheckOwn(object, key, user, object.Spec.SignerName) == nil {
-			found = append(found, object)
+	var err error
+	// The label saves reading the others' requests. Where none with it is for the key, one
+	// without it or with another may be.
+	for _, labels := range []string{request.UserLabel + "=" + request.UserLabelValue(user.Name), ""} {
+		err = p.Cluster.Each(ctx, cluster.Query{AllSigners: true, Labels: labels}, func(object *certificatesv1.CertificateSigningRequest) {
+			if request.CheckOwn(object, key, user, object.Spec.SignerName) == nil {
+				found = append(found, object)
+			}
+		})
+		if err != nil || len(found) > 0 {
+			break
 		}
-	})
+	}
 	switch {
 	case err != nil && !apierrors.IsForbidden(err):
 		return nil, err

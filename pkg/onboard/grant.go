@@ -2,10 +2,12 @@ package onboard
 
 import (
 	"context"
+	"slices"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -92,7 +94,10 @@ func (p *Program) Grant(ctx context.Context, user identity.User, in GrantInput, 
 // approved: what she only asks for counts for nothing.
 func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, error) {
 	var approved []*request.Review
-	err := p.eachOfUsers(ctx, []string{name}, func(object *certificatesv1.CertificateSigningRequest) {
+	err := p.eachDecoded(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+		if !slices.Contains(users, name) {
+			return
+		}
 		if review := request.ReviewOf(object); review.User.Name == name && request.Approval().Is(review.State) {
 			approved = append(approved, review)
 		}

@@ -9,6 +9,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -91,7 +92,7 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 			return nil, err
 		}
 	}
-	if len(plan.Deny) > 0 && in.DryRun != DryRunClient {
+	if slices.ContainsFunc(plan.Deny, isForSigner) && in.DryRun != DryRunClient {
 		if err := p.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
 			return nil, err
 		}
@@ -140,13 +141,15 @@ func (p *Program) plan(ctx context.Context, in OffboardInput) (*Offboarding, err
 	if in.Certificate != nil {
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
-	err := p.eachOfUsers(ctx, []string{in.User}, func(object *certificatesv1.CertificateSigningRequest) {
+	err := p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+		if !slices.Contains(users, in.User) {
+			return
+		}
 		review := request.ReviewOf(object)
 		switch {
-		case review.User.Name != in.User:
-		case review.State == request.Pending:
+		case review.State == request.Pending && review.User.Name == in.User:
 			plan.Deny = append(plan.Deny, review)
-		case review.Certificate != nil:
+		case review.Certificate != nil && review.Certificate.User().Name == in.User:
 			plan.see("request "+identity.Printable(object.Name), review.Certificate, p.Now())
 		}
 	})
@@ -158,6 +161,13 @@ func (p *Program) plan(ctx context.Context, in OffboardInput) (*Offboarding, err
 	}
 	plan.GroupGrants, plan.Unread, err = p.Cluster.Grants(ctx)
 	return plan, err
+}
+
+// isForSigner reports whether a request is for the signer whose requests an administrator
+// is to be permitted to deny. That one for another signer can't be denied is told of it
+// alone: anybody may create one in the user's name.
+func isForSigner(review *request.Review) bool {
+	return review.Object.Spec.SignerName == request.Signer
 }
 
 // see takes in a certificate that may still log in.

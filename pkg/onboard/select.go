@@ -1,18 +1,15 @@
 package onboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -38,14 +35,9 @@ type Selection struct {
 // wrong with one does not stop the others.
 func (s Selection) isBulk() bool { return len(s.Names) == 0 && len(s.Files) != 1 }
 
-// labelsAtOnce bounds how many names are asked for in one list.
-const labelsAtOnce = 50
-
 // named resolves each name to one request by what the requests hold, not by what
-// their labels say. Labels only spare the reading of requests that this program
-// made for other users: whoever labels a request of hers as another user's hides
-// it from its own.
-func (p *Program) named(ctx context.Context, in DecideInput) ([]*request.Review, error) {
+// their labels say.
+func (p *Program) named(ctx context.Context, in DecideInput, all *survey) ([]*request.Review, error) {
 	found := map[string]*request.Review{}
 	claims := claims{}
 	var ofUsers []string
@@ -63,20 +55,20 @@ func (p *Program) named(ctx context.Context, in DecideInput) ([]*request.Review,
 		}
 		ofUsers = append(ofUsers, name)
 	}
-	// Who may not list may still get by name. A list that broke off is another
-	// matter: the request that was meant may be in the part that is missing.
-	listed := p.eachOfUsers(ctx, ofUsers, func(object *certificatesv1.CertificateSigningRequest) {
-		if review := request.ReviewOf(object); review.IsDecoded() && slices.Contains(ofUsers, review.User.Name) {
+	// A list that broke off is an error: the request that was meant may be in the part
+	// that is missing.
+	if err := all.result(); err != nil {
+		return nil, err
+	}
+	for _, review := range all.wanted {
+		if review.IsDecoded() && slices.Contains(ofUsers, review.User.Name) {
 			claims.add(review.User.Name, review)
 		}
-	})
-	if listed != nil && !apierrors.IsForbidden(listed) {
-		return nil, listed
 	}
 	for _, name := range ofUsers {
-		if listed != nil && !slices.ContainsFunc(claims[name], func(r *request.Review) bool { return r.User.Name == name }) {
+		if all.unread != nil && !slices.ContainsFunc(claims[name], func(r *request.Review) bool { return r.User.Name == name }) {
 			// Whether a user of that name asks for something can't be known.
-			return nil, listed
+			return nil, all.unread
 		}
 		review, err := p.choose(name, claims[name], in)
 		if err != nil {
@@ -115,26 +107,6 @@ func inOrder(in DecideInput, found map[string]*request.Review) ([]*request.Revie
 	return reviews, nil
 }
 
-// eachOfUsers hands over every request that may be one of the users', and few
-// others: those labelled as hers, and those without the label, which other
-// programs made.
-func (p *Program) eachOfUsers(ctx context.Context, names []string, visit func(*certificatesv1.CertificateSigningRequest)) error {
-	if len(names) == 0 {
-		return nil
-	}
-	for some := range slices.Chunk(names, labelsAtOnce) {
-		values := make([]string, len(some))
-		for i, name := range some {
-			values[i] = request.UserLabelValue(name)
-		}
-		query := cluster.Query{Labels: fmt.Sprintf("%s in (%s)", request.UserLabel, strings.Join(values, ","))}
-		if err := p.Cluster.Each(ctx, query, visit); err != nil {
-			return err
-		}
-	}
-	return p.Cluster.Each(ctx, cluster.Query{Labels: "!" + request.UserLabel}, visit)
-}
-
 // choose takes the one request that a name can mean. It never guesses between
 // two pending ones, nor between a user and an object of her name that is another
 // user's.
@@ -162,9 +134,6 @@ func (p *Program) choose(name string, reviews []*request.Review, in DecideInput)
 	case len(pending) == 1 && pending[0].User.Name != name && len(hers) > 0:
 		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a user's name, and the name of a request for another user", name), tellApart)
-	case len(pending) == 1 && in.Unasked && in.Fingerprint == "" && anotherApproved(pending[0], reviews):
-		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "another request of the user %q was approved already, and somebody else submitted this one", name), tellApart)
 	case len(pending) == 1:
 		return pending[0], nil
 	}
@@ -173,15 +142,6 @@ func (p *Program) choose(name string, reviews []*request.Review, in DecideInput)
 		return nil, decidedAlready(last)
 	}
 	return last, nil
-}
-
-// anotherApproved says whether the user has an approved request for another key,
-// submitted by somebody else: to run an approval again must not approve what was
-// planted since.
-func anotherApproved(pending *request.Review, reviews []*request.Review) bool {
-	return slices.ContainsFunc(reviews, func(r *request.Review) bool {
-		return request.Approval().Is(r.State) && r.User.Name == pending.User.Name && r.Fingerprint != pending.Fingerprint && r.Requester != pending.Requester
-	}) && pending.Requester != pending.User.Name && !pending.RequesterIsAdministrator()
 }
 
 func otherKey(name, fingerprint string) error {
@@ -193,23 +153,17 @@ func otherKey(name, fingerprint string) error {
 // pending lists the undecided requests that the selection takes in, and leaves
 // out those of users for whom several are pending: which is hers, nobody can tell
 // from here.
-func (p *Program) pending(ctx context.Context, in DecideInput) (meant, contested []*request.Review, _ error) {
+func pending(in DecideInput, all *survey) (meant, contested []*request.Review, _ error) {
+	if err := cmp.Or(all.result(), all.unread); err != nil {
+		return nil, nil, err
+	}
 	byUser := map[string][]*request.Review{}
-	var reviews []*request.Review
-	err := p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
-		if request.StateOf(object) != request.Pending {
-			return
-		}
-		review := request.ReviewOf(object)
-		reviews = append(reviews, review)
+	for _, review := range all.wanted {
 		if review.IsDecoded() {
 			byUser[review.User.Name] = append(byUser[review.User.Name], review)
 		}
-	})
-	if err != nil {
-		return nil, nil, err
 	}
-	for _, review := range reviews {
+	for _, review := range all.wanted {
 		switch {
 		case in.Labels != nil && !in.Labels.Matches(labels.Set(review.Object.Labels)):
 		case in.Choose == nil && review.IsDecoded() && len(byUser[review.User.Name]) > 1:

@@ -49,6 +49,7 @@ var catalogue = []KindOfFinding{
 	{SelfApproved, identity.Warning, false},
 	{RequestedByOther, identity.Warning, false},
 	{MoreThanRequester, identity.Warning, false},
+	{KnownUser, identity.Warning, false},
 	{LongLifetime, identity.Warning, false},
 	{NoLifetime, identity.Warning, false},
 	{identity.LongName, identity.Warning, false},

@@ -19,6 +19,8 @@ type Circumstances struct {
 	// GrantsUnread says why role bindings could not be read, or not all of
 	// them; "" if all were.
 	GrantsUnread string
+	// Known is what else there is about users, as far as could be read.
+	Known KnownUsers
 }
 
 // mostGrantsTold bounds how many grants a finding names.
@@ -32,6 +34,7 @@ func (r *Review) Consider(c Circumstances) {
 	}
 	if r.IsDecoded() {
 		found.examineGrants(r.User, c.Grants)
+		r.examineClaim(&found, c)
 	}
 	if c.GrantsUnread != "" {
 		r.NotChecked = fmt.Sprintf("%s, %s and what RBAC says for %s could not be checked: %s",

@@ -53,6 +53,7 @@ const (
 	SelfApproved        = "self-approved"
 	RequestedByOther    = "requested-by-other"
 	MoreThanRequester   = "more-than-requester"
+	KnownUser           = "known-user"
 	LongLifetime        = "long-lifetime"
 	NoLifetime          = "no-lifetime"
 	UnusualSubject      = "unusual-subject"

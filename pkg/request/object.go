@@ -31,8 +31,9 @@ import (
 const Signer = certificatesv1.KubeAPIServerClientSignerName
 
 // UserLabel is the label that holds UserLabelValue of the user's name, by which the
-// API server can leave out the requests of everybody else. It helps to find
-// objects and proves nothing: whoever makes an object chooses its labels. It is the
+// API server can leave out the requests of everybody else. It saves time where the
+// request for a key is looked for, and proves nothing: whoever makes an object chooses
+// its labels, so that a search for a user's requests must not rely on it. It is the
 // only one: each costs the API server a tenth of its work for a request, in the
 // managed fields of every write.
 const UserLabel = "csr-onboard.github.io/user"

@@ -1,0 +1,114 @@
+package request
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+func TestWhatIsApprovedUnseen(t *testing.T) {
+	key := newTestKey(t)
+	requestedBy := func(name string, groups ...string) *Review {
+		return ReviewOf(stored(t, key, jane, func(object *certificatesv1.CertificateSigningRequest) {
+			object.Spec.Username, object.Spec.Groups = name, groups
+		}))
+	}
+	fromFile := func() *Review {
+		object := stored(t, key, jane)
+		object.UID = ""
+		return ReviewOfFile(object, "jane.csr")
+	}
+	nothing := Circumstances{Approver: "admin"}
+	own := KnownUsers{Requests: map[string][]Reference{"jane": {{"jane-x", "uid-1"}}}}
+	bound := Circumstances{Approver: "admin", Known: own, Grants: access.Grants{{Name: "jane"}: {{Role: access.Role{IsCluster: true, Name: "view"}}}}}
+	another := Circumstances{Approver: "admin", Known: KnownUsers{Requests: map[string][]Reference{"jane": {{"jane-x", "uid-1"}, {"jane-y", "uid-2"}, {"jane-z", "uid-3"}}}}}
+	unbound := Circumstances{Approver: "admin", GrantsUnread: "rolebindings is forbidden"}
+	unlisted := Circumstances{Approver: "admin", Known: KnownUsers{RequestsUnread: "list is forbidden"}}
+	able := bound
+	able.Known.RequesterCanApprove = map[types.UID]bool{"uid-1": true}
+	otherAble := bound
+	otherAble.Known.RequesterCanApprove = map[types.UID]bool{"uid-2": true}
+	inAnotherFile := Circumstances{Approver: "admin", Known: KnownUsers{Files: map[string]int{"jane": 2}}}
+	inThisFile := Circumstances{Approver: "admin", Known: KnownUsers{Files: map[string]int{"jane": 1}}}
+	groupOfThatName := Circumstances{Approver: "admin", Grants: access.Grants{{IsGroup: true, Name: "jane"}: {{Role: access.ClusterAdmin}}}}
+
+	for _, test := range []struct {
+		name    string
+		review  *Review
+		in      Circumstances
+		refused string
+		asked   bool
+	}{
+		{"a new user's, by anybody", requestedBy("mallory"), nothing, "", false},
+		{"a new user's, and it is the only request", requestedBy("mallory"), Circumstances{Known: own}, "", false},
+		{"a new user's, called like a group", requestedBy("mallory"), groupOfThatName, "", false},
+		{"a known user's own", requestedBy("jane"), bound, "", false},
+		{"a known user's, by whoever approves it", requestedBy("admin"), bound, "", false},
+		{"a known user's, by a member of system:masters", requestedBy("root", "system:masters"), bound, "", false},
+		{"a known user's, by somebody who could approve it", requestedBy("robot"), able, "", true},
+		{"a known user's, by somebody else, with a binding", requestedBy("mallory"), bound, `the user "jane" is known already (role bindings name that user), and "mallory", who submitted it, is neither that user nor known to be able to approve it`, true},
+		{"a known user's, by somebody else, with requests", requestedBy("mallory"), another, `the user "jane" is known already (request "jane-y", 1 more requests), and "mallory"`, true},
+		{"a known user's, where another requester could approve", requestedBy("mallory"), otherAble, "known already", true},
+		{"a known user's, by a name that differs in case", requestedBy("Jane"), bound, "known already", true},
+		{"a known user's, by nobody", requestedBy(""), bound, "known already", true},
+		{"where nobody says who approves", requestedBy(""), Circumstances{Grants: bound.Grants}, "known already", true},
+		{"where role bindings can't be read", requestedBy("mallory"), unbound, `whether the user "jane" is known already could not be checked (rolebindings is forbidden), and "mallory"`, true},
+		{"where requests can't be read", requestedBy("mallory"), unlisted, "could not be checked (list is forbidden)", true},
+		{"the user's own, where nothing can be read", requestedBy("jane"), unbound, "", false},
+		{"a file for a new user", fromFile(), nothing, "", false},
+		{"the only file for a new user", fromFile(), inThisFile, "", false},
+		{"one of two files for a new user", fromFile(), inAnotherFile, `is known already (another file), and a file does not say who sent it`, false},
+		{"a file for a known user", fromFile(), bound, "a file does not say who sent it", false},
+		{"a file for a user with a request", fromFile(), Circumstances{Approver: "jane", Known: own}, `request "jane-x"`, false},
+		{"a file, where role bindings can't be read", fromFile(), unbound, "could not be checked", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if asked := test.review.DependsOnRequester(test.in); asked != test.asked {
+				t.Errorf("the requester's rights are asked for: %t", asked)
+			}
+			test.review.Consider(test.in)
+			err := test.review.CheckUnseen()
+			said := ""
+			for _, finding := range test.review.Findings {
+				if finding.Name == KnownUser {
+					said = finding.Sentence
+				}
+			}
+			switch {
+			case test.refused == "" && err != nil:
+				t.Errorf("it is refused: %v", err)
+			case test.refused != "" && (!errors.Is(err, outcome.ErrUsage) || !strings.Contains(err.Error(), "has to be shown to a person: known-user") || !strings.Contains(said, test.refused)):
+				t.Errorf("the error is %v, and it says %q", err, said)
+			case err != nil && !strings.Contains(outcome.Hint(err), "without --yes"):
+				t.Errorf("the hint is %q", outcome.Hint(err))
+			}
+			for _, finding := range test.review.Findings {
+				if finding.Name == KnownUser && finding.Severity != identity.Warning {
+					t.Error("a person who was shown it could not approve it")
+				}
+			}
+		})
+	}
+}
+
+func TestAnObjectIsForTheUserInItAndInItsCertificate(t *testing.T) {
+	object := stored(t, newTestKey(t), jane, func(object *certificatesv1.CertificateSigningRequest) {
+		object.Labels = map[string]string{UserLabel: UserLabelValue("mallory")}
+		object.Name = "mallory"
+	})
+	if users := UsersOf(object); len(users) != 1 || users[0] != "jane" {
+		t.Errorf("it is for %q", users)
+	}
+	object.Spec.Request = []byte("nothing")
+	object.Status.Certificate = []byte("nothing")
+	if users := UsersOf(object); len(users) != 0 {
+		t.Errorf("an object that can't be decoded is for %q", users)
+	}
+}
