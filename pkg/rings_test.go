@@ -25,7 +25,7 @@ var rings = map[string][]string{
 	"pkg/answer":     {},
 	"pkg/identity":   {"pkg/outcome"},
 	"pkg/pki":        {"pkg/identity", "pkg/outcome"},
-	"pkg/access":     {"pkg/identity"},
+	"pkg/access":     {"pkg/identity", "pkg/outcome"},
 	"pkg/request":    {"pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/team":       {"pkg/access", "pkg/request", "pkg/pki", "pkg/identity"},
 	"pkg/kubeconfig": {"pkg/answer", "pkg/pki", "pkg/identity", "pkg/outcome"},

@@ -2,6 +2,7 @@ package access
 
 import (
 	"encoding/hex"
+	"fmt"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -34,24 +35,6 @@ type Blocked struct {
 // DER.
 func CredentialID(sha256 []byte) string { return "X509SHA256=" + hex.EncodeToString(sha256) }
 
-// Key is the entry's key in the ConfigMap, which holds letters, digits, "-", "_" and
-// "." only.
-func (b Blocked) Key() string {
-	if b.User != "" {
-		return "user." + identity.Digest(32, []byte(b.User))
-	}
-	return "credential." + identity.Digest(32, []byte(b.CredentialID))
-}
-
-// Value is what the policy compares with. The prefixes keep a user from being
-// called like a certificate.
-func (b Blocked) Value() string {
-	if b.User != "" {
-		return "user:" + b.User
-	}
-	return "credential:" + b.CredentialID
-}
-
 // String is for a person's eyes.
 func (b Blocked) String() string {
 	if b.User != "" {
@@ -60,16 +43,33 @@ func (b Blocked) String() string {
 	return "the certificate " + identity.Printable(b.CredentialID)
 }
 
-// isBlocked is true of a request by a blocked identity. The ConfigMap may be empty,
-// and most users have no extra.
-const isBlocked = `has(params.data) && params.data.exists(k, ` +
-	`params.data[k] == 'user:' + request.userInfo.username || ` +
-	`(has(request.userInfo.extra) && '` + CredentialIDKey + `' in request.userInfo.extra && ` +
-	`request.userInfo.extra['` + CredentialIDKey + `'].exists(id, params.data[k] == 'credential:' + id)))`
+// BlockMessage is the policy's answer to a blocked identity.
+const BlockMessage = "this identity was blocked by an administrator with kubectl csr-onboard"
+
+// maximumCredentials bounds how many credential ids of one request the policy looks up.
+// The API server sets one; more than this come from an impersonator only.
+const maximumCredentials = 16
+
+// isBlocked is true of a request by a blocked identity. It looks up one key for the
+// user and one for each credential id, so its cost depends on nothing that a user or
+// the length of the list decides: names that no key can hold (see MaximumBlockedName)
+// are not looked up. '%x' is hexadecimal in the string library that Kubernetes 1.30 has
+// (k8s.io/apiserver pkg/cel/environment, ext.Strings version 2). The ConfigMap may be
+// empty, and most users have no extra.
+var isBlocked = fmt.Sprintf(`has(params.data) && (`+
+	`size(request.userInfo.username) <= %[1]d && '%[3]s' + '%%x'.format([request.userInfo.username]) in params.data || `+
+	`has(request.userInfo.extra) && '%[5]s' in request.userInfo.extra && (`+
+	`size(request.userInfo.extra['%[5]s']) > %[2]d || `+
+	`request.userInfo.extra['%[5]s'].exists(id, size(id) <= %[1]d && '%[4]s' + '%%x'.format([id]) in params.data)))`,
+	MaximumBlockedName, maximumCredentials, userKeyPrefix, certificateKeyPrefix, CredentialIDKey)
 
 // BlockPolicy refuses every write (create, update, delete, connect, on every
-// resource and subresource) of who is listed. It ignores its own failures: an
-// expression that can't be evaluated must not stop a whole cluster.
+// resource and subresource) of who is listed.
+//
+// failurePolicy is Ignore because of what is left to fail: the API server reads the list
+// before it looks at matchConditions, so with Fail a list that cannot be read would stop
+// every write in the cluster, its own control plane's included. The expression itself
+// cannot be made to fail (see isBlocked). Kubernetes' own identities are never blocked.
 func BlockPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
 	ignore := admissionregistrationv1.Ignore
 	forbidden := metav1.StatusReasonForbidden
@@ -88,9 +88,12 @@ func BlockPolicy() *admissionregistrationv1.ValidatingAdmissionPolicy {
 					},
 				}},
 			},
+			MatchConditions: []admissionregistrationv1.MatchCondition{{
+				Name: "is-not-of-kubernetes", Expression: "!request.userInfo.username.startsWith('system:')",
+			}},
 			Validations: []admissionregistrationv1.Validation{{
 				Expression: "!(" + isBlocked + ")",
-				Message:    "this identity was blocked by an administrator with kubectl csr-onboard",
+				Message:    BlockMessage,
 				Reason:     &forbidden,
 			}},
 		},

@@ -47,6 +47,33 @@ func (c *Client) HeldBy(ctx context.Context, user string) ([]access.Held, error)
 	return held, nil
 }
 
+// Rules reads what the cluster's roles permit. Where this client cannot list them, unread
+// says so; any other failure is an error.
+func (c *Client) Rules(ctx context.Context) (rules access.Rules, unread string, _ error) {
+	const doing = "list roles"
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	clusterRoles, err := c.rbac.ClusterRoles().List(call, fromCache)
+	var roles *rbacv1.RoleList
+	if err == nil {
+		roles, err = c.rbac.Roles(metav1.NamespaceAll).List(call, fromCache)
+	}
+	if apierrors.IsForbidden(err) {
+		return nil, err.Error(), nil
+	}
+	if err != nil {
+		return nil, "", c.explain(ctx, err, doing)
+	}
+	rules = access.Rules{}
+	for _, role := range clusterRoles.Items {
+		rules[access.RoleIn{Role: access.Role{IsCluster: true, Name: role.Name}}] = role.Rules
+	}
+	for _, role := range roles.Items {
+		rules[access.RoleIn{Role: access.Role{Name: role.Name}, Namespace: role.Namespace}] = role.Rules
+	}
+	return rules, "", nil
+}
+
 // TakeAway deletes a binding that is this program's own, and takes the user out of
 // any other, as it was seen: where it changed meanwhile, the error is an
 // outcome.ErrChanged, and nothing was done. With dryRun the server only checks it.

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -24,7 +25,7 @@ func TestWhatAnOldServerLacksIsSaid(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "does not serve SelfSubjectReview") || outcome.Hint(err) != "it takes Kubernetes 1.28 or later" {
 		t.Errorf("who I am: %v, hint %q", err, outcome.Hint(err))
 	}
-	err = client.Block(t.Context(), access.Blocked{User: "jane"}, false)
+	err = client.Block(t.Context(), time.Now(), false, access.Blocked{User: "jane"})
 	if err == nil || !strings.Contains(outcome.Hint(err), "Kubernetes 1.30 and later") {
 		t.Errorf("to block: %v, hint %q", err, outcome.Hint(err))
 	}

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -16,6 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // grantFlags are the flags about what users are to be permitted.
@@ -109,6 +111,8 @@ type grantOptions struct {
 
 	// DryRun says how much is done. Required; has a default.
 	DryRun dryRunFlag
+	// Allow names findings to accept. Optional.
+	Allow []string
 
 	output *genericclioptions.PrintFlags
 	user   identity.User
@@ -127,6 +131,10 @@ is found before anything is made. Run again, it changes nothing.
 The bindings are this program's own: their names are derived from what they give,
 they have the label ` + access.ManagedByLabel + `=` + access.ManagedByValue + `, and an
 annotation has the user's exact name.
+
+A role is not given to a user who is blocked or was offboarded, nor to a name of which
+another certificate still logs in, since its holder would get the role as well; --allow
+accepts that by the finding's name. See docs/guides/leaving.md.
 
 --renewable gives the ClusterRole ` + access.Renewable.Name + `, which is made if it is not there:
 it permits to create, get and watch certificate signing requests, which is what renew
@@ -150,6 +158,8 @@ and the credential plugin take, and which nobody may by default.
 	}
 	o.add(cmd, env)
 	o.DryRun.add(cmd, "none, client (print what would be made) or server (have the cluster check it)")
+	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse to give the user a role ("+strings.Join(request.ReturnFindings, ", ")+"); repeat it for several")
+	registerCompletion(cmd, "allow", request.ReturnFindings)
 	addPrintFlags(cmd, o.output)
 	return cmd
 }
@@ -181,7 +191,10 @@ func (o *grantOptions) Validate() error {
 	if _, err := o.output.ToPrinter(); err != nil {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", *o.output.OutputFormat, err), "for example: -o yaml, -o json, -o name")
 	}
-	return o.validate()
+	if err := o.validate(); err != nil {
+		return err
+	}
+	return request.CheckAmong(o.Allow, request.ReturnFindings)
 }
 
 // Run gives.
@@ -195,7 +208,9 @@ func (o *grantOptions) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	wanted, err := work.Grant(ctx, o.user, o.input(), o.dryRun)
+	in := o.input()
+	in.Allow = o.Allow
+	wanted, err := work.Grant(ctx, o.user, in, o.dryRun)
 	if err != nil {
 		return err
 	}

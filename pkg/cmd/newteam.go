@@ -61,7 +61,7 @@ func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
 	if user.Lifetime != 0 {
 		in.Lifetime = user.Lifetime
 	}
-	member := onboard.TeamMember{Grants: o.grants.input(), Line: user.Line}
+	member := onboard.TeamMember{Grants: o.grants.input(), Allow: user.Allow, Line: user.Line}
 	if user.HasGrants {
 		member.Grants.Grants = user.Grants
 		if o.grants.Renewable {

@@ -38,37 +38,46 @@ func newOffboard(env *environment) *cobra.Command {
 	o := &offboardOptions{environment: env}
 	cmd := &cobra.Command{
 		Use:   "offboard NAME",
-		Short: "Take a user's access away, and say what can't be taken",
-		Long: `Deny a user's pending requests, delete the role bindings that this program made for
-her, take her out of the others that name her, and say what she still has: her
-certificates, until when, and what her groups give her. Kubernetes can't revoke a
-certificate.
+		Short: "Take a user's access away, and report what cannot be taken",
+		Long: `Deny a user's pending requests, delete the role bindings that csr-onboard made for
+the user, take the user out of the others that name them, and report what the user
+still has: role bindings by the user's own name, what the groups of the user's
+certificates give, certificates and until when, who can impersonate the user.
+Kubernetes cannot revoke a certificate.
 
-With --block, the API server refuses every write of hers from then on, by a
+The cluster remembers that the user was offboarded, so approve, grant and new-user
+refuse them; --unblock removes that as well.
+
+With --block, the API server refuses every write of the user from then on, by a
 ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with certificates that
-nobody remembers; --unblock takes that back. With --certificate, only this one
-certificate is blocked or unblocked, and nothing else of hers is touched.
+nobody remembers; --unblock takes that back. "blocked" is reported after a write as
+the user was seen refused, by impersonation and as a dry run; otherwise "not proven",
+with exit code 1. Reads are not refused.
+
+With --block and --certificate, only the writes with this one certificate are refused
+(Kubernetes 1.32 and later): nothing is taken away, and every read stays. When a
+laptop was stolen, use --block without --certificate.
 
 ` + exitCodes,
 		Example: `  # See what would be taken away, and what would remain
   kubectl csr-onboard offboard jane --dry-run=client
 
-  # Jane leaves
+  # Jane leaves, or Jane's laptop was stolen
   kubectl csr-onboard offboard jane --block
 
-  # Her laptop was stolen: only that certificate
+  # Only the writes with one certificate
   kubectl csr-onboard offboard jane --block --certificate jane.kubeconfig
 
-  # It was found again
+  # Take that back
   kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
 		Args:              oneName,
 		RunE:              inSteps(o),
 		ValidArgsFunction: env.completeOneFromCluster(knownUsers),
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what she writes")
-	flags.BoolVar(&o.Unblock, "unblock", false, "take back what --block did, and do nothing else")
-	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of hers, in PEM or in a kubeconfig: to be told of, or, with --block or --unblock, the only thing that is meant")
+	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what the user writes")
+	flags.BoolVar(&o.Unblock, "unblock", false, "take back what --block did, remove the record that the user was offboarded, and do nothing else")
+	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to be reported, or, with --block or --unblock, the only thing that is meant")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
 	o.DryRun.add(cmd, "none, client (only show what would be taken away) or server (have the cluster check it)")
 	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
@@ -129,7 +138,11 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 			return err
 		}
 		said := "unblocked"
-		if !was {
+		switch {
+		case was.WasBlocked:
+		case was.WasOffboarded:
+			said = "not blocked; no longer recorded as offboarded"
+		default:
 			said = "not blocked"
 		}
 		return o.printLine("%s %s%s", identity.Printable(o.input.User), said, o.dryRunNote())

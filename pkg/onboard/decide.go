@@ -9,6 +9,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -119,8 +120,11 @@ type prepared struct {
 // bindings give, and which requests are meant.
 func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error) {
 	var result prepared
-	var whoAmI, grants, find error
+	var whoAmI, grants, find, notListed error
+	var unlisted string
+	standing := &request.Standing{Now: p.Now()}
 	var asking sync.WaitGroup
+	asking.Go(func() { standing.List, unlisted, notListed = p.Cluster.BlockList(ctx) })
 	asking.Go(func() { result.mayDecide = p.Cluster.CheckMayDecide(ctx, request.Signer) })
 	asking.Go(func() {
 		var me identity.User
@@ -130,7 +134,7 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 	asking.Go(func() {
 		result.circumstances.Grants, result.circumstances.GrantsUnread, grants = p.Cluster.Grants(ctx)
 	})
-	all := p.beginSurvey(ctx, in.wanted)
+	all := p.beginSurvey(ctx, standing, in.wanted)
 	// Candidates are told on the way, and only to somebody who may decide.
 	events := make([]Event, 0)
 	finder := *p
@@ -144,14 +148,14 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 		result.meant, result.contested, find = pending(in, all)
 	}
 	asking.Wait()
-	unlisted := all.result()
+	notSurveyed := all.result()
 	if result.mayDecide != nil && in.DryRun != DryRunClient {
 		return nil, result.mayDecide
 	}
 	for _, event := range events {
 		p.Tell(event)
 	}
-	for _, err := range []error{find, whoAmI, grants, unlisted} {
+	for _, err := range []error{find, whoAmI, grants, notSurveyed, notListed} {
 		if err != nil && result.mayDecide != nil {
 			return nil, result.mayDecide
 		}
@@ -159,8 +163,15 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 			return nil, err
 		}
 	}
+	standing.Unread = standingUnread(unlisted, all.unread)
+	result.circumstances.Standing = standing
 	result.circumstances.Known = all.knownUsers(result.meant)
 	p.askRequesters(ctx, result.meant, &result.circumstances)
+	result.circumstances.Gives = func(user identity.User) []access.Wanted {
+		// Whether it can be given at all is for checkGiving.
+		wanted, _ := in.Grants.WantedFor(user)
+		return newGrants(wanted, result.circumstances.Grants)
+	}
 	return &result, nil
 }
 

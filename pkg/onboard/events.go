@@ -28,6 +28,10 @@ type GrantsUnread struct{ Reason string }
 // chose those contexts.
 type ContextsNotAsked struct{ Contexts int }
 
+// StandingUnread says why it could not be looked up whether the user is blocked, was
+// offboarded, or has other certificates.
+type StandingUnread struct{ Reason string }
+
 // KeyReady says that there is a private key to work with: Created now, or
 // found from an earlier run.
 type KeyReady struct {
@@ -70,9 +74,14 @@ type Given struct{ Wanted access.Wanted }
 // OffboardingPlanned is what an administrator is about to take away.
 type OffboardingPlanned struct{ Plan *Offboarding }
 
-// IdentityBlocked says that the API server is told to refuse what an identity
-// writes.
+// IdentityBlocked says that a write by an identity was seen refused.
 type IdentityBlocked struct{ Blocked access.Blocked }
+
+// BlockNotProven says why it is unknown whether a block is in force.
+type BlockNotProven struct{ Reason error }
+
+// NotRemembered says why the cluster does not remember that a user was offboarded.
+type NotRemembered struct{ Reason error }
 
 // RequestDenied says that a pending request was denied.
 type RequestDenied struct{ Name string }
@@ -319,6 +328,7 @@ func (NameWarned) isEvent()             {}
 func (FindingWarned) isEvent()          {}
 func (GrantsUnread) isEvent()           {}
 func (ContextsNotAsked) isEvent()       {}
+func (StandingUnread) isEvent()         {}
 func (KeyReady) isEvent()               {}
 func (RequestReady) isEvent()           {}
 func (CandidatesFound) isEvent()        {}
@@ -327,6 +337,8 @@ func (ToBeGiven) isEvent()              {}
 func (Given) isEvent()                  {}
 func (OffboardingPlanned) isEvent()     {}
 func (IdentityBlocked) isEvent()        {}
+func (BlockNotProven) isEvent()         {}
+func (NotRemembered) isEvent()          {}
 func (RequestDenied) isEvent()          {}
 func (TakenAway) isEvent()              {}
 func (NotTakenAway) isEvent()           {}

@@ -19,6 +19,8 @@ type GrantInput struct {
 	Grants []access.Grant
 	// ToGroup gives it to the user's first group in her place.
 	ToGroup bool
+	// Allow names refused findings about the user to accept. Optional; for Grant only.
+	Allow []string
 }
 
 // WantedFor is what a user is to get. To give a group something and be in none is
@@ -84,10 +86,31 @@ func (p *Program) Grant(ctx context.Context, user identity.User, in GrantInput, 
 	if err != nil || dryRun == DryRunClient {
 		return wanted, err
 	}
+	if err := p.checkReturn(ctx, user, wanted, in.Allow); err != nil {
+		return nil, err
+	}
 	if err := p.checkGiving(ctx, user, in); err != nil || dryRun == DryRunServer {
 		return wanted, err
 	}
 	return wanted, p.give(ctx, user, in)
+}
+
+// checkReturn refuses to give a role to a user who left, or that the holder of another
+// certificate of the user would get as well.
+func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []access.Wanted, allowed []string) error {
+	standing, err := p.standing(ctx)
+	if err != nil {
+		return err
+	}
+	if standing.Unread != "" {
+		p.Tell(StandingUnread{Reason: standing.Unread})
+	}
+	grants, _, err := p.Cluster.Grants(ctx)
+	if err != nil {
+		return err
+	}
+	claim := request.Claim{User: user, Gives: newGrants(wanted, grants)}
+	return p.checkStanding(standing, claim, allowed, func(finding string) string { return "--allow " + finding })
 }
 
 // lastKnown is who a user is by the newest of her requests on the cluster that was

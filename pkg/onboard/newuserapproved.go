@@ -9,6 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -19,15 +20,30 @@ import (
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
 	var grants access.Grants
 	var unread string
-	var notRead error
+	var standing *request.Standing
+	var notRead, notKnown error
 	var reading sync.WaitGroup
 	reading.Go(func() { grants, unread, notRead = p.Cluster.Grants(ctx) })
+	reading.Go(func() { standing, notKnown = p.standing(ctx) })
 	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
 	reading.Wait()
-	if err = cmp.Or(err, notRead); err != nil {
+	if err = cmp.Or(err, notRead, notKnown); err != nil {
 		return nil, err
 	}
 	if err := p.checkGrants(in.User, grants, unread); err != nil {
+		return nil, err
+	}
+	wanted, err := giving.WantedFor(in.User)
+	if err != nil {
+		return nil, err
+	}
+	if standing.Unread != "" {
+		p.Tell(StandingUnread{Reason: standing.Unread})
+	}
+	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.key.Public()), Gives: newGrants(wanted, grants)}
+	if err := p.checkStanding(standing, claim, nil, func(finding string) string {
+		return "run new-user without --approve, and then: kubectl csr-onboard approve --allow " + finding
+	}); err != nil {
 		return nil, err
 	}
 	submitted, err := p.submitPrepared(ctx, in, prepared)

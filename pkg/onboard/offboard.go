@@ -3,7 +3,9 @@ package onboard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -40,20 +42,30 @@ type OffboardInput struct {
 type Offboarding struct {
 	// User is whose access it is.
 	User string
+	// Remember are the entries for the list: that the user was offboarded, and what is
+	// blocked.
+	Remember []access.Entry
+	// Unissued are approved requests of the user that have no certificate yet.
+	Unissued []*request.Review
 	// Deny are her pending requests.
 	Deny []*request.Review
-	// TakeAway are the bindings that name her.
-	TakeAway []access.Held
+	// TakeAway are the bindings that name her and are to be taken away, and Kept those
+	// that stay: all of them where one certificate is meant, else those that could not
+	// be taken away.
+	TakeAway, Kept []access.Held
 	// Block is what is blocked; nil if nothing is.
 	Block *access.Blocked
 	// Alive are her certificates that still log in, as far as can be seen.
 	Alive []AliveCertificate
 	// Groups are the groups of those certificates.
 	Groups []string
-	// GroupGrants is what her groups still give her.
+	// GroupGrants is what role bindings give to groups and users, and Rules what the
+	// roles permit.
 	GroupGrants access.Grants
-	// Unread says why it can't be said what her groups give her; "" if it can.
-	Unread string
+	Rules       access.Rules
+	// Unread says why it can't be said what her groups give her; "" if it can. RulesUnread
+	// says it of what the roles permit.
+	Unread, RulesUnread string
 	// CertificateOnly says that one certificate is meant and nothing else.
 	CertificateOnly bool
 }
@@ -70,6 +82,77 @@ type AliveCertificate struct {
 	Groups []string
 }
 
+// AuthenticatedGroup is the group that the API server adds to every user who is logged in.
+const AuthenticatedGroup = "system:authenticated"
+
+// KnownGroups are the groups of the user's certificates, and of approved requests that
+// have none yet, as far as can be seen.
+func (o *Offboarding) KnownGroups() []string {
+	names := slices.Clone(o.Groups)
+	for _, review := range o.Unissued {
+		for _, group := range review.User.Groups {
+			if !slices.Contains(names, group) {
+				names = append(names, group)
+			}
+		}
+	}
+	return names
+}
+
+// Impersonators are the users and groups that can act as the user, or as a member of one
+// of the user's groups, by name; system:masters, which can do everything, is left out.
+func (o *Offboarding) Impersonators() []access.Holder {
+	var holders []access.Holder
+	for holder, grants := range o.GroupGrants {
+		if holder == (access.Holder{Name: o.User}) || holder.IsGroup && identity.IsMasters(holder.Name) {
+			continue
+		}
+		if slices.ContainsFunc(grants, func(grant access.Grant) bool { return o.Rules.CanImpersonate(grant, o.User, o.KnownGroups()) }) {
+			holders = append(holders, holder)
+		}
+	}
+	slices.SortFunc(holders, func(a, b access.Holder) int { return strings.Compare(a.String(), b.String()) })
+	return holders
+}
+
+// GivesImpersonation are the grants that stay and permit the user to act as others.
+func (o *Offboarding) GivesImpersonation() []access.Grant {
+	return that(o.Rules.CanImpersonateAny, o.remaining())
+}
+
+// GivesTokens are the grants that permit, or permitted until now, the user to take tokens
+// of service accounts: such a token stays when the grant goes.
+func (o *Offboarding) GivesTokens() []access.Grant {
+	grants := o.remaining()
+	for _, held := range o.TakeAway {
+		grants = append(grants, held.Grant)
+	}
+	return that(o.Rules.CanTakeTokens, grants)
+}
+
+// that are the grants of a property, each once.
+func that(hasProperty func(access.Grant) bool, grants []access.Grant) []access.Grant {
+	var matching []access.Grant
+	for _, grant := range grants {
+		if hasProperty(grant) && !slices.Contains(matching, grant) {
+			matching = append(matching, grant)
+		}
+	}
+	return matching
+}
+
+// remaining are the grants that stay.
+func (o *Offboarding) remaining() []access.Grant {
+	var grants []access.Grant
+	for _, held := range o.Kept {
+		grants = append(grants, held.Grant)
+	}
+	for _, group := range append(o.KnownGroups(), AuthenticatedGroup) {
+		grants = append(grants, o.GroupGrants[access.Holder{IsGroup: true, Name: group}]...)
+	}
+	return grants
+}
+
 // Offboard takes away what can be taken away from a user (pending requests,
 // bindings, and with Block her writes) and says what can't. What fails does not
 // stop the rest; the first failure is returned with what was found.
@@ -81,13 +164,19 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 	if err != nil {
 		return nil, err
 	}
-	var plan *Offboarding
-	if in.Certificate != nil && in.Block {
-		plan = p.planOfCertificate(in)
-	} else if plan, err = p.plan(ctx, in); err != nil {
+	plan, err := p.plan(ctx, in, me.Name)
+	if err != nil {
 		return nil, err
 	}
 	if plan.Block != nil {
+		if err := plan.Block.CheckBlockable(); err != nil {
+			return nil, err
+		}
+		if plan.CertificateOnly {
+			if err := p.Cluster.CheckKnowsCertificates(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if err := p.checkBlock(ctx, *plan.Block, me, credentials); err != nil {
 			return nil, err
 		}
@@ -109,10 +198,17 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 	return plan, p.offboard(ctx, plan, me.Name, in.DryRun == DryRunServer)
 }
 
-// Unblock takes back what Offboard blocked, and says whether it was blocked.
-func (p *Program) Unblock(ctx context.Context, in OffboardInput) (bool, error) {
+// Unblock takes back what Offboard blocked, and of a user also the record that they were
+// offboarded. It says what the list had; a client's dry run looks as well.
+func (p *Program) Unblock(ctx context.Context, in OffboardInput) (cluster.Unblocked, error) {
 	if in.DryRun == DryRunClient {
-		return true, nil
+		list, unread, err := p.Cluster.BlockList(ctx)
+		if err == nil && unread != "" {
+			err = outcome.WithHint(fmt.Errorf("forbidden: you cannot read the list of who is blocked: %s", unread), "ask a cluster administrator")
+		}
+		_, blocked := list.Blocks(in.blocked())
+		_, offboarded := list.Offboarded(in.blocked().User)
+		return cluster.Unblocked{WasBlocked: blocked, WasOffboarded: offboarded}, err
 	}
 	return p.Cluster.Unblock(ctx, in.blocked(), in.DryRun == DryRunServer)
 }
@@ -124,23 +220,13 @@ func (in OffboardInput) blocked() access.Blocked {
 	return access.Blocked{User: in.User}
 }
 
-func (p *Program) planOfCertificate(in OffboardInput) *Offboarding {
-	blocked := in.blocked()
-	plan := &Offboarding{User: in.User, Block: &blocked, CertificateOnly: true}
-	plan.see(in.Source, in.Certificate, p.Now())
-	return plan
-}
-
-// plan looks for everything of the user's.
-func (p *Program) plan(ctx context.Context, in OffboardInput) (*Offboarding, error) {
-	plan := &Offboarding{User: in.User}
-	if in.Block {
-		blocked := in.blocked()
-		plan.Block = &blocked
-	}
+// plan looks for everything of the user's. me is the administrator.
+func (p *Program) plan(ctx context.Context, in OffboardInput, me string) (*Offboarding, error) {
+	plan := &Offboarding{User: in.User, CertificateOnly: in.Certificate != nil && in.Block}
 	if in.Certificate != nil {
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
+	plan.remember(in, me, p.Now())
 	err := p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 		if !slices.Contains(users, in.User) {
 			return
@@ -148,7 +234,11 @@ func (p *Program) plan(ctx context.Context, in OffboardInput) (*Offboarding, err
 		review := request.ReviewOf(object)
 		switch {
 		case review.State == request.Pending && review.User.Name == in.User:
-			plan.Deny = append(plan.Deny, review)
+			if !plan.CertificateOnly {
+				plan.Deny = append(plan.Deny, review)
+			}
+		case review.State == request.Approved && review.User.Name == in.User:
+			plan.Unissued = append(plan.Unissued, review)
 		case review.Certificate != nil && review.Certificate.User().Name == in.User:
 			plan.see("request "+identity.Printable(object.Name), review.Certificate, p.Now())
 		}
@@ -156,10 +246,19 @@ func (p *Program) plan(ctx context.Context, in OffboardInput) (*Offboarding, err
 	if err != nil {
 		return nil, err
 	}
-	if plan.TakeAway, err = p.Cluster.HeldBy(ctx, in.User); err != nil {
+	held, err := p.Cluster.HeldBy(ctx, in.User)
+	if err != nil {
 		return nil, err
 	}
-	plan.GroupGrants, plan.Unread, err = p.Cluster.Grants(ctx)
+	if plan.CertificateOnly {
+		plan.Kept = held
+	} else {
+		plan.TakeAway = held
+	}
+	if plan.GroupGrants, plan.Unread, err = p.Cluster.Grants(ctx); err != nil {
+		return nil, err
+	}
+	plan.Rules, plan.RulesUnread, err = p.Cluster.Rules(ctx)
 	return plan, err
 }
 
@@ -168,6 +267,24 @@ func (p *Program) plan(ctx context.Context, in OffboardInput) (*Offboarding, err
 // alone: anybody may create one in the user's name.
 func isForSigner(review *request.Review) bool {
 	return review.Object.Spec.SignerName == request.Signer
+}
+
+// remember says what is written into the list about the user.
+func (o *Offboarding) remember(in OffboardInput, me string, now time.Time) {
+	details := access.Details{User: in.User, By: me, At: now.UTC().Truncate(time.Second)}
+	if in.Block {
+		blocked := in.blocked()
+		o.Block = &blocked
+		block := access.Entry{Blocked: blocked, Details: details}
+		if o.CertificateOnly {
+			notAfter := in.Certificate.Leaf.NotAfter.UTC()
+			block.Details.NotAfter, block.Details.Groups = &notAfter, in.Certificate.User().Groups
+		}
+		o.Remember = append(o.Remember, block)
+	}
+	if !o.CertificateOnly {
+		o.Remember = append(o.Remember, access.Entry{Details: details})
+	}
 }
 
 // see takes in a certificate that may still log in.
@@ -217,7 +334,8 @@ func (p *Program) checkBlock(ctx context.Context, blocked access.Blocked, me ide
 	return nil
 }
 
-// offboard does what was planned. Blocking comes first: the rest may take a while.
+// offboard does what was planned. Blocking comes first: the rest may take a while, and
+// the API servers learn of the block meanwhile. That it is in force is proven last.
 func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dryRun bool) error {
 	var failures []error
 	did := func(err error, event Event) bool {
@@ -229,8 +347,9 @@ func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dr
 		p.Tell(NotTakenAway{Reason: err})
 		return !errors.Is(err, outcome.ErrInterrupted)
 	}
-	if plan.Block != nil && !did(p.Cluster.Block(ctx, *plan.Block, dryRun), IdentityBlocked{Blocked: *plan.Block}) {
-		return failures[0]
+	blockWritten, err := p.remember(ctx, plan, dryRun)
+	if err != nil && !did(err, nil) {
+		return err
 	}
 	for _, review := range plan.Deny {
 		_, err := p.Cluster.Decide(ctx, review, request.Denial(), p.signed(request.Denial(), "offboarded", me), dryRun)
@@ -239,12 +358,41 @@ func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dr
 		}
 	}
 	for _, held := range plan.TakeAway {
-		if !did(p.Cluster.TakeAway(ctx, held, plan.User, dryRun), TakenAway{Held: held, User: plan.User}) {
+		err := p.Cluster.TakeAway(ctx, held, plan.User, dryRun)
+		if err != nil {
+			plan.Kept = append(plan.Kept, held)
+		}
+		if !did(err, TakenAway{Held: held, User: plan.User}) {
 			return failures[0]
+		}
+	}
+	if blockWritten && !dryRun {
+		if err := p.Cluster.ProveBlocked(ctx, *plan.Block, plan.User); err != nil {
+			failures = append(failures, err)
+			p.Tell(BlockNotProven{Reason: err})
+		} else {
+			p.Tell(IdentityBlocked{Blocked: *plan.Block})
 		}
 	}
 	if len(failures) > 0 {
 		return failures[0]
 	}
 	return nil
+}
+
+// remember writes what is to be remembered. Without a block, a record that cannot be
+// written is told and fails nothing: what was asked for was not a record.
+func (p *Program) remember(ctx context.Context, plan *Offboarding, dryRun bool) (blockWritten bool, _ error) {
+	if plan.Block != nil {
+		err := p.Cluster.Block(ctx, p.Now(), dryRun, *plan.Block, plan.Remember...)
+		return err == nil, err
+	}
+	err := p.Cluster.Remember(ctx, p.Now(), dryRun, plan.Remember...)
+	if errors.Is(err, outcome.ErrInterrupted) {
+		return false, err
+	}
+	if err != nil {
+		p.Tell(NotRemembered{Reason: err})
+	}
+	return false, nil
 }

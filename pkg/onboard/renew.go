@@ -331,6 +331,11 @@ func (r *renewing) refused(err error) error {
 
 func (r *renewing) approve(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
 	review := request.ReviewOf(object)
+	standing, err := r.her.standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	review.Consider(request.Circumstances{Approver: r.user.Name, Standing: standing})
 	if err := review.CheckAllowed(r.in.Allow); err != nil {
 		return nil, err
 	}

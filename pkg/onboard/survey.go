@@ -62,13 +62,14 @@ type survey struct {
 	done   chan struct{}
 }
 
-// beginSurvey begins to read all requests, and to review those for the program's signer
-// that are wanted. result has to be called.
-func (p *Program) beginSurvey(ctx context.Context, wants func(object *certificatesv1.CertificateSigningRequest, users []string) bool) *survey {
+// beginSurvey begins to read all requests, which standing takes in, and to review those for
+// the program's signer that are wanted. result has to be called.
+func (p *Program) beginSurvey(ctx context.Context, standing *request.Standing, wants func(object *certificatesv1.CertificateSigningRequest, users []string) bool) *survey {
 	s := &survey{known: map[string][]request.Reference{}, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
 		s.err = p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+			standing.See(object)
 			for _, user := range users {
 				s.known[user] = append(s.known[user], request.Reference{Name: object.Name, UID: object.UID})
 			}

@@ -51,6 +51,9 @@ type TeamMember struct {
 	NewUserInput
 	// Grants is what she is to get besides, with Approve. Optional.
 	Grants GrantInput
+	// Allow names refused findings about users who left to accept, with Approve.
+	// Optional.
+	Allow []string
 	// Line is where the file names her, for messages; 0 if there is none.
 	Line int
 }
@@ -179,6 +182,15 @@ func (r *teamRun) checkApproving(ctx context.Context) error {
 	}
 	if unread != "" {
 		r.tell(GrantsUnread{Reason: unread})
+	}
+	if err := r.persevere(ctx, func() (err error) {
+		r.standing, err = r.program.standing(ctx)
+		return err
+	}); err != nil {
+		return err
+	}
+	if r.standing.Unread != "" {
+		r.tell(StandingUnread{Reason: r.standing.Unread})
 	}
 	checked := map[access.Grant]bool{}
 	for _, member := range r.in.Members {

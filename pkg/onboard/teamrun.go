@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -38,7 +40,9 @@ type teamRun struct {
 	program *Program
 	in      TeamInput
 	grants  access.Grants
-	results []MemberResult
+	// standing is what is known of users who left; nil without Approve.
+	standing *request.Standing
+	results  []MemberResult
 
 	whoAmI   func(context.Context) (identity.User, error)
 	awaiting *cluster.Awaiting
@@ -173,6 +177,9 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	if r.in.collects() {
 		destination := r.program.destination(r.in.Kubeconfig, in.Folder, in.User)
 		if certificate := complete(destination, r.program.Now()); certificate != nil {
+			if err := r.checkReturn(member, certificate.Leaf.PublicKey); err != nil {
+				return failed(err)
+			}
 			return r.giveComplete(ctx, member, MemberResult{State: MemberComplete, Path: destination.Path, NotAfter: certificate.Leaf.NotAfter}), false
 		}
 		if err := destination.checkEarly(); err != nil {
@@ -186,6 +193,9 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 		}
 	}
 	submitted, err := r.program.prepareRequest(in)
+	if err == nil {
+		err = r.checkReturn(member, submitted.key.Public())
+	}
 	if err == nil {
 		err = submitted.keep()
 	}
@@ -222,6 +232,22 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 		result.Object = submitted.object
 	}
 	return result, false
+}
+
+// checkReturn leaves out a user who is blocked or was offboarded, unless the file says
+// otherwise, and one whose role the holder of another certificate would get as well.
+func (r *teamRun) checkReturn(member TeamMember, key crypto.PublicKey) error {
+	if !r.in.Approve {
+		return nil
+	}
+	wanted, err := member.Grants.WantedFor(member.User)
+	if err != nil {
+		return err
+	}
+	claim := request.Claim{User: member.User, Key: pki.Fingerprint(key), Gives: newGrants(wanted, r.grants)}
+	return r.program.checkStanding(r.standing, claim, member.Allow, func(finding string) string {
+		return "write allow: [" + finding + "] for the user into the file"
+	})
 }
 
 // giveComplete gives a user who has her kubeconfig already what she is to get.

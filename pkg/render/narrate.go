@@ -68,6 +68,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: what the user and her groups may do already could not be looked up: %s", identity.PrintableSentence(e.Reason))
 	case onboard.ContextsNotAsked:
 		n.say("%d contexts did not log in; to log in as every context, at the server that each names: kubectl csr-onboard status --live", e.Contexts)
+	case onboard.StandingUnread:
+		n.say("warning: whether the user is blocked, was offboarded or has another certificate could not be checked: %s", identity.PrintableSentence(e.Reason))
 	case onboard.NotDecided:
 		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
 	case onboard.NothingPending:
@@ -89,11 +91,15 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.Close()
 		_ = OffboardingPlan(n.out, e.Plan)
 	case onboard.IdentityBlocked:
-		n.say("blocked %s; the API server refuses its writes within seconds", e.Blocked)
+		n.say("blocked %s: the API server refused a write", e.Blocked)
+	case onboard.BlockNotProven:
+		n.say("not proven: %s", identity.PrintableSentence(e.Reason.Error()))
+	case onboard.NotRemembered:
+		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestDenied:
 		n.say("denied %s", identity.Printable(e.Name))
 	case onboard.TakenAway:
-		done := "took her out of"
+		done := "took the user out of"
 		if e.Held.IsOwn(e.User) {
 			done = "deleted"
 		}

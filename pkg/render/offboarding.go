@@ -16,7 +16,7 @@ func OffboardingPlan(out io.Writer, plan *onboard.Offboarding) error {
 	w := &lines{out: out}
 	w.line("to be taken away from %s:", identity.Name(plan.User))
 	if plan.Block != nil {
-		w.line("  block %s: the API server refuses every write from then on", plan.Block)
+		w.line("  block %s: the API server refuses every write from then on; reads are not refused", plan.Block)
 	}
 	for _, review := range plan.Deny {
 		w.line("  deny the pending request %s", identity.Printable(review.Object.Name))
@@ -27,10 +27,10 @@ func OffboardingPlan(out io.Writer, plan *onboard.Offboarding) error {
 			w.line("  delete %s, which gives %s", held, held.Grant)
 			continue
 		}
-		w.line("  take her out of %s, which gives %s; %s", held, held.Grant, staying(len(rest)))
+		w.line("  take the user out of %s, which gives %s; %s", held, held.Grant, staying(len(rest)))
 	}
 	if plan.Block == nil && len(plan.Deny) == 0 && len(plan.TakeAway) == 0 {
-		w.line("  nothing: no pending request and no role binding names her")
+		w.line("  nothing: no pending request and no role binding names the user")
 	}
 	return w.err
 }
@@ -45,41 +45,112 @@ func staying(others int) string {
 	return fmt.Sprintf("%d others stay in it", others)
 }
 
-// OffboardingTruth writes what can't be taken away from a user, until when, and what
+// OffboardingTruth writes what a user still has, strongest first: what role bindings give
+// by the user's own name, by the groups, and to everybody; then certificates, and what
 // remains to be done.
 func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
 	w := &lines{out: out}
 	w.line("what %s still has:", identity.Name(plan.User))
+	for _, held := range plan.Kept {
+		w.line("  by the user's own name: %s (%s)", held.Grant, held)
+	}
+	groupRights := w.groupRights(plan)
 	for _, alive := range plan.Alive {
 		w.line("  a certificate that logs in until %s: %s, groups %s (%s)",
 			alive.NotAfter.UTC().Format(time.RFC3339), alive.CredentialID, groups(alive.Groups), identity.PrintableSentence(alive.Source))
 	}
-	if !plan.CertificateOnly {
-		w.line("  any certificate whose request is not on the cluster any more: requests are collected an hour after they are issued")
+	for _, review := range plan.Unissued {
+		w.line("  an approved request that has no certificate yet: %s, groups %s", identity.Printable(review.Object.Name), groups(review.User.Groups))
 	}
-	rights := 0
-	for _, group := range plan.Groups {
-		for _, grant := range plan.GroupGrants[access.Holder{IsGroup: true, Name: group}] {
-			rights++
-			w.line("  by her group %s: %s", identity.Quote(group), grant)
-		}
+	w.line("  any certificate whose request is no longer on the cluster: requests are collected an hour after they are issued")
+	w.otherWays(plan)
+	w.line("Kubernetes cannot revoke a certificate. What remains possible:")
+	command := "kubectl csr-onboard offboard " + identity.ShellWord(plan.User) + " --block"
+	switch {
+	case len(plan.Kept) > 0 && plan.CertificateOnly:
+		w.line("  - take the user's own role bindings away, which also ends reads, and block every certificate of the user: %s", command)
+	case len(plan.Kept) > 0:
+		w.line("  - take the user's own role bindings away: run the same command again")
+	case plan.Block == nil:
+		w.line("  - have the API server refuse what the user writes: %s", command)
 	}
-	if plan.Unread != "" {
-		w.line("  what her groups give her could not be read: %s", identity.PrintableSentence(plan.Unread))
+	for _, review := range plan.Unissued {
+		w.line("  - delete the approved request before it is signed: kubectl delete csr %s", identity.ShellWord(review.Object.Name))
 	}
-	w.line("Kubernetes can't revoke a certificate. What remains possible:")
-	if plan.Block == nil {
-		w.line("  - have the API server refuse what she writes: kubectl csr-onboard offboard %s --block", identity.ShellWord(plan.User))
-	} else {
-		w.line("  - reads are not refused by a block: what her groups may read, she may read until the end of her certificates")
-		w.line("  - who may change admission policies can undo a block; take that right away as well")
+	if groupRights {
+		w.line("  - take the roles away from the groups, or have the others in them move to new groups")
 	}
-	if rights > 0 {
-		w.line("  - take the rights away from her groups, or have the others in them move to new ones")
+	if plan.Block != nil {
+		w.line("  - reads are not refused by a block: they end only where nothing permits them any more")
+		w.line("  - users who can change admission policies can undo a block; take that permission away as well")
 	}
 	w.line("  - wait: short lifetimes (--expiration) make this the ordinary way")
-	w.line("  - replace the certificate authority of the cluster's clients, which ends every client certificate")
+	w.line("  - replace the certificate authority (CA) of the cluster's clients, which ends every client certificate")
 	return w.err
+}
+
+// groupRights writes what the user's groups give, and reports whether that is anything
+// more than what everybody has.
+func (l *lines) groupRights(plan *onboard.Offboarding) bool {
+	rights := false
+	for _, group := range plan.KnownGroups() {
+		given := plan.GroupGrants[access.Holder{IsGroup: true, Name: group}]
+		for _, grant := range given {
+			rights = true
+			l.line("  by the group %s: %s", identity.Quote(group), grant)
+		}
+		if len(given) == 0 && plan.Unread == "" {
+			l.line("  by the group %s: nothing", identity.Quote(group))
+		}
+	}
+	if len(plan.Alive)+len(plan.Unissued) == 0 {
+		l.line("  by groups: unknown, since no certificate of the user is known; if you have one, name it: --certificate FILE")
+	}
+	var everybody []string
+	for _, grant := range plan.GroupGrants[access.Holder{IsGroup: true, Name: onboard.AuthenticatedGroup}] {
+		everybody = append(everybody, grant.String())
+	}
+	if len(everybody) > 0 {
+		l.line("  as every user who is logged in (%s): %s", onboard.AuthenticatedGroup, strings.Join(everybody, ", "))
+	}
+	if plan.Unread != "" {
+		l.line("  what role bindings give could not be read: %s", identity.PrintableSentence(plan.Unread))
+	}
+	return rights
+}
+
+// otherWays writes by what else than the user's certificates somebody can act: whoever
+// can impersonate the user, and what the user could make for later.
+func (l *lines) otherWays(plan *onboard.Offboarding) {
+	if plan.RulesUnread != "" || plan.Unread != "" {
+		l.line("  who can impersonate the user, and whether the user could: unknown, since roles could not be read: %s",
+			identity.PrintableSentence(plan.RulesUnread+plan.Unread))
+	}
+	if holders := plan.Impersonators(); len(holders) > 0 {
+		l.line("  can act as the user by impersonation: %s", listed(holders))
+	}
+	if grants := plan.GivesImpersonation(); len(grants) > 0 {
+		l.line("  the user can act as others by impersonation, which no block of the user refuses: %s", listed(grants))
+	}
+	if grants := plan.GivesTokens(); len(grants) > 0 {
+		l.line("  the user can take, or could have taken, tokens of service accounts, which no block of the user refuses: %s", listed(grants))
+		l.line("    Kubernetes does not record who took a token; look at: kubectl get secrets -A --field-selector type=kubernetes.io/service-account-token")
+	}
+}
+
+// mostListed bounds how many holders or grants a line names.
+const mostListed = 8
+
+func listed[T fmt.Stringer](all []T) string {
+	var texts []string
+	for i, one := range all {
+		if i == mostListed {
+			texts = append(texts, fmt.Sprintf("and %d more", len(all)-i))
+			break
+		}
+		texts = append(texts, one.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // lines writes lines until one fails.

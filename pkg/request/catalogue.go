@@ -44,6 +44,9 @@ var catalogue = []KindOfFinding{
 	{OutsidePEM, identity.Refused, true},
 	{ForeignSigner, identity.Refused, true},
 	{Terminating, identity.Refused, true},
+	{UserBlocked, identity.Refused, true},
+	{UserOffboarded, identity.Refused, true},
+	{OtherCertificateValid, identity.Refused, true},
 	{UserAlreadyBound, identity.Warning, false},
 	{GroupAlreadyBound, identity.Warning, false},
 	{SelfApproved, identity.Warning, false},
@@ -74,8 +77,11 @@ func Allowable() []string {
 }
 
 // CheckAllowable refuses names that are no refused finding's, as wrong usage.
-func CheckAllowable(names []string) error {
-	allowable := Allowable()
+func CheckAllowable(names []string) error { return CheckAmong(names, Allowable()) }
+
+// CheckAmong refuses names that are not among the findings that can be accepted, as
+// wrong usage.
+func CheckAmong(names, allowable []string) error {
 	for _, name := range names {
 		if !slices.Contains(allowable, name) {
 			return outcome.WithHint(

@@ -21,6 +21,12 @@ type Circumstances struct {
 	GrantsUnread string
 	// Known is what else there is about users, as far as could be read.
 	Known KnownUsers
+	// Standing is what the cluster knows of users who left and of other certificates.
+	// Optional.
+	Standing *Standing
+	// Gives says what a user is to get with the approval, by role bindings that do not
+	// exist yet. Optional.
+	Gives func(identity.User) []access.Wanted
 }
 
 // mostGrantsTold bounds how many grants a finding names.
@@ -40,7 +46,29 @@ func (r *Review) Consider(c Circumstances) {
 		r.NotChecked = fmt.Sprintf("%s, %s and what RBAC says for %s could not be checked: %s",
 			UserAlreadyBound, GroupAlreadyBound, identity.AdminGroup, identity.PrintableSentence(c.GrantsUnread))
 	}
+	if c.Standing != nil {
+		r.considerStanding(&found, c)
+	}
 	r.Findings = sorted(found)
+}
+
+func (r *Review) considerStanding(found *findings, c Circumstances) {
+	if r.IsDecoded() {
+		claim := Claim{User: r.User, Key: r.Fingerprint}
+		if r.SelfRenewal != nil {
+			claim.Renews = r.SelfRenewal.CredentialID
+		}
+		if c.Gives != nil {
+			claim.Gives = c.Gives(r.User)
+		}
+		found.examineStanding(c.Standing, claim)
+	}
+	if c.Standing.Unread != "" {
+		if r.NotChecked != "" {
+			r.NotChecked += "; "
+		}
+		r.NotChecked += fmt.Sprintf("%s could not be checked: %s", strings.Join(ReturnFindings, ", "), identity.PrintableSentence(c.Standing.Unread))
+	}
 }
 
 // ExamineGrants lists what the role bindings give already to a user and to her

@@ -166,7 +166,11 @@ func (r *Review) CheckAllowed(allowed []string) error {
 	if final {
 		return err
 	}
-	return outcome.WithHint(err, "if you know that this is right: --allow %s", strings.Join(names, " --allow "))
+	hint := "if you know that this is right: --allow " + strings.Join(names, " --allow ")
+	if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(ReturnFindings, name) }) {
+		hint = SafeReturn + "; " + hint
+	}
+	return outcome.WithHint(err, "%s", hint)
 }
 
 // Title is what a person knows the request by: its file's name as long as it is in

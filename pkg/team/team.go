@@ -43,6 +43,9 @@ type Member struct {
 	// of roles.
 	Grants    []access.Grant
 	HasGrants bool
+	// Allow names refused findings about a user who left that are accepted (see
+	// request.ReturnFindings).
+	Allow []string
 }
 
 // Mistake is what is wrong with a file.
@@ -107,13 +110,14 @@ const (
 	namespaceField    = "namespace"
 	expirationField   = "expiration"
 	keyAlgorithmField = "keyAlgorithm"
+	allowField        = "allow"
 )
 
 // userFields lists them, in the order in which the documentation has them.
-var userFields = []string{nameField, groupsField, clusterRolesField, rolesField, namespaceField, expirationField, keyAlgorithmField}
+var userFields = []string{nameField, groupsField, clusterRolesField, rolesField, namespaceField, expirationField, keyAlgorithmField, allowField}
 
 // listFields are those that hold several values.
-var listFields = []string{groupsField, clusterRolesField, rolesField}
+var listFields = []string{groupsField, clusterRolesField, rolesField, allowField}
 
 // values are a user's fields as they are written.
 type values struct {
@@ -160,6 +164,10 @@ func (r *reader) add(v values) {
 		if member.Lifetime, err = request.ParseLifetime(text); err != nil {
 			r.mistake(v.lineOf(expirationField), "%s", identity.PrintableSentence(err.Error()))
 		}
+	}
+	member.Allow = v.lists[allowField]
+	if err := request.CheckAmong(member.Allow, request.ReturnFindings); err != nil {
+		r.mistake(v.lineOf(allowField), "%s; use one of %s", identity.PrintableSentence(err.Error()), strings.Join(request.ReturnFindings, ", "))
 	}
 	r.addGrants(&member, v)
 	if len(r.mistakes) == before {

@@ -24,19 +24,21 @@ var everything = map[string]string{
   namespace: shop
   expiration: 8h
   keyAlgorithm: ed25519
+  allow: [user-offboarded, other-certificate-valid]
 - name: Zoë Å
   groups: []
 - name: "007"
 `,
 	"JSON": `{"apiVersion": "csr-onboard.github.io/v1alpha1", "kind": "Team", "users": [
 	{"name": "jane", "groups": ["dev", "ops"], "clusterRoles": ["view"], "roles": ["deployer"],
-	 "namespace": "shop", "expiration": "8h", "keyAlgorithm": "ed25519"},
+	 "namespace": "shop", "expiration": "8h", "keyAlgorithm": "ed25519",
+	 "allow": ["user-offboarded", "other-certificate-valid"]},
 	{"name": "Zoë Å", "groups": []},
 	{"name": "007"}]}`,
-	"CSV": "\uFEFFname,groups,clusterRoles,roles,namespace,expiration,keyAlgorithm\r\n" +
-		"jane,dev;ops,view,deployer,shop,8h,ed25519\r\n" +
-		"\"Zoë Å\",,,,,,\r\n" +
-		"007,,,,,,\r\n",
+	"CSV": "\uFEFFname,groups,clusterRoles,roles,namespace,expiration,keyAlgorithm,allow\r\n" +
+		"jane,dev;ops,view,deployer,shop,8h,ed25519,user-offboarded;other-certificate-valid\r\n" +
+		"\"Zoë Å\",,,,,,,\r\n" +
+		"007,,,,,,,\r\n",
 }
 
 func TestTheFormsSayTheSame(t *testing.T) {
@@ -54,6 +56,7 @@ func TestTheFormsSayTheSame(t *testing.T) {
 						{Role: access.Role{IsCluster: true, Name: "view"}, Namespace: "shop"},
 						{Role: access.Role{Name: "deployer"}, Namespace: "shop"},
 					},
+					Allow: []string{"user-offboarded", "other-certificate-valid"},
 				},
 				{User: identity.User{Name: "Zoë Å"}, HasGroups: form != "CSV"},
 				{User: identity.User{Name: "007"}},
@@ -102,13 +105,14 @@ func TestEveryMistakeHasItsLine(t *testing.T) {
 		"a reserved name":     {user("- name: jane\n- name: system:admin\n"), []string{"5: "}},
 		"a reserved group":    {user("- name: jane\n  groups:\n  - dev\n  - system:masters\n"), []string{"6: "}},
 		"a lifetime":          {user("- name: jane\n  expiration: 5m\n"), []string{"5: the lifetime 5m is shorter"}},
-		"a key algorithm":     {user("- name: jane\n  keyAlgorithm: dsa\n"), []string{`5: there is no key algorithm "dsa"; use one of ecdsa-p256`}},
-		"a role's namespace":  {user("- name: jane\n  roles: [deployer]\n"), []string{`5: the Role "deployer" is in a namespace, and none is named`}},
-		"a role's name":       {user("- name: jane\n  clusterRoles: [a/b]\n"), []string{`5: "a/b" is no ClusterRole's name`}},
-		"a namespace alone":   {user("- name: jane\n  namespace: shop\n"), []string{"5: a namespace does nothing without"}},
-		"a namespace's name":  {user("- name: jane\n  clusterRoles: [view]\n  namespace: Shop\n"), []string{`6: "Shop" is no namespace's name`}},
-		"several":             {user("- name: jane\n  a: b\n- name: 1\n- groups: x\n"), []string{`5: a user has no field "a"`, "6: name is no text", "7: groups is no list"}},
-		"escapes":             {user("- name: jane\n  \"\\e[2J\": x\n"), []string{`5: a user has no field "\x1b[2J"`}},
+		"a finding that is not about users who left": {user("- name: jane\n  allow: [admin-group]\n"), []string{`5: there is no finding "admin-group" to allow; use one of user-blocked, user-offboarded, other-certificate-valid`}},
+		"a key algorithm":    {user("- name: jane\n  keyAlgorithm: dsa\n"), []string{`5: there is no key algorithm "dsa"; use one of ecdsa-p256`}},
+		"a role's namespace": {user("- name: jane\n  roles: [deployer]\n"), []string{`5: the Role "deployer" is in a namespace, and none is named`}},
+		"a role's name":      {user("- name: jane\n  clusterRoles: [a/b]\n"), []string{`5: "a/b" is no ClusterRole's name`}},
+		"a namespace alone":  {user("- name: jane\n  namespace: shop\n"), []string{"5: a namespace does nothing without"}},
+		"a namespace's name": {user("- name: jane\n  clusterRoles: [view]\n  namespace: Shop\n"), []string{`6: "Shop" is no namespace's name`}},
+		"several":            {user("- name: jane\n  a: b\n- name: 1\n- groups: x\n"), []string{`5: a user has no field "a"`, "6: name is no text", "7: groups is no list"}},
+		"escapes":            {user("- name: jane\n  \"\\e[2J\": x\n"), []string{`5: a user has no field "\x1b[2J"`}},
 
 		"a table's column":       {"name,group\njane,dev\n", []string{`1: there is no column "group"; there are name, groups`}},
 		"a table in capitals":    {"Name,Groups\njane,dev\n", []string{`1: there is no column "Name"`, `1: there is no column "Groups"`, "1: there is no column name"}},

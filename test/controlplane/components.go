@@ -71,7 +71,7 @@ func (p *Plane) arguments(component Component) []string {
 			"--log-level=warn",
 		}
 	case APIServer:
-		return []string{
+		return append([]string{
 			"--etcd-servers=" + address("http", p.ports.etcdClient),
 			"--bind-address=127.0.0.1",
 			"--advertise-address=127.0.0.1",
@@ -87,7 +87,7 @@ func (p *Plane) arguments(component Component) []string {
 			"--endpoint-reconciler-type=none",
 			"--audit-policy-file=" + file("audit-policy.yaml"),
 			"--audit-log-path=" + file("audit.log"),
-		}
+		}, p.apiServerFlags...)
 	default:
 		return append([]string{
 			"--kubeconfig=" + file("controller-manager.kubeconfig"),

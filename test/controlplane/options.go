@@ -15,6 +15,7 @@ type settings struct {
 	progress              io.Writer
 	withControllerManager bool
 	controllerFlags       []string
+	apiServerFlags        []string
 	users                 []userSettings
 	directory             string
 	programs              []string
@@ -54,6 +55,12 @@ func WithControllerManagerRate(queriesPerSecond, burst int) Option {
 // win over the ones it has.
 func WithControllerManagerFlags(flags ...string) Option {
 	return func(s *settings) { s.controllerFlags = append(s.controllerFlags, flags...) }
+}
+
+// WithAPIServerFlags gives the API server flags of any kind, which win over the ones it
+// has.
+func WithAPIServerFlags(flags ...string) Option {
+	return func(s *settings) { s.apiServerFlags = append(s.apiServerFlags, flags...) }
 }
 
 // WithUser makes a user with a client certificate who may do exactly what the

@@ -47,6 +47,7 @@ type Plane struct {
 	ports           ports
 	clients         *authority
 	controllerFlags []string
+	apiServerFlags  []string
 }
 
 const (
@@ -128,6 +129,7 @@ func launchOnce(ctx context.Context, binaries Binaries, s settings) (_ *Plane, e
 		binaries:             binaries,
 		keeper:               keeper,
 		controllerFlags:      s.controllerFlags,
+		apiServerFlags:       s.apiServerFlags,
 	}
 	defer func() {
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -148,6 +149,11 @@ func TestTheExamplesOfTheHelpRun(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				// Nor is anybody remembered as blocked or offboarded.
+				err = s.client().CoreV1().ConfigMaps("kube-system").Delete(context.Background(), "csr-onboard-blocked", metav1.DeleteOptions{})
+				if err != nil && !apierrors.IsNotFound(err) {
+					t.Fatal(err)
+				}
 				example = prepared(s, example)
 				words := wordsOf(strings.TrimPrefix(example, "kubectl csr-onboard "))
 				switch question := (turn{when: "the request of jane (dev)?", typed: "y\r"}); {
@@ -217,7 +223,7 @@ func prepared(s *session, example string) string {
 	case does("grant"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --approve")
 	case does("offboard"):
-		s.shell("kubectl csr-onboard new-user jane -g dev --approve --out jane.kubeconfig; kubectl csr-onboard offboard jane --unblock")
+		s.shell("kubectl csr-onboard new-user jane -g dev --approve --out jane.kubeconfig")
 	case does("approve"), does("deny"), does("fetch"), does("list"):
 		directory := ""
 		if strings.Contains(example, "--dir ./jane") {

@@ -242,7 +242,7 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 		if listed := s.must("status", "-o", "json"); strings.Contains(listed.Stdout, "Pending") {
 			t.Errorf("a renewal that was never asked for is pending:\n%s", listed.Stdout)
 		}
-		admin.must("grant", "renew-refused", "--renewable")
+		admin.must("grant", "renew-refused", "--renewable", "--allow", "user-offboarded")
 	})
 	t.Run("denied", func(t *testing.T) {
 		s.must("renew", "--wait=false")

@@ -1,0 +1,144 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+var now = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+
+// apply is what the API server makes of a change.
+func apply(data map[string]string, change Change) map[string]string {
+	after := map[string]string{}
+	for key, value := range data {
+		after[key] = value
+	}
+	for key, value := range change {
+		delete(after, key)
+		if value != nil {
+			after[key] = *value
+		}
+	}
+	return after
+}
+
+func entryFor(user string) Entry {
+	return Entry{Blocked: Blocked{User: user}, Details: Details{User: user, By: "admin", At: now}}
+}
+
+func added(t *testing.T, data map[string]string, entries ...Entry) map[string]string {
+	t.Helper()
+	change, err := ListOf(data).Add(now, entries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return apply(data, change)
+}
+
+func TestAnEntryIsWhereThePolicyLooksItUp(t *testing.T) {
+	id := CredentialID([]byte{1, 2})
+	for _, name := range []string{"jane", "Jane", "jane@example.com", "佐藤", "a/b\n\x00", strings.Repeat("x", MaximumBlockedName)} {
+		data := added(t, nil, entryFor(name))
+		if data[fmt.Sprintf("user-%x", name)] != "user:"+name {
+			t.Errorf("%q: %q", name, data)
+		}
+		for key := range data {
+			if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
+				t.Errorf("%q: the key %q: %v", name, key, problems)
+			}
+		}
+		if details, blocked := ListOf(data).Blocks(Blocked{User: name}); !blocked || details.By != "admin" || !details.At.Equal(now) {
+			t.Errorf("%q: %v, %+v", name, blocked, details)
+		}
+		if _, blocked := ListOf(data).Blocks(Blocked{CredentialID: name}); blocked {
+			t.Errorf("%q: a user is taken for a certificate", name)
+		}
+	}
+	data := added(t, nil, Entry{Blocked: Blocked{CredentialID: id}, Details: Details{User: "jane"}})
+	if data[fmt.Sprintf("credential-%x", id)] != "credential:"+id {
+		t.Errorf("%q", data)
+	}
+}
+
+func TestWhatThePolicyCannotLookUpIsRefused(t *testing.T) {
+	tooLong := strings.Repeat("é", MaximumBlockedName/2+1)
+	full := map[string]string{"other": strings.Repeat("x", maximumListBytes)}
+	for about, add := range map[string]func() (Change, error){
+		"a user":              func() (Change, error) { return ListOf(nil).Add(now, entryFor(tooLong)) },
+		"a certificate":       func() (Change, error) { return ListOf(nil).Add(now, Entry{Blocked: Blocked{CredentialID: tooLong}}) },
+		"a record":            func() (Change, error) { return ListOf(nil).Add(now, Entry{Details: Details{User: tooLong}}) },
+		"a list that is full": func() (Change, error) { return ListOf(full).Add(now, entryFor("jane")) },
+		"an entry of the version before": func() (Change, error) {
+			return ListOf(map[string]string{"user.x": "user:" + tooLong}).Add(now, entryFor("jane"))
+		},
+	} {
+		change, err := add()
+		if !errors.Is(err, outcome.ErrRefused) || outcome.Hint(err) == "" && about != "a record" {
+			t.Errorf("%s: %v, %v, hint %q", about, change, err, outcome.Hint(err))
+		}
+	}
+}
+
+func TestEntriesOfTheVersionBeforeAreMovedAndStay(t *testing.T) {
+	certificate := Blocked{CredentialID: CredentialID([]byte{0})}
+	before := map[string]string{"user.abc": "user:jane", "credential.abc": certificate.value(), "anything": "user:bob", "note": "kept"}
+	if _, blocked := ListOf(before).Blocks(Blocked{User: "jane"}); !blocked {
+		t.Error("an entry of the version before is not read")
+	}
+	after := added(t, before, entryFor("new"))
+	for _, blocked := range []Blocked{{User: "jane"}, {User: "bob"}, certificate, {User: "new"}} {
+		if after[blocked.key()] != blocked.value() {
+			t.Errorf("%s is not where the policy looks: %q", blocked, after)
+		}
+	}
+	if after["note"] != "kept" || after["user.abc"] != "" || after["credential.abc"] != "" || after["anything"] != "" {
+		t.Errorf("%q", after)
+	}
+	for _, data := range []map[string]string{before, after} {
+		rest := ListOf(apply(data, ListOf(data).Remove(Blocked{User: "jane"})))
+		if _, blocked := rest.Blocks(Blocked{User: "jane"}); blocked {
+			t.Errorf("cannot be unblocked in %q", data)
+		}
+		if _, blocked := rest.Blocks(Blocked{User: "bob"}); !blocked {
+			t.Errorf("unblocking one unblocks another in %q", data)
+		}
+	}
+}
+
+func TestExpiredCertificatesAreDropped(t *testing.T) {
+	certificate := func(id string, notAfter time.Time) Entry {
+		return Entry{Blocked: Blocked{CredentialID: id}, Details: Details{User: "jane", NotAfter: &notAfter}}
+	}
+	data := added(t, nil, certificate("expired", now), certificate("valid", now.Add(time.Second)), entryFor("jane"), Entry{Details: Details{User: "jane"}})
+	data = added(t, data, entryFor("bob"))
+	if found := ListOf(data).CertificatesOf("jane"); len(found) != 1 || found[0].Blocked.CredentialID != "valid" {
+		t.Errorf("%+v in %q", found, data)
+	}
+	if _, offboarded := ListOf(data).Offboarded("jane"); !offboarded {
+		t.Error("the record is gone")
+	}
+	if _, blocked := ListOf(data).Blocks(Blocked{User: "jane"}); !blocked {
+		t.Error("the user's block is gone")
+	}
+	rest := ListOf(apply(data, ListOf(data).Remove(Blocked{User: "jane"})))
+	if _, offboarded := rest.Offboarded("jane"); offboarded || len(rest.CertificatesOf("jane")) != 1 {
+		t.Error("unblocking a user keeps the record, or takes the certificate off")
+	}
+}
+
+func TestAListThatIsNotOursIsReadWithoutBelief(t *testing.T) {
+	list := ListOf(map[string]string{"details-user-6a616e65": "{", "offboarded-6a616e65": `{"user":"bob"}`, "user-6a616e65": "else", "user:": "user:"})
+	if _, blocked := list.Blocks(Blocked{User: "jane"}); blocked {
+		t.Error("jane is blocked by a value that does not say so")
+	}
+	if _, offboarded := list.Offboarded("jane"); offboarded {
+		t.Error("jane is offboarded by a record of bob")
+	}
+}

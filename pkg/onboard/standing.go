@@ -1,0 +1,66 @@
+package onboard
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// standing reads who is blocked, who was offboarded, and which certificates of requests
+// on the cluster are valid. What this client cannot read is said in it; any other failure
+// is an error.
+func (p *Program) standing(ctx context.Context) (*request.Standing, error) {
+	standing := &request.Standing{Now: p.Now()}
+	var unread string
+	var notRead error
+	var reading sync.WaitGroup
+	reading.Go(func() { standing.List, unread, notRead = p.Cluster.BlockList(ctx) })
+	notListed := p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) { standing.See(object) })
+	reading.Wait()
+	var forbidden error
+	if apierrors.IsForbidden(notListed) {
+		forbidden, notListed = notListed, nil
+	}
+	standing.Unread = standingUnread(unread, forbidden)
+	return standing, cmp.Or(notRead, notListed)
+}
+
+// standingUnread joins the reasons why the list of users who left, and the requests, cannot
+// be read by this client.
+func standingUnread(unlisted string, forbidden error) string {
+	if forbidden == nil {
+		return unlisted
+	}
+	return strings.TrimPrefix(unlisted+"; "+forbidden.Error(), "; ")
+}
+
+// newGrants are those of what is wanted that role bindings do not give already.
+func newGrants(wanted []access.Wanted, grants access.Grants) []access.Wanted {
+	return slices.DeleteFunc(slices.Clone(wanted), func(one access.Wanted) bool { return slices.Contains(grants[one.Holder], one.Grant) })
+}
+
+// checkStanding tells what is known of a user who may have left, or has another
+// certificate, and refuses what is not allowed. howToAllow says how an administrator
+// accepts the findings that are refused.
+func (p *Program) checkStanding(standing *request.Standing, claim request.Claim, allowed []string, howToAllow func(finding string) string) error {
+	for _, finding := range standing.Examine(claim) {
+		if finding.Severity == identity.Refused && !slices.Contains(allowed, finding.Name) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),
+				"%s; if you know that this is right: %s", request.SafeReturn, howToAllow(finding.Name))
+		}
+		p.Tell(FindingWarned{Finding: finding})
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package request
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+)
+
+// The findings about users who left, or who have another certificate.
+const (
+	UserBlocked    = "user-blocked"
+	UserOffboarded = "user-offboarded"
+	// OtherCertificateValid is refused where the holder of the other certificate would
+	// get a role, and a warning elsewhere.
+	OtherCertificateValid = "other-certificate-valid"
+)
+
+// Standing is what the cluster knows of users who left, and of the certificates that
+// users have already.
+type Standing struct {
+	// List is who is blocked and who was offboarded.
+	List access.List
+	// Unread says why the list or the certificates could not be read; "" if they could.
+	Unread string
+	// Now is the time at which a certificate has to be valid to count.
+	Now time.Time
+
+	certificates map[string][]validCertificate
+}
+
+// validCertificate is a certificate that a request on the cluster has, and that has not
+// expired.
+type validCertificate struct {
+	// source is where it was seen, safe to print.
+	source string
+	// id is its credential id, and key its public key's fingerprint.
+	id, key             string
+	notBefore, notAfter time.Time
+	groups              []string
+	// renews is the credential id of the certificate that its user was logged in with
+	// to ask for it; "" if unknown.
+	renews string
+}
+
+// See takes in the certificate of a request, if it has one that is valid.
+func (s *Standing) See(object *certificatesv1.CertificateSigningRequest) {
+	if StateOf(object) != Issued {
+		return
+	}
+	certificate, err := pki.ParseCertificate(object.Status.Certificate)
+	if err != nil || !s.Now.Before(certificate.Leaf.NotAfter) {
+		return
+	}
+	user := certificate.User()
+	one := validCertificate{
+		source: "request " + identity.Printable(object.Name),
+		id:     access.CredentialID(certificate.SHA256()), key: pki.Fingerprint(certificate.Leaf.PublicKey),
+		notBefore: certificate.Leaf.NotBefore, notAfter: certificate.Leaf.NotAfter, groups: user.Groups,
+	}
+	if credentials := object.Spec.Extra[access.CredentialIDKey]; object.Spec.Username == user.Name && len(credentials) == 1 {
+		one.renews = credentials[0]
+	}
+	if s.certificates == nil {
+		s.certificates = map[string][]validCertificate{}
+	}
+	s.certificates[user.Name] = append(s.certificates[user.Name], one)
+}
+
+// Claim is what somebody is to get who may have left, or have other certificates.
+type Claim struct {
+	// User is who it is for. Required.
+	User identity.User
+	// Key is the fingerprint of the public key that the user asks with. Optional: a user
+	// who exists already is taken to have the newest certificate.
+	Key string
+	// Renews is the credential id of the certificate that the user asks with. Optional.
+	Renews string
+	// Gives is what the user is to get by role bindings that do not exist yet. Optional.
+	Gives []access.Wanted
+}
+
+// ReturnFindings are the names of all of them.
+var ReturnFindings = []string{UserBlocked, UserOffboarded, OtherCertificateValid}
+
+// SafeReturn says how a user can come back without reviving a certificate that somebody
+// else may have.
+const SafeReturn = "safe ways: another user name, or a new group that no other certificate of the user has and that gets the role (--to-group)"
+
+// Examine lists what there is to say about a claim. It is a pure function.
+func (s *Standing) Examine(claim Claim) []Finding {
+	var found findings
+	found.examineStanding(s, claim)
+	return sorted(found)
+}
+
+func (f *findings) examineStanding(s *Standing, claim Claim) {
+	user := claim.User.Name
+	blocked, isBlocked := s.List.Blocks(access.Blocked{User: user})
+	offboarded, wasOffboarded := s.List.Offboarded(user)
+	switch {
+	case isBlocked:
+		f.refuse(UserBlocked, "the user %s is blocked%s", identity.Quote(user), since(blocked))
+	case wasOffboarded:
+		f.refuse(UserOffboarded, "the user %s was offboarded%s", identity.Quote(user), since(offboarded))
+	}
+	if _, stolen := s.List.Blocks(access.Blocked{CredentialID: claim.Renews}); claim.Renews != "" && stolen {
+		f.refuse(UserBlocked, "it was submitted with a certificate that is blocked: %s", identity.Printable(claim.Renews))
+	}
+	for _, other := range s.others(claim) {
+		given := newForHolder(claim, other.groups)
+		if len(given) == 0 {
+			f.warn(OtherCertificateValid, "another certificate of the user logs in until %s (%s)", stamp(other.notAfter), other.source)
+			continue
+		}
+		f.refuse(OtherCertificateValid, "another certificate of the user logs in until %s (%s), and its holder would get %s as well",
+			stamp(other.notAfter), other.source, strings.Join(given, ", "))
+	}
+}
+
+func since(details access.Details) string {
+	if text := details.String(); text != "" {
+		return " (" + text + ")"
+	}
+	return ""
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// newForHolder names what the holder of another certificate of the same user would get.
+func newForHolder(claim Claim, groups []string) []string {
+	var given []string
+	for _, wanted := range claim.Gives {
+		if !wanted.Holder.IsGroup || slices.Contains(groups, wanted.Holder.Name) {
+			given = append(given, wanted.Grant.String())
+		}
+	}
+	return given
+}
+
+// others are the valid certificates of the user that are not of the line of renewals
+// which the claim continues, and all that are blocked.
+func (s *Standing) others(claim Claim) []validCertificate {
+	valid := s.certificates[claim.User.Name]
+	isOwn := map[string]bool{claim.Renews: claim.Renews != ""}
+	newest := -1
+	for i, one := range valid {
+		isOwn[one.id] = isOwn[one.id] || claim.Key != "" && one.key == claim.Key
+		if newest < 0 || one.notBefore.After(valid[newest].notBefore) {
+			newest = i
+		}
+	}
+	if claim.Key == "" && newest >= 0 {
+		isOwn[valid[newest].id] = true
+	}
+	// A renewal and what it renews are one line, in both directions.
+	for changed := true; changed; {
+		changed = false
+		for _, one := range valid {
+			if one.renews != "" && isOwn[one.id] != isOwn[one.renews] {
+				isOwn[one.id], isOwn[one.renews], changed = true, true, true
+			}
+		}
+	}
+	var others []validCertificate
+	listed := map[string]bool{}
+	for _, entry := range s.List.CertificatesOf(claim.User.Name) {
+		details := entry.Details
+		if details.NotAfter == nil || !s.Now.Before(*details.NotAfter) {
+			continue
+		}
+		id := entry.Blocked.CredentialID
+		listed[id] = true
+		others = append(others, validCertificate{
+			source: fmt.Sprintf("blocked%s: %s", since(details), identity.Printable(id)), id: id, notAfter: *details.NotAfter, groups: details.Groups,
+		})
+	}
+	for _, one := range valid {
+		if !isOwn[one.id] && !listed[one.id] {
+			others = append(others, one)
+		}
+	}
+	return others
+}

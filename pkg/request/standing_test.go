@@ -1,0 +1,92 @@
+package request
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+var standingNow = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+
+// listWith is the list after entries were added to an empty one.
+func listWith(t *testing.T, entries ...access.Entry) access.List {
+	t.Helper()
+	change, err := access.ListOf(nil).Add(standingNow.Add(-time.Hour), entries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := map[string]string{}
+	for key, value := range change {
+		data[key] = *value
+	}
+	return access.ListOf(data)
+}
+
+// certificate is a valid one of jane's; the later the number, the newer.
+func certificate(id, key, renews string, number int, groups ...string) validCertificate {
+	return validCertificate{id: id, key: key, renews: renews, groups: groups, source: "request " + id,
+		notBefore: standingNow.Add(time.Duration(number) * time.Minute), notAfter: standingNow.Add(time.Hour)}
+}
+
+func TestWhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
+	details := access.Details{User: "jane", By: "admin", At: standingNow}
+	expiry, expired := standingNow.Add(time.Hour), standingNow.Add(-time.Minute)
+	blocked := access.Entry{Blocked: access.Blocked{User: "jane"}, Details: details}
+	offboarded := access.Entry{Details: details}
+	stolen := access.Entry{Blocked: access.Blocked{CredentialID: "stolen"}, Details: access.Details{User: "jane", NotAfter: &expiry, Groups: []string{"dev"}}}
+	gone := access.Entry{Blocked: access.Blocked{CredentialID: "gone"}, Details: access.Details{User: "jane", NotAfter: &expired}}
+	view := access.Grant{Role: access.Role{IsCluster: true, Name: "view"}, Namespace: "default"}
+	toName := []access.Wanted{{Holder: access.Holder{Name: "jane"}, Grant: view}}
+	toGroup := func(group string) []access.Wanted {
+		return []access.Wanted{{Holder: access.Holder{IsGroup: true, Name: group}, Grant: view}}
+	}
+	old, renewed := certificate("old", "k1", "", 1, "dev"), certificate("renewed", "k2", "old", 2, "dev")
+	other := certificate("other", "k3", "", 3, "dev")
+	for about, test := range map[string]struct {
+		entries      []access.Entry
+		certificates []validCertificate
+		claim        Claim
+		want         []string
+	}{
+		"nothing":                                    {nil, nil, Claim{Key: "k1", Gives: toName}, nil},
+		"blocked":                                    {[]access.Entry{blocked}, nil, Claim{Key: "k1"}, []string{"refused user-blocked"}},
+		"blocked and offboarded is blocked":          {[]access.Entry{blocked, offboarded}, nil, Claim{}, []string{"refused user-blocked"}},
+		"offboarded":                                 {[]access.Entry{offboarded}, nil, Claim{}, []string{"refused user-offboarded"}},
+		"asked with a blocked certificate":           {[]access.Entry{stolen}, nil, Claim{Key: "k9", Renews: "stolen"}, []string{"refused user-blocked", "warning other-certificate-valid"}},
+		"a blocked certificate, and no role":         {[]access.Entry{stolen}, nil, Claim{Key: "k9"}, []string{"warning other-certificate-valid"}},
+		"a blocked certificate, role to the name":    {[]access.Entry{stolen}, nil, Claim{Gives: toName}, []string{"refused other-certificate-valid"}},
+		"a blocked certificate, role to its group":   {[]access.Entry{stolen}, nil, Claim{Gives: toGroup("dev")}, []string{"refused other-certificate-valid"}},
+		"a blocked certificate, role to a new group": {[]access.Entry{stolen}, nil, Claim{Gives: toGroup("dev-2")}, []string{"warning other-certificate-valid"}},
+		"a blocked certificate that has expired":     {[]access.Entry{gone}, nil, Claim{Gives: toName}, nil},
+		"the same key":                               {nil, []validCertificate{old}, Claim{Key: "k1", Gives: toName}, nil},
+		"another key":                                {nil, []validCertificate{old}, Claim{Key: "k9", Gives: toName}, []string{"refused other-certificate-valid"}},
+		"another key, and no role":                   {nil, []validCertificate{old}, Claim{Key: "k9"}, []string{"warning other-certificate-valid"}},
+		"a renewal":                                  {nil, []validCertificate{old}, Claim{Key: "k9", Renews: "old", Gives: toName}, nil},
+		"a renewal of a renewal":                     {nil, []validCertificate{old, renewed}, Claim{Key: "k9", Renews: "renewed", Gives: toName}, nil},
+		"a renewal whose first was collected":        {nil, []validCertificate{renewed}, Claim{Key: "k1", Gives: toName, Renews: "old"}, nil},
+		"a grant to who has one certificate":         {nil, []validCertificate{old}, Claim{Gives: toName}, nil},
+		"a grant to who has renewed it":              {nil, []validCertificate{old, renewed}, Claim{Gives: toName}, nil},
+		"a grant to who has two":                     {nil, []validCertificate{old, renewed, other}, Claim{Gives: toName}, []string{"refused other-certificate-valid", "refused other-certificate-valid"}},
+		"a grant to a group of only the newest":      {nil, []validCertificate{old, certificate("newest", "k4", "", 4, "dev-2")}, Claim{Gives: toGroup("dev-2")}, []string{"warning other-certificate-valid"}},
+	} {
+		t.Run(about, func(t *testing.T) {
+			test.claim.User = identity.User{Name: "jane"}
+			standing := &Standing{List: listWith(t, test.entries...), Now: standingNow, certificates: map[string][]validCertificate{"jane": test.certificates}}
+			var got []string
+			for _, finding := range standing.Examine(test.claim) {
+				got = append(got, string(finding.Severity)+" "+finding.Name)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+			test.claim.User.Name = "somebody-else"
+			test.claim.Renews = ""
+			if found := standing.Examine(test.claim); len(found) > 0 {
+				t.Errorf("of another user: %v", found)
+			}
+		})
+	}
+}
