@@ -161,9 +161,14 @@ func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFu
 // endpointOf takes from a configuration what says how the cluster is reached,
 // and nothing of whose it is.
 func endpointOf(config *rest.Config, clusterName string) (kubeconfig.Endpoint, error) {
-	base, _, err := rest.DefaultServerUrlFor(config)
+	// The errors of url.Parse and client-go quote the address, password and all.
+	server, err := kubeconfig.ParseServer(config.Host)
 	if err != nil {
-		return kubeconfig.Endpoint{}, fmt.Errorf("the server address %q is no URL: %w", config.Host, err)
+		return kubeconfig.Endpoint{}, fmt.Errorf("invalid server address: %w", err)
+	}
+	base, err := url.Parse(server)
+	if err != nil {
+		return kubeconfig.Endpoint{}, fmt.Errorf("invalid server address %q", server)
 	}
 	trust := &rest.Config{TLSClientConfig: rest.TLSClientConfig{
 		CAData: config.CAData,
@@ -174,7 +179,7 @@ func endpointOf(config *rest.Config, clusterName string) (kubeconfig.Endpoint, e
 	}
 	endpoint := kubeconfig.Endpoint{
 		Cluster:              clusterName,
-		Server:               base.String(),
+		Server:               server,
 		CertificateAuthority: trust.CAData,
 		ServerName:           config.ServerName,
 		InsecureSkipVerify:   config.Insecure,
@@ -182,23 +187,15 @@ func endpointOf(config *rest.Config, clusterName string) (kubeconfig.Endpoint, e
 	}
 	if config.Proxy != nil {
 		proxy, err := config.Proxy(&http.Request{URL: base})
-		if err != nil {
-			return kubeconfig.Endpoint{}, fmt.Errorf("the proxy for %s: %w", endpoint.Server, err)
+		if err != nil || proxy == nil {
+			return endpoint, err
 		}
-		endpoint.ProxyURL = withoutCredentials(proxy)
+		// One person's proxy password does not go into another's kubeconfig.
+		if endpoint.ProxyURL, _, err = kubeconfig.ParseProxy(proxy.String()); err != nil {
+			return kubeconfig.Endpoint{}, fmt.Errorf("invalid proxy-url: %w", err)
+		}
 	}
 	return endpoint, nil
-}
-
-// withoutCredentials keeps one person's proxy password out of another's
-// kubeconfig.
-func withoutCredentials(proxy *url.URL) string {
-	if proxy == nil {
-		return ""
-	}
-	bare := *proxy
-	bare.User = nil
-	return bare.String()
 }
 
 // warningHandler hands the server's warnings on; client-go would write them to

@@ -48,10 +48,8 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 			fmt.Errorf("you may not %s: %w", doing, err),
 			"ask an administrator for that verb on certificatesigningrequests, a resource without a namespace")
 	case isOfLoginPlugin(err):
-		// Behind the first line there is advice for developers.
-		reason, _, _ := strings.Cut(bare(err).Error(), "\n")
 		return outcome.WithHint(
-			fmt.Errorf("could not %s: %s", doing, reason),
+			fmt.Errorf("could not %s: getting credentials: %s", doing, pluginFailure(err)),
 			"install or mend the login plugin that the kubeconfig names under users: exec: command")
 	case isNotBelieved(err):
 		return outcome.WithHint(
@@ -94,7 +92,24 @@ func isNotBelieved(err error) bool {
 
 // isOfLoginPlugin says whether a login plugin gave no credentials. client-go's exec
 // plugins (plugin/pkg/client/auth/exec) have no error type.
-func isOfLoginPlugin(err error) bool { return strings.Contains(err.Error(), "getting credentials: ") }
+func isOfLoginPlugin(err error) bool { return strings.Contains(err.Error(), gettingCredentials) }
+
+const gettingCredentials = "getting credentials: "
+
+// pluginFailure is why a login plugin gave no credentials. Where client-go could not decode
+// what the plugin printed, its error quotes that, tokens and all: then it is only said that
+// it could not be decoded.
+func pluginFailure(err error) string {
+	_, reason, _ := strings.Cut(err.Error(), gettingCredentials)
+	// Behind the first line there is advice for developers.
+	reason, _, _ = strings.Cut(reason, "\n")
+	for _, harmless := range []string{"exec: ", "exec plugin ", "plugin "} {
+		if strings.HasPrefix(reason, harmless) {
+			return reason
+		}
+	}
+	return "the login plugin returned an invalid ExecCredential"
+}
 
 // bare strips the method and the URL that net/http puts before an error.
 func bare(err error) error {

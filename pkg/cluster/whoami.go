@@ -106,7 +106,7 @@ func ConnectAs(endpoint kubeconfig.Endpoint, credentials kubeconfig.Credentials,
 	if endpoint.ProxyURL != "" {
 		address, err := url.Parse(endpoint.ProxyURL)
 		if err != nil {
-			return nil, fmt.Errorf("the proxy %q is no URL: %w", endpoint.ProxyURL, err)
+			return nil, fmt.Errorf("invalid proxy-url %q", kubeconfig.ShownAddress(endpoint.ProxyURL))
 		}
 		proxy = http.ProxyURL(address)
 	}

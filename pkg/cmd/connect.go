@@ -122,14 +122,9 @@ func (e *environment) requestTimeout(otherwise time.Duration) (time.Duration, er
 // configuration reads the kubeconfig as kubectl would and finds the name that
 // the cluster has in it.
 func (e *environment) configuration() (*rest.Config, string, error) {
-	loader, err := e.loader()
+	raw, err := e.rawKubeconfig()
 	if err != nil {
 		return nil, "", err
-	}
-	raw, err := loader.RawConfig()
-	if err != nil {
-		return nil, "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
-			"check --kubeconfig and KUBECONFIG")
 	}
 	contextName := raw.CurrentContext
 	if *e.flags.Context != "" {
@@ -150,7 +145,17 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 	if err := e.checkFilesOfFlags(raw, raw.Contexts[contextName]); err != nil {
 		return nil, "", err
 	}
-	config, err := loader.ClientConfig()
+	clusterName := defaultClusterName
+	if context, exists := raw.Contexts[contextName]; exists && context.Cluster != "" {
+		clusterName = context.Cluster
+	}
+	if *e.flags.ClusterName != "" {
+		clusterName = *e.flags.ClusterName
+	}
+	if err := checkAddresses(raw, clusterName, *e.flags.APIServer, *e.flags.ProxyURL); err != nil {
+		return nil, "", err
+	}
+	config, err := e.flags.ToRawKubeConfigLoader().ClientConfig()
 	if err != nil {
 		return nil, "", outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be used: %w", err),
@@ -158,13 +163,6 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 	}
 	if err := checkServer(config.Host, raw, contextName); err != nil {
 		return nil, "", err
-	}
-	clusterName := defaultClusterName
-	if context, exists := raw.Contexts[contextName]; exists && context.Cluster != "" {
-		clusterName = context.Cluster
-	}
-	if *e.flags.ClusterName != "" {
-		clusterName = *e.flags.ClusterName
 	}
 	return config, clusterName, nil
 }
@@ -186,7 +184,7 @@ func checkServer(server string, raw clientcmdapi.Config, contextName string) err
 			"choose one: --context NAME, or kubectl config use-context NAME")
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "the API server %q is not reached over TLS, and client certificates need it", server),
+		outcome.Errorf(outcome.ErrUsage, "the API server %q is not reached over TLS, and client certificates need it", kubeconfig.ShownAddress(server)),
 		"use an https address in the kubeconfig or in --server")
 }
 

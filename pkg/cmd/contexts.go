@@ -32,14 +32,9 @@ func (e *environment) contexts(otherwise time.Duration) (*contexts, error) {
 	if err != nil {
 		return nil, err
 	}
-	loader, err := e.loader()
+	raw, err := e.rawKubeconfig()
 	if err != nil {
 		return nil, err
-	}
-	raw, err := loader.RawConfig()
-	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
-			"check --kubeconfig and KUBECONFIG")
 	}
 	if len(raw.Contexts) == 0 {
 		return nil, outcome.WithHint(errors.New("there is no kubeconfig with a context in it"), "set KUBECONFIG, or use --kubeconfig FILE")
@@ -108,6 +103,9 @@ func (c *contexts) configuration(name string) (*rest.Config, error) {
 		if err := checkNamedFiles(c.raw.Clusters[context.Cluster], c.raw.AuthInfos[context.AuthInfo]); err != nil {
 			return nil, err
 		}
+	}
+	if err := checkAddresses(c.raw, c.raw.Contexts[name].Cluster, "", ""); err != nil {
+		return nil, err
 	}
 	overrides := &clientcmd.ConfigOverrides{}
 	if c.timeout > 0 {

@@ -195,7 +195,7 @@ func (o *decideOptions) Validate() error {
 	if err := o.readFiles(); err != nil {
 		return err
 	}
-	if err := validateFingerprint(o.set, o.Fingerprint); err != nil {
+	if err := validateFingerprint(o.set, "fingerprint", o.Fingerprint, "new-user"); err != nil {
 		return err
 	}
 	if n := len(o.selection.Names) + len(o.selection.Files); o.Fingerprint != "" && n != 1 {
@@ -218,15 +218,15 @@ func (o *decideOptions) Validate() error {
 	return request.CheckAllowable(o.Allow)
 }
 
-// validateFingerprint refuses what is none. An unset variable in a script must not
-// turn the check off.
-func validateFingerprint(flags *pflag.FlagSet, fingerprint string) error {
-	if !flags.Changed("fingerprint") || strings.HasPrefix(fingerprint, "SHA256:") {
+// validateFingerprint refuses what is not a fingerprint. An unset variable in a script must
+// not turn the check off. printedBy is the command that printed it.
+func validateFingerprint(flags *pflag.FlagSet, flag, fingerprint, printedBy string) error {
+	if !flags.Changed(flag) || strings.HasPrefix(fingerprint, "SHA256:") {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "--fingerprint %q is no fingerprint", fingerprint),
-		"it begins with SHA256:, as new-user printed it")
+		outcome.Errorf(outcome.ErrUsage, "--%s %q is no fingerprint", flag, fingerprint),
+		"it begins with SHA256:, as %s printed it", printedBy)
 }
 
 func (o *decideOptions) validateSelection() error {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -44,6 +46,8 @@ type fetchFlags struct {
 	// Exec has the kubeconfig log in by this program, which renews the certificate.
 	// Optional.
 	Exec bool
+	// Overwrite replaces a certificate and key that expire later. Optional.
+	Overwrite bool
 
 	set   *pflag.FlagSet
 	names []string
@@ -62,6 +66,7 @@ func (f *fetchFlags) add(flags *pflag.FlagSet) {
 	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
 	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
 	f.set.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: it has kubectl run this program, which renews them before they end")
+	f.set.BoolVar(&f.Overwrite, "overwrite", false, "replace a certificate and key that expire later than the new ones, such as renewed ones")
 	f.set.VisitAll(func(flag *pflag.Flag) { f.names = append(f.names, flag.Name) })
 	flags.AddFlagSet(f.set)
 	f.set = flags
@@ -171,6 +176,7 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 			ClusterName:     f.ClusterName,
 			ContextName:     f.ContextName,
 			Namespace:       f.DefaultNamespace,
+			Overwrite:       f.Overwrite,
 		},
 		VerifyLogin: f.VerifyLogin,
 		Resume:      f.resume(name, directory) + env.sameCluster(),
@@ -183,16 +189,12 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 		in.Kubeconfig.Exec, in.Kubeconfig.ExecCommand = true, command
 	}
 	if f.Merge {
-		loader, err := env.loader()
-		if err != nil {
-			return in, err
-		}
-		visible, err := loader.RawConfig()
+		visible, err := env.rawKubeconfig()
 		if err != nil {
 			return in, err
 		}
 		in.Kubeconfig.Visible = &visible
-		in.Kubeconfig.Path = loader.ConfigAccess().GetDefaultFilename()
+		in.Kubeconfig.Path = env.flags.ToRawKubeConfigLoader().ConfigAccess().GetDefaultFilename()
 	}
 	return in, nil
 }
@@ -206,6 +208,9 @@ type fetchOptions struct {
 	Directory string
 	// From is the handoff that an administrator sent back. Optional.
 	From string
+	// AuthorityFingerprints are of the certificate authorities (CAs) of the handoff's
+	// server, as the administrator told them. Optional; with From only.
+	AuthorityFingerprints []string
 	// Output is the form of the report on standard output. Optional.
 	Output string
 
@@ -232,6 +237,17 @@ sent back (see approve --out), and no cluster is needed: server and authority ar
 in the file. It is checked in the same way, and logged in with if the cluster can
 be reached. A bare certificate in PEM needs --server and --certificate-authority.
 
+Whoever can exchange the file can exchange server and certificate authority (CA) in it.
+--ca-fingerprint accepts only the CA whose fingerprint the administrator told you; give
+it whenever you can. Without it, a CA that has signed the certificate is accepted with
+a warning, and any other CA, as with k3s and Rancher, only after a question at a
+terminal. A server that is not verified needs --insecure-skip-tls-verify, a proxy
+--proxy-url, and a server without a CA of its own --server, each as the administrator
+told you.
+
+A certificate and key in the kubeconfig that expire later than the new ones were renewed
+since. They are kept, and the command fails, unless you use --overwrite.
+
 With --exec, certificate and key go into a folder of their own beside the user's key,
 and the kubeconfig has kubectl run this program, which hands them out and renews them
 before they end (see credential). Such a kubeconfig works on this machine only.
@@ -246,8 +262,9 @@ before they end (see credential). Such a kubeconfig works on this machine only.
   # The certificate alone, to put where another program wants it
   kubectl csr-onboard fetch jane --certificate-only --out jane.crt
 
-  # From the file that an administrator sent back
-  kubectl csr-onboard fetch jane --from jane.handoff.yaml
+  # From the file that an administrator sent back, with the fingerprint of the cluster's
+  # CA, which the administrator told jane over another channel
+  kubectl csr-onboard fetch jane --from jane.handoff.yaml --ca-fingerprint SHA256:…
 
   # With a certificate that renews itself
   kubectl csr-onboard fetch jane --exec
@@ -261,6 +278,7 @@ before they end (see credential). Such a kubeconfig works on this machine only.
 	o.add(cmd.Flags())
 	addDirectoryFlag(cmd.Flags(), &o.Directory)
 	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), in place of the cluster")
+	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; repeat it for several")
 	_ = cmd.MarkFlagFilename("from", "yaml", "yml", "crt", "pem")
 	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.Formats(), ", "))
 	registerCompletion(cmd, "output", render.Formats())
@@ -285,10 +303,20 @@ func (o *fetchOptions) Validate() error {
 	switch {
 	case o.set.Changed("from") && o.From == "":
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--from is empty"), "name the handoff file")
+	case o.From == "" && o.set.Changed("ca-fingerprint"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--ca-fingerprint does nothing without --from"),
+			"without a handoff, the certificate authority is the kubeconfig's")
 	case o.From != "" && o.set.Changed("timeout"):
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --from, which waits for nothing"),
 			"for the time to log in: --request-timeout 30s")
+	}
+	for i, fingerprint := range o.AuthorityFingerprints {
+		o.AuthorityFingerprints[i] = strings.TrimSpace(fingerprint)
+		if err := validateFingerprint(o.set, "ca-fingerprint", o.AuthorityFingerprints[i], "approve --out"); err != nil {
+			return err
+		}
 	}
 	return o.validate()
 }
@@ -343,7 +371,12 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 	if err != nil {
 		return nil, err
 	}
+	trust, err := o.handoffTrust()
+	if err != nil {
+		return nil, err
+	}
 	return o.offline(o.narrator).FetchFrom(ctx, onboard.FetchFromInput{
+		Trust:        trust,
 		Name:         o.name,
 		Folder:       folder,
 		Source:       o.From,
@@ -361,10 +394,10 @@ func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
 	server, authority := *o.flags.APIServer, *o.flags.CAFile
 	insecure := *o.flags.Insecure
 	switch {
-	case !pki.IsPEM(data) && (server != "" || authority != "" || insecure):
+	case !pki.IsPEM(data) && authority != "":
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--server, --certificate-authority and --insecure-skip-tls-verify are for a bare certificate; the handoff %q has its own", o.From),
-			"for another address of the same cluster: --external-server URL")
+			outcome.Errorf(outcome.ErrUsage, "--certificate-authority is for a bare certificate; the handoff %q has its own", o.From),
+			"to confirm the handoff's certificate authority: --ca-fingerprint SHA256:…")
 	case !pki.IsPEM(data):
 		return nil, nil
 	case server == "" || authority == "" && !insecure:
@@ -377,6 +410,50 @@ func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
 			"for example: --server https://kubernetes.example.com:6443")
 	}
 	return o.endpointOfFlags()
+}
+
+// handoffTrust is what the flags say of a handoff.
+func (o *fetchOptions) handoffTrust() (onboard.HandoffTrust, error) {
+	trust := onboard.HandoffTrust{
+		AuthorityFingerprints: o.AuthorityFingerprints,
+		Server:                *o.flags.APIServer,
+		Insecure:              *o.flags.Insecure,
+		Confirm:               o.confirmEndpoint,
+	}
+	if text := *o.flags.ProxyURL; text != "" {
+		proxy, hasCredentials, err := kubeconfig.ParseProxy(text)
+		if err != nil || hasCredentials {
+			return trust, outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "invalid --proxy-url: it must be a URL without a user name and a password"),
+				"for example: --proxy-url https://proxy.example.com:3128")
+		}
+		trust.Proxy = proxy
+	}
+	return trust, nil
+}
+
+// confirmEndpoint asks the person whether a handoff leads to the right cluster.
+func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, authorities []onboard.HandoffAuthority) error {
+	var fingerprints []string
+	for _, authority := range authorities {
+		fingerprints = append(fingerprints, authority.Fingerprint)
+	}
+	what, flag, shown := "fingerprint of the certificate authority (CA)", "--ca-fingerprint SHA256:…", strings.Join(fingerprints, ", ")
+	if len(authorities) == 0 {
+		what, flag, shown = "address of the API server", "--server URL", identity.Printable(server)
+	}
+	person := prompt.AtTerminal(o.streams.In, o.streams.ErrOut)
+	if person == nil {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "nothing in it shows that the API server %s is the certificate's, and nobody is at a terminal to confirm the %s: %s",
+				identity.Printable(server), what, shown),
+			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and add what you are told: %s", what, flag)
+	}
+	yes, err := person.Confirm(ctx, fmt.Sprintf("Is %s the %s that the administrator told you over another channel?", shown, what))
+	if errors.Is(err, prompt.ErrStopped) || err == nil && !yes {
+		return outcome.WithHint(fmt.Errorf("you said no to the %s", what), "nothing was sent or written; ask the administrator")
+	}
+	return err
 }
 
 func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {

@@ -97,7 +97,21 @@ func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 	}
 }
 
-// handoffCommand is what a user runs with her handoff file.
-func handoffCommand(user, file string) string {
-	return program + " fetch " + identity.ShellWord(user) + " --from " + identity.ShellWord(file)
+// handoffCommand is what a user runs with a handoff file, with what the user has to say of
+// the endpoint in it.
+func handoffCommand(user, file string, trust onboard.HandoffTrust) string {
+	command := program + " fetch " + identity.ShellWord(user) + " --from " + identity.ShellWord(file)
+	for _, fingerprint := range trust.AuthorityFingerprints {
+		command += " --ca-fingerprint " + identity.ShellWord(fingerprint)
+	}
+	if trust.Server != "" {
+		command += " --server " + identity.ShellWord(trust.Server)
+	}
+	if trust.Insecure {
+		command += " --insecure-skip-tls-verify"
+	}
+	if trust.Proxy != "" {
+		command += " --proxy-url " + identity.ShellWord(trust.Proxy)
+	}
+	return command
 }

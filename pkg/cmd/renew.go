@@ -44,6 +44,8 @@ type renewOptions struct {
 	Force bool
 	// Exec moves the pair into a credential cache. Optional.
 	Exec bool
+	// MoveCache has the credential cache follow the context's API server. Optional.
+	MoveCache bool
 
 	set      *pflag.FlagSet
 	context  string
@@ -63,6 +65,11 @@ and logged in with. Only then key and certificate are replaced in the kubeconfig
 
 A renewal that waits for its approval takes nothing away: the present certificate stays
 in use, and the next run finds the request and goes on with it.
+
+The cache that --exec makes belongs to one API server: its address, certificate authority
+(CA), tls-server-name and proxy. A context of another one is refused, because a
+kubeconfig from elsewhere could take over the cache. If your API server has moved,
+--move-cache has the cache follow the context.
 
 A user may not ask for certificates unless an administrator lets her: grant --renewable.
 A certificate that has ended can't ask for another: see new-user --offline.
@@ -94,6 +101,7 @@ A certificate that has ended can't ask for another: see new-user --offline.
 	addAllowFlag(cmd, &o.Allow)
 	flags.BoolVar(&o.Force, "force", false, "give up a renewal that is pending or was denied, and ask with another key")
 	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: it has kubectl run this program, which renews them before they end")
+	flags.BoolVar(&o.MoveCache, "move-cache", false, "have the credential cache of the context use the context's server and certificate authority (CA) from now on, if it was made for others")
 	return cmd
 }
 
@@ -118,7 +126,7 @@ func (o *renewOptions) Complete(arguments []string) error {
 		}
 		o.context = arguments[0]
 	}
-	o.input = onboard.RenewInput{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force}
+	o.input = onboard.RenewInput{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force, MoveCache: o.MoveCache}
 	if !o.Wait {
 		o.input.Timeout = 0
 	}
@@ -160,6 +168,8 @@ func (o *renewOptions) Validate() error {
 		return noTimeToWait(o.Timeout)
 	case !o.Wait && o.set.Changed("timeout"):
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --wait=false"), "leave one of them out")
+	case o.MoveCache && o.All:
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--move-cache and --all exclude each other"), "name the one CONTEXT whose API server has moved")
 	case o.All && o.context != "":
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "a CONTEXT and --all exclude each other"), "leave one of them out")
 	case len(o.Allow) > 0 && !o.Approve:

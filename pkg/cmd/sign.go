@@ -107,7 +107,7 @@ func (o *signOptions) Validate() error {
 				"both are needed: --ca-cert ca.crt --ca-key ca.key")
 		}
 	}
-	if err := validateFingerprint(o.set, o.Fingerprint); err != nil {
+	if err := validateFingerprint(o.set, "fingerprint", o.Fingerprint, "new-user"); err != nil {
 		return err
 	}
 	for _, named := range []string{"out", "log"} {

@@ -90,11 +90,7 @@ func (o *versionOptions) Run(ctx context.Context) error {
 
 // serverVersion asks the API server that the kubeconfig names; nil if it names none.
 func (o *versionOptions) serverVersion(ctx context.Context) (*version.Info, error) {
-	loader, err := o.loader()
-	if err != nil {
-		return nil, err
-	}
-	raw, err := loader.RawConfig()
+	raw, err := o.rawKubeconfig()
 	if err == nil && len(raw.Contexts) == 0 && *o.flags.APIServer == "" {
 		return nil, nil
 	}

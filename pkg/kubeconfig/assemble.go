@@ -11,12 +11,12 @@ import (
 	"bytes"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clientcmdlatest "k8s.io/client-go/tools/clientcmd/api/latest"
 )
 
-// Endpoint is how a cluster is reached and recognised.
+// Endpoint is how a cluster is reached and recognised. Its addresses come from ParseServer
+// and ParseProxy, so that it may be shown and given away: it holds no secret.
 type Endpoint struct {
 	// Cluster is what the cluster is called where the endpoint comes from.
 	// Required.
@@ -38,11 +38,24 @@ type Endpoint struct {
 	DisableCompression bool
 }
 
-// LeadsWhere says whether two endpoints reach the same server in the same way, whatever
-// the cluster is called.
-func (e Endpoint) LeadsWhere(other Endpoint) bool {
-	return e.Server == other.Server && bytes.Equal(e.CertificateAuthority, other.CertificateAuthority) && e.ServerName == other.ServerName &&
-		e.InsecureSkipVerify == other.InsecureSkipVerify && e.ProxyURL == other.ProxyURL && e.DisableCompression == other.DisableCompression
+// DifferenceTo names what makes another endpoint a different API server or a different way
+// to it, in the words of a kubeconfig: server, certificate authority, tls-server-name,
+// insecure-skip-tls-verify or proxy-url. It is "" where both are the same, whatever the
+// cluster is called.
+func (e Endpoint) DifferenceTo(other Endpoint) string {
+	switch {
+	case e.Server != other.Server:
+		return "server"
+	case !bytes.Equal(bytes.TrimSpace(e.CertificateAuthority), bytes.TrimSpace(other.CertificateAuthority)):
+		return "certificate authority"
+	case e.ServerName != other.ServerName:
+		return "tls-server-name"
+	case e.InsecureSkipVerify != other.InsecureSkipVerify:
+		return "insecure-skip-tls-verify"
+	case e.ProxyURL != other.ProxyURL:
+		return "proxy-url"
+	}
+	return ""
 }
 
 // Credentials are a user's certificate and private key, both in PEM.
@@ -82,19 +95,4 @@ func Assemble(endpoint Endpoint, credentials Credentials, names Names, namespace
 // Encode writes a kubeconfig as YAML, as kubectl would.
 func Encode(config *clientcmdapi.Config) ([]byte, error) {
 	return runtime.Encode(clientcmdlatest.Codec, config)
-}
-
-// Decode reads a kubeconfig, with or without apiVersion and kind, as kubectl does
-// (client-go tools/clientcmd Load). Paths in it stay as they are written.
-func Decode(data []byte) (*clientcmdapi.Config, error) {
-	config := clientcmdapi.NewConfig()
-	if len(bytes.TrimSpace(data)) == 0 {
-		return config, nil
-	}
-	kind := schema.GroupVersionKind{Version: clientcmdlatest.Version, Kind: "Config"}
-	decoded, _, err := clientcmdlatest.Codec.Decode(data, &kind, config)
-	if err != nil {
-		return nil, err
-	}
-	return decoded.(*clientcmdapi.Config), nil
 }

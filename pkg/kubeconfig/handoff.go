@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -51,6 +51,9 @@ func DecodeHandoff(data []byte) (*Handoff, error) {
 	if err != nil {
 		return nil, err
 	}
+	if namespace := only.context.Namespace; namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0 {
+		return nil, fmt.Errorf("invalid namespace %s", identity.Quote(namespace))
+	}
 	return &Handoff{Endpoint: endpoint, Certificate: only.user.ClientCertificateData, Namespace: only.context.Namespace}, nil
 }
 
@@ -80,7 +83,7 @@ type onlyEntries struct {
 func decodeOnly(data []byte) (only onlyEntries, _ error) {
 	config, err := Decode(data)
 	if err != nil {
-		return only, fmt.Errorf("it is no kubeconfig: %w", err)
+		return only, fmt.Errorf("invalid kubeconfig: %w", err)
 	}
 	if len(config.Clusters) != 1 || len(config.AuthInfos) != 1 || len(config.Contexts) != 1 {
 		return only, fmt.Errorf("it has %d clusters, %d users and %d contexts, and not one of each",
@@ -102,15 +105,26 @@ func (o onlyEntries) endpoint() (Endpoint, error) {
 	if err := checkHandoffCluster(o.context.Cluster, o.cluster); err != nil {
 		return Endpoint{}, err
 	}
-	return Endpoint{
+	endpoint := Endpoint{
 		Cluster:              o.context.Cluster,
 		Server:               o.cluster.Server,
 		CertificateAuthority: o.cluster.CertificateAuthorityData,
 		ServerName:           o.cluster.TLSServerName,
 		InsecureSkipVerify:   o.cluster.InsecureSkipTLSVerify,
-		ProxyURL:             o.cluster.ProxyURL,
 		DisableCompression:   o.cluster.DisableCompression,
-	}, nil
+	}
+	if o.cluster.ProxyURL == "" {
+		return endpoint, nil
+	}
+	proxy, hasCredentials, err := ParseProxy(o.cluster.ProxyURL)
+	if err == nil && hasCredentials {
+		err = errURLCredentials
+	}
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("invalid proxy-url of its cluster: %w", err)
+	}
+	endpoint.ProxyURL = proxy
+	return endpoint, nil
 }
 
 func checkHandoffUser(user *clientcmdapi.AuthInfo) error {
@@ -140,19 +154,18 @@ func checkHandoffCluster(name string, cluster *clientcmdapi.Cluster) error {
 	case len(cluster.Extensions) > 0 || !equality.Semantic.DeepEqual(only, *cluster):
 		return errors.New("its cluster has more than an address and an authority, or names a file")
 	case !IsServerAddress(cluster.Server):
-		return fmt.Errorf("its server %s is no address of an API server", identity.Quote(cluster.Server))
+		return errors.New("invalid server: it must be a URL that begins with https:// and has no user name, password, query or fragment")
 	case name == "" || identity.Printable(name) != name:
 		return fmt.Errorf("its cluster is called %s", identity.Quote(name))
 	}
 	return nil
 }
 
-// IsServerAddress says whether a text is the URL of an API server that client
+// IsServerAddress reports whether a text is the URL of an API server that client
 // certificates mean something to: https, a host, and nothing that carries secrets.
 func IsServerAddress(text string) bool {
-	address, err := url.Parse(text)
-	return err == nil && address.Scheme == "https" && address.Hostname() != "" && address.User == nil &&
-		address.RawQuery == "" && address.Fragment == "" && identity.Printable(text) == text
+	server, err := ParseServer(text)
+	return err == nil && strings.HasPrefix(server, "https://") && !strings.ContainsAny(text, "?#")
 }
 
 // CertificateIn is the client certificate of the current context of a kubeconfig,
@@ -160,7 +173,7 @@ func IsServerAddress(text string) bool {
 func CertificateIn(data []byte) ([]byte, error) {
 	config, err := Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("it is neither PEM nor a kubeconfig: %w", err)
+		return nil, fmt.Errorf("neither PEM nor a kubeconfig: %w", err)
 	}
 	context, exists := config.Contexts[config.CurrentContext]
 	if !exists {

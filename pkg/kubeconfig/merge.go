@@ -31,7 +31,7 @@ func Merge(existing, visible, addition *clientcmdapi.Config, setCurrent bool) (*
 
 	for _, config := range []*clientcmdapi.Config{existing, visible} {
 		if other, exists := config.Clusters[context.Cluster]; exists && !sameCluster(other, cluster) {
-			return nil, conflict("--cluster-name", "a cluster %s, at %s and not at %s", identity.Quote(context.Cluster), identity.Quote(other.Server), identity.Quote(cluster.Server))
+			return nil, conflict("--cluster-name", "a cluster %s, at %s and not at %s", identity.Quote(context.Cluster), identity.Quote(ShownAddress(other.Server)), identity.Quote(cluster.Server))
 		}
 		if other, exists := config.AuthInfos[context.AuthInfo]; exists && !sameUser(other, user) {
 			return nil, conflict("--context-name", "a user %s who is not this user with a client certificate", identity.Quote(context.AuthInfo))

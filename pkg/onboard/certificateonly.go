@@ -34,6 +34,9 @@ func (d *destination) checkCertificate(existing []byte) error {
 		return nil
 	}
 	if old, err := pki.ParseCertificate(existing); err == nil && old.User().Name == d.user.Name {
+		if d.incoming != nil && !d.Overwrite && isLater(old, d.incoming) {
+			return laterPairKept(old, d.incoming, fmt.Sprintf("the file %q", d.Path))
+		}
 		return nil
 	}
 	return outcome.WithHint(

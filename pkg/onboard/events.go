@@ -207,6 +207,29 @@ type HandoffWritten struct {
 	User identity.User
 }
 
+// HandoffToConfirm is what an administrator tells a user apart from the handoff file, so
+// that a file that was exchanged on the way is noticed.
+type HandoffToConfirm struct {
+	User   identity.User
+	Server string
+	// Authorities are those of the server; none where it is checked against the
+	// system's, or not at all.
+	Authorities []HandoffAuthority
+	// KeyFingerprint is of the key that the certificate is for.
+	KeyFingerprint string
+	// Command is what the user runs.
+	Command string
+}
+
+// HandoffEndpoint is where a handoff leads, before anything is sent there.
+type HandoffEndpoint struct {
+	Server      string
+	Authorities []HandoffAuthority
+	// RestsOnFile says that the person has not confirmed it: it is accepted because the
+	// authorities have signed the certificate, and both are from the file.
+	RestsOnFile bool
+}
+
 // CertificateWritten says that a certificate that was signed here is on the disk.
 type CertificateWritten struct {
 	Path string
@@ -306,6 +329,10 @@ type CacheKept struct {
 	NotAfter  time.Time
 }
 
+// CacheMoved says that a credential cache belongs to the API server at another address, or
+// with another certificate authority, from now on.
+type CacheMoved struct{ Directory, From, To string }
+
 // CacheInUse says that a kubeconfig user logs in from the credential cache from now
 // on.
 type CacheInUse struct{ Context, Path string }
@@ -323,6 +350,7 @@ func (RenewalTrouble) isEvent()         {}
 func (RenewalAwaited) isEvent()         {}
 func (CacheFilled) isEvent()            {}
 func (CacheKept) isEvent()              {}
+func (CacheMoved) isEvent()             {}
 func (CacheInUse) isEvent()             {}
 func (NameWarned) isEvent()             {}
 func (FindingWarned) isEvent()          {}
@@ -358,6 +386,8 @@ func (LoggedIn) isEvent()               {}
 func (KubeconfigWritten) isEvent()      {}
 func (NotHandedOff) isEvent()           {}
 func (HandoffWritten) isEvent()         {}
+func (HandoffToConfirm) isEvent()       {}
+func (HandoffEndpoint) isEvent()        {}
 func (CertificateWritten) isEvent()     {}
 func (AuthorityKeyNotPrivate) isEvent() {}
 func (KubeconfigNotPrivate) isEvent()   {}

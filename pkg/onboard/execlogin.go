@@ -3,6 +3,7 @@ package onboard
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,53 +30,73 @@ func cacheFor(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.U
 
 // keepInCache puts a fetched pair into the credential cache that the kubeconfig will
 // name.
-func (p *Program) keepInCache(ctx context.Context, d *destination, credentials kubeconfig.Credentials, certificate *pki.Certificate) (err error) {
+func (p *Program) keepInCache(ctx context.Context, d *destination, credentials kubeconfig.Credentials) (err error) {
 	if d.cache, err = cacheFor(d.folder, d.endpoint, d.user); err != nil {
 		return err
 	}
-	return p.fillCache(ctx, d.cache, d.endpoint, d.names, credentials, certificate)
+	d.incoming, err = p.fillCache(ctx, d.cache, d.endpoint, d.names, credentials, d.incoming, d.Overwrite)
+	return err
 }
 
-// fillCache puts a pair into a credential cache. One that is there already, is good for
-// longer and logs in was renewed, and stays.
-func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate) error {
-	if held, err := readCache(cache); err == nil && p.isLaterPairOf(held, endpoint, certificate) && p.logsInFrom(ctx, held, endpoint) {
-		p.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.certificate.Leaf.NotAfter})
-		return nil
+// fillCache puts a pair into a credential cache, and returns the certificate that the
+// cache has then. A pair that is there already, expires later and logs in was renewed, and
+// stays unless it is to be overwritten. Where it is unknown whether it
+// logs in, nothing is changed.
+func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate, overwrite bool) (*pki.Certificate, error) {
+	if held, err := readCache(cache); err == nil && !overwrite && p.isLaterPairOf(held, certificate) {
+		switch logsIn, err := p.logsInFrom(ctx, held, endpoint); {
+		case err != nil:
+			return nil, outcome.ReplaceHint(
+				fmt.Errorf("the credential cache %s has a certificate that expires later (%s), and it is unknown whether it logs in: %w",
+					identity.Quote(cache.Directory()), stamp(held.certificate.Leaf.NotAfter), err),
+				"nothing was changed; try again when the API server can be reached")
+		case logsIn:
+			p.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.certificate.Leaf.NotAfter})
+			certificate, credentials = held.certificate, held.credentials
+			if held.endpoint.DifferenceTo(endpoint) == "" {
+				return certificate, nil
+			}
+			// What renews in the background goes by the cache's endpoint, which has to be the
+			// one that was logged in at.
+			names.Context = held.entry
+		}
 	}
 	if err := cache.Prepare(); err != nil {
-		return err
+		return nil, err
 	}
 	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(endpoint, credentials, names, ""))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := cache.UpdateKubeconfig(ctx, func([]byte) ([]byte, error) { return encoded, nil }); err != nil {
-		return fmt.Errorf("the credential cache was not written: %w", err)
+		return nil, fmt.Errorf("the credential cache was not written: %w", err)
 	}
 	p.Tell(CacheFilled{Directory: cache.Directory()})
-	return nil
+	return certificate, nil
 }
 
 // isLaterPairOf reports whether a cached pair is what a certificate became by a renewal: of
-// the same user in the same groups, from the same certificate authority, for the same
-// cluster, and valid for longer. What a cache holds is not believed for its name.
-func (p *Program) isLaterPairOf(held *cachedPair, endpoint kubeconfig.Endpoint, certificate *pki.Certificate) bool {
+// the same user in the same groups, from the same certificate authority, and valid for
+// longer. What a cache holds is not believed for its name.
+func (p *Program) isLaterPairOf(held *cachedPair, certificate *pki.Certificate) bool {
 	cached, fetched := held.certificate.Leaf, certificate.Leaf
 	return cached.NotAfter.After(fetched.NotAfter) &&
 		pki.Match(held.certificate, held.key.Public(), certificate.User(), p.Now()) == nil &&
-		bytes.Equal(cached.RawIssuer, fetched.RawIssuer) && bytes.Equal(cached.AuthorityKeyId, fetched.AuthorityKeyId) &&
-		bytes.Equal(held.endpoint.CertificateAuthority, endpoint.CertificateAuthority)
+		bytes.Equal(cached.RawIssuer, fetched.RawIssuer) && bytes.Equal(cached.AuthorityKeyId, fetched.AuthorityKeyId)
 }
 
 // heldPatience is how long a server may take to say whom it takes a cached pair for.
 const heldPatience = 5 * time.Second
 
-// logsInFrom says whether an API server takes the pair of a cache for whom it names: it
-// may be of an authority that the server does not trust any more.
-func (p *Program) logsInFrom(ctx context.Context, held *cachedPair, endpoint kubeconfig.Endpoint) bool {
+// logsInFrom reports whether an API server accepts the pair of a cache for the user whom
+// it names: it may be of an authority that the server does not trust any more. The error
+// is of a server that did not answer.
+func (p *Program) logsInFrom(ctx context.Context, held *cachedPair, endpoint kubeconfig.Endpoint) (bool, error) {
 	me, err := cluster.LogIn(ctx, endpoint, held.credentials, p.UserAgent, heldPatience)
-	return err == nil && me.Name == held.certificate.User().Name
+	if isUnreachable(err) || errors.Is(err, outcome.ErrInterrupted) {
+		return false, err
+	}
+	return err == nil && me.Name == held.certificate.User().Name, nil
 }
 
 // UseCache has a kubeconfig user log in from a credential cache in her folder from now
@@ -109,7 +130,7 @@ func (p *Program) UseCache(ctx context.Context, user KubeconfigUser, folderOf fu
 		return user, err
 	}
 	names := kubeconfig.Names{Cluster: endpoint.Cluster, Context: user.Context}
-	if err := p.fillCache(ctx, cache, endpoint, names, held.credentials, held.certificate); err != nil {
+	if _, err := p.fillCache(ctx, cache, endpoint, names, held.credentials, held.certificate, false); err != nil {
 		return user, err
 	}
 	err = store.UpdateSharedFile(ctx, user.Path, func(existing []byte) ([]byte, error) {
@@ -152,26 +173,56 @@ func (p *Program) checkFitForCache(ctx context.Context, user KubeconfigUser, hel
 	return nil
 }
 
-// followEndpoint has a credential cache reach its API server as the kubeconfig's context
-// does, where that has changed: what renews in the background knows nothing else.
-func (p *Program) followEndpoint(ctx context.Context, cache store.CredentialCache) error {
+// checkCacheOf refuses to use a credential cache for another API server than the one that
+// it was made for. A kubeconfig from elsewhere can name any cache; if its context decided
+// where the cache's certificate is renewed, it would take the cache over.
+func checkCacheOf(user KubeconfigUser, endpoint kubeconfig.Endpoint) error {
+	if user.Cache == nil {
+		return nil
+	}
+	held, err := readCache(*user.Cache)
+	if err != nil {
+		return err
+	}
+	difference := held.endpoint.DifferenceTo(endpoint)
+	if difference == "" {
+		return nil
+	}
+	return outcome.Errorf(errOtherServersCache,
+		"the credential cache %s was made for the API server %s, and the context %s has another %s (its server is %s)",
+		identity.Quote(user.Cache.Directory()), identity.Printable(held.endpoint.Server), identity.Quote(user.Context), difference, identity.Printable(endpoint.Server))
+}
+
+// errOtherServersCache is the error of a credential cache that a context of another API
+// server names.
+var errOtherServersCache = errors.New("a credential cache of another API server")
+
+// moveCache has a credential cache reach its API server as the kubeconfig's context does,
+// because the person said so: the API server has another address, or another certificate
+// authority.
+func (p *Program) moveCache(ctx context.Context, cache store.CredentialCache) error {
 	held, err := readCache(cache)
 	if err != nil {
 		return err
 	}
 	endpoint := p.Cluster.Endpoint()
-	if held.endpoint.LeadsWhere(endpoint) {
+	if held.endpoint.DifferenceTo(endpoint) == "" {
 		return nil
 	}
 	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(endpoint, held.credentials, kubeconfig.Names{Cluster: endpoint.Cluster, Context: held.entry}, ""))
 	if err != nil {
 		return err
 	}
-	return cache.UpdateKubeconfig(ctx, func(existing []byte) ([]byte, error) {
+	err = cache.UpdateKubeconfig(ctx, func(existing []byte) ([]byte, error) {
 		if !bytes.Equal(existing, held.kubeconfig) {
 			// Somebody else has just written it.
 			return existing, nil
 		}
 		return encoded, nil
 	})
+	if err != nil {
+		return err
+	}
+	p.Tell(CacheMoved{Directory: cache.Directory(), From: held.endpoint.Server, To: endpoint.Server})
+	return nil
 }

@@ -86,10 +86,10 @@ func TestACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
 		"more groups":                       {ours.pair(t, identity.User{Name: "jane", Groups: []string{"dev", "ops"}}, 20*time.Hour, here), false},
 		"no groups":                         {ours.pair(t, identity.User{Name: "jane"}, 20*time.Hour, here), false},
 		"another authority of the name":     {namesake.pair(t, jane, 20*time.Hour, here), false},
-		"a cluster with another authority":  {ours.pair(t, jane, 20*time.Hour, elsewhere), false},
+		"renewed, by another endpoint":      {ours.pair(t, jane, 20*time.Hour, elsewhere), true},
 		"another name of the authority too": {newTestAuthority(t, "mallory").pair(t, jane, 20*time.Hour, here), false},
 	} {
-		if got := program.isLaterPairOf(test.held, here, fetched); got != test.want {
+		if got := program.isLaterPairOf(test.held, fetched); got != test.want {
 			t.Errorf("%s: %v, want %v", about, got, test.want)
 		}
 	}

@@ -206,12 +206,13 @@ func (p *Program) receive(ctx context.Context, destination *destination, submitt
 
 // deliver writes the kubeconfig and tells what its user should know of it.
 func (p *Program) deliver(ctx context.Context, destination *destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
+	destination.incoming = fetched.Certificate
 	if destination.CertificateOnly {
 		return p.deliverCertificate(ctx, destination, fetched)
 	}
 	p.warnOf(destination.endpoint, forSomebodyElse)
 	if destination.Exec {
-		if err := p.keepInCache(ctx, destination, credentials, fetched.Certificate); err != nil {
+		if err := p.keepInCache(ctx, destination, credentials); err != nil {
 			return err
 		}
 	}

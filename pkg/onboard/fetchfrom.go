@@ -28,6 +28,8 @@ type FetchFromInput struct {
 	// Endpoint is how the cluster is reached, for a bare certificate, which does
 	// not say it. Nil for a handoff kubeconfig.
 	Endpoint *kubeconfig.Endpoint
+	// Trust is what the person says of the handoff. Required.
+	Trust HandoffTrust
 	// Kubeconfig says what to write and where to.
 	Kubeconfig KubeconfigInput
 	// VerifyLogin says whether to log in before the kubeconfig is written, if the
@@ -38,8 +40,9 @@ type FetchFromInput struct {
 }
 
 // FetchFrom makes a user's kubeconfig of the handoff that an administrator sent
-// back, and of the key that never left her. The cluster need not be reached;
-// where it can be, the certificate has to log in.
+// back, and of the key that never left her. The endpoint that the handoff names has to be
+// bound to the certificate or confirmed by the person (see HandoffTrust). The cluster need
+// not be reached; where it can be, the certificate has to log in.
 func (p *Program) FetchFrom(ctx context.Context, in FetchFromInput) (*Fetched, error) {
 	key, keyPEM, err := readKey(in.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,6 +63,9 @@ func (p *Program) FetchFrom(ctx context.Context, in FetchFromInput) (*Fetched, e
 	}
 	if err == nil {
 		err = pki.CheckNotForged(certificate, handoff.Endpoint.CertificateAuthority)
+	}
+	if err == nil {
+		err = p.checkTrust(ctx, in, handoff.Endpoint, certificate)
 	}
 	if err != nil {
 		return nil, outcome.WithHint(fmt.Errorf("the handoff %q can't be used: %w", in.Source, err),

@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,9 +32,9 @@ type HandoffInput struct {
 	Path string
 	// ExternalServer and ClusterName are as in KubeconfigInput. Optional.
 	ExternalServer, ClusterName string
-	// Fetch is the command that makes a kubeconfig of a user's handoff file, for
-	// the comment in it. Required with Path.
-	Fetch func(user, file string) string
+	// Fetch is the command that makes a kubeconfig of a user's handoff file, with what it
+	// has to be told of the endpoint in it. Required with Path.
+	Fetch func(user, file string, trust HandoffTrust) string
 }
 
 // HandedOff is a user's certificate, and where her handoff file is.
@@ -154,16 +155,27 @@ func handoffConfig(endpoint kubeconfig.Endpoint, user identity.User, certificate
 // writeHandoff writes the file of a certificate that was checked.
 func (p *Program) writeHandoff(ctx context.Context, endpoint kubeconfig.Endpoint, handed *HandedOff, in HandoffInput) error {
 	user, leaf := handed.User, handed.Certificate.Leaf
+	authorities, err := authoritiesOf(endpoint, func(authority *x509.Certificate) bool { return handed.Certificate.IsSignedBy(authority, p.Now()) })
+	if err != nil {
+		return err
+	}
 	config := handoffConfig(endpoint, user, handed.Certificate.PEM)
+	file := store.HandoffPath("", identity.FileName(user.Name))
 	encoded, err := kubeconfig.EncodeHandoff(config,
 		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, leaf.NotAfter.UTC().Format(time.RFC3339)),
 		fmt.Sprintf("Nothing in it is secret. It is of use to whoever holds the key %s only.", pki.Fingerprint(leaf.PublicKey)),
 		"On the machine where that key was made:",
-		"  "+in.Fetch(user.Name, store.HandoffPath("", identity.FileName(user.Name))),
+		"  "+in.Fetch(user.Name, file, HandoffTrust{}),
+		"Whoever exchanged this file could have exchanged server and certificate authority (CA) in it. Ask the",
+		"administrator for the CA's fingerprint over another channel, and add: --ca-fingerprint SHA256:...",
 	)
 	if err != nil {
 		return err
 	}
+	p.Tell(HandoffToConfirm{
+		User: user, Server: endpoint.Server, Authorities: authorities, KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
+		Command: in.Fetch(user.Name, file, trustNeededFor(endpoint, authorities)),
+	})
 	path := in.pathFor(user)
 	if path == "-" {
 		handed.Handoff = encoded

@@ -47,6 +47,8 @@ type KubeconfigInput struct {
 	// the kubeconfig calls this program then.
 	Exec        bool
 	ExecCommand string
+	// Overwrite replaces a certificate and key that expire later than the new ones.
+	Overwrite bool
 }
 
 // Fetched is a user's certificate, and where her kubeconfig is.
@@ -80,6 +82,9 @@ type destination struct {
 	user     identity.User
 	// cache is the credential cache with Exec, once it has the pair.
 	cache store.CredentialCache
+	// incoming is the certificate that the kubeconfig is to log in with, once it is
+	// known.
+	incoming *pki.Certificate
 }
 
 func (p *Program) destination(in KubeconfigInput, folder store.Folder, user identity.User) *destination {
@@ -204,6 +209,15 @@ func (d *destination) replaced(existing []byte, config *clientcmdapi.Config) ([]
 	if err := checkReplaceable(d.Path, existing, config); err != nil {
 		return nil, outcome.ReplaceHint(err, "move it away, or name another place: --out FILE or --dir DIR, or add to it: --merge")
 	}
+	if existing != nil {
+		old, err := kubeconfig.Decode(existing)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.checkNoLaterPair(old); err != nil {
+			return nil, err
+		}
+	}
 	return d.alone(config)
 }
 
@@ -213,8 +227,11 @@ func (d *destination) merged(existing []byte, config *clientcmdapi.Config) ([]by
 	if existing != nil {
 		var err error
 		if old, err = kubeconfig.Decode(existing); err != nil {
-			return nil, outcome.WithHint(fmt.Errorf("the file %q is no kubeconfig: %w", d.Path, err), "name another: --kubeconfig FILE")
+			return nil, outcome.WithHint(fmt.Errorf("invalid kubeconfig %q: %w", d.Path, err), "name another: --kubeconfig FILE")
 		}
+	}
+	if err := d.checkNoLaterPair(old, d.Visible); err != nil {
+		return nil, err
 	}
 	merge := kubeconfig.Merge
 	if d.Exec {

@@ -44,6 +44,9 @@ type RenewInput struct {
 	// Force gives up a renewal that is pending or was denied, and begins anew with
 	// another key.
 	Force bool
+	// MoveCache has the credential cache of User belong to the API server of Cluster
+	// from now on, where it was made for another one. Otherwise that is an error.
+	MoveCache bool
 	// Resume is the command that goes on with the renewal, and Again the one that
 	// begins anew, for hints. Required.
 	Resume, Again string
@@ -76,6 +79,11 @@ type Renewed struct {
 // have logged in. A renewal that an earlier run left is found and finished. Cluster is
 // the API server of the user's context; whom it logs in as does not matter.
 func (p *Program) Renew(ctx context.Context, in RenewInput) (*Renewed, error) {
+	if !in.MoveCache {
+		if err := checkCacheOf(in.User, p.Cluster.Endpoint()); err != nil {
+			return nil, outcome.WithHint(err, "nothing was changed; if this kubeconfig is yours and the API server has moved: %s --move-cache", in.Resume)
+		}
+	}
 	present, err := in.User.read()
 	if err != nil {
 		return nil, err
@@ -173,8 +181,8 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 	if err := r.whoAmI(ctx); err != nil {
 		return nil, err
 	}
-	if cache := r.in.User.Cache; cache != nil {
-		if err := r.program.followEndpoint(ctx, *cache); err != nil {
+	if cache := r.in.User.Cache; cache != nil && r.in.MoveCache {
+		if err := r.program.moveCache(ctx, *cache); err != nil {
 			return nil, err
 		}
 	}

@@ -42,7 +42,7 @@ type SignInput struct {
 	// Path is the file to write; "-" hands it back. Required.
 	Path string
 	// Fetch is as in HandoffInput. Required with Endpoint.
-	Fetch func(user, file string) string
+	Fetch func(user, file string, trust HandoffTrust) string
 }
 
 // Sign shows a request, asks, and signs it with an authority's key, without any

@@ -117,6 +117,9 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 	var client *cluster.Client
 	if in.Connect != nil {
 		client, err = in.Connect()
+		if err == nil && in.User != nil {
+			err = checkCacheOf(*in.User, client.Endpoint())
+		}
 		if err == nil && held != nil {
 			client, err = client.As(held.credentials, p.UserAgent)
 		}

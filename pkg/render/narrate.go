@@ -131,6 +131,10 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.HandoffWritten:
 		n.say("wrote the handoff %s: send it to %s; nothing in it is secret", identity.PrintableSentence(e.Path), e.User)
+	case onboard.HandoffToConfirm:
+		n.handoffToConfirm(e)
+	case onboard.HandoffEndpoint:
+		n.handoffEndpoint(e)
 	case onboard.KubeconfigNotPrivate:
 		n.say("warning: %s can be read by others than its owner, and holds private keys: chmod 600 %s", identity.PrintableSentence(e.Path), identity.ShellWord(e.Path))
 	case onboard.ServerIsLoopback:

@@ -49,6 +49,8 @@ func (n *Narrator) tellRenewal(event onboard.Event) {
 		n.say("put certificate and key into the credential cache %s", identity.PrintableSentence(e.Directory))
 	case onboard.CacheKept:
 		n.say("the credential cache %s has a certificate that is good for longer, until %s: that stays", identity.PrintableSentence(e.Directory), instant(e.NotAfter))
+	case onboard.CacheMoved:
+		n.say("the credential cache %s belongs to the API server %s now; it was for %s", identity.PrintableSentence(e.Directory), identity.Printable(e.To), identity.Printable(e.From))
 	case onboard.CacheInUse:
 		n.say("%s in %s logs in from the credential cache now", identity.Printable(e.Context), identity.PrintableSentence(e.Path))
 	}

@@ -84,8 +84,9 @@ func importManifests(data []byte) ([]*certificatesv1.CertificateSigningRequest, 
 // and annotations, and of the spec what the API server does not set itself.
 func importManifest(document []byte) (*certificatesv1.CertificateSigningRequest, error) {
 	var kind metav1.TypeMeta
-	if err := yaml.Unmarshal(document, &kind); err != nil {
-		return nil, fmt.Errorf("it is neither PEM nor DER nor a manifest: %w", err)
+	if yaml.Unmarshal(document, &kind) != nil {
+		// The file may be a kubeconfig, and the text of the YAML library quotes tokens.
+		return nil, errors.New("it is neither PEM nor DER nor a manifest: invalid YAML")
 	}
 	if kind.APIVersion != certificatesv1.SchemeGroupVersion.String() || kind.Kind != objectKind {
 		return nil, fmt.Errorf("it is neither PEM nor DER, and no manifest of a %s of %s: its kind is %q of %q",

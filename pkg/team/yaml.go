@@ -69,8 +69,13 @@ func (r *reader) syntaxMistake(err error) {
 		at, _ = strconv.Atoi(match[1])
 		text = strings.TrimPrefix(text, match[0])
 	}
-	r.mistake(at, "it is no YAML: %s", identity.PrintableSentence(strings.TrimPrefix(text, "yaml: ")))
+	// The file may be a kubeconfig by mistake, and what is quoted a token.
+	text = quoted.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
+	r.mistake(at, "it is no YAML: %s", identity.PrintableSentence(text))
 }
+
+// quoted is a value of the file in an error of the YAML library.
+var quoted = regexp.MustCompile(`'[^']*' ?`)
 
 // resolved follows an alias to what it stands for.
 func resolved(node *yaml.Node) *yaml.Node {

@@ -56,7 +56,7 @@ func (p *Plane) writeCredentials() error {
 	if err != nil {
 		return err
 	}
-	if p.clients, err = p.newAuthority(clientCA); err != nil {
+	if p.clients, err = p.clientAuthority(serving); err != nil {
 		return err
 	}
 	err = p.writeCertificate("server", serving, &x509.Certificate{
@@ -90,6 +90,21 @@ func (p *Plane) writeCredentials() error {
 		return err
 	}
 	return p.writeKubeconfig("admin", administrator, []string{"system:masters"})
+}
+
+// clientAuthority makes the authority of clients, or takes that of the server.
+func (p *Plane) clientAuthority(serving *authority) (*authority, error) {
+	if !p.oneAuthority {
+		return p.newAuthority(clientCA)
+	}
+	if err := p.writePEM(clientCA+".crt", "CERTIFICATE", serving.certificate.Raw); err != nil {
+		return nil, err
+	}
+	key, err := os.ReadFile(filepath.Join(p.Directory, servingCA+".key"))
+	if err != nil {
+		return nil, err
+	}
+	return serving, os.WriteFile(filepath.Join(p.Directory, clientCA+".key"), key, 0o600)
 }
 
 func newKey() (*ecdsa.PrivateKey, error) {

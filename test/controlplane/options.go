@@ -19,6 +19,7 @@ type settings struct {
 	users                 []userSettings
 	directory             string
 	programs              []string
+	oneAuthority          bool
 }
 
 type userSettings struct {
@@ -31,6 +32,12 @@ type userSettings struct {
 // never signed, as on a cluster that has no signer.
 func WithoutControllerManager() Option {
 	return func(s *settings) { s.withControllerManager = false }
+}
+
+// WithOneAuthority has one certificate authority for server and clients, as kubeadm does.
+// Otherwise each has its own, as with k3s.
+func WithOneAuthority() Option {
+	return func(s *settings) { s.oneAuthority = true }
 }
 
 // WithMaximumLifetime caps the certificates' lifetime

@@ -48,6 +48,7 @@ type Plane struct {
 	clients         *authority
 	controllerFlags []string
 	apiServerFlags  []string
+	oneAuthority    bool
 }
 
 const (
@@ -130,6 +131,7 @@ func launchOnce(ctx context.Context, binaries Binaries, s settings) (_ *Plane, e
 		keeper:               keeper,
 		controllerFlags:      s.controllerFlags,
 		apiServerFlags:       s.apiServerFlags,
+		oneAuthority:         s.oneAuthority,
 	}
 	defer func() {
 		if err != nil {

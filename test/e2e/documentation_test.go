@@ -33,8 +33,9 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 			s.env.Path = append(s.env.Path, standardTools())
 			authorityOf(s)
 			for _, block := range blocks {
+				script := strings.ReplaceAll(block[1], "--ca-fingerprint SHA256:…", strings.Join(confirmed(t, s.plane), " "))
 				// Nobody outside this machine is asked.
-				s.shell(strings.ReplaceAll(block[1], "kubernetes.example.com:6443", "127.0.0.1:1"))
+				s.shell(strings.ReplaceAll(script, "kubernetes.example.com:6443", "127.0.0.1:1"))
 			}
 		})
 	}
@@ -196,6 +197,7 @@ func prepared(s *session, example string) string {
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
 	case does("fetch jane --from"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline; kubectl csr-onboard approve -f .kube/csr-onboard/jane/jane.csr --yes --out jane.handoff.yaml")
+		example = strings.ReplaceAll(example, "--ca-fingerprint SHA256:…", strings.Join(confirmed(s.t, s.plane), " "))
 	case does("renew"):
 		may := "--renewable"
 		if strings.Contains(example, "--approve") {

@@ -51,7 +51,8 @@ func TestAHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 	admin.check(admin.run("approve", "-f", "hanna.csr", "--yes", "--fingerprint", "SHA256:other"), expect{5, []string{`the request in "hanna.csr" is for the key SHA256:`}})
 	approved := admin.must("approve", "-f", "hanna.csr", "--fingerprint", fingerprint, "--out", "hanna.handoff.yaml", "--external-server", "https://127.0.0.1:1", "--yes")
 	bring(admin, user, "hanna.handoff.yaml")
-	unreached := user.must("fetch", "hanna", "--from", "hanna.handoff.yaml", "--dir", ".")
+	fetch := append([]string{"fetch", "hanna", "--from", "hanna.handoff.yaml", "--dir", "."}, confirmed(t, shared)...)
+	unreached := user.must(fetch...)
 	if !strings.Contains(unreached.Stderr, "warning: whether the certificate logs in is not known: ") || !strings.Contains(unreached.Stderr, "warning: it has not been tried") {
 		t.Errorf("that the cluster can't be reached is not said:\n%s", unreached.Stderr)
 	}
@@ -61,7 +62,7 @@ func TestAHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 		t.Errorf("the second run printed %q, the first %q", again.Stdout, approved.Stdout)
 	}
 	bring(admin, user, "hanna.handoff.yaml")
-	fetched := user.must("fetch", "hanna", "--from", "hanna.handoff.yaml", "--dir", ".")
+	fetched := user.must(fetch...)
 	if fetched.Stdout != "hanna.kubeconfig\n" || !strings.Contains(fetched.Stderr, "logged in: the cluster knows the holder as hanna (dev, system:authenticated)") {
 		t.Errorf("fetch printed %q\n%s", fetched.Stdout, fetched.Stderr)
 	}
@@ -213,7 +214,7 @@ func TestAnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	}
 	admin.must("approve", "-f", "herta.csr", "--yes", "--out", "herta.yaml")
 	bring(admin, user, "herta.yaml")
-	user.must("fetch", "herta", "--from", "herta.yaml", "--dir", ".")
+	user.must(append([]string{"fetch", "herta", "--from", "herta.yaml", "--dir", "."}, confirmed(t, plane)...)...)
 
 	if err := os.WriteFile(admin.path("notes.yaml"), []byte("apiVersion: v1\nkind: Config\nclusters: [{name: other, cluster: {server: x}}]\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -270,7 +271,7 @@ func TestAHandoffThatIsNotRightIsRefused(t *testing.T) {
 		}, "the certificate is for "},
 		{"of another cluster", func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) {
 			cluster.Server, cluster.CertificateAuthorityData = elsewhereCluster.Server, elsewhereCluster.CertificateAuthorityData
-		}, elsewhereCluster.Server + " does not accept these credentials"},
+		}, "another certificate authority (CA) than --ca-fingerprint says"},
 		{"of another address", func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) {
 			cluster.Server = elsewhereCluster.Server
 		}, "the certificate of " + elsewhereCluster.Server + " is not trusted"},
@@ -285,7 +286,7 @@ func TestAHandoffThatIsNotRightIsRefused(t *testing.T) {
 		}, "or names a file"},
 		{"without TLS", func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) {
 			cluster.Server = "http://127.0.0.1:1"
-		}, "is no address of an API server"},
+		}, "invalid server: it must be a URL that begins with https://"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			config := hers.DeepCopy()
@@ -308,9 +309,13 @@ func TestAHandoffThatIsNotRightIsRefused(t *testing.T) {
 func refusesHandoff(t *testing.T, user *session, handoff, want string) {
 	t.Helper()
 	before := snapshot(t, user.path("irma"))
-	fetch := user.command("fetch", "irma", "--from", "-", "--dir", "irma")
+	fetch := user.command(append([]string{"fetch", "irma", "--from", "-", "--dir", "irma"}, confirmed(t, shared)...)...)
 	fetch.Stdin = strings.NewReader(handoff)
-	user.check(program.Run(t, fetch), expect{1, []string{want}})
+	code := 1
+	if strings.Contains(want, "--ca-fingerprint") {
+		code = 5
+	}
+	user.check(program.Run(t, fetch), expect{code, []string{want}})
 	if after := snapshot(t, user.path("irma")); after != before {
 		t.Errorf("her folder was %s and is %s", before, after)
 	}
@@ -374,5 +379,5 @@ func TestABareCertificateNeedsToKnowItsCluster(t *testing.T) {
 	if name := selfSubjectReview(t, clientOf(t, user.path("inga.kubeconfig"))); name != "inga" {
 		t.Errorf("she is logged in as %q", name)
 	}
-	user.check(user.run("fetch", "inga", "--from", "inga.kubeconfig", "--dir", ".", "--server", shared.Server), expect{2, []string{"are for a bare certificate"}})
+	user.check(user.run("fetch", "inga", "--from", "inga.kubeconfig", "--dir", ".", "--certificate-authority", "ca.crt"), expect{2, []string{"is for a bare certificate"}})
 }

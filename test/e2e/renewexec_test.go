@@ -114,8 +114,9 @@ func TestAKeptPairStaysInACacheOnlyIfItLogsIn(t *testing.T) {
 	}
 }
 
-// TestACacheFollowsItsContext has an API server that has got another address.
-func TestACacheFollowsItsContext(t *testing.T) {
+// TestACacheFollowsItsContextWhereThatIsWanted has an API server that has got another
+// address.
+func TestACacheFollowsItsContextWhereThatIsWanted(t *testing.T) {
 	s := cached(t, "exec-moved")
 	approvesRequestsOf(t, s.client(), "exec-moved")
 	cache := store.CredentialCacheAt(s.cache())
@@ -127,7 +128,11 @@ func TestACacheFollowsItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.certificate("config")
-	s.must("renew")
+	s.check(s.run("renew"), expect{1, []string{"was made for the API server https://127.0.0.1:1", "--move-cache"}})
+	moved := s.must("renew", "--move-cache")
+	if !strings.Contains(moved.Stderr, "it was for https://127.0.0.1:1") {
+		t.Errorf("that the cache moved is not said:\n%s", moved.Stderr)
+	}
 	checkRenewed(s, before)
 	for _, cluster := range s.loadFrom(cache.KubeconfigPath()).Clusters {
 		if cluster.Server == "https://127.0.0.1:1" {

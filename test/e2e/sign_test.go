@@ -70,7 +70,7 @@ func TestACertificateSignedOnACAServerLogsIn(t *testing.T) {
 
 	server := []string{"--server", shared.Server, "--certificate-authority", serverAuthority(t, ca), "--cluster-name", "site"}
 	handoff := ca.must(append(append(authority, server...), "sign", "sarah.csr", "--yes", "--expiration", "8h")...)
-	fetch := user.command("fetch", "sarah", "--from", "-", "--dir", ".")
+	fetch := user.command(append([]string{"fetch", "sarah", "--from", "-", "--dir", "."}, confirmed(t, shared)...)...)
 	fetch.Stdin = strings.NewReader(handoff.Stdout)
 	if fetched := program.Run(t, fetch); fetched.Code != 0 || !strings.Contains(fetched.Stderr, "logged in: the cluster knows the holder as sarah (dev, system:authenticated)") {
 		t.Errorf("exit code %d\n%s", fetched.Code, fetched.Stderr)

@@ -220,7 +220,7 @@ func TestATeamIsHandedOffByFiles(t *testing.T) {
 	}
 	s.must("approve", "-f", "T", "--yes", "--out", "handoffs/")
 	for _, name := range names {
-		offline.must("fetch", name, "--from", filepath.Join("handoffs", name+".handoff.yaml"), "--dir", "T")
+		offline.must(append([]string{"fetch", name, "--from", filepath.Join("handoffs", name+".handoff.yaml"), "--dir", "T"}, confirmed(t, plane)...)...)
 		if who := whoIs(t, s.path("T", name+".kubeconfig")); who != name {
 			t.Errorf("%s logs in as %q", name, who)
 		}

@@ -1,0 +1,77 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// rawKubeconfig reads the kubeconfig as kubectl does, all its files together. It is the
+// only caller of clientcmd for that: the text of clientcmd's errors quotes values of the
+// file, and is replaced by what kubeconfig.Decode finds.
+func (e *environment) rawKubeconfig() (clientcmdapi.Config, error) {
+	loader, err := e.loader()
+	if err != nil {
+		return clientcmdapi.Config{}, err
+	}
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return raw, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", whyUnread(loader.ConfigAccess())),
+			"check --kubeconfig and KUBECONFIG")
+	}
+	return raw, nil
+}
+
+// whyUnread finds the file for which a kubeconfig was not loaded.
+func whyUnread(access clientcmd.ConfigAccess) error {
+	for _, file := range access.GetLoadingPrecedence() {
+		data, err := store.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) && !access.IsExplicitFile() {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := kubeconfig.Decode(data); err != nil {
+			return fmt.Errorf("%q: %w", file, err)
+		}
+	}
+	return errors.New("its files could not be merged")
+}
+
+// checkAddresses refuses addresses of a context's cluster that clientcmd and net/http
+// would quote in their errors, password and all. What clientcmd says of the rest of a
+// kubeconfig names entries and files, and no other value (client-go tools/clientcmd
+// validation.go). server and proxy come from flags, and take the place of the cluster's.
+func checkAddresses(raw clientcmdapi.Config, clusterName, server, proxy string) error {
+	serverSource, proxySource := "--server", "--proxy-url"
+	if cluster := raw.Clusters[clusterName]; cluster != nil {
+		if server == "" {
+			server, serverSource = cluster.Server, fmt.Sprintf("server of the cluster %s", identity.Quote(clusterName))
+		}
+		if proxy == "" {
+			proxy, proxySource = cluster.ProxyURL, fmt.Sprintf("proxy-url of the cluster %s", identity.Quote(clusterName))
+		}
+	}
+	if server != "" {
+		if _, err := kubeconfig.ParseServer(server); err != nil {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "invalid %s: %w", serverSource, err),
+				"it must be a URL without a user name and a password, for example: https://kubernetes.example.com:6443")
+		}
+	}
+	if proxy != "" {
+		if _, _, err := kubeconfig.ParseProxy(proxy); err != nil {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "invalid %s: %w", proxySource, err),
+				"it must be a URL with the scheme http, https or socks5; special characters of a password are written as %%XX")
+		}
+	}
+	return nil
+}

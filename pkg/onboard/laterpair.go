@@ -1,0 +1,61 @@
+package onboard
+
+import (
+	"fmt"
+
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// checkNoLaterPair refuses to put a certificate in the place of a pair of another key that
+// expires later, unless the person said so. That pair was renewed since, and its key is
+// nowhere else. A certificate for the same key takes nothing away: it was asked for.
+func (d *destination) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
+	if d.incoming == nil || d.Overwrite {
+		return nil
+	}
+	for _, config := range configs {
+		user := config.AuthInfos[d.names.Context]
+		if user == nil {
+			continue
+		}
+		if standing := certificateOf(user); standing != nil && isLater(standing, d.incoming) {
+			return laterPairKept(standing, d.incoming, fmt.Sprintf("the user %s in the kubeconfig %q", identity.Quote(d.names.Context), d.Path))
+		}
+	}
+	return nil
+}
+
+// isLater reports whether a certificate is for another key than a new one and expires later.
+func isLater(standing, incoming *pki.Certificate) bool {
+	return standing.Leaf.NotAfter.After(incoming.Leaf.NotAfter) && !pki.SamePublicKey(standing.Leaf.PublicKey, incoming.Leaf.PublicKey)
+}
+
+func laterPairKept(standing, incoming *pki.Certificate, place string) error {
+	return outcome.WithHint(
+		fmt.Errorf("%s has a certificate for another key that expires later (%s) than the new one (%s)",
+			place, stamp(standing.Leaf.NotAfter), stamp(incoming.Leaf.NotAfter)),
+		"it was kept, and nothing was changed; to replace it: --overwrite")
+}
+
+// certificateOf is the certificate that a user entry logs in with, of a pair in the entry
+// or in its credential cache; nil where it has none that can be used.
+func certificateOf(user *clientcmdapi.AuthInfo) *pki.Certificate {
+	if directory := kubeconfig.CacheOf(user); directory != "" {
+		held, err := readCache(store.CredentialCacheAt(directory))
+		if err != nil {
+			return nil
+		}
+		return held.certificate
+	}
+	held := heldPair{credentials: kubeconfig.Credentials{Certificate: user.ClientCertificateData, Key: user.ClientKeyData}}
+	if held.parse() != nil {
+		return nil
+	}
+	return held.certificate
+}
