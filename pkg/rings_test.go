@@ -23,26 +23,27 @@ const module = "github.com/csr-onboard/kubectl-csr-onboard/"
 var rings = map[string][]string{
 	"pkg/outcome":    {},
 	"pkg/answer":     {},
+	"pkg/document":   {},
 	"pkg/identity":   {"pkg/outcome"},
 	"pkg/pki":        {"pkg/identity", "pkg/outcome"},
 	"pkg/access":     {"pkg/identity", "pkg/outcome"},
-	"pkg/request":    {"pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/team":       {"pkg/access", "pkg/request", "pkg/pki", "pkg/identity"},
-	"pkg/kubeconfig": {"pkg/answer", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/request":    {"pkg/document", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/team":       {"pkg/document", "pkg/access", "pkg/request", "pkg/pki", "pkg/identity"},
+	"pkg/kubeconfig": {"pkg/document", "pkg/answer", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster":    {"pkg/access", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/store":      {"pkg/answer", "pkg/identity", "pkg/outcome"},
 	"pkg/process":    {},
 	"pkg/prompt":     {"pkg/outcome"},
 	"pkg/onboard":    {"pkg/answer", "pkg/access", "pkg/cluster", "pkg/store", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/render":     {"pkg/team", "pkg/access", "pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cmd": {"pkg/access", "pkg/answer", "pkg/onboard", "pkg/render", "pkg/process", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/team", "pkg/request",
+	"pkg/cmd": {"pkg/document", "pkg/access", "pkg/answer", "pkg/onboard", "pkg/render", "pkg/process", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/team", "pkg/request",
 		"pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"cmd/kubectl-csr_onboard/early": {"pkg/answer"},
 	"cmd/kubectl-csr_onboard":       {"cmd/kubectl-csr_onboard/early", "pkg/cmd"},
 }
 
 // pure are the packages without a disk, a network or a clock of their own.
-var pure = []string{"pkg/outcome", "pkg/answer", "pkg/identity", "pkg/access", "pkg/pki", "pkg/request", "pkg/team", "pkg/kubeconfig"}
+var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/pki", "pkg/request", "pkg/team", "pkg/kubeconfig"}
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{

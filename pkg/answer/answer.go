@@ -38,6 +38,7 @@ const Largest = 1 << 20
 const (
 	mark   = "kubectl-csr-onboard answer 1 "
 	digits = 12
+	latest = 999_999_999_999
 )
 
 // Encode makes the file of an answer that is good from a time on and until another,
@@ -106,7 +107,10 @@ func occurrences(text, part string) int {
 	return n
 }
 
+// decimal writes a time in as many digits as there are. One before 1970 or behind the
+// last that they hold, in the year 33658, is written as that border.
 func decimal(n int64) []byte {
+	n = max(0, min(n, latest))
 	text := make([]byte, digits)
 	for i := range text {
 		text[len(text)-1-i] = "0123456789"[n%10]

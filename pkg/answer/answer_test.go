@@ -40,6 +40,25 @@ func TestAnAnswerIsGivenInItsTimeOnly(t *testing.T) {
 	}
 }
 
+func TestAnAnswerOfAnyTimesIsWritten(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		from, until int64
+		isGiven     bool
+	}{
+		{"of a certificate from 1960", -315_619_200, 2_000_000_000, true},
+		{"of one that ended in 1961", -315_619_200, -283_996_800, false},
+		{"of one without an end", from, 253_402_300_799, true},
+		{"of all times", -1 << 63, 1<<63 - 1, true},
+		{"that ends before it begins", until, from, false},
+	} {
+		credential := answer.Decode(answer.Encode([]byte(body), test.from, test.until), answer.V1, 1_700_000_300)
+		if isGiven := credential != nil; isGiven != test.isGiven {
+			t.Errorf("%s: it is %q", test.name, credential)
+		}
+	}
+}
+
 func TestACredentialIsJSON(t *testing.T) {
 	var read struct {
 		Kind, APIVersion string

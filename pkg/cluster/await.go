@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,6 @@ type Sighting struct {
 const (
 	// pollInterval is how often an identity that may get and not watch asks.
 	pollInterval = time.Second
-	// streamTime is how long the server is asked to keep one stream open. A
-	// stream that has silently died is noticed by then at the latest.
-	streamTime = 5 * time.Minute
-	// provenStream is how long a stream lasts at least that did not just break
-	// off, so that the next may be asked for without a growing pause.
-	provenStream = 5 * time.Second
 	// signerPatience is how long a signer normally has answered by: the
 	// controller manager takes milliseconds, and seconds when many are waiting.
 	signerPatience = 5 * time.Second
@@ -78,7 +73,7 @@ type waiting struct {
 func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRequest, error) {
 	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
 	next := pause
-	mayWatch := true
+	mayWatch, expired := true, 0
 	told := ""
 	w.unsigned = time.NewTimer(signerPatience)
 	w.unsigned.Stop()
@@ -89,13 +84,21 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 	}
 	for {
 		if mayWatch {
-			begin := time.Now()
+			begin, from := time.Now(), w.last
 			issued, ending, trouble := w.watch(ctx)
+			if w.last != from {
+				expired = 0
+			}
 			switch {
 			case issued || ending != nil:
 				return w.last, ending
 			case apierrors.IsForbidden(trouble):
 				mayWatch = false
+			case apierrors.IsResourceExpired(trouble), apierrors.IsGone(trouble):
+				// A server that never keeps the version that it gave is asked as one
+				// that may not be watched.
+				expired++
+				mayWatch = expired <= mostExpired
 			case trouble != nil && !isTransient(trouble):
 				return nil, w.client.explain(ctx, trouble, w.doing())
 			case trouble == nil && time.Since(begin) > provenStream:
@@ -138,16 +141,14 @@ func (w *waiting) doing() string {
 // there, an ending is reached, or the stream breaks off: with trouble, or without
 // where its time is up.
 func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error) {
-	seconds := int64(streamTime / time.Second)
-	stream, err := w.client.requests.Watch(ctx, metav1.ListOptions{
+	stream, err := w.client.openStream(ctx, metav1.ListOptions{
 		FieldSelector:   fields.OneTermEqualSelector("metadata.name", w.from.Name).String(),
 		ResourceVersion: w.last.ResourceVersion,
-		TimeoutSeconds:  &seconds,
 	})
 	if err != nil {
 		return false, nil, err
 	}
-	defer stream.Stop()
+	defer stream.close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -156,13 +157,14 @@ func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error
 			w.tell(Sighting{Object: w.last, Unsigned: true})
 		case event, open := <-stream.ResultChan():
 			if !open {
-				return false, nil, nil
+				return false, nil, stream.tooLarge()
 			}
 			object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
 			if !isRequest {
 				// An error, mostly 410 Gone: get the object afresh.
-				return false, nil, apierrors.FromObject(event.Object)
+				return false, nil, cmp.Or(stream.tooLarge(), apierrors.FromObject(event.Object))
 			}
+			stream.took()
 			issued, ending := w.judge(object, false)
 			if issued || ending != nil {
 				return issued, ending, nil

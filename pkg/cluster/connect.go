@@ -114,6 +114,7 @@ func settled(config *rest.Config, userAgent string, warn func(string)) (*rest.Co
 	// 5 requests a second only makes people wait.
 	config.QPS = -1
 	config.WarningHandler = warningHandler(warn)
+	config.Wrap(boundAnswers)
 	config.Wrap(shareFirstConnection)
 	config.Wrap(checkResponses(pathOf(config)))
 	// A client timeout would cut watches too: each call bounds itself.

@@ -108,8 +108,8 @@ func (e *EarlyLogIn) finish(ctx context.Context, credentials kubeconfig.Credenti
 	}
 	defer connection.Close() //nolint:errcheck // It has served its purpose.
 	config, timeout := settled(configAs(e.client.endpoint, nil, kubeconfig.Credentials{}, e.client.answerTimeout), userAgent, nil)
-	onIt := &http.Client{CheckRedirect: checkRedirect, Transport: checkResponses(pathOf(config))(transport.NewUserAgentRoundTripper(userAgent, &http.Transport{
+	onIt := &http.Client{CheckRedirect: checkRedirect, Transport: checkResponses(pathOf(config))(transport.NewUserAgentRoundTripper(userAgent, boundAnswers(&http.Transport{
 		DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return connection, nil },
-	}))}
+	})))}
 	return e.client.whoAmIOver(ctx, onIt, config, timeout)
 }

@@ -30,11 +30,16 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
 	}
 	var (
-		dial    *net.OpError
-		request *url.Error
+		dial     *net.OpError
+		request  *url.Error
+		tooLarge tooLargeError
 	)
 	server := c.endpoint.Server
 	switch {
+	case errors.As(err, &tooLarge):
+		return outcome.WithHint(
+			fmt.Errorf("could not %s: %w, which is not read; it came from %s", doing, tooLarge, server),
+			"check that this is the API server, and what it has that is so large")
 	case errors.Is(err, context.DeadlineExceeded):
 		return outcome.WithHint(
 			outcome.Errorf(ErrUnreachable, "could not %s: %s did not answer within %s", doing, server, c.answerTimeout),
@@ -163,7 +168,7 @@ func MayPass(err error) bool {
 func isTransient(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return !isOfServersCertificate(err) && !isOfLoginPlugin(err) && !isNotBelieved(err)
+		return !isOfServersCertificate(err) && !isOfLoginPlugin(err) && !isNotBelieved(err) && !isTooLarge(err)
 	}
 	switch code := status.Status().Code; {
 	case code == 429, code >= 500:

@@ -51,31 +51,23 @@ func (c *Client) Grants(ctx context.Context) (grants access.Grants, unread strin
 var fromCache = metav1.ListOptions{ResourceVersion: "0"}
 
 func (c *Client) clusterRoleBindings(ctx context.Context) (access.Grants, error) {
-	call, cancel := c.bounded(ctx)
-	defer cancel()
-	list, err := c.rbac.ClusterRoleBindings().List(call, fromCache)
-	if err != nil {
-		return nil, err
-	}
 	grants := access.Grants{}
-	for _, binding := range list.Items {
-		add(grants, binding.Subjects, binding.RoleRef, "")
-	}
-	return grants, nil
+	_, err := eachPage(ctx, c, fromCache, c.rbac.ClusterRoleBindings().List, func(page *rbacv1.ClusterRoleBindingList) {
+		for _, binding := range page.Items {
+			add(grants, binding.Subjects, binding.RoleRef, "")
+		}
+	})
+	return grants, err
 }
 
 func (c *Client) roleBindings(ctx context.Context) (access.Grants, error) {
-	call, cancel := c.bounded(ctx)
-	defer cancel()
-	list, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, fromCache)
-	if err != nil {
-		return nil, err
-	}
 	grants := access.Grants{}
-	for _, binding := range list.Items {
-		add(grants, binding.Subjects, binding.RoleRef, binding.Namespace)
-	}
-	return grants, nil
+	_, err := eachPage(ctx, c, fromCache, c.rbac.RoleBindings(metav1.NamespaceAll).List, func(page *rbacv1.RoleBindingList) {
+		for _, binding := range page.Items {
+			add(grants, binding.Subjects, binding.RoleRef, binding.Namespace)
+		}
+	})
+	return grants, err
 }
 
 func add(grants access.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, namespace string) {
@@ -134,7 +126,7 @@ func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
 		return outcome.WithHint(fmt.Errorf("there is no ClusterRole %q", grant.Role.Name), "see which there are: kubectl get clusterroles")
 	case apierrors.IsNotFound(err):
 		return outcome.WithHint(fmt.Errorf("there is no Role %q in the namespace %q", grant.Role.Name, grant.Namespace),
-			"see which there are: kubectl get roles -n %s", identity.ShellWord(grant.Namespace))
+			"see which there are: %s", identity.NewCommand("kubectl get roles").Option("-n", grant.Namespace))
 	case apierrors.IsForbidden(err):
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -35,9 +36,6 @@ func (q Query) options() metav1.ListOptions {
 	return options
 }
 
-// pageSize is how many objects a list asks for at once, as kubectl does.
-const pageSize = 500
-
 const listing = "list certificate signing requests"
 
 // EachPage hands over the requests of a query, page after page in the order of
@@ -45,35 +43,8 @@ const listing = "list certificate signing requests"
 // visit may keep what it is given. Where a list takes longer than the server
 // keeps its version, the rest is of a newer one.
 func (c *Client) EachPage(ctx context.Context, query Query, visit func([]certificatesv1.CertificateSigningRequest)) (resourceVersion string, _ error) {
-	options := query.options()
-	options.Limit = pageSize
-	for {
-		call, cancel := c.bounded(ctx)
-		page, err := c.requests.List(call, options)
-		cancel()
-		if expired := inconsistentContinue(err); expired != "" {
-			options.Continue = expired
-			continue
-		}
-		if err != nil {
-			return "", c.explain(ctx, err, listing)
-		}
-		visit(page.Items)
-		if page.Continue == "" {
-			return page.ResourceVersion, nil
-		}
-		options.Continue = page.Continue
-	}
-}
-
-// inconsistentContinue returns the token with which a list goes on whose version
-// the server has dropped (410, Kubernetes' "inconsistent continue"), or "".
-func inconsistentContinue(err error) string {
-	var status apierrors.APIStatus
-	if !apierrors.IsResourceExpired(err) || !errors.As(err, &status) {
-		return ""
-	}
-	return status.Status().Continue
+	resourceVersion, err := eachPage(ctx, c, query.options(), c.requests.List, func(page *certificatesv1.CertificateSigningRequestList) { visit(page.Items) })
+	return resourceVersion, c.explain(ctx, err, listing)
 }
 
 // Each is EachPage, object by object.
@@ -99,21 +70,29 @@ type Change struct {
 // is an outcome. Breaking connections are made again; where the server has dropped the changes in
 // between, the requests are listed again and handed over as they are now, and
 // those that are gone by then are not missed by anybody. trouble is told why the
-// server can't be asked just now.
+// server can't be asked just now. A server that drops the version of each list before it
+// can be watched is an error.
 func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string, visit func(Change) (goOn bool), trouble func(error)) error {
 	const doing = "watch certificate signing requests"
 	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
 	next := pause
 	told := ""
+	expired := 0
 	for {
-		begin := time.Now()
+		begin, from := time.Now(), resourceVersion
 		err := c.follow(ctx, query, &resourceVersion, visit)
+		if resourceVersion != from {
+			expired = 0
+		}
 		switch {
 		case errors.Is(err, errEnough):
 			return nil
 		case ctx.Err() != nil:
 			return c.explain(ctx, ctx.Err(), doing)
 		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+			if expired++; expired > mostExpired {
+				return fmt.Errorf("could not %s: %s answers with 410 Gone each time, also from the version that it listed just before (%d times)", doing, c.endpoint.Server, expired)
+			}
 			goOn := true
 			if resourceVersion, err = c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
 				for i := range page {
@@ -128,7 +107,7 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 			told = err.Error()
 			trouble(err)
 		case err == nil && time.Since(begin) > provenStream:
-			next, told = pause, ""
+			next, told, expired = pause, "", 0
 		}
 		select {
 		case <-ctx.Done():
@@ -142,25 +121,24 @@ var errEnough = errors.New("enough")
 
 // follow reads one stream until it breaks off, and moves the resourceVersion on.
 func (c *Client) follow(ctx context.Context, query Query, resourceVersion *string, visit func(Change) (goOn bool)) error {
-	seconds := int64(streamTime / time.Second)
 	options := query.options()
 	options.ResourceVersion = *resourceVersion
-	options.TimeoutSeconds = &seconds
 	options.AllowWatchBookmarks = true
-	stream, err := c.requests.Watch(ctx, options)
+	stream, err := c.openStream(ctx, options)
 	if err != nil {
 		return err
 	}
-	defer stream.Stop()
+	defer stream.close()
 	for event := range stream.ResultChan() {
 		object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
 		if !isRequest {
-			return apierrors.FromObject(event.Object)
+			return cmp.Or(stream.tooLarge(), apierrors.FromObject(event.Object))
 		}
+		stream.took()
 		*resourceVersion = object.ResourceVersion
 		if event.Type != watch.Bookmark && !visit(Change{Object: object, Deleted: event.Type == watch.Deleted}) {
 			return errEnough
 		}
 	}
-	return nil
+	return stream.tooLarge()
 }

@@ -17,16 +17,6 @@ import (
 // HeldBy lists the bindings that name a user.
 func (c *Client) HeldBy(ctx context.Context, user string) ([]access.Held, error) {
 	const doing = "list role bindings"
-	call, cancel := c.bounded(ctx)
-	defer cancel()
-	everywhere, err := c.rbac.ClusterRoleBindings().List(call, metav1.ListOptions{})
-	if err != nil {
-		return nil, c.explain(ctx, err, doing)
-	}
-	inNamespaces, err := c.rbac.RoleBindings(metav1.NamespaceAll).List(call, metav1.ListOptions{})
-	if err != nil {
-		return nil, c.explain(ctx, err, doing)
-	}
 	var held []access.Held
 	take := func(meta metav1.ObjectMeta, subjects []rbacv1.Subject, role rbacv1.RoleRef) {
 		one := access.Held{
@@ -38,11 +28,19 @@ func (c *Client) HeldBy(ctx context.Context, user string) ([]access.Held, error)
 			held = append(held, one)
 		}
 	}
-	for _, binding := range everywhere.Items {
-		take(binding.ObjectMeta, binding.Subjects, binding.RoleRef)
+	if _, err := eachPage(ctx, c, metav1.ListOptions{}, c.rbac.ClusterRoleBindings().List, func(page *rbacv1.ClusterRoleBindingList) {
+		for _, binding := range page.Items {
+			take(binding.ObjectMeta, binding.Subjects, binding.RoleRef)
+		}
+	}); err != nil {
+		return nil, c.explain(ctx, err, doing)
 	}
-	for _, binding := range inNamespaces.Items {
-		take(binding.ObjectMeta, binding.Subjects, binding.RoleRef)
+	if _, err := eachPage(ctx, c, metav1.ListOptions{}, c.rbac.RoleBindings(metav1.NamespaceAll).List, func(page *rbacv1.RoleBindingList) {
+		for _, binding := range page.Items {
+			take(binding.ObjectMeta, binding.Subjects, binding.RoleRef)
+		}
+	}); err != nil {
+		return nil, c.explain(ctx, err, doing)
 	}
 	return held, nil
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
@@ -30,7 +31,7 @@ func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, 
 		if !own {
 			return true, outcome.WithHint(
 				fmt.Errorf("the ClusterRole %q is there, and this program has not made it", role.Name),
-				"look at it: kubectl get clusterrole %s -o yaml; and delete it, or bind it yourself", role.Name)
+				"look at it: %s; and delete it, or bind it yourself", identity.NewCommand("kubectl get clusterrole").Argument(role.Name).Words("-o yaml"))
 		}
 		if same {
 			return true, nil
@@ -55,7 +56,7 @@ func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, 
 		return exists, outcome.ReplaceHint(c.explain(ctx, err, doing),
 			"it is made once for all users; ask a cluster administrator to make it: kubectl csr-onboard grant NAME --renewable")
 	case apierrors.IsConflict(err):
-		return exists, outcome.WithHint(c.explain(ctx, err, doing), "somebody else changed it; look at it, and delete it: kubectl get clusterrole %s -o yaml", role.Name)
+		return exists, outcome.WithHint(c.explain(ctx, err, doing), "somebody else changed it; look at it, and delete it: %s", identity.NewCommand("kubectl get clusterrole").Argument(role.Name).Words("-o yaml"))
 	}
 	return exists, c.explain(ctx, err, doing)
 }

@@ -109,7 +109,7 @@ func offered(found []onboard.Candidate, given []string, typed string) []cobra.Co
 
 // isTypeable says whether a name can be typed without quotes, and is seen as what it is.
 func isTypeable(name string) bool {
-	return name != "" && identity.ShellWord(name) == name && !strings.HasPrefix(name, "-")
+	return name != "" && identity.ShellWord(name) == name && !identity.IsOptionLike(name)
 }
 
 // Candidates for arguments and flags.

@@ -179,7 +179,7 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 			Overwrite:       f.Overwrite,
 		},
 		VerifyLogin: f.VerifyLogin,
-		Resume:      f.resume(name, directory) + env.sameCluster(),
+		Resume:      env.sameCluster(f.resume(name, directory)).String(),
 	}
 	if f.Exec {
 		command, err := process.Command(kubeconfig.Plugin)
@@ -461,30 +461,29 @@ func addDirectoryFlag(flags *pflag.FlagSet, directory *string) {
 }
 
 // resume is what to type to go on waiting.
-func (f *fetchFlags) resume(name, directory string) string {
+func (f *fetchFlags) resume(name, directory string) identity.Command {
 	command := fetchCommand(name, directory)
 	if f.CertificateOnly {
-		command += " --certificate-only"
+		command = command.Words("--certificate-only")
 	}
 	return command
 }
 
 // fetchCommand is what to type to fetch a user's kubeconfig later.
-func fetchCommand(name, directory string) string {
-	command := program + " fetch " + identity.ShellWord(name)
+func fetchCommand(name, directory string) identity.Command {
+	command := identity.NewCommand(program + " fetch").Argument(name)
 	if directory != "" {
-		command += " --dir " + identity.ShellWord(directory)
+		command = command.Option("--dir", directory)
 	}
 	return command
 }
 
-// sameCluster is what a command has to be given to ask the same cluster as the same
-// person as this one: the flags that choose cluster and person, and no credentials.
-func (e *environment) sameCluster() string {
-	var b strings.Builder
+// sameCluster adds to a command what has it ask the same cluster as the same person as
+// this one: the flags that choose cluster and person, and no credentials.
+func (e *environment) sameCluster(command identity.Command) identity.Command {
 	add := func(flag, value string) {
 		if value != "" {
-			b.WriteString(" --" + flag + " " + identity.ShellWord(value))
+			command = command.Option("--"+flag, value)
 		}
 	}
 	for _, flag := range []struct {
@@ -504,5 +503,5 @@ func (e *environment) sameCluster() string {
 			add("as-group", group)
 		}
 	}
-	return b.String()
+	return command
 }

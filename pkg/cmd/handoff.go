@@ -87,11 +87,11 @@ func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 		ExternalServer: f.ExternalServer,
 		ClusterName:    f.ClusterName,
 		Resume: func(request string) string {
-			command := program + " approve " + identity.ShellWord(request) + " --wait"
+			command := identity.NewCommand(program + " approve").Argument(request).Words("--wait")
 			if f.Out != "" {
-				command += " --out " + identity.ShellWord(f.Out)
+				command = command.Option("--out", f.Out)
 			}
-			return command + env.sameCluster()
+			return env.sameCluster(command).String()
 		},
 		Fetch: handoffCommand,
 	}
@@ -100,18 +100,18 @@ func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 // handoffCommand is what a user runs with a handoff file, with what the user has to say of
 // the endpoint in it.
 func handoffCommand(user, file string, trust onboard.HandoffTrust) string {
-	command := program + " fetch " + identity.ShellWord(user) + " --from " + identity.ShellWord(file)
+	command := identity.NewCommand(program+" fetch").Argument(user).Option("--from", file)
 	for _, fingerprint := range trust.AuthorityFingerprints {
-		command += " --ca-fingerprint " + identity.ShellWord(fingerprint)
+		command = command.Option("--ca-fingerprint", fingerprint)
 	}
 	if trust.Server != "" {
-		command += " --server " + identity.ShellWord(trust.Server)
+		command = command.Option("--server", trust.Server)
 	}
 	if trust.Insecure {
-		command += " --insecure-skip-tls-verify"
+		command = command.Words("--insecure-skip-tls-verify")
 	}
 	if trust.Proxy != "" {
-		command += " --proxy-url " + identity.ShellWord(trust.Proxy)
+		command = command.Option("--proxy-url", trust.Proxy)
 	}
-	return command
+	return command.String()
 }

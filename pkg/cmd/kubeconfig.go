@@ -19,6 +19,9 @@ import (
 // file, and is replaced by what kubeconfig.Decode finds.
 func (e *environment) rawKubeconfig() (clientcmdapi.Config, error) {
 	loader, err := e.loader()
+	if err == nil {
+		err = e.checkExpansion()
+	}
 	if err != nil {
 		return clientcmdapi.Config{}, err
 	}

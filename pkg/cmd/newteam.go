@@ -138,28 +138,29 @@ func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error)
 	switch {
 	case failed != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
 	case o.Offline:
-		o.narrator.NextStepsOfTeamOffline(fetchCommand("NAME", o.Directory) + " --from FILE")
+		o.narrator.NextStepsOfTeamOffline(fetchCommand("NAME", o.Directory).Words("--from FILE"))
 	default:
-		o.narrator.NextStepsOfTeam(o.teamAgain() + " --wait" + o.sameCluster())
+		o.narrator.NextStepsOfTeam(o.sameCluster(o.teamAgain().Words("--wait")))
 	}
 	return failed
 }
 
 // teamAgain is what to type to go on with the same users: what the file leaves open of
 // them is part of who their requests are for.
-func (o *newUserOptions) teamAgain() string {
-	command := program + " new-user --filename " + identity.ShellWord(o.Filename)
+func (o *newUserOptions) teamAgain() identity.Command {
+	words := program + " new-user"
 	if o.Filename == "-" {
-		command = "THE SAME INPUT | " + command
+		words = "THE SAME INPUT | " + words
 	}
+	command := identity.NewCommand(words).Option("--filename", o.Filename)
 	for _, group := range o.Groups {
-		command += " --group " + identity.ShellWord(group)
+		command = command.Option("--group", group)
 	}
 	for _, flag := range []struct{ name, value string }{
 		{"key-algorithm", o.KeyAlgorithm}, {"expiration", o.Expiration}, {"signer-name", o.SignerName}, {"dir", o.Directory},
 	} {
 		if o.fetch.set.Changed(flag.name) {
-			command += " --" + flag.name + " " + identity.ShellWord(flag.value)
+			command = command.Option("--"+flag.name, flag.value)
 		}
 	}
 	return command

@@ -258,7 +258,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		done = "unchanged"
 	}
 	if o.input.DryRun == onboard.DryRunNone {
-		o.narrator.NextSteps(object, fetchCommand(o.nameToFetch(object.Name), o.Directory)+o.sameCluster())
+		o.narrator.NextSteps(object, o.sameCluster(fetchCommand(o.nameToFetch(object.Name), o.Directory)))
 	} else {
 		done += " (" + string(o.input.DryRun) + " dry run)"
 	}
@@ -311,13 +311,13 @@ func (o *newUserOptions) runOffline(ctx context.Context) error {
 	}
 	path := in.Folder.RequestPath()
 	fingerprint := request.ReviewOf(object).Fingerprint
-	approve := fmt.Sprintf("%s approve -f %s --fingerprint %s", program, identity.ShellWord(filepath.Base(path)), fingerprint)
+	approve := identity.NewCommand(program+" approve").Option("-f", filepath.Base(path)).Option("--fingerprint", fingerprint)
 	if in.Lifetime != request.DefaultLifetime {
-		approve += " --expiration " + identity.ShellWord(o.Expiration)
+		approve = approve.Option("--expiration", o.Expiration)
 	}
 	handoff := store.HandoffPath("", identity.FileName(in.User.Name))
-	fetch := fetchCommand(in.User.Name, o.Directory) + " --from " + identity.ShellWord(handoff)
-	o.narrator.NextStepsOffline(path, fingerprint, approve+" --out "+identity.ShellWord(handoff), fetch)
+	fetch := fetchCommand(in.User.Name, o.Directory).Option("--from", handoff)
+	o.narrator.NextStepsOffline(path, fingerprint, approve.Option("--out", handoff), fetch)
 	if o.Output.format() == "" {
 		return o.printLine("%s", path)
 	}

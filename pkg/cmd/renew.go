@@ -229,16 +229,16 @@ func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in
 	if in.User.Cache != nil {
 		in.Renewals = in.User.Cache.Renewals()
 	}
-	in.Resume = renewCommand(o.environment, name)
-	in.Again = in.Resume + " --force"
+	resume := renewCommand(o.environment, name)
+	in.Resume, in.Again = resume.String(), resume.Words("--force").String()
 	return work.Renew(ctx, in)
 }
 
 // renewCommand is what to type to renew what a context logs in with.
-func renewCommand(env *environment, context string) string {
-	command := program + " renew " + identity.ShellWord(context)
+func renewCommand(env *environment, context string) identity.Command {
+	command := identity.NewCommand(program + " renew").Argument(context)
 	if file := *env.flags.KubeConfig; file != "" {
-		command += " --kubeconfig " + identity.ShellWord(file)
+		command = command.Option("--kubeconfig", file)
 	}
 	return command
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -185,8 +184,7 @@ func (o *signOptions) input() (onboard.SignInput, error) {
 	if in.Lifetime = request.LifetimeOf(in.Object); in.Lifetime == 0 || o.set.Changed("expiration") {
 		// The review shows the lifetime that will be given.
 		in.Lifetime = lifetime
-		seconds := int32(lifetime / time.Second) //nolint:gosec // ParseLifetime keeps it in range.
-		in.Object.Spec.ExpirationSeconds = &seconds
+		in.Object.Spec.ExpirationSeconds = request.ExpirationSeconds(lifetime)
 	}
 	in.Endpoint, err = o.endpoint()
 	return in, err

@@ -33,7 +33,7 @@ func FuzzFileName(f *testing.F) {
 }
 
 func FuzzPrintable(f *testing.F) {
-	for _, text := range []string{"jane", "\x1b[2J", "a\u202eb", "\xff", `\n`, "\u3164"} {
+	for _, text := range []string{"jane", "\x1b[2J", "a\u202eb", "\xff", `\n`, "\u3164", "e\u034f\u0301", "\U000e0041\u0301", "\u0301", "Zoe\u0308"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -42,6 +42,9 @@ func FuzzPrintable(f *testing.F) {
 				return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
 			}) {
 				t.Errorf("%q was printed as %q", text, printed)
+			}
+			if HasHidden(printed, func(rune) bool { return false }) {
+				t.Errorf("%q was printed as %q, of which a terminal does not show everything", text, printed)
 			}
 		}
 		_ = Examine(User{Name: text, Groups: []string{text, text}})

@@ -7,22 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// Printable writes any text so that a terminal shows all of it and obeys none
-// of it: control characters, direction changes, invisible characters and bytes
-// that are no UTF-8 are written as escapes (\x1b, \n, \u202e), and a backslash
-// is doubled so that an escape can't be forged. Letters of all languages stay
-// as they are. Of several spaces in a row, the second and further are escaped, so
-// that nothing can be pushed to where a reader expects another column or row.
+// Printable writes any text so that a terminal shows all of it and obeys none of it.
+// What is written as it is, is an allow-list: the space, and the letters, digits,
+// punctuation and symbols that are assigned and visible, with the combining marks that
+// belong to their letter (see sight). Everything else is written as an escape (\x1b,
+// \n, \u202e), and so are bytes that are not UTF-8. A backslash is doubled, so that an
+// escape cannot be forged. Of several spaces in a row, the second and further are
+// escaped, so that nothing can be pushed to where a reader expects another column or row.
 //
 // kubectl's own escaper (k8s.io/kubectl pkg/util/term) covers ESC and CR only;
 // object names accept every byte (CVE-2021-25743).
-func Printable(text string) string {
-	return escape(text, func(r rune) bool { return r == '\\' || needsEscape(r) })
-}
+func Printable(text string) string { return escape(text, true) }
 
 // PrintableSentence is Printable for a text of several parts, whose names are
 // quoted or escaped already: it leaves backslashes alone.
-func PrintableSentence(text string) string { return escape(text, needsEscape) }
+func PrintableSentence(text string) string { return escape(text, false) }
 
 // Quote is Printable in double quotes, for a name within a sentence.
 func Quote(name string) string { return `"` + strings.ReplaceAll(Printable(name), `"`, `\"`) + `"` }
@@ -37,23 +36,27 @@ func Name(name string) string {
 	return Quote(name)
 }
 
-func escape(text string, mustEscape func(rune) bool) string {
-	if !strings.ContainsFunc(text, mustEscape) && utf8.ValidString(text) && !strings.Contains(text, "  ") {
+func escape(text string, doubleBackslashes bool) string {
+	if isPlainASCII(text) {
 		return text
 	}
-	var b strings.Builder
-	afterSpace := false
+	var (
+		b          strings.Builder
+		seen       sight
+		afterSpace bool
+	)
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
+		isShown := seen.shows(r)
 		switch {
 		case r == ' ' && afterSpace:
 			b.WriteString(`\x20`)
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, text[0])
-		case !mustEscape(r):
-			b.WriteRune(r)
-		case r == '\\':
+		case r == '\\' && doubleBackslashes:
 			b.WriteString(`\\`)
+		case isShown:
+			b.WriteRune(r)
 		case r == '\n':
 			b.WriteString(`\n`)
 		case r == '\t':
@@ -73,28 +76,53 @@ func escape(text string, mustEscape func(rune) bool) string {
 	return b.String()
 }
 
-// IsPrintable says whether a terminal shows the character as itself and obeys
-// nothing in it.
-func IsPrintable(r rune) bool { return !needsEscape(r) }
-
-func needsEscape(r rune) bool {
-	return r == utf8.RuneError || unicode.IsControl(r) || isInvisible(r) || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cs, r)
+// isPlainASCII reports whether escape has nothing to do.
+func isPlainASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' || text[i] == '\\' || text[i] == ' ' && i > 0 && text[i-1] == ' ' {
+			return false
+		}
+	}
+	return true
 }
 
-// isInvisible covers what a terminal shows as nothing, as a blank that is no
-// plain space, or as a change of direction: all format characters (Cf, the bidi
-// controls among them), line and paragraph separators, spaces outside ASCII,
-// and the letters and marks that are blank by definition.
-func isInvisible(r rune) bool {
-	switch {
-	case r == ' ':
-		return false
-	case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
-		return true
-	case r == 0x034F, r == 0x115F, r == 0x1160, r == 0x17B4, r == 0x17B5, r == 0x2800, r == 0x3164, r == 0xFFA0, r == 0x16FE4, r == 0x1D159:
-		// The combining grapheme joiner, the Hangul, Khmer and Khitan fillers, the
-		// Braille blank and the null notehead.
-		return true
+// EscapeHidden writes a text with each character that a terminal does not show as
+// itself (see Printable) replaced by what escaped returns for it. Characters for which
+// keep returns true stay as they are.
+func EscapeHidden(text string, keep func(rune) bool, escaped func(rune) string) string {
+	var (
+		b    strings.Builder
+		seen sight
+	)
+	for _, r := range text {
+		if isShown := seen.shows(r); isShown || keep(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(escaped(r))
+	}
+	return b.String()
+}
+
+// HasHidden reports whether EscapeHidden would escape a character of the text.
+func HasHidden(text string, keep func(rune) bool) bool {
+	var seen sight
+	for _, r := range text {
+		if isShown := seen.shows(r); !isShown && !keep(r) {
+			return true
+		}
 	}
 	return false
+}
+
+// firstHidden returns the first character of a text that a terminal does not show as
+// itself, control characters aside.
+func firstHidden(text string) (_ rune, found bool) {
+	var seen sight
+	for _, r := range text {
+		if isShown := seen.shows(r); !isShown && !unicode.IsControl(r) {
+			return r, true
+		}
+	}
+	return 0, false
 }

@@ -35,6 +35,7 @@ const (
 	LongName              = "long-name"
 	DuplicateGroups       = "duplicate-groups"
 	CommaInGroup          = "comma-in-group"
+	OptionLikeName        = "option-like-name"
 )
 
 // MastersGroup is the group that the API server's authorizer lets do
@@ -101,13 +102,15 @@ func Examine(user User) []Problem {
 		if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
 			report(ControlCharacters, Refused, "the %s %s contains control characters", what, Quote(name))
 		}
-		if invisible := strings.IndexFunc(name, isInvisible); invisible >= 0 {
-			r, _ := utf8.DecodeRuneInString(name[invisible:])
-			report(ConfusableName, Refused, "the %s %s contains the invisible or direction-changing character %U", what, Quote(name), r)
+		if hidden, found := firstHidden(name); found && utf8.ValidString(name) {
+			report(ConfusableName, Refused, "the %s %s contains %U, which is invisible, unassigned, changes the direction, or is a mark that does not belong to its letter", what, Quote(name), hidden)
 		} else if norm.NFKC.String(name) != norm.NFC.String(name) {
 			report(ConfusableName, Refused, "the %s %s contains forms of letters that look like others, %s: %s", what, Quote(name), Quote(norm.NFKC.String(name)), codePoints(name))
 		} else if scripts := mixedScripts(name); scripts != "" {
 			report(ConfusableName, Refused, "the %s %s mixes %s letters, which look alike: %s", what, Quote(name), scripts, codePoints(name))
+		}
+		if IsOptionLike(name) {
+			report(OptionLikeName, Refused, "the %s %s begins with a dash: a program that is given it takes it for an option", what, Quote(name))
 		}
 		if strings.Contains(name, "  ") {
 			// It could push what follows to where a reader expects another row.

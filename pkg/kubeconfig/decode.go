@@ -13,6 +13,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clientcmdlatest "k8s.io/client-go/tools/clientcmd/api/latest"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
@@ -26,6 +27,9 @@ func Decode(data []byte) (*clientcmdapi.Config, error) {
 	config := clientcmdapi.NewConfig()
 	if len(bytes.TrimSpace(data)) == 0 {
 		return config, nil
+	}
+	if err := document.Check(data); err != nil {
+		return nil, err
 	}
 	kind := schema.GroupVersionKind{Version: clientcmdlatest.Version, Kind: "Config"}
 	decoded, _, err := clientcmdlatest.Codec.Decode(data, &kind, config)

@@ -149,8 +149,8 @@ func (p *Program) renewCache(ctx context.Context, cache store.CredentialCache, h
 	in.User = KubeconfigUser{Context: held.entry, Path: cache.KubeconfigPath(), Entry: held.entry, Cache: &cache}
 	in.Renewals = cache.Renewals()
 	// Where the kubeconfig is that names the cache is not known here.
-	in.Resume = "kubectl csr-onboard renew " + identity.ShellWord(held.entry)
-	in.Again = in.Resume + " --force"
+	resume := identity.NewCommand("kubectl csr-onboard renew").Argument(held.entry)
+	in.Resume, in.Again = resume.String(), resume.Words("--force").String()
 	return there.Renew(ctx, in)
 }
 
@@ -177,7 +177,7 @@ func (p *Program) RenewCached(ctx context.Context, cache store.CredentialCache, 
 		switch {
 		case errors.Is(err, outcome.ErrTimedOut):
 			record.Ending, record.Trouble = renewalWaits, "it waits for an administrator's approval"
-			record.Advice = "she runs: kubectl csr-onboard approve " + identity.ShellWord(held.certificate.User().Name)
+			record.Advice = "she runs: " + identity.NewCommand("kubectl csr-onboard approve").Argument(held.certificate.User().Name).String()
 		case errors.Is(err, outcome.ErrInterrupted), isUnreachable(err) && !p.Now().After(held.certificate.WarnFrom()):
 			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""

@@ -69,7 +69,7 @@ func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error)
 	for _, review := range prepared.contested {
 		err := d.fail(outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
-			"ask the user for her key's fingerprint and decide by hand: kubectl csr-onboard %s NAME --fingerprint …", in.Decision.Verb))
+			"ask the user for the fingerprint of their key and decide by hand: %s", identity.NewCommand("kubectl csr-onboard").Words(in.Decision.Verb).Words("NAME --fingerprint …")))
 		if err != nil {
 			return nil, err
 		}

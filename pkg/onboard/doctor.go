@@ -327,7 +327,7 @@ func (d *doctor) probe(ctx context.Context) {
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.in.ProbeTimeout)
 		defer cancel()
 		if err := d.program.Cluster.Delete(after, submitted); err != nil {
-			d.add("probe-removed", Warn, "delete it: kubectl delete csr "+submitted.Name, "the probe %s is left: %v", submitted.Name, err)
+			d.add("probe-removed", Warn, "delete it: "+identity.NewCommand("kubectl delete csr").Argument(submitted.Name).String(), "the probe %s is left: %v", submitted.Name, err)
 		}
 	}()
 	approved, err := d.program.Cluster.Decide(ctx, request.ReviewOf(submitted), request.Approval(), d.program.signed(request.Approval(), "probe", submitted.Spec.Username), false)
@@ -419,8 +419,7 @@ func (d *doctor) checkLifetimes(ctx context.Context) {
 	var shortest, longest time.Duration
 	shortened := false
 	for i, review := range d.issued {
-		leaf := review.Certificate.Leaf
-		given := leaf.NotAfter.Sub(leaf.NotBefore)
+		given := review.Certificate.Lifetime()
 		if i == 0 || given < shortest {
 			shortest = given
 		}

@@ -143,6 +143,10 @@ func (e CertificateIssued) IsOtherThanAsked() bool {
 // was asked for.
 type LifetimesDiffer struct{ Asked, Given time.Duration }
 
+// LifetimeNotAskable says that the present certificate is good for longer than a request
+// can ask for, and what its renewal asks for.
+type LifetimeNotAskable struct{ Present, Asked time.Duration }
+
 // MemberNotOnboarded says why one user among many was not onboarded. Line is where the
 // file names her; 0 if there is none.
 type MemberNotOnboarded struct {
@@ -393,6 +397,7 @@ func (AuthorityKeyNotPrivate) isEvent() {}
 func (KubeconfigNotPrivate) isEvent()   {}
 func (ServerIsLoopback) isEvent()       {}
 func (LifetimesDiffer) isEvent()        {}
+func (LifetimeNotAskable) isEvent()     {}
 func (MemberNotOnboarded) isEvent()     {}
 func (Progress) isEvent()               {}
 func (ServerNotVerified) isEvent()      {}

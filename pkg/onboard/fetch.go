@@ -124,7 +124,7 @@ func (p *Program) findSubmitted(ctx context.Context, user identity.User, key cry
 	case len(found) > 1:
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "%d certificate signing requests are for the key of %q", len(found), user.Name),
-			"name the one that is meant: kubectl csr-onboard fetch %s", identity.ShellWord(found[0].Name))
+			"name the one that is meant: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(found[0].Name))
 	case len(found) == 1:
 		return found[0], nil
 	}

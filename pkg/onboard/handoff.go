@@ -219,12 +219,12 @@ func (p *Program) checkIssued(issued *certificatesv1.CertificateSigningRequest, 
 	if err != nil {
 		return nil, outcome.WithHint(
 			fmt.Errorf("the certificate in certificate signing request %q can't be used: %w", issued.Name, err),
-			"nothing was written; ask the administrator what signed it: kubectl get csr %s -o yaml", identity.ShellWord(issued.Name))
+			"nothing was written; ask the administrator what signed it: %s", identity.NewCommand("kubectl get csr").Argument(issued.Name).Words("-o yaml"))
 	}
 	p.Tell(CertificateIssued{
 		NotAfter: certificate.Leaf.NotAfter,
 		Asked:    request.LifetimeOf(issued),
-		Given:    certificate.Leaf.NotAfter.Sub(certificate.Leaf.NotBefore),
+		Given:    certificate.Lifetime(),
 	})
 	return certificate, nil
 }

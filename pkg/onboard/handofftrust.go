@@ -120,7 +120,7 @@ func checkWay(trust HandoffTrust, endpoint kubeconfig.Endpoint) error {
 	case endpoint.ProxyURL != trust.Proxy:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "it names a proxy, %s, through which all connections would go", endpoint.ProxyURL),
-			"ask the administrator whether that is right; to accept it: --proxy-url %s", identity.ShellWord(endpoint.ProxyURL))
+			"ask the administrator whether that is right; to accept it: %s", identity.Command{}.Option("--proxy-url", endpoint.ProxyURL))
 	}
 	return nil
 }

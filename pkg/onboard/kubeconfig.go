@@ -159,7 +159,7 @@ func (d *destination) checkPrivate() error {
 	}
 	return outcome.WithHint(
 		fmt.Errorf("the kubeconfig %q can be read by others than its owner, and a private key would go into it", d.Path),
-		"make it private: chmod 600 %s", identity.ShellWord(d.Path))
+		"make it private: %s", identity.NewCommand("chmod 600").File(d.Path))
 }
 
 func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {

@@ -42,7 +42,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	}
 	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.key.Public()), Gives: newGrants(wanted, grants)}
 	if err := p.checkStanding(standing, claim, nil, func(finding string) string {
-		return "run new-user without --approve, and then: kubectl csr-onboard approve --allow " + finding
+		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding).String()
 	}); err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (p *Program) checkGrants(user identity.User, grants access.Grants, unread s
 		if finding.Severity == identity.Refused {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),
-				"if you know that this is right, run new-user without --approve, and then: kubectl csr-onboard approve --allow %s", finding.Name)
+				"if you know that this is right, run new-user without --approve, and then: %s", identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding.Name))
 		}
 		p.Tell(FindingWarned{Finding: finding})
 	}

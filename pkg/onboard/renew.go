@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -146,16 +145,16 @@ func ended(user KubeconfigUser, certificate *pki.Certificate, now time.Time) err
 	return outcome.WithHint(
 		fmt.Errorf("the certificate of %q in the context %q ended %s, and this machine's clock says %s: it can't log in to ask for another",
 			name, user.Context, stamp(certificate.Leaf.NotAfter), stamp(now)),
-		"ask for a new one without access to the cluster: kubectl csr-onboard new-user %s --offline, and send the request to an administrator", nameAndGroups(certificate.User()))
+		"ask for a new one without access to the cluster: %s, and send the request to an administrator", newOffline(certificate.User()))
 }
 
-func nameAndGroups(user identity.User) string {
-	var b strings.Builder
-	b.WriteString(identity.ShellWord(user.Name))
+// newOffline is what to type to make a request for the same user without a cluster.
+func newOffline(user identity.User) identity.Command {
+	command := identity.NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
 	for _, group := range user.Groups {
-		b.WriteString(" -g " + identity.ShellWord(group))
+		command = command.Option("-g", group)
 	}
-	return b.String()
+	return command.Words("--offline")
 }
 
 // renewing is one run that works on one renewal and has its lock.
@@ -273,7 +272,7 @@ func mayNotRenew(user string, cause error) error {
 	if cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	return outcome.ReplaceHint(err, "ask an administrator to run: kubectl csr-onboard grant %s --renewable", identity.ShellWord(user))
+	return outcome.ReplaceHint(err, "ask an administrator to run: %s", identity.NewCommand("kubectl csr-onboard grant").Argument(user).Words("--renewable"))
 }
 
 // discardFinished removes what is left of the renewal that the present pair came
@@ -296,7 +295,10 @@ func (r *renewing) discardFinished() error {
 func (r *renewing) submit(ctx context.Context) (*submission, error) {
 	lifetime := r.in.Lifetime
 	if lifetime == 0 {
-		lifetime = max(r.present.certificate.AskedLifetime(), request.MinimumLifetime)
+		present := r.present.certificate.AskedLifetime()
+		if lifetime = request.AskableLifetime(present); lifetime < present {
+			r.program.Tell(LifetimeNotAskable{Present: present, Asked: lifetime})
+		}
 	}
 	isNew := !r.renewal.HasKey()
 	submitted, err := r.her.submit(ctx, NewUserInput{

@@ -87,7 +87,7 @@ func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
 		return nil, outcome.WithHint(fmt.Errorf("the log of issued certificates can't be written, so none was issued: %w", err),
 			"name another: --log FILE")
 	}
-	p.Tell(CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Leaf.NotAfter.Sub(certificate.Leaf.NotBefore)})
+	p.Tell(CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Lifetime()})
 	signed := &HandedOff{User: parsed.User(), Certificate: certificate}
 	return signed, p.deliverSigned(ctx, signed, in, authority)
 }

@@ -360,10 +360,7 @@ func (r *teamRun) persevere(ctx context.Context, do func() error) error {
 		if cluster.MayPass(err) {
 			r.trouble(err)
 		}
-		duration := pause.Step()
-		if seconds, suggested := apierrors.SuggestsClientDelay(err); suggested {
-			duration = max(duration, time.Duration(seconds)*time.Second)
-		}
+		duration := max(pause.Step(), cluster.SuggestedDelay(err))
 		timer := time.NewTimer(duration)
 		select {
 		case <-ctx.Done():

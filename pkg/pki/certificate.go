@@ -55,6 +55,9 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("it is no X.509 certificate: %w", err)
 		}
+		if err := checkTimes(parsed); err != nil {
+			return nil, err
+		}
 		if certificate.Leaf == nil {
 			certificate.Leaf = parsed
 		} else {

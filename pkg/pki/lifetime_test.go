@@ -1,7 +1,11 @@
 package pki
 
 import (
+	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"testing"
 	"time"
 )
@@ -61,5 +65,99 @@ func TestARenewalsKeyIsOfTheSameKind(t *testing.T) {
 	}
 	if algorithm := AlgorithmOf(nil); algorithm != DefaultKeyAlgorithm {
 		t.Errorf("a key that is not known is renewed by one of %s", algorithm)
+	}
+}
+
+func TestTimesOfAllCertificatesAreCounted(t *testing.T) {
+	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
+	at := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+	const longest = 292 * year
+	for about, test := range map[string]struct {
+		begin, end time.Time
+		lifetime   time.Duration
+		renewFrom  time.Time
+	}{
+		"of 1960":                      {at(1960), at(1960).Add(30 * day), 30 * day, at(1960).Add(20 * day)},
+		"of 1950, the first UTCTime":   {at(1950), at(1950).Add(30 * day), 30 * day, at(1950).Add(20 * day)},
+		"before UTCTime":               {at(1949), at(1949).Add(30 * day), 30 * day, at(1949).Add(20 * day)},
+		"over the end of UTCTime":      {at(2049), at(2049).Add(3 * year), 3 * year, at(2049).Add(2 * year)},
+		"of 70 years":                  {at(2020), at(2020).Add(70 * year), 70 * year, at(2090).Add(-70*year/3 - 17*day)},
+		"of a second":                  {at(2026), at(2026).Add(time.Second), time.Second, at(2026).Add(time.Second)},
+		"that ends as it begins":       {at(2026), at(2026), 0, at(2026)},
+		"that ends before it begins":   {at(2026), at(2025), 0, at(2025)},
+		"that ends centuries before":   {at(9999), at(1), 0, at(1)},
+		"without an end (RFC 5280)":    {at(2026), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), longest, time.Time{}},
+		"from year 0 to the last year": {at(0), at(9999), longest, at(9999 - 3333)},
+	} {
+		certificate := &Certificate{Leaf: &x509.Certificate{NotBefore: test.begin, NotAfter: test.end}}
+		got := certificate.Lifetime()
+		if test.lifetime == longest {
+			got = got.Truncate(longest)
+		}
+		if got != test.lifetime {
+			t.Errorf("%s: it is good for %s, want %s", about, certificate.Lifetime(), test.lifetime)
+		}
+		if asked := certificate.AskedLifetime(); asked < 0 || asked > certificate.Lifetime() {
+			t.Errorf("%s: a renewal asks for %s", about, asked)
+		}
+		from, warn, usable := certificate.RenewFrom(), certificate.WarnFrom(), certificate.UsableUntil()
+		if off := from.Sub(test.renewFrom).Abs(); !test.renewFrom.IsZero() && off > 3*day {
+			t.Errorf("%s: due at %s, want %s", about, from, test.renewFrom)
+		}
+		if from.After(test.end) || warn.Before(from) || warn.After(test.end) || usable.After(test.end) ||
+			test.begin.Before(test.end) && from.Before(test.begin) {
+			t.Errorf("%s: due at %s, warned of at %s, used until %s", about, from, warn, usable)
+		}
+	}
+}
+
+func TestSecondsLeftAreExact(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	certificate := &Certificate{Leaf: &x509.Certificate{NotBefore: now, NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}}
+	if left := certificate.SecondsLeft(now); left != 251635075199 {
+		t.Errorf("%d seconds are left", left)
+	}
+	certificate.Leaf.NotAfter = now.Add(-time.Second)
+	if left := certificate.SecondsLeft(now); left != -1 {
+		t.Errorf("%d seconds are left of one that has expired", left)
+	}
+}
+
+// X.509 times as a signer may store them, beginning and end.
+func TestCertificatesOfAllTimesAreParsedOrRefused(t *testing.T) {
+	key := newTestKey(t)
+	for about, test := range map[string]struct {
+		begin, end time.Time
+		refused    bool
+	}{
+		"1960":                  {time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		"1950":                  {time.Date(1950, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC), false},
+		"2050":                  {time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(2050, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		"the last second":       {time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), false},
+		"the end at its begin":  {time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		"the end before it":     {time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), false},
+		"in no year of RFC3339": {time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), true},
+	} {
+		leaf := &x509.Certificate{NotBefore: test.begin, NotAfter: test.end}
+		if err := checkTimes(leaf); (err != nil) != test.refused {
+			t.Errorf("%s: %v", about, err)
+		}
+		if test.refused {
+			continue
+		}
+		leaf.SerialNumber = big.NewInt(1)
+		leaf.Subject = pkix.Name{CommonName: "jane"}
+		der, err := x509.CreateCertificate(rand.Reader, leaf, leaf, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := ParseCertificate(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+		if err != nil {
+			t.Errorf("%s: %v", about, err)
+			continue
+		}
+		if !parsed.Leaf.NotBefore.Equal(test.begin) || !parsed.Leaf.NotAfter.Equal(test.end) {
+			t.Errorf("%s: parsed as %s to %s", about, parsed.Leaf.NotBefore, parsed.Leaf.NotAfter)
+		}
 	}
 }

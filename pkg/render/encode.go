@@ -116,25 +116,19 @@ func isPlain(text string) bool {
 	return plain.MatchString(text) && !strings.Contains(text, "  ")
 }
 
-// isObeyed says whether a character has to be escaped. Line feeds are the
-// format's own, and escaped already where they are a value's. U+FFFD stands for
-// what was no character.
-func isObeyed(r rune) bool { return r != '\n' && r != '�' && !identity.IsPrintable(r) }
+// mayStay lists the characters that need no escape although a terminal does not show
+// them: line feeds are the format's own, and escaped already where they are a value's;
+// U+FFFD stands for what was not a character.
+func mayStay(r rune) bool { return r == '\n' || r == '\ufffd' }
 
 func escapeWithin(text string, astral func(rune) string) string {
-	if !strings.ContainsFunc(text, isObeyed) {
+	if !identity.HasHidden(text, mayStay) {
 		return text
 	}
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case !isObeyed(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			b.WriteString(astral(r))
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+	return identity.EscapeHidden(text, mayStay, func(r rune) string {
+		if r > 0xffff {
+			return astral(r)
 		}
-	}
-	return b.String()
+		return fmt.Sprintf(`\u%04x`, r)
+	})
 }

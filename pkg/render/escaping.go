@@ -3,7 +3,6 @@ package render
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
@@ -16,18 +15,15 @@ func Escaping(out io.Writer) io.Writer { return escaping{out} }
 type escaping struct{ out io.Writer }
 
 func (e escaping) Write(text []byte) (int, error) {
-	var b strings.Builder
-	for _, r := range string(text) {
-		switch {
-		case r == '\n', r == '\t', identity.IsPrintable(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	if _, err := io.WriteString(e.out, b.String()); err != nil {
+	escaped := identity.EscapeHidden(string(text),
+		func(r rune) bool { return r == '\n' || r == '\t' },
+		func(r rune) string {
+			if r > 0xffff {
+				return fmt.Sprintf(`\U%08x`, r)
+			}
+			return fmt.Sprintf(`\u%04x`, r)
+		})
+	if _, err := io.WriteString(e.out, escaped); err != nil {
 		return 0, err
 	}
 	return len(text), nil

@@ -126,7 +126,7 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.CertificateWritten:
 		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
 	case onboard.AuthorityKeyNotPrivate:
-		n.say("warning: the authority's private key %s can be read by others than its owner: chmod 600 %s", identity.PrintableSentence(e.Path), identity.ShellWord(e.Path))
+		n.say("warning: the authority's private key %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case onboard.NotHandedOff:
 		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.HandoffWritten:
@@ -136,13 +136,13 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.HandoffEndpoint:
 		n.handoffEndpoint(e)
 	case onboard.KubeconfigNotPrivate:
-		n.say("warning: %s can be read by others than its owner, and holds private keys: chmod 600 %s", identity.PrintableSentence(e.Path), identity.ShellWord(e.Path))
+		n.say("warning: %s can be read by others than its owner, and holds private keys: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case onboard.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case onboard.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
 		if !e.LoginChecked {
-			n.say("warning: it has not been tried: kubectl --kubeconfig %s auth whoami", identity.ShellWord(e.Path))
+			n.say("warning: it has not been tried: %s", identity.NewCommand("kubectl").Option("--kubeconfig", e.Path).Words("auth whoami"))
 		}
 	case onboard.Progress:
 		n.tellProgress(e)
@@ -159,6 +159,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.teamWaits(e)
 	case onboard.LifetimesDiffer:
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
+	case onboard.LifetimeNotAskable:
+		n.say("warning: the present certificate is good for %s, and a request can ask for %s at most: that is asked for", lifetime(e.Present), lifetime(e.Asked))
 	default:
 		n.tellRenewal(event)
 	}
@@ -169,26 +171,26 @@ func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSe
 
 // NextSteps says what remains to be done about a submitted request; fetch is the
 // command that fetches its kubeconfig.
-func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, fetch string) {
+func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, fetch identity.Command) {
 	n.say("next:")
 	if request.StateOf(object) == request.Pending {
-		approve := "kubectl csr-onboard approve " + identity.ShellWord(object.Name)
+		approve := identity.NewCommand("kubectl csr-onboard approve").Argument(object.Name)
 		if object.Spec.SignerName != request.Signer {
-			approve += " --allow " + request.ForeignSigner
+			approve = approve.Option("--allow", request.ForeignSigner)
 		}
 		n.say("  an administrator looks at it and approves it:  %s", approve)
 	}
-	n.say("  the kubeconfig is fetched, once it is signed:  %s", identity.PrintableSentence(fetch))
+	n.say("  the kubeconfig is fetched, once it is signed:  %s", fetch)
 }
 
 // NextStepsOffline says how it goes on with a request that was made without a
 // cluster: what to send, what to tell, and what to run.
-func (n *Narrator) NextStepsOffline(path, fingerprint, approve, fetch string) {
+func (n *Narrator) NextStepsOffline(path, fingerprint string, approve, fetch identity.Command) {
 	n.say("nothing was sent anywhere; next:")
 	n.say("  send this file to an administrator:    %s", identity.PrintableSentence(path))
 	n.say("  tell her this over another channel:    %s", fingerprint)
-	n.say("  she runs:                              %s", identity.PrintableSentence(approve))
-	n.say("  with the file that she sends back:     %s", identity.PrintableSentence(fetch))
+	n.say("  she runs:                              %s", approve)
+	n.say("  with the file that she sends back:     %s", fetch)
 }
 
 // NothingListed says that a list is empty.

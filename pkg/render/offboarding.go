@@ -65,7 +65,7 @@ func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
 	w.line("  any certificate whose request is no longer on the cluster: requests are collected an hour after they are issued")
 	w.otherWays(plan)
 	w.line("Kubernetes cannot revoke a certificate. What remains possible:")
-	command := "kubectl csr-onboard offboard " + identity.ShellWord(plan.User) + " --block"
+	command := identity.NewCommand("kubectl csr-onboard offboard").Argument(plan.User).Words("--block")
 	switch {
 	case len(plan.Kept) > 0 && plan.CertificateOnly:
 		w.line("  - take the user's own role bindings away, which also ends reads, and block every certificate of the user: %s", command)
@@ -75,7 +75,7 @@ func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
 		w.line("  - have the API server refuse what the user writes: %s", command)
 	}
 	for _, review := range plan.Unissued {
-		w.line("  - delete the approved request before it is signed: kubectl delete csr %s", identity.ShellWord(review.Object.Name))
+		w.line("  - delete the approved request before it is signed: %s", identity.NewCommand("kubectl delete csr").Argument(review.Object.Name))
 	}
 	if groupRights {
 		w.line("  - take the roles away from the groups, or have the others in them move to new groups")

@@ -24,7 +24,7 @@ func (n *Narrator) tellRenewal(event onboard.Event) {
 	case onboard.RenewalWaits:
 		n.say("the renewal is %s: %s", strings.ToLower(string(e.State)), identity.Printable(e.Request))
 		if e.State == request.Pending {
-			n.say("  an administrator looks at it and approves it:  kubectl csr-onboard approve %s", identity.ShellWord(e.Request))
+			n.say("  an administrator looks at it and approves it:  %s", identity.NewCommand("kubectl csr-onboard approve").Argument(e.Request))
 		}
 		n.say("  the present certificate is good until %s; to go on:  %s", instant(e.NotAfter), identity.PrintableSentence(e.Resume))
 	case onboard.Rotated:

@@ -155,7 +155,7 @@ func statusForm(s onboard.ContextStatus, now time.Time) contextStatusForm {
 	}
 	if s.Certificate != nil {
 		certificate := certificateReportOf(s.Certificate)
-		left := int64(s.Certificate.Leaf.NotAfter.Sub(now) / time.Second)
+		left := s.Certificate.SecondsLeft(now)
 		form.Certificate, form.SecondsLeft = &certificate, &left
 	}
 	if s.Renewal != "" {

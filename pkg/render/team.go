@@ -98,18 +98,18 @@ func (n *Narrator) membersNotOnboarded(e onboard.MembersNotOnboarded) {
 
 // NextStepsOfTeam says what remains to be done about the requests of many users; again
 // is the command that fetches their kubeconfigs.
-func (n *Narrator) NextStepsOfTeam(again string) {
+func (n *Narrator) NextStepsOfTeam(again identity.Command) {
 	n.say("next:")
 	n.say("  an administrator looks at them and approves them:  kubectl csr-onboard approve")
-	n.say("  the kubeconfigs are fetched:                       %s", identity.PrintableSentence(again))
+	n.say("  the kubeconfigs are fetched:                       %s", again)
 }
 
 // NextStepsOfTeamOffline says how it goes on with the requests of many users that were
 // made without a cluster; fetch is the command that takes what comes back.
-func (n *Narrator) NextStepsOfTeamOffline(fetch string) {
+func (n *Narrator) NextStepsOfTeamOffline(fetch identity.Command) {
 	n.say("nothing was sent anywhere; next:")
 	n.say("  send the requests, and nothing else, to an administrator; she runs:  kubectl csr-onboard approve -f FOLDER --out FOLDER")
-	n.say("  with each file that she sends back:                                  %s", identity.PrintableSentence(fetch))
+	n.say("  with each file that she sends back:                                  %s", fetch)
 }
 
 // Mistakes lists what is wrong with a file of users.

@@ -33,6 +33,7 @@ var catalogue = []KindOfFinding{
 	{identity.ControlCharacters, identity.Refused, true},
 	{identity.ConfusableName, identity.Refused, true},
 	{identity.SurroundingWhitespace, identity.Refused, true},
+	{identity.OptionLikeName, identity.Refused, true},
 	{Oversized, identity.Refused, true},
 	{WeakKey, identity.Refused, true},
 	{WeakSignature, identity.Refused, true},

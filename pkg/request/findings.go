@@ -234,6 +234,9 @@ func (f *findings) examineSpec(object *certificatesv1.CertificateSigningRequest)
 	if !permittedUsages(spec.Usages) {
 		f.refuse(WrongUsages, "the usages are %s; the signer takes client auth, and beside it digital signature and key encipherment only", describeUsages(spec.Usages))
 	}
+	if identity.IsOptionLike(object.Name) {
+		f.refuse(identity.OptionLikeName, "the request's name %s begins with a dash: a program that is given it takes it for an option", identity.Quote(object.Name))
+	}
 	if object.DeletionTimestamp != nil {
 		f.refuse(Terminating, "the request is being deleted")
 	}

@@ -15,6 +15,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -55,20 +56,23 @@ func importBytes(data []byte) ([]byte, error) {
 }
 
 func importManifests(data []byte) ([]*certificatesv1.CertificateSigningRequest, error) {
+	if err := document.Check(data); err != nil {
+		return nil, err
+	}
 	var objects []*certificatesv1.CertificateSigningRequest
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
 	for {
-		document, err := documents.Read()
+		manifest, err := documents.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		if len(bytes.TrimSpace(document)) == 0 {
+		if len(bytes.TrimSpace(manifest)) == 0 {
 			continue
 		}
-		object, err := importManifest(document)
+		object, err := importManifest(manifest)
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +151,7 @@ func CheckSubmitted(stored, wanted *certificatesv1.CertificateSigningRequest) er
 	}
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is there already and is another one: %s is not the same", stored.Name, different),
-		"look at it: kubectl csr-onboard approve %s --dry-run=client", identity.ShellWord(stored.Name))
+		"look at it: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(stored.Name).Words("--dry-run=client"))
 }
 
 func sameRequest(a, b []byte) bool {

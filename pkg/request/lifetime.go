@@ -41,6 +41,19 @@ func ParseLifetime(text string) (time.Duration, error) {
 	return lifetime, nil
 }
 
+// AskableLifetime is the lifetime next to the given one that a request can ask for:
+// from the API's ten minutes to the 68 years that its field holds.
+func AskableLifetime(lifetime time.Duration) time.Duration {
+	return min(max(lifetime, MinimumLifetime), maximumLifetime)
+}
+
+// ExpirationSeconds is a lifetime in the form of spec.expirationSeconds. A lifetime that
+// the field cannot hold becomes the largest, or least, that it can.
+func ExpirationSeconds(lifetime time.Duration) *int32 {
+	seconds := int32(min(max(lifetime/time.Second, 0), math.MaxInt32)) //nolint:gosec // Bounded on this line.
+	return &seconds
+}
+
 func tooLong(text string) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "the lifetime %s is longer than the API's 68 years", text),

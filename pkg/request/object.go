@@ -75,7 +75,6 @@ const objectKind = "CertificateSigningRequest"
 
 // newObject makes an object for Signer, with exactly the usage "client auth".
 func newObject(name string, requestPEM []byte, lifetime time.Duration) *certificatesv1.CertificateSigningRequest {
-	seconds := int32(lifetime / time.Second) //nolint:gosec // ParseLifetime keeps it in range.
 	return &certificatesv1.CertificateSigningRequest{
 		TypeMeta: metav1.TypeMeta{
 			APIVersion: certificatesv1.SchemeGroupVersion.String(),
@@ -88,7 +87,7 @@ func newObject(name string, requestPEM []byte, lifetime time.Duration) *certific
 		Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request:           requestPEM,
 			SignerName:        Signer,
-			ExpirationSeconds: &seconds,
+			ExpirationSeconds: ExpirationSeconds(lifetime),
 			Usages:            slices.Clone(usages),
 		},
 	}
@@ -122,7 +121,7 @@ func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.Publi
 	changed := func(format string, arguments ...any) error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, fmt.Sprintf(format, arguments...)),
-			"somebody else made it; ask an administrator to look at it: kubectl describe csr %s", identity.ShellWord(object.Name))
+			"somebody else made it; ask an administrator to look at it: %s", identity.NewCommand("kubectl describe csr").Argument(object.Name))
 	}
 	parsed, err := pki.ParseRequest(object.Spec.Request)
 	switch {

@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -393,5 +394,15 @@ func TestAHintForAHostileNameIsHarmlessInAShell(t *testing.T) {
 	object.Name = "x;reboot"
 	if hint := outcome.Hint(CheckOpen(object)); !strings.Contains(hint, "kubectl delete csr 'x;reboot'") {
 		t.Errorf("the hint is %q", hint)
+	}
+}
+
+func TestAManifestDoesNotExpandWithoutBound(t *testing.T) {
+	manifest := "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  annotations:\n    a: &a '" + strings.Repeat("x", 64<<10) + "'\n"
+	for i := range 1_000 {
+		manifest += fmt.Sprintf("    b%d: *a\n", i)
+	}
+	if _, err := Import([]byte(manifest), DefaultLifetime); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+		t.Errorf("%v", err)
 	}
 }

@@ -166,7 +166,11 @@ func (r *Review) CheckAllowed(allowed []string) error {
 	if final {
 		return err
 	}
-	hint := "if you know that this is right: --allow " + strings.Join(names, " --allow ")
+	var allow identity.Command
+	for _, name := range names {
+		allow = allow.Option("--allow", name)
+	}
+	hint := "if you know that this is right: " + allow.String()
 	if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(ReturnFindings, name) }) {
 		hint = SafeReturn + "; " + hint
 	}
@@ -188,7 +192,7 @@ func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) er
 	if !SameSpec(r.Object, now) {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and made again", r.Object.Name),
-			"nothing was decided; look at the new one: kubectl csr-onboard approve %s", identity.ShellWord(r.Object.Name))
+			"nothing was decided; look at the new one: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(r.Object.Name))
 	}
 	if now.DeletionTimestamp != nil && r.Object.DeletionTimestamp == nil {
 		return outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is being deleted since it was reviewed", r.Object.Name)

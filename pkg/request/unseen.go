@@ -153,9 +153,9 @@ func (r *Review) CheckUnseen() error {
 
 // approveCommand is how to look at a request.
 func (r *Review) approveCommand() string {
-	const approve = "kubectl csr-onboard approve "
+	approve := identity.NewCommand("kubectl csr-onboard approve")
 	if r.Source != "" {
-		return approve + "-f FILE"
+		return approve.Words("-f FILE").String()
 	}
-	return approve + "-- " + identity.ShellWord(r.Object.Name)
+	return approve.Argument(r.Object.Name).String()
 }

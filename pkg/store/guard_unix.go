@@ -98,7 +98,7 @@ func judgePrivate(directory string) error {
 		case known && owner != effectiveUser():
 			return refuse(hint, "the directory %q belongs to %s, not to %s", directory, nameOf(owner), nameOf(effectiveUser()))
 		case info.Mode().Perm()&0o077 != 0:
-			return refuse("if nobody else can have put anything into it: chmod 700 "+identity.ShellWord(directory),
+			return refuse("if nobody else can have put anything into it: "+identity.NewCommand("chmod 700").File(directory).String(),
 				"the directory %q is open to others than its owner (mode %04o)", directory, info.Mode().Perm())
 		}
 		return judgeGuarded(filepath.Dir(directory))
@@ -173,7 +173,7 @@ func judgeStep(directory string) error {
 	if mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0 || mode.Perm()&0o002 == 0 && isPrivateGroup(info) {
 		return nil
 	}
-	return refuse("take that from them: chmod go-w "+identity.ShellWord(directory)+"; or "+guardHint,
+	return refuse("take that from them: "+identity.NewCommand("chmod go-w").File(directory).String()+"; or "+guardHint,
 		"others than its owner can write to the directory %q (mode %04o), and exchange the files in it", directory, mode.Perm())
 }
 

@@ -56,7 +56,7 @@ func openLog(path string) (file *os.File, isNew bool, _ error) {
 	}
 	if mode := info.Mode().Perm(); isOpen(info.Mode()) && mode&0o022 != 0 {
 		_ = file.Close()
-		return nil, false, refuse("take that from them: chmod go-w "+identity.ShellWord(path), "others than its owner can write to the log %q (mode %04o)", path, mode)
+		return nil, false, refuse("take that from them: "+identity.NewCommand("chmod go-w").File(path).String(), "others than its owner can write to the log %q (mode %04o)", path, mode)
 	}
 	return file, false, nil
 }

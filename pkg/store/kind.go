@@ -225,7 +225,7 @@ func (k *Kind) judgeReadable(path string, info fs.FileInfo) error {
 
 // readableByOthers is the error of a secret that is not one any more.
 func readableByOthers(name, path string, mode fs.FileMode) error {
-	return refuse("if nobody else can have read it: chmod 600 "+identity.ShellWord(path),
+	return refuse("if nobody else can have read it: "+identity.NewCommand("chmod 600").File(path).String(),
 		"the %s %q can be read by others than its owner (mode %04o)", name, path, mode.Perm())
 }
 

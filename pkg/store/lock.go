@@ -41,7 +41,7 @@ func acquireLock(ctx context.Context, path string) (*fileLock, error) {
 		name := path + lockSuffix
 		return nil, outcome.WithHint(
 			fmt.Errorf("the file %q is locked by another program (%q has been there for %s)", path, name, lockPatience),
-			"if no kubectl is running that writes it, remove the lock: rm %s", identity.ShellWord(name))
+			"if no kubectl is running that writes it, remove the lock: %s", identity.NewCommand("rm").File(name))
 	}
 	return lock, err
 }

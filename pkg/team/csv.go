@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
@@ -29,6 +30,10 @@ func isCSV(data []byte) bool {
 
 // readCSV reads a table with a line of column names. An empty cell says nothing.
 func (r *reader) readCSV(data []byte) {
+	if err := document.CheckValues(data); err != nil {
+		r.mistake(0, "%s", err)
+		return
+	}
 	if !utf8.Valid(data) {
 		r.mistake(0, "it is no UTF-8")
 		return

@@ -151,6 +151,22 @@ func TestAnAnchorIsWhatItStandsFor(t *testing.T) {
 	}
 }
 
+func TestAnAnchorDoesNotExpandWithoutBound(t *testing.T) {
+	groups := "&all [" + strings.Repeat("a-group-with-a-name, ", 5_000) + "last]"
+	file := header + "- name: user-0\n  groups: " + groups + "\n"
+	for i := range 300 {
+		file += fmt.Sprintf("- {name: u%d, groups: *all}\n", i)
+	}
+	_, mistakes := Parse([]byte(file))
+	if len(mistakes) != 1 || !strings.Contains(mistakes[0].Problem, "more than 16 MiB") {
+		t.Errorf("%d mistakes: %.200v", len(mistakes), mistakes)
+	}
+	_, mistakes = Parse([]byte("name,groups\n" + strings.Repeat("a,b\n", 1_000_001)))
+	if len(mistakes) != 1 || !strings.Contains(mistakes[0].Problem, "values or lines") {
+		t.Errorf("%d mistakes: %.200v", len(mistakes), mistakes)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range everything {
 		f.Add([]byte(text))

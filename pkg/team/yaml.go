@@ -11,14 +11,19 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
 // readYAML reads the form of kind Team. JSON is read as the YAML that it is.
 func (r *reader) readYAML(data []byte) {
+	if err := document.Check(data); err != nil {
+		r.mistake(0, "%s", err)
+		return
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var document yaml.Node
-	if err := decoder.Decode(&document); err != nil {
+	var whole yaml.Node
+	if err := decoder.Decode(&whole); err != nil {
 		if errors.Is(err, io.EOF) {
 			r.mistake(0, "it is empty")
 			return
@@ -30,7 +35,7 @@ func (r *reader) readYAML(data []byte) {
 		r.mistake(0, "it holds more than one document, and a team is one")
 		return
 	}
-	root := document.Content[0]
+	root := whole.Content[0]
 	fields := r.fields(root, aTeam, []string{"apiVersion", "kind", "users"})
 	if fields == nil {
 		return

@@ -124,8 +124,8 @@ func (s *session) exchange(change func(cluster *clientcmdapi.Cluster, user *clie
 	}
 }
 
-// refuses expects fetch to refuse the handoff, with nothing written.
-func (s *session) refuses(name string, want expect, flags ...string) {
+// refusesHandoff expects fetch to refuse the handoff, with nothing written.
+func (s *session) refusesHandoff(name string, want expect, flags ...string) {
 	s.t.Helper()
 	s.check(s.run(append([]string{"fetch", name, "--from", "handoff", "--dir", "."}, flags...)...), want)
 	if _, exists := s.readIfThere(name + ".kubeconfig"); exists {
@@ -139,14 +139,14 @@ func TestAnExchangedEndpointOfAHandoffIsNotBelieved(t *testing.T) {
 	user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
 		cluster.Server, cluster.CertificateAuthorityData = evil.URL, evil.authority()
 	})
-	user.refuses("endpoint-exchanged", expect{2, []string{evil.URL, pki.AuthorityFingerprint(evil.Certificate()), "nobody is at a terminal", "--ca-fingerprint"}})
+	user.refusesHandoff("endpoint-exchanged", expect{2, []string{evil.URL, pki.AuthorityFingerprint(evil.Certificate()), "nobody is at a terminal", "--ca-fingerprint"}})
 
 	_, command, _ := strings.Cut(approved.Stderr, "the user runs:")
 	_, fingerprint, hasFingerprint := strings.Cut(strings.TrimSpace(command), "--ca-fingerprint ")
 	if fingerprint, _, _ = strings.Cut(fingerprint, "\n"); !hasFingerprint || !strings.Contains(approved.Stderr, "fingerprint of the CA:   "+fingerprint) {
 		t.Fatalf("approve does not say the command with the CA's fingerprint:\n%s", approved.Stderr)
 	}
-	user.refuses("endpoint-exchanged", expect{5, []string{"another certificate authority (CA) than --ca-fingerprint says"}}, "--ca-fingerprint", fingerprint)
+	user.refusesHandoff("endpoint-exchanged", expect{5, []string{"another certificate authority (CA) than --ca-fingerprint says"}}, "--ca-fingerprint", fingerprint)
 
 	t.Run("with a certificate of the attacker's CA", func(t *testing.T) {
 		attacker := newAuthority(t, "kubernetes-of-somebody-else")
@@ -158,8 +158,8 @@ func TestAnExchangedEndpointOfAHandoffIsNotBelieved(t *testing.T) {
 			login.ClientCertificateData = attacker.sign(t, certificate.User(), certificate.Leaf.PublicKey, time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
 			cluster.CertificateAuthorityData = append(attacker.pem(), evil.authority()...)
 		})
-		user.refuses("endpoint-exchanged", expect{2, []string{"--ca-fingerprint"}})
-		user.refuses("endpoint-exchanged", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint)
+		user.refusesHandoff("endpoint-exchanged", expect{2, []string{"--ca-fingerprint"}})
+		user.refusesHandoff("endpoint-exchanged", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint)
 	})
 	if calls := evil.calls.Load(); calls > 0 {
 		t.Errorf("the attacker's server was asked %d times", calls)
@@ -175,10 +175,10 @@ func TestAFingerprintOfACAIsComparedWhole(t *testing.T) {
 		if !strings.HasPrefix(wrong, "SHA256:") {
 			code = 2
 		}
-		user.refuses("endpoint-whole", expect{code, []string{"ca-fingerprint"}}, "--ca-fingerprint", wrong)
+		user.refusesHandoff("endpoint-whole", expect{code, []string{"ca-fingerprint"}}, "--ca-fingerprint", wrong)
 	}
-	user.refuses("endpoint-whole", expect{2, []string{"--ca-fingerprint"}}, "--ca-fingerprint", "")
-	user.refuses("endpoint-whole", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint, "--ca-fingerprint", "SHA256:other")
+	user.refusesHandoff("endpoint-whole", expect{2, []string{"--ca-fingerprint"}}, "--ca-fingerprint", "")
+	user.refusesHandoff("endpoint-whole", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint, "--ca-fingerprint", "SHA256:other")
 	user.check(user.run("fetch", "endpoint-whole", "--ca-fingerprint", fingerprint), expect{2, []string{"--ca-fingerprint does nothing without --from"}})
 	fetched := user.must("fetch", "endpoint-whole", "--from", "handoff", "--dir", ".", "--ca-fingerprint", fingerprint)
 	if strings.Contains(fetched.Stderr, "was not confirmed") || !strings.Contains(fetched.Stderr, "logged in") {
@@ -216,8 +216,8 @@ func TestAHandoffOfOneCANeedsNoFlag(t *testing.T) {
 			user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
 				change(cluster)
 			})
-			user.refuses(name, expect{2, []string{"--ca-fingerprint"}})
-			user.refuses(name, expect{5, []string{"another certificate authority"}}, confirmed(t, plane)...)
+			user.refusesHandoff(name, expect{2, []string{"--ca-fingerprint"}})
+			user.refusesHandoff(name, expect{5, []string{"another certificate authority"}}, confirmed(t, plane)...)
 		})
 	}
 	t.Run("the server alone", func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestAHandoffOfOneCANeedsNoFlag(t *testing.T) {
 		user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
 			cluster.Server = evil.URL
 		})
-		user.refuses(name, expect{1, []string{"is not trusted"}})
+		user.refusesHandoff(name, expect{1, []string{"is not trusted"}})
 	})
 	if calls := evil.calls.Load(); calls > 0 {
 		t.Errorf("the attacker's server was asked %d times", calls)
@@ -299,7 +299,7 @@ func TestWhatAHandoffMaySayOnlyWithAFlag(t *testing.T) {
 			user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, context *clientcmdapi.Context) {
 				test.change(cluster, context)
 			})
-			user.refuses("endpoint-flags", test.want)
+			user.refusesHandoff("endpoint-flags", test.want)
 			if test.accepts == nil {
 				return
 			}

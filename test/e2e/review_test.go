@@ -287,9 +287,10 @@ func TestTheWholeTableOnARealAPIServer(t *testing.T) {
 		{"approve", "--all", "--yes"},
 	} {
 		result := s.run(arguments...)
-		printed := result.Stdout + result.Stderr
-		if at := strings.IndexFunc(printed, func(r rune) bool { return r != '\n' && r != utf8.RuneError && !identity.IsPrintable(r) }); at >= 0 {
-			t.Errorf("%.60q: a terminal would obey %q", arguments, printed[at:min(at+20, len(printed))])
+		for line := range strings.Lines(result.Stdout + result.Stderr) {
+			if identity.HasHidden(line, func(r rune) bool { return r == '\n' || r == utf8.RuneError }) {
+				t.Errorf("%.60q: a terminal does not show all of %q", arguments, line)
+			}
 		}
 	}
 }

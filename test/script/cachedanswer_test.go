@@ -29,9 +29,15 @@ type cache struct {
 // newCache has given one answer already, which it keeps.
 func newCache(t *testing.T) *cache {
 	t.Helper()
-	directory := filepath.Join(t.TempDir(), "credential")
 	now := time.Now()
-	if err := fixture.CredentialCache(directory, identity.User{Name: "jane", Groups: []string{"dev"}}, now.Add(-time.Hour), now.Add(24*time.Hour)); err != nil {
+	return newCacheOf(t, now.Add(-time.Hour), now.Add(24*time.Hour))
+}
+
+// newCacheOf is newCache with a certificate of other times.
+func newCacheOf(t *testing.T, notBefore, notAfter time.Time) *cache {
+	t.Helper()
+	directory := filepath.Join(t.TempDir(), "credential")
+	if err := fixture.CredentialCache(directory, identity.User{Name: "jane", Groups: []string{"dev"}}, notBefore, notAfter); err != nil {
 		t.Fatal(err)
 	}
 	c := &cache{T: t, directory: directory}
@@ -224,6 +230,21 @@ func TestACacheThatOthersCanReadIsRefused(t *testing.T) {
 			c.answers(result)
 		} else if result.Code != 1 || result.Stdout != "" || !strings.Contains(result.Stderr, "can be read by others") {
 			t.Errorf("exit code %d: %q\n%s", result.Code, result.Stdout, result.Stderr)
+		}
+	}
+}
+
+func TestACacheWithACertificateOfAnyTimesAnswers(t *testing.T) {
+	for about, notBefore := range map[string]time.Time{
+		"from 1960": time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC),
+		"from 1950": time.Date(1950, 1, 1, 0, 0, 0, 0, time.UTC),
+		"from 1800": time.Date(1800, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		for _, notAfter := range []time.Time{time.Date(2400, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)} {
+			t.Run(about, func(t *testing.T) {
+				c := newCacheOf(t, notBefore, notAfter)
+				c.answers(c.run())
+			})
 		}
 	}
 }
