@@ -192,7 +192,9 @@ func questions(client *Client) map[string]func(context.Context) error {
 			_, err := client.Decide(ctx, request.ReviewOf(object("")), request.Approval(), "", false)
 			return err
 		},
-		"block": func(ctx context.Context) error { return client.Block(ctx, time.Now(), false, access.Blocked{User: "jane"}) },
+		"block": func(ctx context.Context) error {
+			return client.Block(ctx, time.Now(), false, access.Blocked{User: "jane"})
+		},
 		"unblock": func(ctx context.Context) error {
 			_, err := client.Unblock(ctx, access.Blocked{User: "jane"}, false)
 			return err

@@ -186,8 +186,9 @@ func (r *renewing) proveInPlace(ctx context.Context, renewed *heldPair) error {
 	return outcome.ReplaceHint(err, "the present certificate was put back; try again with: %s", r.in.Resume)
 }
 
-// tidyUp removes the renewal's folder, and the files of a pair that an earlier
-// renewal made. Files of anybody else stay: other programs may use them.
+// tidyUp removes the renewal's directory, and the files of a pair that an earlier renewal
+// made below the kubeconfig's directory. Other files stay: other programs may use them, and
+// a kubeconfig from elsewhere can name any.
 func (r *renewing) tidyUp() error {
 	var kept []string
 	for _, file := range slices.Compact([]string{r.present.pair.CertificateFile, r.present.pair.KeyFile}) {
@@ -195,7 +196,8 @@ func (r *renewing) tidyUp() error {
 			continue
 		}
 		path := r.in.User.beside(file)
-		if !strings.HasSuffix(strings.TrimSuffix(file, filepath.Ext(file)), suffixOf(r.present.certificate)) {
+		isOfRenewal := strings.HasSuffix(strings.TrimSuffix(file, filepath.Ext(file)), suffixOf(r.present.certificate))
+		if !isOfRenewal || !isBelow(filepath.Dir(r.in.User.Path), path) {
 			kept = append(kept, path)
 			continue
 		}
@@ -207,4 +209,18 @@ func (r *renewing) tidyUp() error {
 		r.program.Tell(PairLeft{Paths: kept, NotAfter: r.present.certificate.Leaf.NotAfter})
 	}
 	return r.renewal.Discard()
+}
+
+// isBelow reports whether a path is in a directory or in one below it.
+func isBelow(directory, path string) bool {
+	above, err := filepath.Abs(directory)
+	if err != nil {
+		return false
+	}
+	below, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	relative, err := filepath.Rel(above, below)
+	return err == nil && filepath.IsLocal(relative)
 }

@@ -126,6 +126,29 @@ func TestRenewOfFilesMakesNewFiles(t *testing.T) {
 	nothingWaits(s)
 }
 
+// A kubeconfig from elsewhere can name the files that a renewal of another one made.
+func TestRenewRemovesNoFilesOutsideTheKubeconfigsDirectory(t *testing.T) {
+	s := ending(t, "renew-outside")
+	approvesRequestsOf(t, s.client(), "renew-outside")
+	config, outside := s.load("config"), t.TempDir()
+	user := config.AuthInfos["renew-outside@csr-onboard"]
+	user.ClientCertificate, user.ClientKey = filepath.Join(outside, "mine.crt"), filepath.Join(outside, "mine.key")
+	for file, data := range map[string][]byte{user.ClientCertificate: user.ClientCertificateData, user.ClientKey: user.ClientKeyData} {
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user.ClientCertificateData, user.ClientKeyData = nil, nil
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	s.must("renew")
+	s.must("renew")
+	if files, _ := filepath.Glob(filepath.Join(outside, "*")); len(files) != 6 {
+		t.Errorf("there are %q, want all three pairs", files)
+	}
+}
+
 // TestRenewOfOneFileMakesOneFile has certificate and key in one file, as kubelets do.
 func TestRenewOfOneFileMakesOneFile(t *testing.T) {
 	s := ending(t, "renew-one-file")
