@@ -90,8 +90,8 @@ func isOfServersCertificate(err error) bool {
 // isNotBelieved reports whether a server redirected to another address, or responded with
 // something else than what it was asked for.
 func isNotBelieved(err error) bool {
-	var redirect *redirectErr
-	var response *responseErr
+	var redirect *redirectError
+	var response *responseError
 	return errors.As(err, &redirect) || errors.As(err, &response)
 }
 

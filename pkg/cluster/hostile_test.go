@@ -125,7 +125,7 @@ func TestRedirectsToAnotherAddressAreNotFollowed(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				client := hostile(t, "", func(w http.ResponseWriter, r *http.Request) {
-					http.Redirect(w, r, to+r.URL.Path+"?token=hidden", http.StatusTemporaryRedirect)
+					http.Redirect(w, r, to+r.URL.Path+"?token=hidden", http.StatusTemporaryRedirect) //nolint:gosec // The server is hostile.
 				})
 				err := call(ctx, client)
 				if err == nil || !strings.Contains(err.Error(), "redirects to "+to+", and credentials are sent to no other address") {
@@ -145,7 +145,7 @@ func TestRedirectsToAnotherAddressAreNotFollowed(t *testing.T) {
 func TestARedirectAtTheSameAddressIsFollowed(t *testing.T) {
 	client := hostile(t, "/prefix", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/moved") {
-			http.Redirect(w, r, "/moved"+r.URL.Path, http.StatusTemporaryRedirect)
+			http.Redirect(w, r, "/moved"+r.URL.Path, http.StatusTemporaryRedirect) //nolint:gosec // It redirects to itself.
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

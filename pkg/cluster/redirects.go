@@ -10,14 +10,14 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// redirectErr is the error of an API server that redirects to another address.
-type redirectErr struct {
+// redirectError is the error of an API server that redirects to another address.
+type redirectError struct {
 	// from is the address that was asked, and to the one it redirects to.
 	from, to string
 }
 
 // Error implements error.
-func (e *redirectErr) Error() string {
+func (e *redirectError) Error() string {
 	return fmt.Sprintf("%s redirects to %s, and credentials are sent to no other address", e.from, e.to)
 }
 
@@ -29,10 +29,10 @@ const mostRedirects = 10
 // client-go sends a bearer token with each call that it makes.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	if from, to := addressOf(via[0].URL), addressOf(next.URL); from != to {
-		return &redirectErr{from: from, to: to}
+		return &redirectError{from: from, to: to}
 	}
 	if len(via) >= mostRedirects {
-		return &redirectErr{from: addressOf(via[0].URL), to: "itself more than ten times"}
+		return &redirectError{from: addressOf(via[0].URL), to: "itself more than ten times"}
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (c *Client) get(ctx context.Context, name string) (*certificatesv1.Certific
 	defer cancel()
 	object, err := c.requests.Get(call, name, metav1.GetOptions{})
 	if err == nil && (object.Name != name || object.UID == "") {
-		return nil, &responseErr{found: "another object", wanted: "the certificate signing request"}
+		return nil, &responseError{found: "another object", wanted: "the certificate signing request"}
 	}
 	return object, err
 }

@@ -18,13 +18,13 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// responseErr is the error of a successful response that does not hold what was asked
+// responseError is the error of a successful response that does not hold what was asked
 // for. client-go takes such a response for an empty object: nobody's name, an empty
 // list, a right that is not given.
-type responseErr struct{ found, wanted string }
+type responseError struct{ found, wanted string }
 
 // Error implements error.
-func (e *responseErr) Error() string {
+func (e *responseError) Error() string {
 	return fmt.Sprintf("the response is %s, not %s", e.found, e.wanted)
 }
 
@@ -65,10 +65,10 @@ func (c *responseCheck) RoundTrip(call *http.Request) (*http.Response, error) {
 	}
 	found, err := kindOf(response.Header.Get("Content-Type"), body)
 	if err != nil {
-		return nil, &responseErr{found: err.Error(), wanted: wanted.String()}
+		return nil, &responseError{found: err.Error(), wanted: wanted.String()}
 	}
 	if !wanted.is(found) {
-		return nil, &responseErr{found: "a " + describeKind(found), wanted: wanted.String()}
+		return nil, &responseError{found: "a " + describeKind(found), wanted: wanted.String()}
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil

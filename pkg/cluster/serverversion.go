@@ -22,7 +22,7 @@ func (c *Client) ServerVersion(ctx context.Context) (*version.Info, error) {
 		return nil, fmt.Errorf("could not %s: %w", doing, err)
 	}
 	if info.GitVersion == "" {
-		return nil, c.explain(ctx, &responseErr{found: "without a version", wanted: "a version"}, doing)
+		return nil, c.explain(ctx, &responseError{found: "without a version", wanted: "a version"}, doing)
 	}
 	return &info, nil
 }

@@ -34,7 +34,7 @@ func checkType(answer *http.Response) error {
 		answer.Header.Set("Content-Type", "text/plain")
 		return nil
 	}
-	return &responseErr{found: fmt.Sprintf("of the type %q", text), wanted: "JSON or protobuf"}
+	return &responseError{found: fmt.Sprintf("of the type %q", text), wanted: "JSON or protobuf"}
 }
 
 // isRedirect reports whether a response leads elsewhere, which is for checkRedirect.

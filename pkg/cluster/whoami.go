@@ -44,7 +44,7 @@ func (c *Client) Self(ctx context.Context) (user identity.User, credentials []st
 	info := review.Status.UserInfo
 	if info.Username == "" {
 		// Without a name nobody is logged in: even anonymous calls have one.
-		return identity.User{}, nil, c.explain(ctx, &responseErr{found: "nobody's name", wanted: "a user"}, "ask the server who this is")
+		return identity.User{}, nil, c.explain(ctx, &responseError{found: "nobody's name", wanted: "a user"}, "ask the server who this is")
 	}
 	return identity.User{Name: info.Username, Groups: info.Groups}, info.Extra[access.CredentialIDKey], nil
 }

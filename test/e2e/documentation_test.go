@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -196,7 +197,17 @@ func prepared(s *session, example string) string {
 		authorityOf(s)
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
 	case does("fetch jane --from"):
-		s.shell("kubectl csr-onboard new-user jane -g dev --offline; kubectl csr-onboard approve -f .kube/csr-onboard/jane/jane.csr --yes --out jane.handoff.yaml")
+		path := strings.TrimSpace(s.shell("kubectl csr-onboard new-user jane -g dev --offline").Stdout)
+		encoded, err := os.ReadFile(path)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		parsed, err := pki.ParseRequest(encoded)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		// Bindings of the examples before make jane known, and a file does not say who sent it.
+		s.shell("kubectl csr-onboard approve -f " + path + " --yes --fingerprint " + parsed.Fingerprint() + " --out jane.handoff.yaml")
 		example = strings.ReplaceAll(example, "--ca-fingerprint SHA256:…", strings.Join(confirmed(s.t, s.plane), " "))
 	case does("renew"):
 		may := "--renewable"
