@@ -302,6 +302,7 @@ func TestNoSecretOfALoginPluginIsSaid(t *testing.T) {
 		"without a kind": `{"status":{"token":"` + canary + `"}}`,
 		"not JSON":       canary,
 		"wrong types":    `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":["` + canary + `"]}}`,
+		"no version":     `{"apiVersion":"` + canary + `/v1","kind":"ExecCredential"}`,
 		"a wrong key":    `{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"clientCertificateData":"` + canary + `","clientKeyData":"` + canary + `"}}`,
 	} {
 		t.Run(about, func(t *testing.T) {
