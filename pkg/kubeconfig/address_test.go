@@ -6,7 +6,7 @@ import (
 )
 
 func TestAServersAddressHoldsNoSecret(t *testing.T) {
-	for text, want := range map[string]string{
+	for text, want := range map[string]string{ //nolint:gosec // Addresses with no secret of anybody's.
 		"https://kubernetes.example.com:6443":       "https://kubernetes.example.com:6443",
 		"https://kubernetes.example.com":            "https://kubernetes.example.com",
 		"https://[::1]:6443":                        "https://[::1]:6443",

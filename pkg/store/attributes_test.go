@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// accessListOf is an access list (acl(5)) as Linux keeps it (uapi/linux/posix_acl_xattr.h):
+// otherUsersAccessList is an access list (acl(5)) as Linux keeps it (uapi/linux/posix_acl_xattr.h):
 // the owner can read and write, the file's group nothing, another user can read and write,
 // and the mask says so in the mode's place for the group.
-func accessListOf(user uint32) []byte {
+func otherUsersAccessList() []byte {
 	type entry struct {
 		Tag, Rights uint16
 		ID          uint32
 	}
 	const none = ^uint32(0)
 	var list bytes.Buffer
-	for _, part := range []any{uint32(2), []entry{{0x01, 6, none}, {0x02, 6, user}, {0x04, 0, none}, {0x10, 6, none}, {0x20, 0, none}}} {
+	for _, part := range []any{uint32(2), []entry{{0x01, 6, none}, {0x02, 6, otherUser}, {0x04, 0, none}, {0x10, 6, none}, {0x20, 0, none}}} {
 		_ = binary.Write(&list, binary.LittleEndian, part)
 	}
 	return list.Bytes()
@@ -53,7 +53,7 @@ func attribute(path, name string) string {
 func TestAReplacedFileKeepsItsAccessListAndAttributes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
-	list := accessListOf(otherUser)
+	list := otherUsersAccessList()
 	setAttribute(t, path, accessList, list)
 	setAttribute(t, path, "user.comment", []byte("shared with the night shift"))
 	before := modeOf(t, path)
@@ -79,7 +79,7 @@ func TestAReplacedFileKeepsItsAccessListAndAttributes(t *testing.T) {
 func TestAnAccessListThatCannotBeKeptOpensNothing(t *testing.T) {
 	listed := filepath.Join(t.TempDir(), "config")
 	write(t, listed, "old", 0o600)
-	setAttribute(t, listed, accessList, accessListOf(otherUser))
+	setAttribute(t, listed, accessList, otherUsersAccessList())
 	from, err := os.Open(listed)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func withoutAccessLists(t *testing.T) string {
 func TestADirectorysDefaultListIsNotTheFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o640)
-	setAttribute(t, filepath.Dir(path), "system.posix_acl_default", accessListOf(otherUser))
+	setAttribute(t, filepath.Dir(path), "system.posix_acl_default", otherUsersAccessList())
 	if err := updateShared(t.Context(), path, to("new")); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestADirectorysDefaultListIsNotTheFiles(t *testing.T) {
 func TestAnOwnFileKeepsItsAccessListAndLetsNobodyWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jane.handoff.yaml")
 	write(t, path, "old", 0o600)
-	list := accessListOf(otherUser)
+	list := otherUsersAccessList()
 	setAttribute(t, path, accessList, list)
 	if err := UpdateFile(t.Context(), Handoff, path, to("new")); err != nil {
 		t.Fatal(err)

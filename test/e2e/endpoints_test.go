@@ -220,7 +220,7 @@ func TestAHandoffOfOneCANeedsNoFlag(t *testing.T) {
 			user.refusesHandoff(name, expect{5, []string{"another certificate authority"}}, confirmed(t, plane)...)
 		})
 	}
-	t.Run("the server alone", func(t *testing.T) {
+	t.Run("the server alone", func(*testing.T) {
 		user.write("handoff", string(original))
 		user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
 			cluster.Server = evil.URL
