@@ -94,7 +94,12 @@ func handedOff(t *testing.T, plane *controlplane.Plane, name string) (user *sess
 	admin, user := newSession(t, plane), withoutCluster(t, plane)
 	user.must("new-user", name, "-g", "dev", "--offline", "--dir", ".")
 	bring(user, admin, name+".csr")
-	approved = admin.must("approve", "-f", name+".csr", "--yes", "--out", "handoff")
+	parsed, err := pki.ParseRequest(user.read(name + ".csr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A user whom the cluster knows already is approved by the fingerprint.
+	approved = admin.must("approve", "-f", name+".csr", "--yes", "--fingerprint", pki.Fingerprint(parsed.PublicKey), "--out", "handoff")
 	bring(admin, user, "handoff")
 	return user, approved
 }
