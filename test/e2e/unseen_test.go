@@ -140,19 +140,19 @@ func TestWhatIsStillApprovedUnseen(t *testing.T) {
 
 func TestWhatCannotBeCheckedIsNotApprovedUnseen(t *testing.T) {
 	s := newSession(t, shared)
-	printed := s.as(requester).must("new-user", "unchecked", "--dir", "D")
+	printed := s.as(requester).must("new-user", "unlisted-bindings", "--dir", "D")
 	// An approver who may not read role bindings can't know whether they name that user.
 	for _, arguments := range [][]string{
-		{"approve", "unchecked", "--yes"},
+		{"approve", "unlisted-bindings", "--yes"},
 		{"approve", objectName(printed.Stdout), "--yes"},
-		{"approve", "-f", "D/unchecked.csr", "--yes"},
+		{"approve", "-f", "D/unlisted-bindings.csr", "--yes"},
 	} {
-		s.check(s.as(approver).run(arguments...), expect{2, []string{`whether the user "unchecked" is known already could not be checked (`, "cannot list resource"}})
+		s.check(s.as(approver).run(arguments...), expect{2, []string{`whether the user "unlisted-bindings" is known already could not be checked (`, "cannot list resource"}})
 	}
 	if state := request.StateOf(s.object(printed.Stdout)); state != request.Pending {
 		t.Errorf("the request is %s", state)
 	}
-	s.must("approve", "unchecked", "--yes")
+	s.must("approve", "unlisted-bindings", "--yes")
 }
 
 // requestNamesOf are the names of the requests for a user.
