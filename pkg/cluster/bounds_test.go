@@ -178,6 +178,7 @@ func questions(client *Client) map[string]func(context.Context) error {
 		},
 		"latest":       func(ctx context.Context) error { _, err := client.latestVersion(ctx, Query{}); return err },
 		"grants":       func(ctx context.Context) error { _, _, err := client.Grants(ctx); return err },
+		"rules":        func(ctx context.Context) error { _, _, err := client.Rules(ctx); return err },
 		"held":         func(ctx context.Context) error { _, err := client.HeldBy(ctx, "jane"); return err },
 		"namespaces":   func(ctx context.Context) error { _, err := client.Namespaces(ctx); return err },
 		"may I":        func(ctx context.Context) error { _, err := client.MayI(ctx, Right{Verb: "get"}); return err },
@@ -331,7 +332,7 @@ func TestAnAnswerThatNeverEndsIsGivenUp(t *testing.T) {
 		for r.Context().Err() == nil {
 			_, _ = io.WriteString(w, " ")
 			w.(http.Flusher).Flush()
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 	}
 	client := hostileServer(t, 100*time.Millisecond, trickle)

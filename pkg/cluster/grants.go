@@ -45,6 +45,53 @@ func (c *Client) Grants(ctx context.Context) (grants access.Grants, unread strin
 	return grants, strings.Join(refusals, "; "), nil
 }
 
+// KnownGrants is what role bindings give, and how far the roles reach.
+type KnownGrants struct {
+	Grants access.Grants
+	// Unread says which bindings this client cannot list; "" if it can list all.
+	Unread  string
+	Reaches access.Reaches
+	// ReachesUnread says why this client cannot list ClusterRoles; "" if it can.
+	ReachesUnread string
+}
+
+// Missing says what of it could not be read; "" if all was.
+func (k *KnownGrants) Missing() string {
+	if k.Unread != "" && k.ReachesUnread != "" {
+		return k.Unread + "; " + k.ReachesUnread
+	}
+	return k.Unread + k.ReachesUnread
+}
+
+// GrantsWithReach is Grants, and how far the cluster's ClusterRoles reach.
+func (c *Client) GrantsWithReach(ctx context.Context) (*KnownGrants, error) {
+	var (
+		known               KnownGrants
+		reading             sync.WaitGroup
+		grantsErr, rolesErr error
+	)
+	reading.Go(func() { known.Grants, known.Unread, grantsErr = c.Grants(ctx) })
+	reading.Go(func() { known.Reaches, rolesErr = c.reaches(ctx) })
+	reading.Wait()
+	if grantsErr != nil {
+		return nil, grantsErr
+	}
+	if apierrors.IsForbidden(rolesErr) {
+		known.ReachesUnread, rolesErr = rolesErr.Error(), nil
+	}
+	return &known, c.explain(ctx, rolesErr, "read what roles permit")
+}
+
+func (c *Client) reaches(ctx context.Context) (access.Reaches, error) {
+	reaches := access.Reaches{}
+	_, err := eachPage(ctx, c, fromCache, c.rbac.ClusterRoles().List, func(page *rbacv1.ClusterRoleList) {
+		for _, role := range page.Items {
+			reaches[role.Name] = access.ReachOf(role.Rules)
+		}
+	})
+	return reaches, err
+}
+
 // fromCache has the API server answer from what it holds in memory, all at once.
 // Reading the newest version would have it wait for etcd's word on every run,
 // for bindings that were made in the last milliseconds.

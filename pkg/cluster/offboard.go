@@ -48,26 +48,24 @@ func (c *Client) HeldBy(ctx context.Context, user string) ([]access.Held, error)
 // Rules reads what the cluster's roles permit. Where this client cannot list them, unread
 // says so; any other failure is an error.
 func (c *Client) Rules(ctx context.Context) (rules access.Rules, unread string, _ error) {
-	const doing = "list roles"
-	call, cancel := c.bounded(ctx)
-	defer cancel()
-	clusterRoles, err := c.rbac.ClusterRoles().List(call, fromCache)
-	var roles *rbacv1.RoleList
+	rules = access.Rules{}
+	_, err := eachPage(ctx, c, fromCache, c.rbac.ClusterRoles().List, func(page *rbacv1.ClusterRoleList) {
+		for _, role := range page.Items {
+			rules[access.RoleIn{Role: access.Role{IsCluster: true, Name: role.Name}}] = role.Rules
+		}
+	})
 	if err == nil {
-		roles, err = c.rbac.Roles(metav1.NamespaceAll).List(call, fromCache)
+		_, err = eachPage(ctx, c, fromCache, c.rbac.Roles(metav1.NamespaceAll).List, func(page *rbacv1.RoleList) {
+			for _, role := range page.Items {
+				rules[access.RoleIn{Role: access.Role{Name: role.Name}, Namespace: role.Namespace}] = role.Rules
+			}
+		})
 	}
 	if apierrors.IsForbidden(err) {
 		return nil, err.Error(), nil
 	}
 	if err != nil {
-		return nil, "", c.explain(ctx, err, doing)
-	}
-	rules = access.Rules{}
-	for _, role := range clusterRoles.Items {
-		rules[access.RoleIn{Role: access.Role{IsCluster: true, Name: role.Name}}] = role.Rules
-	}
-	for _, role := range roles.Items {
-		rules[access.RoleIn{Role: access.Role{Name: role.Name}, Namespace: role.Namespace}] = role.Rules
+		return nil, "", c.explain(ctx, err, "list roles")
 	}
 	return rules, "", nil
 }

@@ -83,7 +83,7 @@ func protobufValues(message []byte, depth int, most int64) (n int64) {
 		case 2:
 			n++
 			announced, size := binary.Uvarint(message)
-			if size <= 0 || announced > uint64(len(message)-size) {
+			if size <= 0 || announced > uint64(len(message)-size) { //nolint:gosec // size is of the message.
 				return n
 			}
 			message, length = message[size:], int(announced) //nolint:gosec // Not more than there is.

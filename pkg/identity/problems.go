@@ -79,8 +79,19 @@ func Examine(user User) []Problem {
 		report(LongName, Warning, "the user name has %d characters; RFC 5280 allows a common name %d, and other tools may refuse it", utf8.RuneCountInString(user.Name), longestCommonName)
 	}
 
+	// What nobody can allow is told first.
+	groups := slices.Clone(user.Groups)
+	slices.SortStableFunc(groups, func(a, b string) int {
+		switch {
+		case IsMasters(a) == IsMasters(b):
+			return 0
+		case IsMasters(a):
+			return -1
+		}
+		return 1
+	})
 	seen := map[string]bool{}
-	for _, group := range user.Groups {
+	for _, group := range groups {
 		switch {
 		case group == "":
 			report(EmptyGroup, Refused, "a group is empty")

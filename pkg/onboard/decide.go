@@ -10,6 +10,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -132,7 +133,11 @@ func (p *Program) prepare(ctx context.Context, in DecideInput) (*prepared, error
 		result.circumstances.Approver = me.Name
 	})
 	asking.Go(func() {
-		result.circumstances.Grants, result.circumstances.GrantsUnread, grants = p.Cluster.Grants(ctx)
+		var known *cluster.KnownGrants
+		if known, grants = p.Cluster.GrantsWithReach(ctx); grants == nil {
+			c := &result.circumstances
+			c.Grants, c.GrantsUnread, c.Reaches, c.ReachesUnread = known.Grants, known.Unread, known.Reaches, known.ReachesUnread
+		}
 	})
 	all := p.beginSurvey(ctx, standing, in.wanted)
 	// Candidates are told on the way, and only to somebody who may decide.

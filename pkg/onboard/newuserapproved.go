@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -18,19 +18,21 @@ import (
 // get what she is to get, before anything is made, and what the user and her groups may
 // do already before anything is submitted.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
-	var grants access.Grants
-	var unread string
+	var known *cluster.KnownGrants
 	var standing *request.Standing
 	var notRead, notKnown error
 	var reading sync.WaitGroup
-	reading.Go(func() { grants, unread, notRead = p.Cluster.Grants(ctx) })
+	reading.Go(func() { known, notRead = p.Cluster.GrantsWithReach(ctx) })
 	reading.Go(func() { standing, notKnown = p.standing(ctx) })
 	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
 	reading.Wait()
 	if err = cmp.Or(err, notRead, notKnown); err != nil {
 		return nil, err
 	}
-	if err := p.checkGrants(in.User, grants, unread); err != nil {
+	if missing := known.Missing(); missing != "" {
+		p.Tell(GrantsUnread{Reason: missing})
+	}
+	if err := p.checkGrants(in.User, known); err != nil {
 		return nil, err
 	}
 	wanted, err := giving.WantedFor(in.User)
@@ -40,7 +42,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if standing.Unread != "" {
 		p.Tell(StandingUnread{Reason: standing.Unread})
 	}
-	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.key.Public()), Gives: newGrants(wanted, grants)}
+	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.key.Public()), Gives: newGrants(wanted, known.Grants)}
 	if err := p.checkStanding(standing, claim, nil, func(finding string) string {
 		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding).String()
 	}); err != nil {
@@ -107,12 +109,10 @@ func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted 
 }
 
 // checkGrants tells what role bindings give to a user and her groups already,
-// and refuses what an administrator has to look at by herself.
-func (p *Program) checkGrants(user identity.User, grants access.Grants, unread string) error {
-	if unread != "" {
-		p.Tell(GrantsUnread{Reason: unread})
-	}
-	for _, finding := range request.ExamineGrants(user, grants) {
+// and refuses what an administrator has to look at. What could not be read is for the
+// caller to tell.
+func (p *Program) checkGrants(user identity.User, known *cluster.KnownGrants) error {
+	for _, finding := range request.ExamineGrants(user, known.Grants, known.Reaches) {
 		if finding.Severity == identity.Refused {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),

@@ -172,16 +172,15 @@ func (r *teamRun) checkApproving(ctx context.Context) error {
 	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) }); err != nil {
 		return err
 	}
-	var unread string
 	err := r.persevere(ctx, func() (err error) {
-		r.grants, unread, err = r.program.Cluster.Grants(ctx)
+		r.known, err = r.program.Cluster.GrantsWithReach(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if unread != "" {
-		r.tell(GrantsUnread{Reason: unread})
+	if missing := r.known.Missing(); missing != "" {
+		r.tell(GrantsUnread{Reason: missing})
 	}
 	if err := r.persevere(ctx, func() (err error) {
 		r.standing, err = r.program.standing(ctx)

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -39,7 +38,8 @@ const (
 type teamRun struct {
 	program *Program
 	in      TeamInput
-	grants  access.Grants
+	// known is what role bindings give; nil without Approve.
+	known *cluster.KnownGrants
 	// standing is what is known of users who left; nil without Approve.
 	standing *request.Standing
 	results  []MemberResult
@@ -188,7 +188,7 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	}
 	r.program.warnOfName(in.User)
 	if r.in.Approve {
-		if err := r.program.checkGrants(in.User, r.grants, ""); err != nil {
+		if err := r.program.checkGrants(in.User, r.known); err != nil {
 			return failed(err)
 		}
 	}
@@ -244,7 +244,7 @@ func (r *teamRun) checkReturn(member TeamMember, key crypto.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	claim := request.Claim{User: member.User, Key: pki.Fingerprint(key), Gives: newGrants(wanted, r.grants)}
+	claim := request.Claim{User: member.User, Key: pki.Fingerprint(key), Gives: newGrants(wanted, r.known.Grants)}
 	return r.program.checkStanding(r.standing, claim, member.Allow, func(finding string) string {
 		return "write allow: [" + finding + "] for the user into the file"
 	})

@@ -1,7 +1,9 @@
 package request
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -16,6 +18,11 @@ type Circumstances struct {
 	Approver string
 	// Grants is what role bindings give, as far as they could be read.
 	Grants access.Grants
+	// Reaches is how far the ClusterRoles of the grants reach, as far as they could be
+	// read.
+	Reaches access.Reaches
+	// ReachesUnread says why ClusterRoles could not be read; "" if they were.
+	ReachesUnread string
 	// GrantsUnread says why role bindings could not be read, or not all of
 	// them; "" if all were.
 	GrantsUnread string
@@ -29,9 +36,6 @@ type Circumstances struct {
 	Gives func(identity.User) []access.Wanted
 }
 
-// mostGrantsTold bounds how many grants a finding names.
-const mostGrantsTold = 4
-
 // Consider adds the findings that depend on the circumstances of a decision.
 func (r *Review) Consider(c Circumstances) {
 	found := findings(r.Findings)
@@ -39,12 +43,15 @@ func (r *Review) Consider(c Circumstances) {
 		found.warn(SelfApproved, "you (%s) submitted it yourself", identity.Quote(c.Approver))
 	}
 	if r.IsDecoded() {
-		found.examineGrants(r.User, c.Grants)
+		found.examineGrants(r.User, c.Grants, c.Reaches)
 		r.examineClaim(&found, c)
 	}
 	if c.GrantsUnread != "" {
 		r.NotChecked = fmt.Sprintf("%s, %s and what RBAC says for %s could not be checked: %s",
 			UserAlreadyBound, GroupAlreadyBound, identity.AdminGroup, identity.PrintableSentence(c.GrantsUnread))
+	}
+	if c.ReachesUnread != "" {
+		r.alsoNotChecked(fmt.Sprintf("how far ClusterRoles reach could not be checked: %s", identity.PrintableSentence(c.ReachesUnread)))
 	}
 	if c.Standing != nil {
 		r.considerStanding(&found, c)
@@ -64,50 +71,57 @@ func (r *Review) considerStanding(found *findings, c Circumstances) {
 		found.examineStanding(c.Standing, claim)
 	}
 	if c.Standing.Unread != "" {
-		if r.NotChecked != "" {
-			r.NotChecked += "; "
-		}
-		r.NotChecked += fmt.Sprintf("%s could not be checked: %s", strings.Join(ReturnFindings, ", "), identity.PrintableSentence(c.Standing.Unread))
+		r.alsoNotChecked(fmt.Sprintf("%s could not be checked: %s", strings.Join(ReturnFindings, ", "), identity.PrintableSentence(c.Standing.Unread)))
 	}
 }
 
-// ExamineGrants lists what the role bindings give already to a user and to her
-// groups, the refused findings first.
-func ExamineGrants(user identity.User, grants access.Grants) []Finding {
+func (r *Review) alsoNotChecked(sentence string) {
+	if r.NotChecked != "" {
+		r.NotChecked += "; "
+	}
+	r.NotChecked += sentence
+}
+
+// ExamineGrants lists what the role bindings give already to a user and to the user's
+// groups, the refused findings first. reaches says how far their roles reach.
+func ExamineGrants(user identity.User, grants access.Grants, reaches access.Reaches) []Finding {
 	var found findings
-	found.examineGrants(user, grants)
+	found.examineGrants(user, grants, reaches)
 	return sorted(found)
 }
 
-func (f *findings) examineGrants(user identity.User, grants access.Grants) {
+func (f *findings) examineGrants(user identity.User, grants access.Grants, reaches access.Reaches) {
+	own := len(*f)
 	if given := grants[access.Holder{Name: user.Name}]; len(given) > 0 {
-		f.warn(UserAlreadyBound, "the user %s has rights already, which the holder of this certificate would have: %s", identity.Quote(user.Name), tell(given))
+		f.warn(UserAlreadyBound, "the user %s has rights already, which the holder of this certificate would have: %s", identity.Quote(user.Name), reaches.Tell(given))
 	}
-	seen := map[string]bool{}
-	for _, group := range user.Groups {
-		given := grants[access.Holder{IsGroup: true, Name: group}]
-		if len(given) == 0 || seen[group] {
+	of := func(group string) []access.Grant { return grants[access.Holder{IsGroup: true, Name: group}] }
+	groups := slices.DeleteFunc(slices.Clone(user.Groups), func(group string) bool { return len(of(group)) == 0 })
+	slices.SortStableFunc(groups, func(a, b string) int {
+		return cmp.Or(cmp.Compare(reaches.RankOf(of(a)), reaches.RankOf(of(b))), cmp.Compare(a, b))
+	})
+	groups = slices.Compact(groups)
+	var together []access.Grant
+	isRefused := false
+	for _, group := range groups {
+		given := of(group)
+		together = append(together, given...)
+		f.warn(GroupAlreadyBound, "the group %s gives her: %s", identity.Quote(group), reaches.Tell(given))
+		switch {
+		case group == identity.KubeadmAdminsGroup || !reaches.PermitEverything(given):
 			continue
+		case slices.Contains(given, access.Grant{Role: access.ClusterAdmin}):
+			f.refuse(identity.AdminGroup, "the group %s is bound to cluster-admin on this cluster", identity.Quote(group))
+		default:
+			f.refuse(identity.AdminGroup, "the group %s may do everything on this cluster, as cluster-admin may: %s", identity.Quote(group), reaches.Tell(reaches.Contributing(given)))
 		}
-		seen[group] = true
-		f.warn(GroupAlreadyBound, "the group %s gives her: %s", identity.Quote(group), tell(given))
-		for _, grant := range given {
-			if grant.Role == access.ClusterAdmin && grant.Namespace == "" && group != identity.KubeadmAdminsGroup {
-				f.refuse(identity.AdminGroup, "the group %s is bound to cluster-admin on this cluster", identity.Quote(group))
-				break
-			}
-		}
+		isRefused = true
 	}
-}
-
-func tell(grants []access.Grant) string {
-	var told []string
-	for i, grant := range grants {
-		if i == mostGrantsTold {
-			told = append(told, fmt.Sprintf("and %d more", len(grants)-i))
-			break
-		}
-		told = append(told, grant.String())
+	if !isRefused && reaches.PermitEverything(together) && !slices.Contains(user.Groups, identity.KubeadmAdminsGroup) {
+		f.refuse(identity.AdminGroup, "the user's groups together may do everything on this cluster, as cluster-admin may: %s", reaches.Tell(reaches.Contributing(together)))
 	}
-	return strings.Join(told, ", ")
+	// What bindings give differs in every one of them.
+	for i := range (*f)[own:] {
+		(*f)[own+i].isTold = true
+	}
 }

@@ -30,6 +30,8 @@ type Finding struct {
 
 	// more is how many findings a counting one stands for.
 	more int
+	// isTold says that the finding is never counted by another.
+	isTold bool
 }
 
 // The findings beyond those of a name (see package identity).
@@ -104,12 +106,23 @@ func examineRequest(user identity.User, parsed *pki.Request) []Finding {
 // attributes must not push the user's name off the screen.
 const mostOfAName = 3
 
-// sorted puts the refused findings first, and keeps their order otherwise. Of many
-// findings of one name it keeps the first few, and one that counts the rest.
+// mostOfRights bounds the same of findings about rights, which differ in what they give.
+const mostOfRights = 20
+
+func mostOf(name string) int {
+	switch name {
+	case identity.SystemUser, identity.SystemGroup, identity.AdminGroup:
+		return mostOfRights
+	}
+	return mostOfAName
+}
+
+// sorted puts the refused findings first, of them those that nobody can allow, and keeps
+// their order otherwise. Of many findings of one name it keeps the first few, and one that
+// counts the rest.
 func sorted(found []Finding) []Finding {
-	found = condensed(found)
 	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
-	return found
+	return condensed(found)
 }
 
 func condensed(found []Finding) []Finding {
@@ -120,11 +133,11 @@ func condensed(found []Finding) []Finding {
 	var kept []Finding
 	rest := map[string]int{}
 	for _, finding := range found {
-		if counts[finding.Name] <= mostOfAName+1 {
+		if finding.isTold || counts[finding.Name] <= mostOf(finding.Name)+1 {
 			kept = append(kept, finding)
 			continue
 		}
-		if rest[finding.Name]++; rest[finding.Name] <= mostOfAName {
+		if rest[finding.Name]++; rest[finding.Name] <= mostOf(finding.Name) {
 			kept = append(kept, finding)
 			continue
 		}
@@ -141,10 +154,13 @@ func condensed(found []Finding) []Finding {
 }
 
 func rank(finding Finding) int {
-	if finding.Severity == identity.Refused {
-		return 0
+	switch {
+	case finding.Severity != identity.Refused:
+		return 2
+	case !finding.Final:
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // findings collects what a review finds.

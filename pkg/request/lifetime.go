@@ -50,7 +50,7 @@ func AskableLifetime(lifetime time.Duration) time.Duration {
 // ExpirationSeconds is a lifetime in the form of spec.expirationSeconds. A lifetime that
 // the field cannot hold becomes the largest, or least, that it can.
 func ExpirationSeconds(lifetime time.Duration) *int32 {
-	seconds := int32(min(max(lifetime/time.Second, 0), math.MaxInt32)) //nolint:gosec // Bounded on this line.
+	seconds := int32(min(max(lifetime/time.Second, 0), math.MaxInt32))
 	return &seconds
 }
 
