@@ -159,7 +159,7 @@ func TestAWaitEndsWithItsReason(t *testing.T) {
 		{"replaced, seen by the watch", nil, []http.HandlerFunc{streams(true, event("ADDED", object("another")))}, outcome.ErrChanged, "was deleted and made again"},
 		{"deleted and replaced at once", []http.HandlerFunc{gives(object("another"))}, []http.HandlerFunc{streams(true, event("DELETED", object("")))}, outcome.ErrChanged, "was deleted and made again"},
 		{"forbidden", []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, nil, "you may not watch"},
-		{"not logged in any more", []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, nil, "does not accept these credentials"},
+		{"not logged in any more", []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, nil, "requires credentials"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			f := &faultyServer{gets: append(test.gets, fails(404, metav1.StatusReasonNotFound)), watches: append(test.watches, streams(true))}

@@ -45,6 +45,11 @@ type Client struct {
 	proxy          func(*http.Request) (*url.URL, error)
 	answerTimeout  time.Duration
 	transport      *http.Client
+	// config is what the client logs in with, and describeLogin what a person calls
+	// that; nil where it has no name.
+	config        *rest.Config
+	describeLogin func() Login
+	now           func() time.Time
 }
 
 // Connect makes a client from a configuration, which is not changed. It reads
@@ -100,6 +105,8 @@ func connect(config *rest.Config, endpoint kubeconfig.Endpoint, userAgent string
 		proxy:          config.Proxy,
 		answerTimeout:  timeout,
 		transport:      transport,
+		config:         config,
+		now:            time.Now,
 	}, nil
 }
 

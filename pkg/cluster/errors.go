@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -18,6 +19,9 @@ import (
 // is known of what it would say.
 var ErrUnreachable = errors.New("unreachable")
 
+// ErrNotAccepted is the error of a server that does not accept the client's credentials.
+var ErrNotAccepted = errors.New("credentials not accepted")
+
 // explain says in words why the server did not do something. doing is a verb
 // phrase that fits behind "could not" and "you may not", such as "create the
 // certificate signing request "jane-x"". parent is the caller's context, which
@@ -29,52 +33,35 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 	if ended := contextOutcome(parent); ended != nil {
 		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
 	}
-	var (
-		dial     *net.OpError
-		request  *url.Error
-		tooLarge tooLargeError
-	)
+	var tooLarge tooLargeError
 	server := c.endpoint.Server
 	switch {
 	case errors.As(err, &tooLarge):
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: %w, which is not read; it came from %s", doing, tooLarge, server),
 			"check that this is the API server, and what it has that is so large")
-	case errors.Is(err, context.DeadlineExceeded):
-		return outcome.WithHint(
-			outcome.Errorf(ErrUnreachable, "could not %s: %s did not answer within %s", doing, server, c.answerTimeout),
-			"try again, or give it longer: --request-timeout 2m")
-	case apierrors.IsUnauthorized(err):
-		return outcome.WithHint(
-			fmt.Errorf("could not %s: %s does not accept these credentials", doing, server),
-			"they may have expired or be another cluster's; see: kubectl auth whoami")
-	case apierrors.IsForbidden(err):
-		return outcome.WithHint(
-			fmt.Errorf("you may not %s: %w", doing, err),
-			"ask an administrator for that verb on certificatesigningrequests, a resource without a namespace")
-	case isOfLoginPlugin(err):
-		return outcome.WithHint(
-			fmt.Errorf("could not %s: getting credentials: %s", doing, pluginFailure(err)),
-			"install or mend the login plugin that the kubeconfig names under users: exec: command")
 	case isNotBelieved(err):
 		return outcome.WithHint(
 			fmt.Errorf("could not %s: the answer of %s is not believed: %w", doing, server, bare(err)),
 			"something else than a Kubernetes API server may be at that address; check the cluster's entry in the kubeconfig: server, proxy-url")
-	case isOfServersCertificate(err):
+	case errors.Is(err, context.DeadlineExceeded):
 		return outcome.WithHint(
-			fmt.Errorf("could not %s: the certificate of %s is not trusted: %w", doing, server, bare(err)),
-			"check the cluster's entry in the kubeconfig: certificate-authority-data, or --certificate-authority FILE")
-	case errors.As(err, &dial) && dial.Op == "remote error":
-		// A TLS alert, as crypto/tls wraps it.
-		return outcome.WithHint(
-			fmt.Errorf("could not %s: %s refused the connection's credentials: %w", doing, server, bare(err)),
-			"the client certificate may have expired or be another cluster's")
-	case errors.As(err, &dial), errors.As(err, &request):
-		return outcome.WithHint(
-			outcome.Errorf(ErrUnreachable, "could not %s: the API server %s can't be reached: %w", doing, server, bare(err)),
-			"check the address and the network; --context, --kubeconfig and --server choose another cluster")
+			outcome.Errorf(ErrUnreachable, "could not %s: %s did not answer within %s", doing, c.endpoint.Server, c.answerTimeout),
+			"try again, or give it longer: --request-timeout 2m")
 	}
-	return fmt.Errorf("could not %s: %w", doing, err)
+	found := c.diagnose(err)
+	format := "could not %s: %w"
+	if found.isForbidden {
+		format = "you may not %s: %w"
+	}
+	explained := fmt.Errorf(format, doing, found.cause)
+	if found.kind != nil {
+		explained = outcome.Errorf(found.kind, "%w", explained)
+	}
+	if found.hint == "" {
+		return explained
+	}
+	return outcome.WithHint(explained, "%s", found.hint)
 }
 
 // isOfServersCertificate says whether the server's certificate is not trusted.
@@ -164,11 +151,13 @@ func MayPass(err error) bool {
 // isTransient says whether an error may go away by itself: the server could not
 // be reached, is starting, is overloaded, or failed within. What it answered
 // about the question itself is final, and so are a certificate of its that is not
-// trusted, an answer that is not believed and a login plugin that does not work.
+// trusted, an answer that is not believed or too large, a login plugin that does not work,
+// a server that does not speak TLS and a proxy that asks for a password.
 func isTransient(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return !isOfServersCertificate(err) && !isOfLoginPlugin(err) && !isNotBelieved(err) && !isTooLarge(err)
+		return !isOfServersCertificate(err) && !isOfLoginPlugin(err) && !isNotBelieved(err) && !isTooLarge(err) &&
+			!isNotTLS(err) && refusedByProxy(err) != http.StatusProxyAuthRequired
 	}
 	switch code := status.Status().Code; {
 	case code == 429, code >= 500:

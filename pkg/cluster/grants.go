@@ -213,7 +213,7 @@ func (c *Client) applyBinding(ctx context.Context, wanted access.Wanted, dryRun 
 		return outcome.WithHint(fmt.Errorf("could not %s: there is no namespace %q", doing, wanted.Grant.Namespace),
 			"see which there are: kubectl get namespaces")
 	case apierrors.IsForbidden(err):
-		return outcome.ReplaceHint(c.explain(ctx, err, doing),
+		return c.explainForbidden(ctx, err, doing,
 			"it takes the right to make role bindings, and either every right of that role or the verb bind on it; ask a cluster administrator")
 	case apierrors.IsConflict(err):
 		return outcome.WithHint(c.explain(ctx, err, doing), "somebody else changed %s/%s; look at it, and delete it or name another role", wanted.Resource(), wanted.Name())

@@ -99,7 +99,7 @@ func (c *Client) TakeAway(ctx context.Context, held access.Held, user string, dr
 			"run the same command again")
 	}
 	if apierrors.IsForbidden(err) {
-		return outcome.ReplaceHint(c.explain(ctx, err, doing), "it takes the rights to change and delete role bindings; ask a cluster administrator")
+		return c.explainForbidden(ctx, err, doing, "it takes the rights to change and delete role bindings; ask a cluster administrator")
 	}
 	return c.explain(ctx, err, doing)
 }

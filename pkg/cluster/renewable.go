@@ -53,7 +53,7 @@ func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, 
 	_, err = c.rbac.ClusterRoles().Patch(call, role.Name, types.ApplyPatchType, encoded, options)
 	switch {
 	case apierrors.IsForbidden(err):
-		return exists, outcome.ReplaceHint(c.explain(ctx, err, doing),
+		return exists, c.explainForbidden(ctx, err, doing,
 			"it is made once for all users; ask a cluster administrator to make it: kubectl csr-onboard grant NAME --renewable")
 	case apierrors.IsConflict(err):
 		return exists, outcome.WithHint(c.explain(ctx, err, doing), "somebody else changed it; look at it, and delete it: %s", identity.NewCommand("kubectl get clusterrole").Argument(role.Name).Words("-o yaml"))

@@ -30,8 +30,7 @@ func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateS
 		return stored, false, err
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, false, outcome.ReplaceHint(
-			c.explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name)),
+		return nil, false, c.explainForbidden(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name),
 			"ask an administrator for the right to create certificatesigningrequests, or to run this command for you")
 	}
 	return stored, err == nil, c.explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name))
@@ -81,7 +80,7 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 		decided, err := c.requests.UpdateApproval(call, current.Name, decision.Apply(current, message), options)
 		cancel()
 		if apierrors.IsForbidden(err) {
-			return nil, outcome.ReplaceHint(c.explain(ctx, err, doing), "%s", needToDecide(review.Object.Spec.SignerName))
+			return nil, c.explainForbidden(ctx, err, doing, needToDecide(review.Object.Spec.SignerName))
 		}
 		if err == nil && !decision.Is(request.StateOf(decided)) {
 			return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, request.StateOf(decided))

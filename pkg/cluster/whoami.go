@@ -33,10 +33,10 @@ func (c *Client) Self(ctx context.Context) (user identity.User, credentials []st
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	review, err := c.authentication.SelfSubjectReviews().Create(call, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
-	if apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) && !isForeignAnswer(err) {
 		return identity.User{}, nil, outcome.WithHint(
 			fmt.Errorf("could not ask the server who this is: %s does not serve SelfSubjectReview of authentication.k8s.io/v1", c.endpoint.Server),
-			"it takes Kubernetes 1.28 or later")
+			"it takes Kubernetes 1.28 or later; if the cluster has that, check the address and its path")
 	}
 	if err != nil {
 		return identity.User{}, nil, c.explain(ctx, err, "ask the server who this is")
@@ -69,7 +69,7 @@ func (c *Client) whoAmIOver(ctx context.Context, transport *http.Client, config 
 	if err != nil {
 		return identity.User{}, err
 	}
-	client := &Client{endpoint: c.endpoint, authentication: authentication, answerTimeout: timeout, transport: transport}
+	client := &Client{endpoint: c.endpoint, authentication: authentication, answerTimeout: timeout, transport: transport, config: config, now: c.now}
 	// It would stay open for a minute and a half, and there may be thousands.
 	defer client.closeIdle()
 	return client.WhoAmI(ctx)

@@ -123,7 +123,7 @@ func installCompletion(directory string) (path string, _ error) {
 		return "", outcome.WithHint(err, "move it away, or name another folder on PATH: --dir DIR")
 	}
 	if err != nil {
-		return "", outcome.WithHint(fmt.Errorf("the completion was not installed: %w", err), "name a folder on PATH that you may write to: --dir DIR")
+		return "", outcome.AddHint(fmt.Errorf("the completion was not installed: %w", err), "name a folder on PATH that you may write to: --dir DIR")
 	}
 	return path, nil
 }

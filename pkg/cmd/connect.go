@@ -34,6 +34,7 @@ func (e *environment) connect(narrator *render.Narrator) (*onboard.Program, erro
 	if err != nil {
 		return nil, err
 	}
+	client.DescribeLogin(e.describeLogin, e.now)
 	program := e.offline(narrator)
 	program.Cluster = client
 	return program, nil

@@ -130,7 +130,12 @@ func (c *contexts) connect(name string, warn func(string)) (*cluster.Client, err
 	if clusterName == "" {
 		clusterName = defaultClusterName
 	}
-	return cluster.Connect(config, clusterName, c.env.userAgent(), warn)
+	client, err := cluster.Connect(config, clusterName, c.env.userAgent(), warn)
+	if err != nil {
+		return nil, err
+	}
+	client.DescribeLogin(func() cluster.Login { return loginOf(c.raw, name) }, c.env.now)
+	return client, nil
 }
 
 // login says what a context logs in with, for a person.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,7 +28,7 @@ type decideOptions struct {
 	// Yes decides without asking. Optional.
 	Yes bool
 	// Fingerprint is the key's, as the user told it. Optional.
-	Fingerprint string
+	Fingerprint fingerprintFlag
 	// Allow names findings to accept. Optional; approve only.
 	Allow []string
 	// Message goes into the decision. Optional.
@@ -160,7 +159,7 @@ func (o *decideOptions) command() *cobra.Command {
 	flags := cmd.Flags()
 	o.set = flags
 	flags.BoolVarP(&o.Yes, "yes", "y", false, o.Decision.Verb+" what is shown without asking")
-	flags.StringVar(&o.Fingerprint, "fingerprint", "", o.Decision.Verb+" only a request for the key with this fingerprint, as the user told it")
+	o.Fingerprint.add(flags, o.Decision.Verb)
 	flags.StringVar(&o.Message, "message", "", "what to write into the decision")
 	flags.BoolVar(&o.All, "all", false, o.Decision.Verb+" every pending request")
 	flags.StringVarP(&o.Selector, "selector", "l", "", o.Decision.Verb+" the pending requests with these labels, such as team=blue; labels are their requesters' word")
@@ -176,7 +175,10 @@ func (o *decideOptions) Complete(arguments []string) error {
 	if o.dryRun, err = o.DryRun.parse(); err != nil {
 		return err
 	}
-	o.selection = onboard.Selection{Names: arguments, Fingerprint: o.Fingerprint}
+	o.selection = onboard.Selection{Names: arguments}
+	if o.selection.Fingerprint, err = o.Fingerprint.parse(); err != nil {
+		return err
+	}
 	if o.Selector != "" {
 		if o.selection.Labels, err = parseSelector(o.Selector); err != nil {
 			return err
@@ -195,10 +197,7 @@ func (o *decideOptions) Validate() error {
 	if err := o.readFiles(); err != nil {
 		return err
 	}
-	if err := validateFingerprint(o.set, "fingerprint", o.Fingerprint, "new-user"); err != nil {
-		return err
-	}
-	if n := len(o.selection.Names) + len(o.selection.Files); o.Fingerprint != "" && n != 1 {
+	if n := len(o.selection.Names) + len(o.selection.Files); o.selection.Fingerprint != "" && n != 1 {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME or file, and there are %d", n),
 			"%s them one at a time", o.Decision.Verb)
@@ -216,17 +215,6 @@ func (o *decideOptions) Validate() error {
 		return err
 	}
 	return request.CheckAllowable(o.Allow)
-}
-
-// validateFingerprint refuses what is not a fingerprint. An unset variable in a script must
-// not turn the check off. printedBy is the command that printed it.
-func validateFingerprint(flags *pflag.FlagSet, flag, fingerprint, printedBy string) error {
-	if !flags.Changed(flag) || strings.HasPrefix(fingerprint, "SHA256:") {
-		return nil
-	}
-	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "--%s %q is no fingerprint", flag, fingerprint),
-		"it begins with SHA256:, as %s printed it", printedBy)
 }
 
 func (o *decideOptions) validateSelection() error {

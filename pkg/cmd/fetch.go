@@ -312,11 +312,12 @@ func (o *fetchOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --from, which waits for nothing"),
 			"for the time to log in: --request-timeout 30s")
 	}
-	for i, fingerprint := range o.AuthorityFingerprints {
-		o.AuthorityFingerprints[i] = strings.TrimSpace(fingerprint)
-		if err := validateFingerprint(o.set, "ca-fingerprint", o.AuthorityFingerprints[i], "approve --out"); err != nil {
+	for i, given := range o.AuthorityFingerprints {
+		fingerprint, err := parseFingerprint("ca-fingerprint", given)
+		if err != nil {
 			return err
 		}
+		o.AuthorityFingerprints[i] = fingerprint
 	}
 	return o.validate()
 }

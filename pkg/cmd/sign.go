@@ -37,11 +37,12 @@ type signOptions struct {
 	ClusterName string
 	// Yes, Fingerprint and Allow are as in decideOptions.
 	Yes         bool
-	Fingerprint string
+	Fingerprint fingerprintFlag
 	Allow       []string
 
-	set  *pflag.FlagSet
-	file string
+	set         *pflag.FlagSet
+	file        string
+	fingerprint string
 }
 
 func newSign(env *environment) *cobra.Command {
@@ -83,7 +84,7 @@ certificate, to send back for fetch --from.
 	flags.StringVar(&o.Log, "log", "", "the log of issued certificates; "+issuanceLog+" beside --ca-cert if not given")
 	addClusterNameFlag(flags, &o.ClusterName)
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
-	flags.StringVar(&o.Fingerprint, "fingerprint", "", "sign only a request for the key with this fingerprint, as the user told it")
+	o.Fingerprint.add(flags, "sign")
 	addAllowFlag(cmd, &o.Allow)
 	for _, name := range []string{"ca-cert", "ca-key"} {
 		_ = cmd.MarkFlagFilename(name, "crt", "key", "pem")
@@ -94,7 +95,9 @@ certificate, to send back for fetch --from.
 // Complete reads which file is meant.
 func (o *signOptions) Complete(arguments []string) error {
 	o.file = arguments[0]
-	return nil
+	var err error
+	o.fingerprint, err = o.Fingerprint.parse()
+	return err
 }
 
 // Validate refuses what can be refused without reading a file.
@@ -105,9 +108,6 @@ func (o *signOptions) Validate() error {
 				outcome.Errorf(outcome.ErrUsage, "--%s is missing", needed.flag),
 				"both are needed: --ca-cert ca.crt --ca-key ca.key")
 		}
-	}
-	if err := validateFingerprint(o.set, "fingerprint", o.Fingerprint, "new-user"); err != nil {
-		return err
 	}
 	for _, named := range []string{"out", "log"} {
 		if o.set.Changed(named) && o.set.Lookup(named).Value.String() == "" {
@@ -156,7 +156,7 @@ func (o *signOptions) input() (onboard.SignInput, error) {
 		CertificateFile: o.CACert,
 		KeyFile:         o.CAKey,
 		Log:             o.Log,
-		Fingerprint:     o.Fingerprint,
+		Fingerprint:     o.fingerprint,
 		Allow:           o.Allow,
 		Confirm:         confirmation{prompt.AtTerminal(o.streams.In, o.streams.ErrOut), o.Yes, "sign", "signed"}.ask,
 		Path:            o.Out,

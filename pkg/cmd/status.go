@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -42,7 +43,9 @@ func newStatus(env *environment) *cobra.Command {
 		Short: "Say of every context of my kubeconfig who it is and until when",
 		Long: `List the contexts of the kubeconfig: who each one is, her groups, with which kind of key
 she logs in, until when, how long that is, whether a renewal is pending, and whether the
-API server takes her now. A certificate with less than a week left stands out in colour.
+API server takes her now. A certificate in the last third of its lifetime, and in its
+last week, stands out in color. One that this program renews does so only where its
+renewal is overdue or in trouble; --fail-within accepts it until then.
 
 Only the current context, or the one of --context, logs in at its API server. With --live
 every context does: each sends what the kubeconfig says, a token or the content of a
@@ -67,7 +70,7 @@ of -o are of kind ContextStatusList.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.set = cmd.Flags()
-	o.set.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has ended, ends within this time, such as 7d, or can't be read")
+	o.set.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has expired, expires within this time, such as 7d, and does not renew itself, or can't be read")
 	o.set.BoolVar(&o.Live, "live", false, "log in as every context, at the server that each names; only as the current one, or that of --context, if not given")
 	o.set.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; a table if not given")
 	registerCompletion(cmd, "output", render.Formats())
@@ -143,6 +146,9 @@ func (o *statusOptions) Run(ctx context.Context) error {
 
 func (o *statusOptions) contextInput(all *contexts, name string, narrator *render.Narrator) onboard.ContextInput {
 	in := onboard.ContextInput{Name: name, IsCurrent: name == all.raw.CurrentContext, Login: all.login(name)}
+	in.ReadCertificate = func() *pki.Certificate {
+		return onboard.ReadCertificate(all.raw.AuthInfos[all.raw.Contexts[name].AuthInfo])
+	}
 	connect := func() (*cluster.Client, error) { return all.connect(name, narrator.Warn) }
 	user, err := all.user(name)
 	switch {
@@ -170,7 +176,7 @@ func (o *statusOptions) checkEnds(statuses []onboard.ContextStatus) error {
 		switch {
 		case status.IsUnread:
 			unread = append(unread, identity.Quote(status.Name))
-		case status.EndsWithin(o.failWithin, o.now()):
+		case status.ExpiresUnrenewed(o.failWithin, o.now()):
 			ending = append(ending, identity.Quote(status.Name))
 		}
 	}

@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"net"
@@ -80,6 +81,7 @@ func (p *Program) Doctor(ctx context.Context, in DoctorInput) ([]Check, error) {
 	d.look(ctx)
 	d.checkClock(ctx)
 	d.checkSigner(ctx)
+	d.checkReached(ctx)
 	d.checkClientAuthority(ctx)
 	d.checkLifetimes(ctx)
 	if ctx.Err() != nil {
@@ -96,6 +98,8 @@ type doctor struct {
 
 	// issued are the issued requests on the cluster, and the probe's.
 	issued []*request.Review
+	// probed is what came of logging in with the probe's certificate.
+	probed probed
 	// stuck is a request that was approved a while ago and not signed.
 	stuck *request.Review
 	// unread is why the requests could not be read.
@@ -251,20 +255,20 @@ func approvedAt(object *certificatesv1.CertificateSigningRequest) time.Time {
 }
 
 // probeRequest is a request for a user who is nobody, for the shortest time.
-func probeRequest() (*certificatesv1.CertificateSigningRequest, error) {
+func probeRequest() (*certificatesv1.CertificateSigningRequest, crypto.Signer, error) {
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	made, err := pki.NewRequest(key, identity.User{Name: "csr-onboard-probe"})
+	made, err := pki.NewRequest(key, identity.User{Name: probeUser})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return request.Build(made, request.Terms{Lifetime: request.MinimumLifetime}), nil
+	return request.Build(made, request.Terms{Lifetime: request.MinimumLifetime}), key, nil
 }
 
 func (d *doctor) checkClock(ctx context.Context) {
-	object, err := probeRequest()
+	object, _, err := probeRequest()
 	var server time.Time
 	if err == nil {
 		server, err = d.program.Cluster.Now(ctx, object)
@@ -312,7 +316,7 @@ func (d *doctor) lastIssued() *request.Review { return newest(d.issued) }
 // probe makes a request and sees it through.
 func (d *doctor) probe(ctx context.Context) {
 	const name = "signer"
-	object, err := probeRequest()
+	object, key, err := probeRequest()
 	if err != nil {
 		d.unknown(name, err, "no probe could be made")
 		return
@@ -347,7 +351,9 @@ func (d *doctor) probe(ctx context.Context) {
 	case err != nil:
 		d.unknown(name, err, "what became of the probe is not known")
 	default:
-		d.issued = append(d.issued, request.ReviewOf(issued))
+		review := request.ReviewOf(issued)
+		d.issued = append(d.issued, review)
+		d.probed = d.logIn(ctx, review, key)
 		d.add(name, Pass, "", "a probe was signed within %s", d.program.Now().Sub(begin).Round(time.Millisecond))
 	}
 }
@@ -379,34 +385,6 @@ func hasFlag(flags []string, name string) bool {
 		}
 	}
 	return false
-}
-
-// checkClientAuthority looks whether the API server takes what is signed.
-func (d *doctor) checkClientAuthority(ctx context.Context) {
-	const name = "client-authority"
-	last := d.lastIssued()
-	if last == nil {
-		d.add(name, Unknown, "find out with one throw-away request: kubectl csr-onboard doctor --probe", "no certificate is there that could be compared with the API server's client authority")
-		return
-	}
-	authorities, err := d.program.Cluster.ClientAuthorities(ctx)
-	if err != nil {
-		d.unknown(name, err, "whose client certificates the API server takes is not known")
-		return
-	}
-	accepted := pki.ParseClientAuthorities(authorities)
-	if accepted == nil {
-		d.add(name, Fail, "start the API server with --client-ca-file", "the API server takes no client certificates")
-		return
-	}
-	// It may have ended.
-	valid := last.Certificate.Leaf.NotBefore.Add(time.Second)
-	if _, err := accepted.AuthorityOf(last.Certificate, valid); err != nil {
-		d.add(name, Fail, "let the API server's --client-ca-file hold the authority of the controller manager's --cluster-signing-cert-file",
-			"the API server does not take what the signer signs: %v", err)
-		return
-	}
-	d.add(name, Pass, "", "the API server takes what the signer signs")
 }
 
 // checkLifetimes says how long certificates were good for.

@@ -251,6 +251,10 @@ type KubeconfigNotPrivate struct{ Path string }
 // that only this machine reaches.
 type ServerIsLoopback struct{ Server string }
 
+// CertificatesNotReaching says that client certificates do not reach the API server at an
+// address, so that the kubeconfigs with it do not log in.
+type CertificatesNotReaching struct{ Server string }
+
 // ServerNotVerified says that the kubeconfig has its user not check the server's
 // certificate, as the one that it was made from.
 type ServerNotVerified struct{ Server string }
@@ -341,63 +345,64 @@ type CacheMoved struct{ Directory, From, To string }
 // on.
 type CacheInUse struct{ Context, Path string }
 
-func (NotDue) isEvent()                 {}
-func (RenewalBusy) isEvent()            {}
-func (RenewedMeanwhile) isEvent()       {}
-func (GroupsLost) isEvent()             {}
-func (RenewalWaits) isEvent()           {}
-func (Rotated) isEvent()                {}
-func (PairLeft) isEvent()               {}
-func (NotRenewed) isEvent()             {}
-func (RenewalNotStarted) isEvent()      {}
-func (RenewalTrouble) isEvent()         {}
-func (RenewalAwaited) isEvent()         {}
-func (CacheFilled) isEvent()            {}
-func (CacheKept) isEvent()              {}
-func (CacheMoved) isEvent()             {}
-func (CacheInUse) isEvent()             {}
-func (NameWarned) isEvent()             {}
-func (FindingWarned) isEvent()          {}
-func (GrantsUnread) isEvent()           {}
-func (ContextsNotAsked) isEvent()       {}
-func (StandingUnread) isEvent()         {}
-func (KeyReady) isEvent()               {}
-func (RequestReady) isEvent()           {}
-func (CandidatesFound) isEvent()        {}
-func (Reviewed) isEvent()               {}
-func (ToBeGiven) isEvent()              {}
-func (Given) isEvent()                  {}
-func (OffboardingPlanned) isEvent()     {}
-func (IdentityBlocked) isEvent()        {}
-func (BlockNotProven) isEvent()         {}
-func (NotRemembered) isEvent()          {}
-func (RequestDenied) isEvent()          {}
-func (TakenAway) isEvent()              {}
-func (NotTakenAway) isEvent()           {}
-func (RequestApproved) isEvent()        {}
-func (AlreadyDecided) isEvent()         {}
-func (NotDecided) isEvent()             {}
-func (NothingPending) isEvent()         {}
-func (StillWaiting) isEvent()           {}
-func (StillFollowing) isEvent()         {}
-func (CertificateIssued) isEvent()      {}
-func (ClusterUnreachable) isEvent()     {}
-func (RequestGivenTwice) isEvent()      {}
-func (MembersNotOnboarded) isEvent()    {}
-func (TeamWaits) isEvent()              {}
-func (CertificatesProven) isEvent()     {}
-func (LoggedIn) isEvent()               {}
-func (KubeconfigWritten) isEvent()      {}
-func (NotHandedOff) isEvent()           {}
-func (HandoffWritten) isEvent()         {}
-func (HandoffToConfirm) isEvent()       {}
-func (HandoffEndpoint) isEvent()        {}
-func (CertificateWritten) isEvent()     {}
-func (AuthorityKeyNotPrivate) isEvent() {}
-func (KubeconfigNotPrivate) isEvent()   {}
-func (ServerIsLoopback) isEvent()       {}
-func (LifetimesDiffer) isEvent()        {}
-func (LifetimeNotAskable) isEvent()     {}
-func (MemberNotOnboarded) isEvent()     {}
-func (Progress) isEvent()               {}
-func (ServerNotVerified) isEvent()      {}
+func (NotDue) isEvent()                  {}
+func (RenewalBusy) isEvent()             {}
+func (RenewedMeanwhile) isEvent()        {}
+func (GroupsLost) isEvent()              {}
+func (RenewalWaits) isEvent()            {}
+func (Rotated) isEvent()                 {}
+func (PairLeft) isEvent()                {}
+func (NotRenewed) isEvent()              {}
+func (RenewalNotStarted) isEvent()       {}
+func (RenewalTrouble) isEvent()          {}
+func (RenewalAwaited) isEvent()          {}
+func (CacheFilled) isEvent()             {}
+func (CacheKept) isEvent()               {}
+func (CacheMoved) isEvent()              {}
+func (CacheInUse) isEvent()              {}
+func (NameWarned) isEvent()              {}
+func (FindingWarned) isEvent()           {}
+func (GrantsUnread) isEvent()            {}
+func (ContextsNotAsked) isEvent()        {}
+func (StandingUnread) isEvent()          {}
+func (KeyReady) isEvent()                {}
+func (RequestReady) isEvent()            {}
+func (CandidatesFound) isEvent()         {}
+func (Reviewed) isEvent()                {}
+func (ToBeGiven) isEvent()               {}
+func (Given) isEvent()                   {}
+func (OffboardingPlanned) isEvent()      {}
+func (IdentityBlocked) isEvent()         {}
+func (BlockNotProven) isEvent()          {}
+func (NotRemembered) isEvent()           {}
+func (RequestDenied) isEvent()           {}
+func (TakenAway) isEvent()               {}
+func (NotTakenAway) isEvent()            {}
+func (RequestApproved) isEvent()         {}
+func (AlreadyDecided) isEvent()          {}
+func (NotDecided) isEvent()              {}
+func (NothingPending) isEvent()          {}
+func (StillWaiting) isEvent()            {}
+func (StillFollowing) isEvent()          {}
+func (CertificateIssued) isEvent()       {}
+func (ClusterUnreachable) isEvent()      {}
+func (RequestGivenTwice) isEvent()       {}
+func (MembersNotOnboarded) isEvent()     {}
+func (TeamWaits) isEvent()               {}
+func (CertificatesProven) isEvent()      {}
+func (LoggedIn) isEvent()                {}
+func (KubeconfigWritten) isEvent()       {}
+func (NotHandedOff) isEvent()            {}
+func (HandoffWritten) isEvent()          {}
+func (HandoffToConfirm) isEvent()        {}
+func (HandoffEndpoint) isEvent()         {}
+func (CertificateWritten) isEvent()      {}
+func (AuthorityKeyNotPrivate) isEvent()  {}
+func (KubeconfigNotPrivate) isEvent()    {}
+func (ServerIsLoopback) isEvent()        {}
+func (LifetimesDiffer) isEvent()         {}
+func (LifetimeNotAskable) isEvent()      {}
+func (MemberNotOnboarded) isEvent()      {}
+func (Progress) isEvent()                {}
+func (ServerNotVerified) isEvent()       {}
+func (CertificatesNotReaching) isEvent() {}

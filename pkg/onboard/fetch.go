@@ -243,13 +243,12 @@ func (p *Program) await(ctx context.Context, timeout time.Duration, resume strin
 // proveLogIn proves the new certificate: the cluster must take its holder for the
 // user that was asked for.
 func (p *Program) proveLogIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials, logIn logIn) error {
-	const skip = "nothing was written; to write the kubeconfig all the same: --verify-login=false"
 	me, err := logIn(ctx, credentials, p.UserAgent)
 	if err != nil {
-		return outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
+		return loginFailed(ctx, p.Cluster, fmt.Errorf("logging in as %q failed: %w", user.Name, err), "")
 	}
 	if me.Name != user.Name {
-		return outcome.WithHint(fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), skip)
+		return loginFailed(ctx, p.Cluster, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), "")
 	}
 	p.Tell(LoggedIn{User: me})
 	return nil

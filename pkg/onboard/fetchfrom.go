@@ -106,8 +106,12 @@ func readHandoff(in FetchFromInput) (*kubeconfig.Handoff, *pki.Certificate, erro
 
 // tryLogIn logs in if the cluster can be reached, and tells where it can't.
 func (p *Program) tryLogIn(ctx context.Context, in FetchFromInput, endpoint kubeconfig.Endpoint, user identity.User, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
-	const skip = "nothing was written; the handoff may be of another cluster, or forged; to write the kubeconfig all the same: --verify-login=false"
-	me, err := cluster.LogIn(ctx, endpoint, credentials, p.UserAgent, in.LoginTimeout)
+	const forged = "the handoff may be of another cluster, or forged; "
+	client, err := cluster.ConnectAs(endpoint, credentials, p.UserAgent, in.LoginTimeout)
+	if err != nil {
+		return false, outcome.WithHint(err, forged+skipLogin)
+	}
+	me, err := client.WhoAmI(ctx)
 	switch {
 	case errors.Is(err, cluster.ErrUnreachable):
 		p.Tell(ClusterUnreachable{Reason: err})
@@ -115,9 +119,9 @@ func (p *Program) tryLogIn(ctx context.Context, in FetchFromInput, endpoint kube
 	case errors.Is(err, outcome.ErrInterrupted):
 		return false, err
 	case err != nil:
-		return false, outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err), skip)
+		return false, loginFailed(ctx, client, fmt.Errorf("logging in as %q failed: %w", user.Name, err), forged)
 	case me.Name != user.Name:
-		return false, outcome.WithHint(fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), skip)
+		return false, loginFailed(ctx, client, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), forged)
 	}
 	p.Tell(LoggedIn{User: me})
 	return true, nil

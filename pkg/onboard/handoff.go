@@ -53,6 +53,9 @@ type HandedOff struct {
 // what goes wrong with one is told, and the first such error is the result's. They are
 // taken in turn: while one is waited for, the others are signed.
 func (p *Program) HandOffEach(ctx context.Context, decided []Decided, in HandoffInput) (handed []*HandedOff, first error) {
+	if len(decided) > 0 && in.Path != "" && in.ExternalServer == "" && p.checkReached(ctx) != nil {
+		p.Tell(CertificatesNotReaching{Server: p.Cluster.Endpoint().Server})
+	}
 	for i, one := range decided {
 		if len(decided) > 1 {
 			p.Tell(Progress{Doing: "handing off", Done: i, Failed: i - len(handed), Total: len(decided)})
@@ -125,7 +128,7 @@ func (p *Program) checkHandoff(user identity.User, endpoint kubeconfig.Endpoint,
 		err = store.CheckReplaceable(path)
 	}
 	if err != nil {
-		return outcome.WithHint(fmt.Errorf("the handoff could not be written: %w", err), "name another place: --out FILE, or --out DIR/")
+		return outcome.AddHint(fmt.Errorf("the handoff could not be written: %w", err), "name another place: --out FILE, or --out DIR/")
 	}
 	return nil
 }

@@ -74,6 +74,11 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
 		return nil, err
 	}
+	if fetch.VerifyLogin {
+		if err := p.checkReached(ctx); err != nil {
+			return nil, err
+		}
+	}
 	p.warnOfName(in.User)
 	submitted, err := p.submit(ctx, in)
 	if err != nil {
@@ -218,7 +223,7 @@ func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, c
 		return key, encoded, false, err
 	}
 	if err != nil {
-		return nil, nil, false, outcome.WithHint(fmt.Errorf("the private key can't be written: %w", err),
+		return nil, nil, false, outcome.AddHint(fmt.Errorf("the private key can't be written: %w", err),
 			"name a folder that you may write to: --dir DIR")
 	}
 	return key, encoded, true, nil

@@ -64,7 +64,14 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 // prepareApproved looks at what could keep a certificate from being issued and written,
 // which can't be taken back, and makes the key and the request.
 func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*submission, error) {
-	if err := p.Cluster.CheckMayDecide(ctx, in.Signer); err != nil {
+	var notReached error
+	var reaching sync.WaitGroup
+	if fetch.VerifyLogin {
+		reaching.Go(func() { notReached = p.checkReached(ctx) })
+	}
+	mayDecide := p.Cluster.CheckMayDecide(ctx, in.Signer)
+	reaching.Wait()
+	if err := cmp.Or(mayDecide, notReached); err != nil {
 		return nil, err
 	}
 	if err := p.checkGiving(ctx, in.User, giving); err != nil {

@@ -113,7 +113,10 @@ func (p *Program) lockRenewal(ctx context.Context, renewal store.Renewal, in Ren
 	ctx, cancel := context.WithTimeout(ctx, in.Timeout)
 	defer cancel()
 	lock, err := store.WaitForLock(ctx, renewal.LockPath())
-	return lock, outcome.WithHint(err, "another run is renewing it; everything stays as it is; look again with: %s", in.Resume)
+	if errors.Is(err, outcome.ErrTimedOut) || errors.Is(err, outcome.ErrInterrupted) {
+		err = outcome.WithHint(err, "another run is renewing it; everything stays as it is; look again with: %s", in.Resume)
+	}
+	return lock, err
 }
 
 func (p *Program) renewLocked(ctx context.Context, in RenewInput, before *heldPair, renewal store.Renewal) (*Renewed, error) {
@@ -145,16 +148,7 @@ func ended(user KubeconfigUser, certificate *pki.Certificate, now time.Time) err
 	return outcome.WithHint(
 		fmt.Errorf("the certificate of %q in the context %q ended %s, and this machine's clock says %s: it can't log in to ask for another",
 			name, user.Context, stamp(certificate.Leaf.NotAfter), stamp(now)),
-		"ask for a new one without access to the cluster: %s, and send the request to an administrator", newOffline(certificate.User()))
-}
-
-// newOffline is what to type to make a request for the same user without a cluster.
-func newOffline(user identity.User) identity.Command {
-	command := identity.NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
-	for _, group := range user.Groups {
-		command = command.Option("-g", group)
-	}
-	return command.Words("--offline")
+		"%s", request.AfterExpiry(certificate.User()))
 }
 
 // renewing is one run that works on one renewal and has its lock.

@@ -71,7 +71,7 @@ func (r *renewing) checkPlace() error {
 	}
 	for _, file := range files {
 		if err := store.CheckReplaceable(file); err != nil {
-			return outcome.WithHint(fmt.Errorf("a new certificate could not be written: %w", err),
+			return outcome.AddHint(fmt.Errorf("a new certificate could not be written: %w", err),
 				"nothing was changed; the folder %s has to be writable", identity.Quote(filepath.Dir(file)))
 		}
 	}
@@ -125,7 +125,7 @@ func (r *renewing) create(path string, data []byte) error {
 			return nil
 		}
 	}
-	return outcome.WithHint(err, "nothing was changed; the folder of the present certificate's files has to be writable")
+	return outcome.AddHint(err, "nothing was changed; the folder of the present certificate's files has to be writable")
 }
 
 // write replaces one pair by another in the kubeconfig file.

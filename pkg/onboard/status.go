@@ -26,6 +26,9 @@ type ContextInput struct {
 	// else, or UserError why it can't be read.
 	User      *KubeconfigUser
 	UserError error
+	// ReadCertificate reads the certificate alone, for where User cannot be read because of
+	// its key; nil where that cannot be read either. Optional.
+	ReadCertificate func() *pki.Certificate
 	// Renewals is where a renewal of User waits.
 	Renewals string
 	// Connect makes a client that logs in as the context does; nil where the context's
@@ -67,15 +70,50 @@ type ContextStatus struct {
 	// the API server could not be asked.
 	Renewal        request.State
 	RenewalRequest string
+	// RenewsItself reports that this program renews the certificate before it expires, and
+	// RenewalTrouble why it does not; "" where nothing is wrong.
+	RenewsItself   bool
+	RenewalTrouble string
 	// Live says whether the credentials log in, and Problem what is wrong with
 	// them; "" if nothing is.
 	Live    Liveness
 	Problem string
 }
 
-// EndsWithin says whether the context's certificate has ended or ends within a time.
-func (s ContextStatus) EndsWithin(within time.Duration, now time.Time) bool {
-	return s.Certificate != nil && s.Certificate.Leaf.NotAfter.Sub(now) <= within
+// lastWeek is from when on the end of a certificate is to be noticed, however long its
+// lifetime is.
+const lastWeek = 7 * 24 * time.Hour
+
+// HasExpired reports whether the context's certificate has expired.
+func (s ContextStatus) HasExpired(now time.Time) bool {
+	return s.Certificate != nil && !now.Before(s.Certificate.Leaf.NotAfter)
+}
+
+// ExpiresUnrenewed reports whether the context's certificate has expired, or expires within a
+// time and nothing is seen to that: one that this program renews is healthy until its
+// renewal is in trouble or overdue.
+func (s ContextStatus) ExpiresUnrenewed(within time.Duration, now time.Time) bool {
+	switch {
+	case s.Certificate == nil:
+		return false
+	case s.HasExpired(now):
+		return true
+	case s.isRenewedInTime(now):
+		return false
+	}
+	return s.Certificate.Leaf.NotAfter.Sub(now) <= within
+}
+
+// ShouldWarn reports whether the context's certificate is to be renewed by somebody: in
+// the last third of its lifetime, and not before the last week.
+func (s ContextStatus) ShouldWarn(now time.Time) bool {
+	return s.Certificate != nil && s.ExpiresUnrenewed(min(lastWeek, s.Certificate.Leaf.NotAfter.Sub(s.Certificate.RenewFrom())), now)
+}
+
+// isRenewedInTime reports whether this program renews the certificate, and nothing has
+// kept it from that.
+func (s ContextStatus) isRenewedInTime(now time.Time) bool {
+	return s.RenewsItself && s.RenewalTrouble == "" && s.Renewal != request.Denied && now.Before(s.Certificate.WarnFrom())
 }
 
 // statusWorkers bounds how many API servers are asked at once.
@@ -104,14 +142,20 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 	if in.User != nil {
 		status.Login = "certificate"
 		if in.User.Cache != nil {
-			status.Login = "certificate, renewed by this program"
+			status.Login, status.RenewsItself = "certificate, renewed by this program", true
 		}
 		if held, err = in.User.read(); err == nil {
 			status.Certificate, status.User = held.certificate, held.certificate.User()
 		}
 	}
 	if err != nil {
-		status.IsUnread, status.Problem = true, err.Error()
+		status.Problem = err.Error()
+		if in.ReadCertificate != nil {
+			status.Certificate = in.ReadCertificate()
+		}
+		if status.IsUnread = status.Certificate == nil; !status.IsUnread {
+			status.User = status.Certificate.User()
+		}
 		return status
 	}
 	var client *cluster.Client
@@ -132,10 +176,11 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 	if held != nil {
 		status.findRenewal(ctx, client, store.RenewalOf(in.Renewals, held.certificate.User().Name, held.certificate.SHA256()))
 	}
-	if in.User != nil && in.User.Cache != nil && status.Problem == "" {
-		if trouble := readRenewalRecord(*in.User.Cache, held).Trouble; trouble != "" {
-			status.Problem = "it is not renewed: " + trouble
-		}
+	if status.RenewsItself {
+		status.RenewalTrouble = readRenewalRecord(*in.User.Cache, held).Trouble
+	}
+	if status.RenewalTrouble != "" && status.Problem == "" {
+		status.Problem = "it is not renewed: " + status.RenewalTrouble
 	}
 	return status
 }

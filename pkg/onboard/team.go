@@ -114,6 +114,11 @@ func (p *Program) OnboardTeam(ctx context.Context, in TeamInput) ([]MemberResult
 			return nil, err
 		}
 	}
+	if in.VerifyLogin && (in.Approve || in.Fetch) {
+		if err := p.checkReached(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if in.Approve {
 		if err := r.checkApproving(ctx); err != nil {
 			return nil, err

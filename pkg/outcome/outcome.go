@@ -75,6 +75,16 @@ func ReplaceHint(err error, format string, arguments ...any) error {
 	return &hinted{error: err, hint: fmt.Sprintf(format, arguments...)}
 }
 
+// AddHint is WithHint for a step that is worth trying besides what the error's own hint
+// says: it stands behind that.
+func AddHint(err error, format string, arguments ...any) error {
+	own := Hint(err)
+	if own == "" {
+		return WithHint(err, format, arguments...)
+	}
+	return ReplaceHint(err, "%s; %s", own, fmt.Sprintf(format, arguments...))
+}
+
 // Hint returns the hint that came with an error, or "".
 func Hint(err error) string {
 	var h *hinted

@@ -105,3 +105,55 @@ func TestWhereNoClientAuthoritiesAre(t *testing.T) {
 		}
 	}
 }
+
+// dated makes an authority and a certificate of its that are valid for an hour from the
+// given times.
+func dated(t *testing.T, authorityFrom, leafFrom time.Time) (*ClientAuthorities, *Certificate) {
+	t.Helper()
+	key := newTestKey(t)
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "dated"}, NotBefore: authorityFrom, NotAfter: authorityFrom.Add(time.Hour),
+		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, authority, authority, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "jane"}, NotBefore: leafFrom, NotAfter: leafFrom.Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, leaf, authority, newTestKey(t).Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := ParseCertificate(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: signed}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ParseClientAuthorities(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: der})), certificate
+}
+
+func TestAnAuthorityThatIsYoungerThanItsCertificateIsTheAuthorityAllTheSame(t *testing.T) {
+	now := time.Now()
+	for _, test := range []struct {
+		about              string
+		authority, leaf    time.Time
+		isEverItsAuthority bool
+	}{
+		{"the certificate is dated back by five minutes, and the authority was made a second ago", now.Add(-time.Second), now.Add(-5 * time.Minute), true},
+		{"this machine's clock is behind the authority's beginning", now.Add(time.Minute), now.Add(-4 * time.Minute), true},
+		{"both have expired", now.Add(-3 * time.Hour), now.Add(-2*time.Hour - time.Minute), true},
+		{"at no time are both valid", now.Add(-3 * time.Hour), now, false},
+	} {
+		authorities, certificate := dated(t, test.authority, test.leaf)
+		if authority, err := authorities.EverAuthorityOf(certificate); (err == nil) != test.isEverItsAuthority {
+			t.Errorf("%s: %v, %v", test.about, authority, err)
+		}
+	}
+	_, certificate := dated(t, now, now)
+	others, _ := dated(t, now, now)
+	if authority, err := others.EverAuthorityOf(certificate); err == nil {
+		t.Errorf("the certificate of another authority of the same name is of %s", authority.Subject)
+	}
+}

@@ -46,6 +46,6 @@ func AuthorityFingerprint(authority *x509.Certificate) string {
 func (c *Certificate) IsSignedBy(authority *x509.Certificate, at time.Time) bool {
 	roots := x509.NewCertPool()
 	roots.AddCert(authority)
-	_, err := (&ClientAuthorities{roots}).AuthorityOf(c, at)
+	_, err := (&ClientAuthorities{roots: roots}).AuthorityOf(c, at)
 	return err == nil
 }

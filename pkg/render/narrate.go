@@ -139,6 +139,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: %s can be read by others than its owner, and holds private keys: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case onboard.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
+	case onboard.CertificatesNotReaching:
+		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: --external-server URL", identity.Printable(e.Server))
 	case onboard.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
 		if !e.LoginChecked {

@@ -37,6 +37,8 @@ type contextStatusForm struct {
 	SecondsLeft *int64 `json:"secondsLeft,omitempty"`
 	// Renewal is absent where none was begun.
 	Renewal *renewalForm `json:"renewal,omitempty"`
+	// RenewsItself reports that this program renews the certificate before it expires.
+	RenewsItself bool `json:"renewsItself,omitempty"`
 	// Live is yes, no, unreachable, or not tried.
 	Live string `json:"live"`
 	// Problem says why it is not.
@@ -60,9 +62,6 @@ var statusColumns = []metav1.TableColumnDefinition{
 	{Name: "Renewal", Type: "string"},
 	{Name: "Live", Type: "string"},
 }
-
-// soon is from when on a certificate's end is to be noticed.
-const soon = 7 * 24 * time.Hour
 
 // The colours of a row on a terminal (ECMA-48, Select Graphic Rendition).
 const (
@@ -108,9 +107,9 @@ func colored(table string, statuses []onboard.ContextStatus, now time.Time) stri
 	for i, status := range statuses {
 		var color string
 		switch {
-		case status.EndsWithin(0, now), status.Live == onboard.NotLive:
+		case status.HasExpired(now), status.Live == onboard.NotLive:
 			color = red
-		case status.EndsWithin(soon, now):
+		case status.ShouldWarn(now):
 			color = yellow
 		default:
 			continue
@@ -148,7 +147,7 @@ func statusCells(s onboard.ContextStatus, now time.Time) []any {
 }
 
 func statusForm(s onboard.ContextStatus, now time.Time) contextStatusForm {
-	form := contextStatusForm{Context: s.Name, Current: s.IsCurrent, Login: s.Login, Live: string(s.Live), Problem: s.Problem}
+	form := contextStatusForm{Context: s.Name, Current: s.IsCurrent, Login: s.Login, Live: string(s.Live), Problem: s.Problem, RenewsItself: s.RenewsItself}
 	if s.User.Name != "" {
 		user := userReportOf(s.User)
 		form.User = &user

@@ -117,10 +117,10 @@ func ReviewOfFile(object *certificatesv1.CertificateSigningRequest, source strin
 // what follows it mean something.
 func (r *Review) IsDecoded() bool { return r.Fingerprint != "" }
 
-// IsFor says whether the request is for the key of a fingerprint, as a person
-// wrote it.
+// IsFor reports whether the request is for the key of a fingerprint, which is as
+// pki.ParseFingerprint returns it.
 func (r *Review) IsFor(fingerprint string) bool {
-	return r.IsDecoded() && r.Fingerprint == strings.TrimSpace(fingerprint)
+	return r.IsDecoded() && r.Fingerprint == fingerprint
 }
 
 // HasDerivedName says whether the object's name is the one that ObjectName

@@ -42,7 +42,7 @@ func (c CredentialCache) Directory() string { return c.directory }
 // Check.
 func (c CredentialCache) Prepare() error {
 	if err := os.MkdirAll(c.directory, 0o700); err != nil {
-		return fmt.Errorf("the folder %q can't be made: %w", c.directory, cause(err))
+		return troubled(fmt.Errorf("the folder %q can't be made: %w", c.directory, cause(err)), c.directory)
 	}
 	return cacheKubeconfig.judgePlace(c.KubeconfigPath())
 }

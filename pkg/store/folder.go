@@ -8,7 +8,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -75,7 +74,7 @@ func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.b
 // refused.
 func (f Folder) Prepare() error {
 	if err := os.MkdirAll(f.directory, 0o700); err != nil {
-		return outcome.WithHint(fmt.Errorf("the folder %q can't be made: %w", f.directory, cause(err)),
+		return outcome.AddHint(troubled(fmt.Errorf("the folder %q can't be made: %w", f.directory, cause(err)), f.directory),
 			"name a folder that you may write to: --dir DIR")
 	}
 	return f.key.judgePlace(f.KeyPath())
@@ -142,8 +141,6 @@ func readNamed(path string) ([]byte, fs.FileInfo, error) {
 	return data, info, err
 }
 
-func notRegular(path string) error { return fmt.Errorf("%q is not a regular file", path) }
-
 // readAll reads an open file of bounded size.
 func readAll(path string, file io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(file, largestFile+1))
@@ -154,21 +151,4 @@ func readAll(path string, file io.Reader) ([]byte, error) {
 		return nil, fmt.Errorf("%q has more than %d bytes", path, largestFile)
 	}
 	return data, nil
-}
-
-// about says which file an error is about, once.
-func about(path string, err error) error { return fmt.Errorf("%q: %w", path, cause(err)) }
-
-// cause strips what os adds to an error, the call's name and a path that may
-// be a temporary one.
-func cause(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
-		return pathError.Err
-	}
-	var linkError *os.LinkError
-	if errors.As(err, &linkError) {
-		return linkError.Err
-	}
-	return err
 }

@@ -14,6 +14,7 @@ type Option func(*settings)
 type settings struct {
 	progress              io.Writer
 	withControllerManager bool
+	authorityAge          time.Duration
 	controllerFlags       []string
 	apiServerFlags        []string
 	users                 []userSettings
@@ -38,6 +39,11 @@ func WithoutControllerManager() Option {
 // Otherwise each has its own, as with k3s.
 func WithOneAuthority() Option {
 	return func(s *settings) { s.oneAuthority = true }
+}
+
+// WithAuthorityAge makes the certificate authorities so long ago; an hour otherwise.
+func WithAuthorityAge(age time.Duration) Option {
+	return func(s *settings) { s.authorityAge = age }
 }
 
 // WithMaximumLifetime caps the certificates' lifetime

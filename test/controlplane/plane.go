@@ -49,6 +49,7 @@ type Plane struct {
 	controllerFlags []string
 	apiServerFlags  []string
 	oneAuthority    bool
+	authorityAge    time.Duration
 }
 
 const (
@@ -91,7 +92,7 @@ func (l testLog) Write(line []byte) (int, error) {
 // Launch starts a control plane and returns when it is ready. The caller stops
 // it; the end of the process does, too.
 func Launch(ctx context.Context, options ...Option) (*Plane, error) {
-	s := settings{progress: io.Discard, withControllerManager: true}
+	s := settings{progress: io.Discard, withControllerManager: true, authorityAge: time.Hour}
 	for _, option := range options {
 		option(&s)
 	}
@@ -132,6 +133,7 @@ func launchOnce(ctx context.Context, binaries Binaries, s settings) (_ *Plane, e
 		controllerFlags:      s.controllerFlags,
 		apiServerFlags:       s.apiServerFlags,
 		oneAuthority:         s.oneAuthority,
+		authorityAge:         s.authorityAge,
 	}
 	defer func() {
 		if err != nil {

@@ -48,7 +48,7 @@ func TestAHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 	}
 
 	bring(user, admin, "hanna.csr")
-	admin.check(admin.run("approve", "-f", "hanna.csr", "--yes", "--fingerprint", "SHA256:other"), expect{5, []string{`the request in "hanna.csr" is for the key SHA256:`}})
+	admin.check(admin.run("approve", "-f", "hanna.csr", "--yes", "--fingerprint", "SHA256:"+strings.Repeat("A", 43)), expect{5, []string{`the request in "hanna.csr" is for the key SHA256:`}})
 	approved := admin.must("approve", "-f", "hanna.csr", "--fingerprint", fingerprint, "--out", "hanna.handoff.yaml", "--external-server", "https://127.0.0.1:1", "--yes")
 	bring(admin, user, "hanna.handoff.yaml")
 	fetch := append([]string{"fetch", "hanna", "--from", "hanna.handoff.yaml", "--dir", "."}, confirmed(t, shared)...)

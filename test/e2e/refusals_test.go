@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"os"
 	"strings"
 	"testing"
@@ -105,8 +107,15 @@ func TestTwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
 	s.check(result, expect{2, []string{`2 pending requests claim the name "pia"`, hers, planted, "submitted by requester", "--fingerprint"}})
 
 	fingerprint := request.ReviewOf(s.object("x/" + hers)).Fingerprint
-	s.check(s.run("approve", "pia", "--yes", "--fingerprint", "SHA256:other"), expect{5, []string{"is for the key"}})
-	s.must("approve", "pia", "--yes", "--fingerprint", fingerprint)
+	s.check(s.run("approve", "pia", "--yes", "--fingerprint", "SHA256:"+strings.Repeat("A", 43)), expect{5, []string{"is for the key"}})
+	s.check(s.run("approve", "pia", "--yes", "--fingerprint", fingerprint[:20]), expect{2, []string{"not a SHA-256 fingerprint"}})
+	// As openssl prints it, in base64 and in hexadecimal.
+	sum, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(fingerprint, "SHA256:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.must("approve", "pia", "--dry-run=client", "--fingerprint", base64.StdEncoding.EncodeToString(sum))
+	s.must("approve", "pia", "--yes", "--fingerprint", hex.EncodeToString(sum))
 	if state := request.StateOf(s.object("x/" + planted)); state != request.Pending {
 		t.Errorf("the planted request is %s", state)
 	}

@@ -143,7 +143,7 @@ func TestWhatACAServerDoesNotSign(t *testing.T) {
 		{"system:masters", sign("system-masters.csr", "--yes", "--allow", "system-group"), expect{6, []string{"is refused: system-group"}}},
 		{"a node", sign("system-node.csr", "--yes"), expect{6, []string{"is refused: system-user, system-group"}}},
 		{"a bad signature", sign("signature-flipped-bit.csr", "--yes"), expect{6, []string{"is refused: bad-signature"}}},
-		{"another fingerprint", sign("silke.csr", "--yes", "--fingerprint", "SHA256:other"), expect{5, []string{`the request in "silke.csr" is for the key SHA256:`}}},
+		{"another fingerprint", sign("silke.csr", "--yes", "--fingerprint", "SHA256:"+strings.Repeat("A", 43)), expect{5, []string{`the request in "silke.csr" is for the key SHA256:`}}},
 		{"nobody to ask", sign("silke.csr"), expect{2, []string{`nobody is at a terminal to confirm that "silke.csr" is to be signed`}}},
 		{"no authority", []string{"sign", "silke.csr", "--yes"}, expect{2, []string{"--ca-cert is missing"}}},
 		{"no authority's certificate", []string{"sign", "silke.csr", "--yes", "--ca-cert", "silke.csr", "--ca-key", "ca.key"}, expect{2, []string{"the authority's certificate can't be used: there is a PEM block"}}},

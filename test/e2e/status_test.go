@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -151,5 +152,48 @@ func TestStatusColoursWhatEndsSoonOnATerminal(t *testing.T) {
 	screen, code := dialogue(t, s, nil, "status")
 	if code != 0 || !strings.Contains(screen, "\x1b[33m") {
 		t.Errorf("exit code %d\n%q", code, screen)
+	}
+}
+
+func TestStatusSaysUntilWhenThoughTheKeyIsOpenToOthers(t *testing.T) {
+	s := ending(t, "open-key")
+	inCache(s)
+	if err := os.Chmod(filepath.Join(s.cache(), "kubeconfig"), 0o644); err != nil { //nolint:gosec // That is the fault.
+		t.Fatal(err)
+	}
+	files := ending(t, "open-file")
+	config := files.load("config")
+	for _, user := range config.AuthInfos {
+		files.write("own.crt", string(user.ClientCertificateData))
+		files.write("own.key", string(user.ClientKeyData))
+		user.ClientCertificateData, user.ClientKeyData = nil, nil
+		user.ClientCertificate, user.ClientKey = files.path("own.crt"), files.path("own.key")
+	}
+	if err := clientcmd.WriteToFile(*config, files.path("config")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(files.path("own.key"), 0o644); err != nil { //nolint:gosec // That is the fault.
+		t.Fatal(err)
+	}
+	for name, session := range map[string]*session{"open-key": s, "open-file": files} {
+		result := session.must("status", "--fail-within", "1m")
+		if !strings.Contains(result.Stdout, name+" ") || !strings.Contains(result.Stdout, "Z ") || !strings.Contains(result.Stdout, "dev") {
+			t.Errorf("%s: neither user nor expiry is shown:\n%s", name, result.Stdout)
+		}
+		if !strings.Contains(result.Stderr, "can be read by others than its owner") {
+			t.Errorf("%s: the key's trouble is not told:\n%s", name, result.Stderr)
+		}
+		session.check(session.run("status", "--fail-within", "7d"), expect{1, []string{"1 of 1 contexts"}})
+	}
+}
+
+func TestStatusAcceptsWhatRenewsItself(t *testing.T) {
+	s := holder(t, shared, identity.User{Name: "self-renewing", Groups: []string{"dev"}}, time.Now().Add(-time.Hour), time.Now().Add(7*time.Hour))
+	s.check(s.run("status", "--fail-within", "7d"), expect{1, []string{`"self-renewing@csr-onboard"`}})
+	inCache(s)
+	s.must("status", "--fail-within", "7d")
+	screen, code := dialogue(t, s, nil, "status")
+	if code != 0 || strings.Contains(screen, "\x1b[33m") {
+		t.Errorf("exit code %d, and a healthy certificate stands out:\n%q", code, screen)
 	}
 }

@@ -1,0 +1,38 @@
+package cmd
+
+import (
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
+
+// describeLogin says what the flags' context is called, and which certificate it logs in
+// with where this program hands that out.
+func (e *environment) describeLogin() cluster.Login {
+	raw, err := e.flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return cluster.Login{}
+	}
+	name := raw.CurrentContext
+	if *e.flags.Context != "" {
+		name = *e.flags.Context
+	}
+	if *e.flags.AuthInfoName != "" {
+		// The context's own user is not meant.
+		return cluster.Login{Cached: onboard.CachedCertificate(raw.AuthInfos[*e.flags.AuthInfoName])}
+	}
+	if *e.flags.CertFile != "" {
+		return cluster.Login{}
+	}
+	return loginOf(raw, name)
+}
+
+// loginOf is what the context of a name logs in with.
+func loginOf(raw clientcmdapi.Config, name string) cluster.Login {
+	login := cluster.Login{Context: name}
+	if context, exists := raw.Contexts[name]; exists {
+		login.Cached = onboard.CachedCertificate(raw.AuthInfos[context.AuthInfo])
+	}
+	return login
+}

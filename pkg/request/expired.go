@@ -1,0 +1,27 @@
+package request
+
+import (
+	"slices"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// kubeadmUsers are the users of the kubeconfigs that kubeadm makes for administrators
+// (Kubernetes cmd/kubeadm/app/phases/kubeconfig).
+var kubeadmUsers = []string{"kubernetes-admin", "kubernetes-super-admin"}
+
+// AfterExpiry says how a user gets another certificate whose own has expired, and so
+// cannot ask for one. No API server accepts a request for the group system:masters.
+func AfterExpiry(user identity.User) string {
+	switch isMaster := slices.ContainsFunc(user.Groups, identity.IsMasters); {
+	case slices.Contains(kubeadmUsers, user.Name):
+		return "renew it on a control plane node: kubeadm certs renew admin.conf (or super-admin.conf)"
+	case isMaster:
+		return "no request for system:masters is accepted: renew it where it was made, such as on a control plane node with kubeadm certs renew, or make another with kubeadm kubeconfig user"
+	}
+	command := identity.NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
+	for _, group := range user.Groups {
+		command = command.Option("-g", group)
+	}
+	return "ask for a new one without access to the cluster: " + command.Words("--offline").String() + ", and send the request to an administrator"
+}
