@@ -189,12 +189,13 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 		in.Kubeconfig.Exec, in.Kubeconfig.ExecCommand = true, command
 	}
 	if f.Merge {
-		visible, err := env.rawKubeconfig()
-		if err != nil {
+		var err error
+		if in.Kubeconfig.Path, err = env.kubeconfigToWrite(); err != nil {
 			return in, err
 		}
-		in.Kubeconfig.Visible = &visible
-		in.Kubeconfig.Path = env.flags.ToRawKubeConfigLoader().ConfigAccess().GetDefaultFilename()
+		if in.Kubeconfig.Visible, err = env.visibleKubeconfig(); err != nil {
+			return in, err
+		}
 	}
 	return in, nil
 }
@@ -211,6 +212,9 @@ type fetchOptions struct {
 	// AuthorityFingerprints are of the certificate authorities (CAs) of the handoff's
 	// server, as the administrator told them. Optional; with From only.
 	AuthorityFingerprints []string
+	// Key and RequestName are the private key and the object of a request that another
+	// tool made. Optional.
+	Key, RequestName string
 	// Output is the form of the report on standard output. Optional.
 	Output string
 
@@ -248,6 +252,10 @@ told you.
 A certificate and key in the kubeconfig that expire later than the new ones were renewed
 since. They are kept, and the command fails, unless you use --overwrite.
 
+A request that was made by hand, with openssl and kubectl apply, is completed with
+--key, the file with its private key, and --request-name, the name of the object:
+user and groups are those of the request.
+
 With --exec, certificate and key go into a folder of their own beside the user's key,
 and the kubeconfig has kubectl run this program, which hands them out and renews them
 before they end (see credential). Such a kubeconfig works on this machine only.
@@ -266,6 +274,9 @@ before they end (see credential). Such a kubeconfig works on this machine only.
   # CA, which the administrator told jane over another channel
   kubectl csr-onboard fetch jane --from jane.handoff.yaml --ca-fingerprint SHA256:…
 
+  # A request that was made with openssl and kubectl apply
+  kubectl csr-onboard fetch jane --key jane.pem --request-name jane
+
   # With a certificate that renews itself
   kubectl csr-onboard fetch jane --exec
 
@@ -280,6 +291,9 @@ before they end (see credential). Such a kubeconfig works on this machine only.
 	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), in place of the cluster")
 	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; repeat it for several")
 	_ = cmd.MarkFlagFilename("from", "yaml", "yml", "crt", "pem")
+	cmd.Flags().StringVar(&o.Key, "key", "", "the private key (PEM) of a request that another tool made, such as openssl; it is read and never changed")
+	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, where another tool created it")
+	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.Formats(), ", "))
 	registerCompletion(cmd, "output", render.Formats())
 	return cmd
@@ -319,6 +333,16 @@ func (o *fetchOptions) Validate() error {
 		}
 		o.AuthorityFingerprints[i] = fingerprint
 	}
+	for _, name := range []string{"key", "request-name"} {
+		switch {
+		case o.set.Changed(name) && o.From != "":
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s and --from exclude each other", name),
+				"with --from, key and request are in the directory of --dir, as USER.key and USER.csr")
+		case o.set.Changed(name) && o.set.Lookup(name).Value.String() == "":
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", name), "leave it out, or give it a value")
+		}
+	}
 	return o.validate()
 }
 
@@ -344,6 +368,12 @@ func (o *fetchOptions) fetch(ctx context.Context) (*onboard.Fetched, error) {
 	in, err := o.input(o.environment, o.name, o.Directory)
 	if err != nil {
 		return nil, err
+	}
+	in.KeyFile, in.RequestName = o.Key, o.RequestName
+	for _, flag := range []struct{ name, value string }{{"key", o.Key}, {"request-name", o.RequestName}} {
+		if flag.value != "" {
+			in.Resume += " " + identity.Command{}.Option("--"+flag.name, flag.value).String()
+		}
 	}
 	return program.Fetch(ctx, in)
 }

@@ -25,7 +25,8 @@ import (
 type renewOptions struct {
 	*environment
 
-	// Within renews only what ends within this time. Optional.
+	// Within renews only what expires within this time, or within this fraction of
+	// its lifetime. Optional.
 	Within string
 	// Expiration is how long the new certificate should be good for. Optional: as
 	// long as the present one.
@@ -78,21 +79,21 @@ A certificate that has ended can't ask for another: see new-user --offline.
 		Example: `  # Renew what the current context logs in with
   kubectl csr-onboard renew
 
-  # From cron: only in the last week, and without waiting for an administrator
-  kubectl csr-onboard renew --all --within 7d --wait=false
+  # From cron: only in the last third of each lifetime, without waiting for an administrator
+  kubectl csr-onboard renew --all --within 1/3 --wait=false
 
   # In one run, for who may approve
   kubectl csr-onboard renew --approve
 
   # Have kubectl itself see to it from now on
-  kubectl csr-onboard renew --exec --within 7d`,
+  kubectl csr-onboard renew --exec --within 1/3`,
 		Args:              atMostOneContext,
 		RunE:              inSteps(o),
 		ValidArgsFunction: onlyFirst(env.completeFromKubeconfig(contextNames)),
 	}
 	flags := cmd.Flags()
 	o.set = flags
-	flags.StringVar(&o.Within, "within", "", "renew only a certificate that ends within this time, such as 7d; exit 0 at once otherwise")
+	flags.StringVar(&o.Within, "within", "", "renew only a certificate that expires within this time, such as 7d, or within this fraction of its lifetime, such as 1/3; otherwise exit 0 at once")
 	flags.StringVar(&o.Expiration, "expiration", "", "how long the new certificate should be good for, such as 30d; as long as the present one if not given")
 	flags.BoolVar(&o.All, "all", false, "renew what every context of the kubeconfig logs in with")
 	flags.BoolVar(&o.Wait, "wait", true, "wait for the request to be approved; otherwise the next run goes on with it")
@@ -132,11 +133,8 @@ func (o *renewOptions) Complete(arguments []string) error {
 	}
 	var err error
 	if o.set.Changed("within") {
-		if o.input.Within, err = parseSpan("within", o.Within); err != nil {
-			return err
-		}
-		if o.input.Within == 0 {
-			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--within %q is no time at all", o.Within), "for example: --within 7d")
+		if o.input.Within, err = request.ParseWithin(o.Within); err != nil {
+			return fmt.Errorf("--within: %w", err)
 		}
 	}
 	if o.set.Changed("expiration") {

@@ -21,11 +21,12 @@ const Plugin = "kubectl-csr_onboard"
 
 // installHint is what client-go tells a person on whose PATH the program is not.
 const installHint = `This kubeconfig logs in with the kubectl plugin csr-onboard, which renews
-its client certificate. To install it:
+its client certificate, and works only on the machine where it was made.
+To install the plugin:
 
   kubectl krew install csr-onboard
 
-and see that ` + Plugin + ` is on PATH.`
+Check that ` + Plugin + ` is on PATH.`
 
 // ExecUser is a user entry that has the program hand out the pair of a credential
 // cache and renew it. command is the program's name, or its path where it is not on

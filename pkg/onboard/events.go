@@ -41,6 +41,15 @@ type KeyReady struct {
 	Created     bool
 }
 
+// KeyRetired says that the private key of an expired certificate was moved to Path, because
+// another is created in its place.
+type KeyRetired struct {
+	// Request is the request that the expired certificate is in.
+	Request  string
+	NotAfter time.Time
+	Path     string
+}
+
 // RequestReady says that the request stands on the cluster: Created now, or
 // found from an earlier run in the given state.
 type RequestReady struct {
@@ -247,6 +256,10 @@ type AuthorityKeyNotPrivate struct{ Path string }
 // private key more, can be read by others than its owner.
 type KubeconfigNotPrivate struct{ Path string }
 
+// ExecIsLocal says that a kubeconfig for somebody else logs in from a credential cache,
+// which is on this machine only.
+type ExecIsLocal struct{}
+
 // ServerIsLoopback says that a kubeconfig for somebody else holds an address
 // that only this machine reaches.
 type ServerIsLoopback struct{ Server string }
@@ -406,3 +419,5 @@ func (MemberNotOnboarded) isEvent()      {}
 func (Progress) isEvent()                {}
 func (ServerNotVerified) isEvent()       {}
 func (CertificatesNotReaching) isEvent() {}
+func (ExecIsLocal) isEvent()             {}
+func (KeyRetired) isEvent()              {}

@@ -37,20 +37,27 @@ type FetchInput struct {
 	// Resume is the command that goes on with an interrupted wait, for hints.
 	// Required.
 	Resume string
+	// KeyFile is the private key of a request that another tool made. Optional: the one
+	// in the user's directory.
+	KeyFile string
+	// RequestName is the name of such a request's object. Optional: it is found by its
+	// user and key.
+	RequestName string
 }
 
 // Fetch waits for the certificate of the request that is in the user's folder,
 // checks it, logs in with it, and writes the kubeconfig.
 func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
+	if in.KeyFile != "" || in.RequestName != "" {
+		return p.fetchByHand(ctx, in)
+	}
 	folder, user, object, err := p.locate(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	key, keyPEM, err := readKey(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, outcome.WithHint(
-			fmt.Errorf("there is no private key of %q: %w", user, err),
-			"make one and submit a request: kubectl csr-onboard new-user; or name the folder that holds it: --dir DIR")
+		return nil, noKey(err, user, object)
 	}
 	if err != nil {
 		return nil, err
@@ -122,11 +129,12 @@ func (p *Program) findSubmitted(ctx context.Context, user identity.User, key cry
 	case err != nil && !apierrors.IsForbidden(err):
 		return nil, err
 	case len(found) > 1:
-		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%d certificate signing requests are for the key of %q", len(found), user.Name),
-			"name the one that is meant: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(found[0].Name))
+		return nil, severalFor(found, user.Name, identity.NewCommand("kubectl csr-onboard fetch").Argument(found[0].Name))
 	case len(found) == 1:
 		return found[0], nil
+	}
+	if object, err := p.namesake(ctx, user, key); object != nil || err != nil {
+		return object, err
 	}
 	return nil, underived
 }
@@ -212,6 +220,9 @@ func (p *Program) deliver(ctx context.Context, destination *destination, credent
 	}
 	p.warnOf(destination.endpoint, forSomebodyElse)
 	if destination.Exec {
+		if forSomebodyElse {
+			p.Tell(ExecIsLocal{})
+		}
 		if err := p.keepInCache(ctx, destination, credentials); err != nil {
 			return err
 		}

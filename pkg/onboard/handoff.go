@@ -218,6 +218,9 @@ func (p *Program) checkIssued(issued *certificatesv1.CertificateSigningRequest, 
 	certificate, err := pki.ParseCertificate(issued.Status.Certificate)
 	if err == nil {
 		err = pki.Match(certificate, key, user, p.Now())
+		if !p.Now().Before(certificate.Leaf.NotAfter) {
+			err = outcome.WithHint(err, "nothing was written; request another, with a new key: run new-user again with the same groups")
+		}
 	}
 	if err != nil {
 		return nil, outcome.WithHint(

@@ -142,8 +142,9 @@ type cachedPair struct {
 func readCache(cache store.CredentialCache) (*cachedPair, error) {
 	data, err := cache.ReadKubeconfig()
 	if err != nil {
-		return nil, outcome.WithHint(fmt.Errorf("there is no credential in the cache: %w", err),
-			"make the kubeconfig anew: kubectl csr-onboard fetch NAME --exec")
+		return nil, outcome.WithHint(fmt.Errorf("credential not found in the cache: %w", err),
+			"a kubeconfig made with --exec works only on the machine where it was made; on this machine, request a certificate of its own: "+
+				"kubectl csr-onboard new-user NAME --offline, have it approved, and run kubectl csr-onboard fetch NAME --from FILE --exec")
 	}
 	held := &cachedPair{kubeconfig: data}
 	held.endpoint, held.entry, held.credentials, err = kubeconfig.DecodeOwn(data)

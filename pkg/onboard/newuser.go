@@ -61,7 +61,7 @@ type submission struct {
 // be sent, and Cluster is not used.
 func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
 	p.warnOfName(in.User)
-	submitted, err := p.submit(ctx, in)
+	submitted, err := p.submitNew(ctx, in)
 	if err != nil {
 		return nil, false, err
 	}
@@ -80,7 +80,7 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 		}
 	}
 	p.warnOfName(in.User)
-	submitted, err := p.submit(ctx, in)
+	submitted, err := p.submitNew(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +119,12 @@ func (p *Program) submitPrepared(ctx context.Context, in NewUserInput, s *submis
 // prepareRequest makes the user's key and request where they are not there yet, and
 // the object that is to be sent. The request is to be kept by the caller.
 func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
-	given, err := givenKey(in)
-	if err != nil {
-		return nil, err
+	var given crypto.Signer
+	if in.KeyFile != "" {
+		var err error
+		if given, err = givenKey(in.KeyFile); err != nil {
+			return nil, err
+		}
 	}
 	if err := in.Folder.Prepare(); err != nil {
 		return nil, err
@@ -188,19 +191,16 @@ func (p *Program) ensureKey(in NewUserInput, given crypto.Signer) (crypto.Signer
 	return key, encoded, nil
 }
 
-// givenKey reads the key that the person named, or returns nil.
-func givenKey(in NewUserInput) (crypto.Signer, error) {
-	if in.KeyFile == "" {
-		return nil, nil
-	}
-	encoded, err := store.ReadSecret(in.KeyFile)
+// givenKey reads a key that the person named with --key.
+func givenKey(file string) (crypto.Signer, error) {
+	encoded, err := store.ReadSecret(file)
 	var key crypto.Signer
 	if err == nil {
 		key, err = pki.ParseKey(encoded)
 	}
 	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--key %q can't be used: %w", in.KeyFile, err),
-			"give a private key in PEM (PKCS#8, PKCS#1 or SEC1) that only you can read, or leave --key out to have one made")
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--key %q can't be used: %w", file, err),
+			"give a private key in PEM (PKCS#8, PKCS#1 or SEC1) that only you can read, or leave --key out")
 	}
 	return key, nil
 }

@@ -49,6 +49,9 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 		return nil, err
 	}
 	submitted, err := p.submitPrepared(ctx, in, prepared)
+	if err == nil {
+		err = p.replaceExpired(ctx, in, submitted)
+	}
 	if err != nil {
 		return nil, err
 	}

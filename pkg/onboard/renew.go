@@ -25,8 +25,9 @@ type RenewInput struct {
 	User KubeconfigUser
 	// Renewals is the folder in which an unfinished renewal waits. Required.
 	Renewals string
-	// Within renews only a certificate that ends within this time; 0 renews any.
-	Within time.Duration
+	// Within renews only a certificate that expires within this time; the zero value
+	// renews any.
+	Within request.Within
 	// Lifetime is how long the new certificate should be good for; 0 is as long
 	// as the present one.
 	Lifetime time.Duration
@@ -87,7 +88,7 @@ func (p *Program) Renew(ctx context.Context, in RenewInput) (*Renewed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if end := present.certificate.Leaf.NotAfter; in.Within > 0 && end.Sub(p.Now()) > in.Within {
+	if end := present.certificate.Leaf.NotAfter; !in.Within.IsZero() && end.Sub(p.Now()) > in.Within.Of(present.certificate.Lifetime()) {
 		p.Tell(NotDue{Context: in.User.Context, NotAfter: end})
 		return &Renewed{Context: in.User.Context, State: RenewalNotDue, NotAfter: end}, nil
 	}
@@ -295,14 +296,22 @@ func (r *renewing) submit(ctx context.Context) (*submission, error) {
 		}
 	}
 	isNew := !r.renewal.HasKey()
-	submitted, err := r.her.submit(ctx, NewUserInput{
+	in := NewUserInput{
 		User:         r.user,
 		Folder:       r.renewal.Folder,
 		KeyAlgorithm: pki.AlgorithmOf(r.present.key.Public()),
 		Lifetime:     lifetime,
 		Signer:       request.Signer,
 		DryRun:       DryRunNone,
-	})
+	}
+	submitted, err := r.her.submit(ctx, in)
+	if err == nil && submitted.expiredCertificate(r.program.Now()) != nil {
+		// Nobody has ever used its key.
+		if err := r.renewal.Discard(); err != nil {
+			return nil, err
+		}
+		submitted, err = r.her.submit(ctx, in)
+	}
 	switch {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)

@@ -36,7 +36,7 @@ func (h *hearing) hear(event Event) {
 			h.toldOfIt = h.troubled
 			h.tell(event)
 		}
-	case NameWarned, FindingWarned, GrantsUnread, StandingUnread, ServerNotVerified, ServerIsLoopback, KubeconfigNotPrivate:
+	case NameWarned, FindingWarned, GrantsUnread, StandingUnread, ServerNotVerified, ServerIsLoopback, ExecIsLocal, KubeconfigNotPrivate:
 		h.tellOnce(fmt.Sprintf("%+v", event), event)
 	}
 }

@@ -209,6 +209,9 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	if in.DryRun != DryRunClient {
 		err = r.persevere(ctx, func() error { return r.program.send(ctx, in, submitted, r.whoAmI) })
 	}
+	if err == nil {
+		name, err = r.sendAgain(ctx, in, place, submitted)
+	}
 	if err == nil && r.in.Approve {
 		err = r.approve(ctx, member, submitted)
 	}
@@ -248,6 +251,22 @@ func (r *teamRun) checkReturn(member TeamMember, key crypto.PublicKey) error {
 	return r.program.checkStanding(r.standing, claim, member.Allow, func(finding string) string {
 		return "write allow: [" + finding + "] for the user into the file"
 	})
+}
+
+// sendAgain submits another request for a user whose request was found with a certificate
+// that has expired. It returns the name of the request that counts.
+func (r *teamRun) sendAgain(ctx context.Context, in NewUserInput, place int, submitted *submission) (name string, _ error) {
+	name = submitted.object.Name
+	replaced, err := r.program.prepareAgain(in, submitted)
+	if err != nil || !replaced {
+		return name, err
+	}
+	if r.awaiting != nil {
+		r.forget(name)
+		r.expect(submitted.object.Name, place)
+	}
+	name = submitted.object.Name
+	return name, r.persevere(ctx, func() error { return r.program.send(ctx, in, submitted, r.whoAmI) })
 }
 
 // giveComplete gives a user who has her kubeconfig already what she is to get.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // maximumCertificateBytes bounds what is decoded of an API object's
@@ -102,6 +103,9 @@ func Match(certificate *Certificate, key crypto.PublicKey, user identity.User, n
 		return fmt.Errorf("the certificate is for %s, not for %s", certificate.Subject, user)
 	case leaf.IsCA:
 		return errors.New("the certificate is a certificate authority's")
+	case len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0:
+		return outcome.WithHint(errors.New("the certificate has no extended key usage, and client authentication is needed"),
+			"sign it again for client authentication; with openssl x509 -req, add: -extfile client.ext, a file with the line extendedKeyUsage=clientAuth")
 	case len(leaf.ExtKeyUsage) != 1 || leaf.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth || len(leaf.UnknownExtKeyUsage) > 0:
 		return errors.New("the certificate's extended key usage is not client authentication alone")
 	case now.Before(leaf.NotBefore):

@@ -62,6 +62,9 @@ func (n *Narrator) Tell(event onboard.Event) {
 		}
 		n.say("%s %s (%s)", made, identity.PrintableSentence(e.Path), e.Kind)
 		n.say("  fingerprint %s", e.Fingerprint)
+	case onboard.KeyRetired:
+		n.say("the certificate of certificate signing request %s expired %s: requesting another with a new key", identity.Printable(e.Request), instant(e.NotAfter))
+		n.say("  the private key of the expired one is kept: %s", identity.PrintableSentence(e.Path))
 	case onboard.RequestReady:
 		n.requestReady(e)
 	case onboard.GrantsUnread:
@@ -141,6 +144,9 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case onboard.CertificatesNotReaching:
 		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: --external-server URL", identity.Printable(e.Server))
+	case onboard.ExecIsLocal:
+		n.say("warning: a kubeconfig made with --exec works on this machine only, where its credential cache is")
+		n.say("  for another machine: there, kubectl csr-onboard new-user NAME --offline; here, kubectl csr-onboard approve -f FILE --out FILE; there, kubectl csr-onboard fetch NAME --from FILE --exec")
 	case onboard.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
 		if !e.LoginChecked {

@@ -118,25 +118,66 @@ func objectNameFor(signer string, user identity.User, key crypto.PublicKey) stri
 // request we made: the same key, user and groups, signer and usages. The error
 // is an outcome.ErrChanged that names the difference.
 func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, signer string) error {
-	changed := func(format string, arguments ...any) error {
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, fmt.Sprintf(format, arguments...)),
-			"somebody else made it; ask an administrator to look at it: %s", identity.NewCommand("kubectl describe csr").Argument(object.Name))
-	}
-	parsed, err := pki.ParseRequest(object.Spec.Request)
+	parsed, err := parseFor(object, key)
 	switch {
 	case err != nil:
-		return changed("%v", err)
-	case !pki.SamePublicKey(parsed.PublicKey, key):
-		return changed("it is for the key %s", pki.Fingerprint(parsed.PublicKey))
+		return err
 	case !parsed.User().Equal(user):
-		return changed("it is for %s", parsed.Subject)
+		return madeOtherwise(object, parsed, "it is for %s", parsed.Subject)
 	case object.Spec.SignerName != signer:
-		return changed("it is for the signer %q", object.Spec.SignerName)
+		return madeOtherwise(object, parsed, "it is for the signer %q", object.Spec.SignerName)
 	case !onlyClientAuth(object.Spec.Usages):
-		return changed("its usages are %q", object.Spec.Usages)
+		return madeOtherwise(object, parsed, "its usages are %q", object.Spec.Usages)
 	}
 	return nil
+}
+
+// UserByHand is the user of a request that another tool made with a key, such as openssl
+// and kubectl apply: whoever its one common name and its organizations say. A request that
+// is not for the key, or whose certificate could not log in as that user, is an
+// outcome.ErrChanged that names the difference.
+func UserByHand(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey) (identity.User, error) {
+	parsed, err := parseFor(object, key)
+	if err != nil {
+		return identity.User{}, err
+	}
+	switch names := parsed.Subject.Count(pki.CommonName); {
+	case names != 1:
+		err = notUsable(object, "its subject %s has %d common names, not one", parsed.Subject, names)
+	case !permittedUsages(object.Spec.Usages):
+		err = notUsable(object, "its usages are %q, and \"client auth\" is what logs in", object.Spec.Usages)
+	}
+	return parsed.User(), err
+}
+
+// parseFor decodes the request in an object and refuses one that is for another key.
+func parseFor(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey) (*pki.Request, error) {
+	parsed, err := pki.ParseRequest(object.Spec.Request)
+	var difference string
+	switch {
+	case err != nil:
+		difference = err.Error()
+	case !pki.SamePublicKey(parsed.PublicKey, key):
+		difference = "it is for the key " + pki.Fingerprint(parsed.PublicKey)
+	default:
+		return parsed, nil
+	}
+	return nil, outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, difference),
+		"somebody else made it; ask an administrator to look at it: %s", identity.NewCommand("kubectl describe csr").Argument(object.Name))
+}
+
+// madeOtherwise is the error of a request for the right key that asks for something else.
+func madeOtherwise(object *certificatesv1.CertificateSigningRequest, parsed *pki.Request, format string, arguments ...any) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was made with this key, and is another one: %s", object.Name, fmt.Sprintf(format, arguments...)),
+		"to complete that one as it is: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(parsed.User().Name).Words("--key FILE").Option("--request-name", object.Name))
+}
+
+func notUsable(object *certificatesv1.CertificateSigningRequest, format string, arguments ...any) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is of no use for logging in: %s", object.Name, fmt.Sprintf(format, arguments...)),
+		"create the request again with one CN, an O for each group, and the usage \"client auth\"")
 }
 
 func onlyClientAuth(usages []certificatesv1.KeyUsage) bool {

@@ -352,6 +352,6 @@ func TestAKeyStaysInTheCache(t *testing.T) {
 func TestCredentialIsNotForPeople(t *testing.T) {
 	s := newSession(t, shared)
 	s.check(s.run("credential"), expect{2, []string{"--cache is missing", "fetch NAME --exec"}})
-	s.check(s.run("credential", "--cache", s.path("nowhere")), expect{1, []string{"no credential in the cache"}})
+	s.check(s.run("credential", "--cache", s.path("nowhere")), expect{1, []string{"credential not found in the cache"}})
 	s.check(s.run("credential", "jane"), expect{2, []string{"takes no argument"}})
 }

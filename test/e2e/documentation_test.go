@@ -209,6 +209,11 @@ func prepared(s *session, example string) string {
 		// Bindings of the examples before make jane known, and a file does not say who sent it.
 		s.shell("kubectl csr-onboard approve -f " + path + " --yes --fingerprint " + parsed.Fingerprint() + " --out jane.handoff.yaml")
 		example = strings.ReplaceAll(example, "--ca-fingerprint SHA256:…", strings.Join(confirmed(s.t, s.plane), " "))
+	case does("fetch jane --key"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --dir . --request-name jane; kubectl csr-onboard approve jane --yes")
+		if err := os.Rename(s.path("jane.key"), s.path("jane.pem")); err != nil {
+			s.t.Fatal(err)
+		}
 	case does("renew"):
 		may := "--renewable"
 		if strings.Contains(example, "--approve") {

@@ -36,7 +36,7 @@ func TestEveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
 		{"no request of that user", approver, []string{"approve", "nemo", "--yes"},
 			expect{4, []string{`error: there is no certificate signing request of the user "nemo"`, "hint: see what there is"}}},
 		{"no key of that user", approver, []string{"fetch", "nemo", "--dir", "D3"},
-			expect{1, []string{`error: there is no private key of "nemo"`, "hint: make one and submit a request"}}},
+			expect{1, []string{`error: private key of "nemo" not found`, "hint: make one and submit a request"}}},
 		{"a reserved user name", approver, []string{"new-user", "system:admin", "--dir", "D4"},
 			expect{6, []string{"error: system-user: "}}},
 		{"a reserved group", approver, []string{"new-user", "lena", "-g", "system:masters", "--dir", "D4"},

@@ -197,11 +197,25 @@ func TestAKubeconfigThatOthersMayReadIsWarnedOf(t *testing.T) {
 
 func TestRenewWithinAsksNobody(t *testing.T) {
 	s := holder(t, shared, identity.User{Name: "renew-within"}, time.Now().Add(-time.Hour), time.Now().Add(8*24*time.Hour))
-	command := withoutSockets(t, s.command("renew", "--within", "7d"))
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, output)
+	for _, within := range []string{"7d", "1/3"} {
+		command := withoutSockets(t, s.command("renew", "--within", within))
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", within, err, output)
+		}
 	}
-	s.check(s.run("renew", "--within", "soon"), expect{2, []string{`--within "soon"`}})
+	s.check(s.run("renew", "--within", "soon"), expect{2, []string{`--within: invalid value "soon"`}})
+}
+
+func TestRenewWithinAFractionOfTheLifetime(t *testing.T) {
+	now := time.Now()
+	s := holder(t, shared, identity.User{Name: "renew-fraction", Groups: []string{"dev"}}, now.Add(-6*time.Hour), now.Add(2*time.Hour))
+	approvesRequestsOf(t, s.client(), "renew-fraction")
+	if unchanged := s.must("renew", "--within", "1/5"); unchanged.Stdout != "renew-fraction@csr-onboard unchanged\n" {
+		t.Errorf("with a quarter left, a fifth renews it: %q", unchanged.Stdout)
+	}
+	if renewed := s.must("renew", "--within", "1/3"); renewed.Stdout != "renew-fraction@csr-onboard renewed\n" {
+		t.Errorf("with a quarter left, a third does not renew it: %q", renewed.Stdout)
+	}
 }
 
 func TestAPendingRenewalIsFinishedByTheNextRun(t *testing.T) {

@@ -184,8 +184,8 @@ func TestOtherArgumentsThanKubectls(t *testing.T) {
 		{2, []string{"credential", "--cache"}, "--cache"},
 		{2, []string{"credential", "--cache", c.directory, "jane"}, "takes no argument"},
 		{2, []string{"credential", "--cache", c.directory, "--output", "json"}, "unknown flag"},
-		{1, []string{"credential", "--cache", c.directory + "-not"}, "there is no credential in the cache"},
-		{1, []string{"credential", "--cache", c.file()}, "there is no credential in the cache"},
+		{1, []string{"credential", "--cache", c.directory + "-not"}, "credential not found in the cache"},
+		{1, []string{"credential", "--cache", c.file()}, "credential not found in the cache"},
 	} {
 		result := c.run(test.arguments...)
 		if result.Code != test.code || !strings.Contains(result.Stdout+result.Stderr, test.says) {

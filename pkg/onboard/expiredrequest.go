@@ -1,0 +1,80 @@
+package onboard
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// A request stays on the cluster for an hour after it was issued. Where its certificate has
+// expired by then, the same key finds the same request again, of which nothing more can
+// come: another request takes another key.
+
+// expiredCertificate is the certificate of a request that was found on the cluster, if it
+// has expired; nil otherwise.
+func (s *submission) expiredCertificate(now time.Time) *pki.Certificate {
+	if s.created || request.StateOf(s.object) != request.Issued {
+		return nil
+	}
+	certificate, err := pki.ParseCertificate(s.object.Status.Certificate)
+	if err != nil || now.Before(certificate.Leaf.NotAfter) {
+		return nil
+	}
+	return certificate
+}
+
+// submitNew is submit, with another key and request where the ones that were found are of
+// a certificate that has expired.
+func (p *Program) submitNew(ctx context.Context, in NewUserInput) (*submission, error) {
+	s, err := p.submit(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return s, p.replaceExpired(ctx, in, s)
+}
+
+// replaceExpired submits a request with another key in place of one that was found and
+// whose certificate has expired.
+func (p *Program) replaceExpired(ctx context.Context, in NewUserInput, s *submission) error {
+	replaced, err := p.prepareAgain(in, s)
+	if err != nil || !replaced {
+		return err
+	}
+	return p.send(ctx, in, s, p.Cluster.WhoAmI)
+}
+
+// prepareAgain moves the key of an expired certificate aside and makes another key and
+// request, which are to be sent. It reports whether it did: in a dry run, and where
+// nothing has expired, it changes nothing.
+func (p *Program) prepareAgain(in NewUserInput, s *submission) (replaced bool, _ error) {
+	expired := s.expiredCertificate(p.Now())
+	if expired == nil || in.DryRun != DryRunNone {
+		return false, nil
+	}
+	for _, given := range []struct{ flag, value string }{{"key", in.KeyFile}, {"request-name", in.RequestName}} {
+		if given.value != "" {
+			return false, outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "certificate signing request %q has been issued, and its certificate expired %s", s.object.Name, stamp(expired.Leaf.NotAfter)),
+				"a new request needs a new key and a new name: leave out --%s", given.flag)
+		}
+	}
+	path, err := in.Folder.RetireKey(identity.Digest(10, expired.SHA256()))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, outcome.WithHint(err, "move the private key away, or name another directory: --dir DIR")
+	}
+	if err == nil {
+		p.Tell(KeyRetired{Request: s.object.Name, NotAfter: expired.Leaf.NotAfter, Path: path})
+	}
+	again, err := p.prepareRequest(in)
+	if err != nil {
+		return false, err
+	}
+	*s = *again
+	return true, s.keep()
+}

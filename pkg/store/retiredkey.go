@@ -1,0 +1,32 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+)
+
+// RetireKey moves the private key aside, so that another can be created, and returns where
+// it is: USER-SUFFIX.key in the same directory. The request, which can be made of the key
+// again, is left to be replaced. Another key that is there under the new name stays, and
+// the error is fs.ErrExist. At every moment one of the two names has the key.
+func (f Folder) RetireKey(suffix string) (path string, _ error) {
+	path = filepath.Join(f.directory, f.base+"-"+suffix+".key")
+	key, err := f.ReadKey()
+	if err != nil {
+		return "", err
+	}
+	err = CreateFile(f.key, path, key)
+	if errors.Is(err, fs.ErrExist) {
+		// An earlier run was interrupted here.
+		if kept, readErr := ReadFileOf(f.key, path); readErr == nil && bytes.Equal(kept, key) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot move the private key %q aside: %w", f.KeyPath(), err)
+	}
+	return path, RemoveFile(f.KeyPath())
+}
