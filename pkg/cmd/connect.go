@@ -156,7 +156,7 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 	if err := checkAddresses(raw, clusterName, *e.flags.APIServer, *e.flags.ProxyURL); err != nil {
 		return nil, "", err
 	}
-	config, err := e.flags.ToRawKubeConfigLoader().ClientConfig()
+	config, err := e.kubeconfig.ClientConfig()
 	if err != nil {
 		return nil, "", outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be used: %w", err),

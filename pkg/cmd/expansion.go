@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -10,8 +12,7 @@ import (
 
 // checkExpansion refuses kubeconfig files that would take more to decode than their size
 // says. clientcmd, which reads them as kubectl does, has no such bound.
-func (e *environment) checkExpansion() error {
-	access := e.flags.ToRawKubeConfigLoader().ConfigAccess()
+func checkExpansion(access clientcmd.ConfigAccess) error {
 	for _, file := range access.GetLoadingPrecedence() {
 		if !store.IsRegular(file) {
 			// Another program's output can be read only once, by clientcmd.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -17,20 +19,49 @@ import (
 // rawKubeconfig reads the kubeconfig as kubectl does, all its files together. It is the
 // only caller of clientcmd for that: the text of clientcmd's errors quotes values of the
 // file, and is replaced by what kubeconfig.Decode finds.
+//
+// kubectl may be rewriting a file at this very moment, which looks empty or cut then: so
+// it is read again, for a second at most.
 func (e *environment) rawKubeconfig() (clientcmdapi.Config, error) {
+	if e.kubeconfig != nil {
+		return e.kubeconfig.RawConfig()
+	}
+	for deadline := time.Now().Add(store.SettleTime); ; {
+		raw, loader, err := e.readKubeconfig()
+		if loader != nil && isBeingWritten(loader.ConfigAccess(), raw, err) && time.Now().Before(deadline) {
+			<-time.After(store.SettlePause)
+			continue
+		}
+		if err == nil {
+			e.kubeconfig = loader
+		}
+		return raw, err
+	}
+}
+
+// isBeingWritten reports whether what was read of a kubeconfig may be a part of it.
+func isBeingWritten(access clientcmd.ConfigAccess, raw clientcmdapi.Config, err error) bool {
+	files := filesOf(access)
+	return slices.ContainsFunc(files, store.IsBeingWritten) ||
+		(err != nil || clientcmdapi.IsConfigEmpty(&raw)) && slices.ContainsFunc(files, store.IsUnsettled)
+}
+
+// readKubeconfig reads the kubeconfig once. The loader is nil where its files must not be
+// opened.
+func (e *environment) readKubeconfig() (clientcmdapi.Config, clientcmd.ClientConfig, error) {
 	loader, err := e.loader()
 	if err == nil {
-		err = e.checkExpansion()
+		err = checkExpansion(loader.ConfigAccess())
 	}
 	if err != nil {
-		return clientcmdapi.Config{}, err
+		return clientcmdapi.Config{}, nil, err
 	}
 	raw, err := loader.RawConfig()
 	if err != nil {
-		return raw, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", whyUnread(loader.ConfigAccess())),
+		return raw, loader, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", whyUnread(loader.ConfigAccess())),
 			"check --kubeconfig and KUBECONFIG")
 	}
-	return raw, nil
+	return raw, loader, nil
 }
 
 // whyUnread finds the file for which a kubeconfig was not loaded.

@@ -10,7 +10,7 @@ import (
 // describeLogin says what the flags' context is called, and which certificate it logs in
 // with where this program hands that out.
 func (e *environment) describeLogin() cluster.Login {
-	raw, err := e.flags.ToRawKubeConfigLoader().RawConfig()
+	raw, err := e.rawKubeconfig()
 	if err != nil {
 		return cluster.Login{}
 	}

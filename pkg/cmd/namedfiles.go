@@ -16,11 +16,7 @@ import (
 // would make it do so are refused before.
 func (e *environment) loader() (clientcmd.ClientConfig, error) {
 	loader := e.flags.ToRawKubeConfigLoader()
-	files := loader.ConfigAccess().GetLoadingPrecedence()
-	if loader.ConfigAccess().IsExplicitFile() {
-		files = []string{loader.ConfigAccess().GetExplicitFile()}
-	}
-	for _, file := range files {
+	for _, file := range filesOf(loader.ConfigAccess()) {
 		if isOfShell(file) {
 			continue
 		}
@@ -30,6 +26,14 @@ func (e *environment) loader() (clientcmd.ClientConfig, error) {
 		}
 	}
 	return loader, nil
+}
+
+// filesOf are the files that a kubeconfig is read from.
+func filesOf(access clientcmd.ConfigAccess) []string {
+	if access.IsExplicitFile() {
+		return []string{access.GetExplicitFile()}
+	}
+	return access.GetLoadingPrecedence()
 }
 
 // isOfShell reports whether a file is what a shell has made of another command, <(…), or

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -43,9 +44,11 @@ type Build struct {
 type environment struct {
 	streams genericiooptions.IOStreams
 	flags   *genericclioptions.ConfigFlags
-	build   Build
-	now     func() time.Time
-	home    func() string
+	// kubeconfig is what rawKubeconfig has read; nil before.
+	kubeconfig clientcmd.ClientConfig
+	build      Build
+	now        func() time.Time
+	home       func() string
 	// interrupted is closed when the person does not want to wait any longer.
 	interrupted <-chan struct{}
 }
@@ -105,7 +108,7 @@ func commandsFor(arguments []string) []namedCommand {
 func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build Build, commands []namedCommand) *cobra.Command {
 	env := &environment{
 		streams:     streams,
-		flags:       genericclioptions.NewConfigFlags(true),
+		flags:       genericclioptions.NewConfigFlags(false),
 		build:       build,
 		now:         time.Now,
 		home:        homeDirectory,

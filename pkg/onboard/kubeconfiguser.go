@@ -75,7 +75,7 @@ type heldPair struct {
 // read reads the entry's certificate and key as they are now. The certificate may
 // have ended.
 func (u KubeconfigUser) read() (*heldPair, error) {
-	data, err := store.ReadFile(u.Path)
+	data, err := store.ReadKubeconfig(u.Path)
 	if err != nil {
 		return nil, err
 	}

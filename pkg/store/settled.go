@@ -1,0 +1,44 @@
+package store
+
+import (
+	"os"
+	"time"
+)
+
+// kubectl config truncates a kubeconfig and then writes it, while it holds FILE.lock
+// (client-go tools/clientcmd WriteToFile). Who reads in between finds an empty file.
+
+const (
+	// SettleTime is how long a reader waits for a kubeconfig that is being written.
+	SettleTime = time.Second
+	// SettlePause is the time between two looks at it.
+	SettlePause = 10 * time.Millisecond
+	// justChanged is how long ago a write is taken for one that may still go on.
+	justChanged = 100 * time.Millisecond
+)
+
+// IsUnsettled reports whether another program may be writing a kubeconfig at this moment:
+// its lock exists, or it has just changed.
+func IsUnsettled(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && (Exists(path+lockSuffix) || time.Since(info.ModTime()).Abs() < justChanged)
+}
+
+// IsBeingWritten reports whether a kubeconfig is unsettled and empty.
+func IsBeingWritten(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0 && IsUnsettled(path)
+}
+
+// ReadKubeconfig is ReadFile for a kubeconfig, which kubectl may be rewriting: one that is
+// being written is read again for a moment.
+func ReadKubeconfig(path string) ([]byte, error) {
+	for deadline := time.Now().Add(SettleTime); ; {
+		isBeingWritten := IsBeingWritten(path)
+		data, err := ReadFile(path)
+		if err != nil || len(data) > 0 || !isBeingWritten && !IsBeingWritten(path) || time.Now().After(deadline) {
+			return data, err
+		}
+		<-time.After(SettlePause)
+	}
+}
