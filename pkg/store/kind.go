@@ -200,6 +200,8 @@ func (k *Kind) judgeOwn(path string, info fs.FileInfo) error {
 	switch {
 	case mode&fs.ModeSymlink != 0:
 		return refuse(away, "the %s %q is a symbolic link, and is not followed", k.name, path)
+	case mode.IsDir():
+		return refuse(isDirectory(path), "the %s %q is a directory", k.name, path)
 	case !mode.IsRegular():
 		return refuse(away, "the %s %q is not a regular file", k.name, path)
 	}

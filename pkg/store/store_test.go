@@ -187,7 +187,7 @@ func TestOnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
 	if err := os.Mkdir(folder.KeyPath(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("a directory: %v", err)
 	}
 	write(t, folder.KubeconfigPath(), "", 0o600)

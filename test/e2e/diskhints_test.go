@@ -12,7 +12,7 @@ func TestAPlaceThatCannotBeWrittenIsSaidAsWhatItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	directory := s.admin().run("new-user", "unwritable-out", "--approve", "--dir", "D", "--out", "open")
-	s.check(directory, expect{1, []string{`"open" is no regular file`, "hint: it is a directory: name a file in it"}})
+	s.check(directory, expect{1, []string{`"open" is a directory`, "hint: it is a directory: name a file in it"}})
 	s.saysNot(directory.Stderr, "chmod")
 	if left := s.admin().must("list", "-o", "name").Stdout; strings.Contains(left, "unwritable-out") {
 		t.Errorf("a request was made: %s", left)

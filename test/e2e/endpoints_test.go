@@ -28,6 +28,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -94,14 +95,20 @@ func handedOff(t *testing.T, plane *controlplane.Plane, name string) (user *sess
 	admin, user := newSession(t, plane), withoutCluster(t, plane)
 	user.must("new-user", name, "-g", "dev", "--offline", "--dir", ".")
 	bring(user, admin, name+".csr")
-	parsed, err := pki.ParseRequest(user.read(name + ".csr"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A user whom the cluster knows already is approved by the fingerprint.
-	approved = admin.must("approve", "-f", name+".csr", "--yes", "--fingerprint", pki.Fingerprint(parsed.PublicKey), "--out", "handoff")
+	approved = admin.must(append(admin.byFingerprint(name+".csr"), "--out", "handoff")...)
 	bring(admin, user, "handoff")
 	return user, approved
+}
+
+// byFingerprint are the words that approve a request in a file by the fingerprint of its
+// key, also where the cluster knows the user already.
+func (s *session) byFingerprint(file string) []string {
+	s.t.Helper()
+	objects, err := request.Import(s.read(file), request.DefaultLifetime)
+	if err != nil || len(objects) != 1 {
+		s.t.Fatalf("%d requests in %s, %v", len(objects), file, err)
+	}
+	return []string{"approve", "-f", file, "--yes", "--fingerprint", request.ReviewOf(objects[0]).Fingerprint}
 }
 
 // confirmed are the flags that confirm the certificate authority of a plane's server.
@@ -176,14 +183,14 @@ func TestAFingerprintOfACAIsComparedWhole(t *testing.T) {
 	_, command, _ := strings.Cut(approved.Stderr, "--ca-fingerprint ")
 	fingerprint, _, _ := strings.Cut(command, "\n")
 	for _, wrong := range []string{"SHA256:", fingerprint[:20], fingerprint + "A", strings.ToLower(fingerprint), "SHA256:" + strings.Repeat("A", 43)} {
-		code := 5
-		if !strings.HasPrefix(wrong, "SHA256:") {
-			code = 2
+		code := 2
+		if len(wrong) == len(fingerprint) && strings.HasPrefix(wrong, "SHA256:") {
+			code = 5
 		}
 		user.refusesHandoff("endpoint-whole", expect{code, []string{"ca-fingerprint"}}, "--ca-fingerprint", wrong)
 	}
 	user.refusesHandoff("endpoint-whole", expect{2, []string{"--ca-fingerprint"}}, "--ca-fingerprint", "")
-	user.refusesHandoff("endpoint-whole", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint, "--ca-fingerprint", "SHA256:other")
+	user.refusesHandoff("endpoint-whole", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint, "--ca-fingerprint", "SHA256:"+strings.Repeat("A", 43))
 	user.check(user.run("fetch", "endpoint-whole", "--ca-fingerprint", fingerprint), expect{2, []string{"--ca-fingerprint does nothing without --from"}})
 	fetched := user.must("fetch", "endpoint-whole", "--from", "handoff", "--dir", ".", "--ca-fingerprint", fingerprint)
 	if strings.Contains(fetched.Stderr, "was not confirmed") || !strings.Contains(fetched.Stderr, "logged in") {

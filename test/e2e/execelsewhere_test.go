@@ -28,9 +28,9 @@ func TestAnAdministratorIsToldThatAnExecKubeconfigIsOfThisMachine(t *testing.T) 
 	// That way works.
 	user.must("new-user", "exec-elsewhere", "--offline", "--dir", ".")
 	bring(user, admin, "exec-elsewhere.csr")
-	admin.must("approve", "-f", "exec-elsewhere.csr", "--yes", "--out", "exec-elsewhere.handoff.yaml")
+	admin.must(append(admin.byFingerprint("exec-elsewhere.csr"), "--out", "exec-elsewhere.handoff.yaml")...)
 	bring(admin, user, "exec-elsewhere.handoff.yaml")
-	if fetched := user.must("fetch", "exec-elsewhere", "--from", "exec-elsewhere.handoff.yaml", "--dir", ".", "--exec", "--out", "own.kubeconfig"); strings.Contains(fetched.Stderr, worksHereOnly) {
+	if fetched := user.must(append([]string{"fetch", "exec-elsewhere", "--from", "exec-elsewhere.handoff.yaml", "--dir", ".", "--exec", "--out", "own.kubeconfig"}, confirmed(t, shared)...)...); strings.Contains(fetched.Stderr, worksHereOnly) {
 		t.Errorf("the user is warned of their own machine:\n%s", fetched.Stderr)
 	}
 	if whoami := user.kubectl("--kubeconfig", "own.kubeconfig", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"); whoami.Stdout != "exec-elsewhere" {

@@ -117,7 +117,7 @@ func TestRequestsOfOtherProgramsAreWelcome(t *testing.T) {
 			if err := os.WriteFile(s.path(test.file), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			arguments := []string{"approve", "-f", test.file, "--yes", "--out", "out.yaml"}
+			arguments := append(s.byFingerprint(test.file), "--out", "out.yaml")
 			if len(test.allow) > 0 {
 				s.check(s.run(arguments...), expect{6, []string{test.file + `" is refused: ` + strings.Join(test.allow, ", ")}})
 			}

@@ -89,7 +89,7 @@ func TestMergeWritesWhereKubectlWrites(t *testing.T) {
 				return changed, result.Code
 			}
 			theirs, theirCode := written(controlplane.Kubectl, "config", "set-context", "new", "--cluster", "new")
-			ours, code := written(program.Name, "fetch", "kubeconfig-forms", "--from", user.path("kubeconfig-forms.handoff.yaml"), "--dir", user.path(), "--merge")
+			ours, code := written(program.Name, append([]string{"fetch", "kubeconfig-forms", "--from", user.path("kubeconfig-forms.handoff.yaml"), "--dir", user.path(), "--merge"}, confirmed(t, shared)...)...)
 			if !slices.Equal(ours, theirs) || (code == 0) != (theirCode == 0) {
 				t.Errorf("changed %q (exit code %d); kubectl changed %q (exit code %d)", ours, code, theirs, theirCode)
 			}

@@ -280,6 +280,13 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 			t.Errorf("a renewal that was never asked for is pending:\n%s", listed.Stdout)
 		}
 		admin.must("grant", "renew-refused", "--renewable", "--allow", "user-offboarded")
+		// The API server learns of a binding by a watch.
+		for range 100 {
+			if s.kubectl("auth", "can-i", "create", "certificatesigningrequests").Code == 0 {
+				return
+			}
+		}
+		t.Fatal("the user may still not renew")
 	})
 	t.Run("denied", func(t *testing.T) {
 		s.must("renew", "--wait=false")

@@ -292,7 +292,7 @@ func TestAServerThatWasNeverThereIsNotWaitedFor(t *testing.T) {
 	s.write("team.csv", "name\njane\nbob\n")
 	for _, flags := range [][]string{{"--approve"}, {"--wait"}, {}} {
 		result := s.run(append([]string{"new-user", "-f", "team.csv", "--dir", "D", "--server", "https://127.0.0.1:1"}, flags...)...)
-		s.check(result, expect{1, []string{"the API server https://127.0.0.1:1 can't be reached", "hint: check the address and the network"}})
+		s.check(result, expect{1, []string{"the API server https://127.0.0.1:1 can't be reached", "hint: nothing listens there: check the address and the port"}})
 		if strings.Contains(result.Stderr, "trying again") {
 			t.Errorf("%q: it is tried again:\n%s", flags, result.Stderr)
 		}

@@ -82,7 +82,7 @@ func TestAFolderOfRequestsIsHandedOffToANewFolder(t *testing.T) {
 
 	// Where nothing can be written, nothing is approved.
 	s.write("file", "")
-	s.check(s.run("approve", "-f", "requests/folder-ida.csr", "--yes", "--out", "file/below/"), expect{1, []string{"could not be written", "hint: name another place"}})
+	s.check(s.run("approve", "-f", "requests/folder-ida.csr", "--yes", "--out", "file/below/"), expect{1, []string{"could not be written", "name another place: --out FILE, or --out DIR/"}})
 	s.check(s.run("approve", "-f", "requests", "--yes", "--out", "/proc/nowhere/"), expect{1, []string{"2 requests were not approved"}})
 	for _, name := range requestNames(s) {
 		if strings.HasPrefix(name, "folder-ida") {
