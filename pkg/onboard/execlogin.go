@@ -76,11 +76,11 @@ func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, en
 }
 
 // isLaterPairOf reports whether a cached pair is what a certificate became by a renewal: of
-// the same user in the same groups, from the same certificate authority, and valid for
-// longer. What a cache holds is not believed for its name.
+// the same user in the same groups, from the same certificate authority, for another key if
+// both expire in the same second, and valid for at least as long. What a cache holds is not believed for its name.
 func (p *Program) isLaterPairOf(held *cachedPair, certificate *pki.Certificate) bool {
 	cached, fetched := held.certificate.Leaf, certificate.Leaf
-	return cached.NotAfter.After(fetched.NotAfter) &&
+	return (cached.NotAfter.After(fetched.NotAfter) || isLater(held.certificate, certificate)) &&
 		pki.Match(held.certificate, held.key.Public(), certificate.User(), p.Now()) == nil &&
 		bytes.Equal(cached.RawIssuer, fetched.RawIssuer) && bytes.Equal(cached.AuthorityKeyId, fetched.AuthorityKeyId)
 }

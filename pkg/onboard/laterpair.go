@@ -13,7 +13,7 @@ import (
 )
 
 // checkNoLaterPair refuses to put a certificate in the place of a pair of another key that
-// expires later, unless the person said so. That pair was renewed since, and its key is
+// does not expire earlier, unless the person said so. That pair was renewed since, and its key is
 // nowhere else. A certificate for the same key takes nothing away: it was asked for.
 func (d *destination) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
 	if d.incoming == nil || d.Overwrite {
@@ -31,15 +31,19 @@ func (d *destination) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
 	return nil
 }
 
-// isLater reports whether a certificate is for another key than a new one and expires later.
+// isLater reports whether a certificate is for another key than a new one and does not
+// expire earlier: a renewal in the same second has the same expiry.
 func isLater(standing, incoming *pki.Certificate) bool {
-	return standing.Leaf.NotAfter.After(incoming.Leaf.NotAfter) && !pki.SamePublicKey(standing.Leaf.PublicKey, incoming.Leaf.PublicKey)
+	return !standing.Leaf.NotAfter.Before(incoming.Leaf.NotAfter) && !pki.SamePublicKey(standing.Leaf.PublicKey, incoming.Leaf.PublicKey)
 }
 
 func laterPairKept(standing, incoming *pki.Certificate, place string) error {
+	expires := "expires later (" + stamp(standing.Leaf.NotAfter) + ") than the new one (" + stamp(incoming.Leaf.NotAfter) + ")"
+	if standing.Leaf.NotAfter.Equal(incoming.Leaf.NotAfter) {
+		expires = "expires when the new one does (" + stamp(standing.Leaf.NotAfter) + ")"
+	}
 	return outcome.WithHint(
-		fmt.Errorf("%s has a certificate for another key that expires later (%s) than the new one (%s)",
-			place, stamp(standing.Leaf.NotAfter), stamp(incoming.Leaf.NotAfter)),
+		fmt.Errorf("%s has a certificate for another key that %s", place, expires),
 		"it was kept, and nothing was changed; to replace it: --overwrite")
 }
 
