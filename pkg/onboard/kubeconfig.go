@@ -130,10 +130,6 @@ func (d *destination) checkEarly() error {
 		kind = store.SharedKubeconfig
 	case d.CertificateOnly:
 		kind = store.Certificate
-	default:
-		if err := d.checkPrivate(); err != nil {
-			return err
-		}
 	}
 	existing, err := store.ReadFileOf(kind, d.Path)
 	switch {
@@ -149,17 +145,6 @@ func (d *destination) checkEarly() error {
 	}
 	_, err = d.replaced(existing, d.assemble(kubeconfig.Credentials{}))
 	return err
-}
-
-// checkPrivate refuses to put a private key where others may read it. A kubeconfig
-// that is merged into holds its owner's credentials already, and keeps its mode.
-func (d *destination) checkPrivate() error {
-	if d.Merge || !store.OthersMayRead(d.Path) {
-		return nil
-	}
-	return outcome.WithHint(
-		fmt.Errorf("the kubeconfig %q can be read by others than its owner, and a private key would go into it", d.Path),
-		"make it private: %s", identity.NewCommand("chmod 600").File(d.Path))
 }
 
 func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {
@@ -189,9 +174,6 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 		return err
 	}
 	fetched.Path = d.Path
-	if err := d.checkPrivate(); err != nil {
-		return err
-	}
 	if d.Merge {
 		err = store.UpdateSharedFile(ctx, d.Path, func(existing []byte) ([]byte, error) { return d.merged(existing, config) })
 	} else {

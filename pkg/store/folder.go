@@ -100,11 +100,12 @@ func ReadSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isOpen(info.Mode()) {
-		return nil, readableByOthers(privateKey.name, path, info.Mode())
-	}
 	if owner, _, known := ownership(info); known && owner != effectiveUser() && owner != 0 {
 		return nil, refuse("use a key of your own", "the private key %q belongs to %s, not to %s", path, nameOf(owner), nameOf(effectiveUser()))
+	}
+	// Last: the hint changes a mode, which must be that of a file of one's own.
+	if isOpen(info.Mode()) {
+		return nil, readableByOthers(privateKey.name, path, info.Mode())
 	}
 	return data, nil
 }

@@ -179,6 +179,33 @@ func TestAFileThatSomebodyElseCreatedGetsNoKey(t *testing.T) {
 	}
 }
 
+// A hint to change a mode would be followed by the victim, as root perhaps, and through the
+// neighbor's link.
+func TestNoModeIsToBeChangedOfWhatSomebodyElseCreated(t *testing.T) {
+	s := newSession(t, shared).reachable()
+	directory := s.sharedDirectory()
+	s.write("precious", "the victim's own")
+	if err := os.Chmod(s.path("precious"), 0o644); err != nil { //nolint:gosec // Others may read it.
+		t.Fatal(err)
+	}
+	s.plants(directory, "umask 0; ln -s "+s.path("precious")+" link; echo x > file; mkfifo pipe; echo x > mode.key; ln -s "+s.path("precious")+" link.key")
+	for _, file := range []string{"link", "file", "pipe"} {
+		result := s.run("new-user", "mode-of-others", "--dir", "D", "--approve", "--out", filepath.Join(directory, file))
+		s.check(result, expect{1, nil})
+		s.saysNot(result.Stderr, "chmod")
+	}
+	for _, user := range []string{"mode", "link"} {
+		result := s.run("new-user", user, "--dir", directory)
+		s.check(result, expect{1, nil})
+		s.saysNot(result.Stderr, "chmod")
+	}
+	given := s.run("new-user", "mode-given", "--dir", "D", "--key", filepath.Join(directory, "mode.key"))
+	s.check(given, expect{2, []string{"belongs to"}})
+	s.saysNot(given.Stderr, "chmod")
+	// What is the person's own gets the hint.
+	s.check(s.run("new-user", "mode-own", "--dir", "D", "--approve", "--out", "precious"), expect{1, []string{"can be read by others than its owner", "chmod 600 precious"}})
+}
+
 // TestAPlantedKeyIsNotUsed puts keys that somebody else knows, or that are somebody else's,
 // where the user's key is going to be.
 func TestAPlantedKeyIsNotUsed(t *testing.T) {
