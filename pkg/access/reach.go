@@ -25,7 +25,7 @@ type Reaches map[string]Reach
 
 type verbSet uint16
 
-// allVerbs are the verbs that together permit everything that matters: whoever may create
+// allVerbs are the verbs that together permit everything that matters: users who can create
 // and change every object may run pods as any service account.
 var allVerbs = []string{"get", "list", "watch", "create", "update", "patch", "delete"}
 

@@ -38,6 +38,8 @@ const otherCluster = "--context, --kubeconfig and --server choose another cluste
 // client's own credentials say.
 func (c *Client) diagnose(err error) diagnosis {
 	for _, recognize := range []func(error) (diagnosis, bool){
+		c.diagnoseUnusableAnswer,
+		c.diagnoseNoAnswer,
 		c.diagnoseOwnCertificate,
 		c.diagnoseAnswer,
 		c.diagnoseLoginPlugin,
@@ -52,6 +54,37 @@ func (c *Client) diagnose(err error) diagnosis {
 		}
 	}
 	return diagnosis{cause: err}
+}
+
+// diagnoseUnusableAnswer recognizes an answer that is too large to be read, or that is not
+// what was asked for.
+func (c *Client) diagnoseUnusableAnswer(err error) (diagnosis, bool) {
+	var tooLarge tooLargeError
+	switch {
+	case errors.As(err, &tooLarge):
+		return diagnosis{
+			cause: fmt.Errorf("%w, which is not read; it came from %s", tooLarge, c.endpoint.Server),
+			hint:  "check that this is the API server, and what it has that is so large",
+		}, true
+	case isNotBelieved(err):
+		return diagnosis{
+			cause: fmt.Errorf("the answer of %s is not believed: %w", c.endpoint.Server, bare(err)),
+			hint:  "something else than a Kubernetes API server may be at that address; check the cluster's entry in the kubeconfig: server, proxy-url",
+		}, true
+	}
+	return diagnosis{}, false
+}
+
+// diagnoseNoAnswer recognizes a call that was given up.
+func (c *Client) diagnoseNoAnswer(err error) (diagnosis, bool) {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return diagnosis{}, false
+	}
+	return diagnosis{
+		kind:  ErrUnreachable,
+		cause: fmt.Errorf("%s did not answer within %s", c.endpoint.Server, c.answerTimeout),
+		hint:  "try again, or give it longer: --request-timeout 2m",
+	}, true
 }
 
 // diagnoseOwnCertificate recognizes credentials that are refused because the client

@@ -33,22 +33,6 @@ func (c *Client) explain(parent context.Context, err error, doing string) error 
 	if ended := contextOutcome(parent); ended != nil {
 		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
 	}
-	var tooLarge tooLargeError
-	server := c.endpoint.Server
-	switch {
-	case errors.As(err, &tooLarge):
-		return outcome.WithHint(
-			fmt.Errorf("could not %s: %w, which is not read; it came from %s", doing, tooLarge, server),
-			"check that this is the API server, and what it has that is so large")
-	case isNotBelieved(err):
-		return outcome.WithHint(
-			fmt.Errorf("could not %s: the answer of %s is not believed: %w", doing, server, bare(err)),
-			"something else than a Kubernetes API server may be at that address; check the cluster's entry in the kubeconfig: server, proxy-url")
-	case errors.Is(err, context.DeadlineExceeded):
-		return outcome.WithHint(
-			outcome.Errorf(ErrUnreachable, "could not %s: %s did not answer within %s", doing, c.endpoint.Server, c.answerTimeout),
-			"try again, or give it longer: --request-timeout 2m")
-	}
 	found := c.diagnose(err)
 	format := "could not %s: %w"
 	if found.isForbidden {

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// RequesterCanApprove asks the server whether whoever submitted a request could approve
+// RequesterCanApprove asks the server if the requester of a request could approve
 // requests for its signer (SubjectAccessReview), as Kubernetes decides that
 // (plugin/pkg/admission/certificates/approval): update on
 // certificatesigningrequests/approval, and approve on the signer or on all of its domain.

@@ -41,7 +41,7 @@ func (e *environment) rawKubeconfig() (clientcmdapi.Config, error) {
 
 // isBeingWritten reports whether what was read of a kubeconfig may be a part of it.
 func isBeingWritten(access clientcmd.ConfigAccess, raw clientcmdapi.Config, err error) bool {
-	files := filesOf(access)
+	files := access.GetLoadingPrecedence()
 	return slices.ContainsFunc(files, store.IsBeingWritten) ||
 		(err != nil || clientcmdapi.IsConfigEmpty(&raw)) && slices.ContainsFunc(files, store.IsUnsettled)
 }

@@ -16,7 +16,7 @@ import (
 // would make it do so are refused before.
 func (e *environment) loader() (clientcmd.ClientConfig, error) {
 	loader := e.flags.ToRawKubeConfigLoader()
-	for _, file := range filesOf(loader.ConfigAccess()) {
+	for _, file := range loader.ConfigAccess().GetLoadingPrecedence() {
 		if isOfShell(file) {
 			continue
 		}
@@ -26,14 +26,6 @@ func (e *environment) loader() (clientcmd.ClientConfig, error) {
 		}
 	}
 	return loader, nil
-}
-
-// filesOf are the files that a kubeconfig is read from.
-func filesOf(access clientcmd.ConfigAccess) []string {
-	if access.IsExplicitFile() {
-		return []string{access.GetExplicitFile()}
-	}
-	return access.GetLoadingPrecedence()
 }
 
 // isOfShell reports whether a file is what a shell has made of another command, <(…), or

@@ -43,7 +43,7 @@ func newStatus(env *environment) *cobra.Command {
 		Short: "Say of every context of my kubeconfig who it is and until when",
 		Long: `List the contexts of the kubeconfig: who each one is, her groups, with which kind of key
 she logs in, until when, how long that is, whether a renewal is pending, and whether the
-API server takes her now. A certificate in the last third of its lifetime, and in its
+API server accepts the login now. A certificate in the last third of its lifetime, and in its
 last week, stands out in color. One that this program renews does so only where its
 renewal is overdue or in trouble; --fail-within accepts it until then.
 

@@ -102,9 +102,6 @@ func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []
 	if err != nil {
 		return err
 	}
-	if standing.Unread != "" {
-		p.Tell(StandingUnread{Reason: standing.Unread})
-	}
 	grants, _, err := p.Cluster.Grants(ctx)
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func trustNeededFor(endpoint kubeconfig.Endpoint, authorities []HandoffAuthority
 }
 
 // checkTrust decides whether a handoff's endpoint may be used: the file came from outside,
-// and whoever exchanged it chose server and CA. Nothing is sent before.
+// and somebody who exchanged it chose server and CA. Nothing is sent before.
 func (p *Program) checkTrust(ctx context.Context, in FetchFromInput, endpoint kubeconfig.Endpoint, certificate *pki.Certificate) error {
 	authorities, err := authoritiesOf(endpoint, func(authority *x509.Certificate) bool { return certificate.IsSignedBy(authority, p.Now()) })
 	if err != nil {

@@ -39,9 +39,6 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if err != nil {
 		return nil, err
 	}
-	if standing.Unread != "" {
-		p.Tell(StandingUnread{Reason: standing.Unread})
-	}
 	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.key.Public()), Gives: newGrants(wanted, known.Grants)}
 	if err := p.checkStanding(standing, claim, nil, func(finding string) string {
 		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding).String()

@@ -63,7 +63,7 @@ type Offboarding struct {
 	// roles permit.
 	GroupGrants access.Grants
 	Rules       access.Rules
-	// Unread says why it can't be said what her groups give her; "" if it can. RulesUnread
+	// Unread says why it can't be said what the user's groups give; "" if it can. RulesUnread
 	// says it of what the roles permit.
 	Unread, RulesUnread string
 	// CertificateOnly says that one certificate is meant and nothing else.

@@ -50,10 +50,13 @@ func newGrants(wanted []access.Wanted, grants access.Grants) []access.Wanted {
 	return slices.DeleteFunc(slices.Clone(wanted), func(one access.Wanted) bool { return slices.Contains(grants[one.Holder], one.Grant) })
 }
 
-// checkStanding tells what is known of a user who may have left, or has another
+// checkStanding tells what is known, and what could not be read, of a user who may have left, or has another
 // certificate, and refuses what is not allowed. howToAllow says how an administrator
 // accepts the findings that are refused.
 func (p *Program) checkStanding(standing *request.Standing, claim request.Claim, allowed []string, howToAllow func(finding string) string) error {
+	if standing.Unread != "" {
+		p.Tell(StandingUnread{Reason: standing.Unread})
+	}
 	for _, finding := range standing.Examine(claim) {
 		if finding.Severity == identity.Refused && !slices.Contains(allowed, finding.Name) {
 			return outcome.WithHint(

@@ -193,9 +193,6 @@ func (r *teamRun) checkApproving(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if r.standing.Unread != "" {
-		r.tell(StandingUnread{Reason: r.standing.Unread})
-	}
 	checked := map[access.Grant]bool{}
 	for _, member := range r.in.Members {
 		wanted, err := member.Grants.WantedFor(member.User)

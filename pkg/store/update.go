@@ -57,17 +57,23 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err e
 		return err
 	}
 	defer before.close()
-	changed, err := change(before.data)
+	return before.change(k, change, replaceOwn)
+}
+
+// change has what was read of a file changed, and creates or replaces the file. What is
+// unchanged is not written.
+func (s *openedFile) change(k *Kind, change change, replace func(*openedFile, []byte) error) error {
+	changed, err := change(s.data)
 	if err != nil {
 		return err
 	}
 	switch {
-	case before.file == nil:
-		return createExclusive(path, changed, k.mode, k.durability)
-	case bytes.Equal(before.data, changed):
+	case s.file == nil:
+		return createExclusive(s.path, changed, k.mode, k.durability)
+	case bytes.Equal(s.data, changed):
 		return nil
 	}
-	return replaceOwn(before, changed)
+	return replace(s, changed)
 }
 
 // read opens, judges and reads a file of this kind.
@@ -122,17 +128,7 @@ func updateShared(ctx context.Context, path string, change change) (err error) {
 		return err
 	}
 	defer before.close()
-	changed, err := change(before.data)
-	if err != nil {
-		return err
-	}
-	switch {
-	case before.file == nil:
-		return createExclusive(target, changed, SharedKubeconfig.mode, SharedKubeconfig.durability)
-	case bytes.Equal(before.data, changed):
-		return nil
-	}
-	return replaceShared(before, changed)
+	return before.change(SharedKubeconfig, change, replaceShared)
 }
 
 const (

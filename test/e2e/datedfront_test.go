@@ -20,18 +20,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-// datedFront stands before a plane's API server, which knows no other time than the
-// machine's. It takes client certificates by a clock of its own, as the API server does
-// by its clock, and passes calls on as whom the certificate names.
-type datedFront struct {
-	*httptest.Server
-	// away has every connection end without an answer.
-	away atomic.Bool
-	// refused counts the calls whose certificate was of no use.
-	refused atomic.Int64
-}
-
-func newDatedFront(t *testing.T, plane *controlplane.Plane, now func() time.Time) *datedFront {
+// passTo passes calls on to a plane's API server, as its administrator and without a word.
+func passTo(t *testing.T, plane *controlplane.Plane) *httputil.ReverseProxy {
 	t.Helper()
 	config, err := plane.RESTConfig()
 	if err != nil {
@@ -45,10 +35,27 @@ func newDatedFront(t *testing.T, plane *controlplane.Plane, now func() time.Time
 	if err != nil {
 		t.Fatal(err)
 	}
-	authorities := x509.NewCertPool()
-	authorities.AddCert(authorityFor(t, plane).certificate)
 	pass := httputil.NewSingleHostReverseProxy(target)
 	pass.Transport, pass.FlushInterval, pass.ErrorLog = transport, -1, log.New(io.Discard, "", 0)
+	return pass
+}
+
+// datedFront stands before a plane's API server, which knows no other time than the
+// machine's. It takes client certificates by a clock of its own, as the API server does
+// by its clock, and passes calls on as whom the certificate names.
+type datedFront struct {
+	*httptest.Server
+	// away has every connection end without an answer.
+	away atomic.Bool
+	// refused counts the calls whose certificate was of no use.
+	refused atomic.Int64
+}
+
+func newDatedFront(t *testing.T, plane *controlplane.Plane, now func() time.Time) *datedFront {
+	t.Helper()
+	authorities := x509.NewCertPool()
+	authorities.AddCert(authorityFor(t, plane).certificate)
+	pass := passTo(t, plane)
 
 	front := &datedFront{}
 	front.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +72,7 @@ func newDatedFront(t *testing.T, plane *controlplane.Plane, now func() time.Time
 		pass.ServeHTTP(w, r)
 	}))
 	front.EnableHTTP2 = true
-	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.Config.ErrorLog = pass.ErrorLog
 	front.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert}
 	front.StartTLS()
 	t.Cleanup(func() {

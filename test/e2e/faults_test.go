@@ -5,18 +5,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -62,21 +58,7 @@ func drops(nth int64) fault {
 // now and then. It is where the session's kubeconfig leads from then on.
 func faultyFront(s *session, fail fault) {
 	s.t.Helper()
-	config, err := s.plane.RESTConfig()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	transport, err := rest.TransportFor(config)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	target, err := url.Parse(config.Host)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	quiet := log.New(io.Discard, "", 0)
-	pass := httputil.NewSingleHostReverseProxy(target)
-	pass.Transport, pass.FlushInterval, pass.ErrorLog = transport, -1, quiet
+	pass := passTo(s.t, s.plane)
 	var calls atomic.Int64
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !fail(calls.Add(1), w, r, pass) {
@@ -84,7 +66,7 @@ func faultyFront(s *session, fail fault) {
 		}
 	}))
 	front.EnableHTTP2 = true
-	front.Config.ErrorLog = quiet
+	front.Config.ErrorLog = pass.ErrorLog
 	front.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	front.StartTLS()
 	s.t.Cleanup(func() {

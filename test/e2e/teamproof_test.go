@@ -102,15 +102,19 @@ func TestWhereNothingIsKnownOfAuthoritiesEachLogsIn(t *testing.T) {
 // namesake is an authority that calls itself what another does.
 func namesake(t *testing.T, other *authority) *authority {
 	t.Helper()
+	return selfSigned(t, &x509.Certificate{RawSubject: other.certificate.RawSubject})
+}
+
+// selfSigned is an authority of a template's subject.
+func selfSigned(t *testing.T, template *x509.Certificate) *authority {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), RawSubject: other.certificate.RawSubject,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
+	template.SerialNumber = big.NewInt(1)
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

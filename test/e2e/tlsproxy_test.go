@@ -3,16 +3,12 @@ package e2e
 import (
 	"crypto/tls"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -29,21 +25,7 @@ const (
 // certificate, and talks to the API server as the administrator.
 func throughTLSProxy(s *session) {
 	s.t.Helper()
-	config, err := s.plane.RESTConfig()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	transport, err := rest.TransportFor(config)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	target, err := url.Parse(config.Host)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	quiet := log.New(io.Discard, "", 0)
-	pass := httputil.NewSingleHostReverseProxy(target)
-	pass.Transport, pass.FlushInterval, pass.ErrorLog = transport, -1, quiet
+	pass := passTo(s.t, s.plane)
 	authenticated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+proxyToken {
 			w.Header().Set("Content-Type", "application/json")
@@ -57,7 +39,7 @@ func throughTLSProxy(s *session) {
 	mux := http.NewServeMux()
 	mux.Handle(proxyPath+"/", http.StripPrefix(proxyPath, authenticated))
 	proxy := httptest.NewUnstartedServer(mux)
-	proxy.Config.ErrorLog = quiet
+	proxy.Config.ErrorLog = pass.ErrorLog
 	proxy.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	proxy.StartTLS()
 	s.t.Cleanup(func() {
