@@ -88,6 +88,9 @@ func (p *Program) Renew(ctx context.Context, in RenewInput) (*Renewed, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := notYetValid(present.certificate, p.Now()); err != nil {
+		return nil, fmt.Errorf("the context %q: %w", in.User.Context, err)
+	}
 	if end := present.certificate.Leaf.NotAfter; !in.Within.IsZero() && end.Sub(p.Now()) > in.Within.Of(present.certificate.Lifetime()) {
 		p.Tell(NotDue{Context: in.User.Context, NotAfter: end})
 		return &Renewed{Context: in.User.Context, State: RenewalNotDue, NotAfter: end}, nil
@@ -141,6 +144,20 @@ func (p *Program) renewLocked(ctx context.Context, in RenewInput, before *heldPa
 	r := &renewing{program: p, her: *p, in: in, present: present, renewal: renewal}
 	r.her.Cluster = asHer
 	return r.run(ctx)
+}
+
+// notYetValid returns an error for a certificate that has not expired and does not log in
+// either, and says what to do.
+func notYetValid(certificate *pki.Certificate, now time.Time) error {
+	leaf := certificate.Leaf
+	err := certificate.CheckValidity(now)
+	switch {
+	case err == nil, !now.Before(leaf.NotAfter):
+		return nil
+	case leaf.NotAfter.Before(leaf.NotBefore):
+		return outcome.WithHint(err, "%s", request.AfterExpiry(certificate.User()))
+	}
+	return outcome.WithHint(err, "set this machine's clock, for example by NTP, or wait until then")
 }
 
 // ended says that a certificate can't be renewed any more, and how it goes on.

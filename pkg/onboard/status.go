@@ -84,19 +84,19 @@ type ContextStatus struct {
 // lifetime is.
 const lastWeek = 7 * 24 * time.Hour
 
-// HasExpired reports whether the context's certificate has expired.
-func (s ContextStatus) HasExpired(now time.Time) bool {
-	return s.Certificate != nil && !now.Before(s.Certificate.Leaf.NotAfter)
+// IsInvalid reports whether the context's certificate has expired or is not valid yet.
+func (s ContextStatus) IsInvalid(now time.Time) bool {
+	return s.Certificate != nil && s.Certificate.CheckValidity(now) != nil
 }
 
-// ExpiresUnrenewed reports whether the context's certificate has expired, or expires within a
+// ExpiresUnrenewed reports whether the context's certificate is not valid, or expires within a
 // time and nothing is seen to that: one that this program renews is healthy until its
 // renewal is in trouble or overdue.
 func (s ContextStatus) ExpiresUnrenewed(within time.Duration, now time.Time) bool {
 	switch {
 	case s.Certificate == nil:
 		return false
-	case s.HasExpired(now):
+	case s.IsInvalid(now):
 		return true
 	case s.isRenewedInTime(now):
 		return false
@@ -178,6 +178,12 @@ func (p *Program) status(ctx context.Context, in ContextInput) ContextStatus {
 	}
 	if status.RenewsItself {
 		status.RenewalTrouble = readRenewalRecord(*in.User.Cache, held).Trouble
+	}
+	if held != nil {
+		// Of what the API server says about such a certificate, this is the cause.
+		if err := held.certificate.CheckValidity(p.Now()); err != nil && status.Live != Live {
+			status.Problem = err.Error()
+		}
 	}
 	if status.RenewalTrouble != "" && status.Problem == "" {
 		status.Problem = "it is not renewed: " + status.RenewalTrouble

@@ -47,7 +47,7 @@ func TestWhetherAContextWarnsAndFailsGoesByItsLifetimeAndItsRenewal(t *testing.T
 			t.Errorf("%s: it fails: %v", test.about, got)
 		}
 	}
-	if nothing := (ContextStatus{}); nothing.ShouldWarn(now) || nothing.ExpiresUnrenewed(week, now) || nothing.HasExpired(now) {
+	if nothing := (ContextStatus{}); nothing.ShouldWarn(now) || nothing.ExpiresUnrenewed(week, now) || nothing.IsInvalid(now) {
 		t.Error("a context without a certificate warns or fails")
 	}
 }

@@ -108,10 +108,22 @@ func Match(certificate *Certificate, key crypto.PublicKey, user identity.User, n
 			"sign it again for client authentication; with openssl x509 -req, add: -extfile client.ext, a file with the line extendedKeyUsage=clientAuth")
 	case len(leaf.ExtKeyUsage) != 1 || leaf.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth || len(leaf.UnknownExtKeyUsage) > 0:
 		return errors.New("the certificate's extended key usage is not client authentication alone")
+	}
+	return certificate.CheckValidity(now)
+}
+
+// CheckValidity returns an error for a certificate that is not valid at a time (RFC 5280,
+// section 4.1.2.5): before its notBefore, from its notAfter on, or, where notAfter comes
+// first, ever.
+func (c *Certificate) CheckValidity(now time.Time) error {
+	leaf := c.Leaf
+	switch {
+	case leaf.NotAfter.Before(leaf.NotBefore):
+		return fmt.Errorf("the certificate is never valid: it expires %s, before it begins %s", stamp(leaf.NotAfter), stamp(leaf.NotBefore))
 	case now.Before(leaf.NotBefore):
 		return fmt.Errorf("the certificate is not valid before %s, and this machine's clock says %s", stamp(leaf.NotBefore), stamp(now))
 	case !now.Before(leaf.NotAfter):
-		return fmt.Errorf("the certificate ended %s, and this machine's clock says %s", stamp(leaf.NotAfter), stamp(now))
+		return fmt.Errorf("the certificate expired %s, and this machine's clock says %s", stamp(leaf.NotAfter), stamp(now))
 	}
 	return nil
 }

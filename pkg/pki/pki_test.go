@@ -328,7 +328,9 @@ func TestMatchTakesNothingOnTrust(t *testing.T) {
 		}, "client authentication alone"},
 		{"any usage", key.Public(), func(c *x509.Certificate) { c.ExtKeyUsage = nil }, "client authentication"},
 		{"not valid yet", key.Public(), func(c *x509.Certificate) { c.NotBefore = now.Add(time.Minute) }, "not valid before 2026-11-23T12:01:00Z, and this machine's clock says 2026-11-23T12:00:00Z"},
-		{"ended", key.Public(), func(c *x509.Certificate) { c.NotAfter = now }, "ended 2026-11-23T12:00:00Z"},
+		{"expired", key.Public(), func(c *x509.Certificate) { c.NotAfter = now }, "expired 2026-11-23T12:00:00Z"},
+		{"expired before it begins", key.Public(), func(c *x509.Certificate) { c.NotBefore, c.NotAfter = now.Add(time.Hour), now.Add(time.Minute) },
+			"never valid: it expires 2026-11-23T12:01:00Z, before it begins 2026-11-23T13:00:00Z"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			certificate, err := ParseCertificate(certificateFor(t, test.key, test.mutate))

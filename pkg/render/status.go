@@ -2,7 +2,9 @@ package render
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -107,7 +109,7 @@ func colored(table string, statuses []onboard.ContextStatus, now time.Time) stri
 	for i, status := range statuses {
 		var color string
 		switch {
-		case status.HasExpired(now), status.Live == onboard.NotLive:
+		case status.IsInvalid(now), status.Live == onboard.NotLive:
 			color = red
 		case status.ShouldWarn(now):
 			color = yellow
@@ -131,10 +133,7 @@ func statusCells(s onboard.ContextStatus, now time.Time) []any {
 	key, until, left := identity.Printable(s.Login), none, none
 	if s.Certificate != nil {
 		end := s.Certificate.Leaf.NotAfter
-		key, until, left = pki.DescribeKey(s.Certificate.Leaf.PublicKey), end.UTC().Format(time.RFC3339), "ended"
-		if now.Before(end) {
-			left = duration.HumanDuration(end.Sub(now))
-		}
+		key, until, left = pki.DescribeKey(s.Certificate.Leaf.PublicKey), end.UTC().Format(time.RFC3339), timeLeft(s.Certificate, now)
 	}
 	renewal := none
 	if s.Renewal != "" {
@@ -144,6 +143,23 @@ func statusCells(s onboard.ContextStatus, now time.Time) []any {
 		current, cut(identity.Printable(s.Name), longestName), cut(user, longestCell), cut(groupNames, longestCell),
 		cut(key, longestCell), until, left, renewal, string(s.Live),
 	}
+}
+
+// timeLeft is how long a certificate is still valid, or that it is not.
+func timeLeft(certificate *pki.Certificate, now time.Time) string {
+	leaf := certificate.Leaf
+	switch {
+	case !now.Before(leaf.NotAfter):
+		return "expired"
+	case now.Before(leaf.NotBefore):
+		return "not yet"
+	}
+	left := leaf.NotAfter.Sub(now)
+	if left == math.MaxInt64 {
+		// A time.Duration holds 292 years.
+		return fmt.Sprintf("%dy", leaf.NotAfter.Year()-now.Year())
+	}
+	return duration.HumanDuration(left)
 }
 
 func statusForm(s onboard.ContextStatus, now time.Time) contextStatusForm {

@@ -20,7 +20,7 @@ func TestAClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
 		want string
 	}{
 		{"clock-behind", -time.Hour, "is not valid before "},
-		{"clock-ahead", time.Hour, "the certificate ended "},
+		{"clock-ahead", time.Hour, "the certificate expired "},
 	} {
 		t.Run(test.user, func(t *testing.T) {
 			s := newSession(t, shared)

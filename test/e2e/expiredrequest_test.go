@@ -59,7 +59,7 @@ func TestANewRequestTakesThePlaceOfOneWhoseCertificateHasExpired(t *testing.T) {
 			fetch := []string{"fetch", test.user, "--dir", "."}
 			first := s.must("new-user", test.user, "-g", "dev", "--dir", ".")
 			s.must("approve", test.user, "--yes", "--wait=false")
-			s.check(s.run(fetch...), expect{1, []string{"the certificate ended", "hint: nothing was written; request another, with a new key: run new-user again"}})
+			s.check(s.run(fetch...), expect{1, []string{"the certificate expired", "hint: nothing was written; request another, with a new key: run new-user again"}})
 			key := string(s.read(test.user + ".key"))
 
 			isSecond.Store(true)
@@ -98,7 +98,7 @@ func TestWhatWasNamedIsNotReplacedByANewRequest(t *testing.T) {
 	s.must("new-user", "expired-named", "--dir", ".", "--request-name", "my-request")
 	key := string(s.read("expired-named.key"))
 	s.must("approve", "my-request", "--yes", "--wait=false")
-	s.check(s.run("fetch", "expired-named", "--dir", ".", "--request-name", "my-request"), expect{1, []string{"the certificate ended"}})
+	s.check(s.run("fetch", "expired-named", "--dir", ".", "--request-name", "my-request"), expect{1, []string{"the certificate expired"}})
 	s.check(s.run("new-user", "expired-named", "--dir", ".", "--request-name", "my-request"), expect{2, []string{`"my-request" has been issued, and its certificate expired`, "leave out --request-name"}})
 	dry := s.must("new-user", "expired-named", "--dir", ".", "--request-name", "my-request", "--dry-run=server")
 	if string(s.read("expired-named.key")) != key || strings.Contains(dry.Stdout, " created") {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,12 +28,16 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 		config.Contexts[name] = &clientcmdapi.Context{Cluster: context.Cluster, AuthInfo: name}
 	}
 	key, certificate := config.AuthInfos["status@csr-onboard"].ClientKeyData, s.certificate("config")
-	issue := func(notAfter time.Time) *clientcmdapi.AuthInfo {
+	sign := func(notBefore, notAfter time.Time) *clientcmdapi.AuthInfo {
 		return &clientcmdapi.AuthInfo{ClientKeyData: key, ClientCertificateData: authorityFor(t, shared).sign(t,
-			identity.User{Name: "status", Groups: []string{"dev"}}, certificate.Leaf.PublicKey, time.Now().Add(-time.Hour), notAfter)}
+			identity.User{Name: "status", Groups: []string{"dev"}}, certificate.Leaf.PublicKey, notBefore, notAfter)}
 	}
+	issue := func(notAfter time.Time) *clientcmdapi.AuthInfo { return sign(time.Now().Add(-time.Hour), notAfter) }
 	add("ended", issue(time.Now().Add(-time.Minute)))
 	add("long", issue(time.Now().Add(100*24*time.Hour)))
+	add("early", sign(time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)))
+	add("never", sign(time.Now().Add(2*time.Hour), time.Now().Add(time.Hour)))
+	add("last", issue(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)))
 	add("token", &clientcmdapi.AuthInfo{Token: "wrong"})
 	add("plugin", &clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{
 		APIVersion: "client.authentication.k8s.io/v1", Command: "/bin/false", InteractiveMode: clientcmdapi.NeverExecInteractiveMode,
@@ -82,6 +87,9 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 		"status@csr-onboard": "current, yes, status in dev, renewal Pending",
 		"ended":              "no, status in dev, ended",
 		"long":               "yes, status in dev",
+		"early":              "no, status in dev",
+		"never":              "no, status in dev",
+		"last":               "yes, status in dev",
 		"token":              "no",
 		"plugin":             "not tried",
 		"away":               "unreachable, status in dev",
@@ -91,7 +99,7 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 	}
 
 	table := s.must("status", "--live")
-	for _, text := range []string{"CURRENT ", "CONTEXT ", "USER ", "GROUPS ", "KEY ", "UNTIL ", "LEFT ", "RENEWAL ", "LIVE", "exec /bin/false", "pending"} {
+	for _, text := range []string{"CURRENT ", "CONTEXT ", "USER ", "GROUPS ", "KEY ", "UNTIL ", "LEFT ", "RENEWAL ", "LIVE", "exec /bin/false", "pending", " expired ", " not yet ", fmt.Sprintf(" %dy ", 9999-time.Now().Year())} {
 		if !strings.Contains(table.Stdout, text) {
 			t.Errorf("the table does not say %q:\n%s", text, table.Stdout)
 		}
@@ -99,7 +107,13 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 	if strings.Contains(table.Stdout, "\x1b") {
 		t.Error("there are colours where there is no terminal")
 	}
-	s.check(s.run("status", "--fail-within", "7d"), expect{1, []string{`2 of 6 contexts`, `"ended"`, `"status@csr-onboard"`}})
+	s.check(s.run("status", "--fail-within", "7d"), expect{1, []string{`4 of 9 contexts`, `"early", "ended", "never", "status@csr-onboard"`}})
+	for context, says := range map[string]string{"early": "early: the certificate is not valid before ", "never": "never: the certificate is never valid: it expires "} {
+		if !strings.Contains(table.Stderr, says) {
+			t.Errorf("status does not say %q:\n%s", says, table.Stderr)
+		}
+		s.check(s.run("renew", context, "--within", "1h"), expect{1, []string{"the context \"" + context + "\": " + strings.TrimPrefix(says, context+": "), "hint: "}})
+	}
 	s.must("status", "--context", "long", "--fail-within", "7d")
 	s.check(s.run("status", "--fail-within", "7"), expect{2, []string{"--fail-within"}})
 	s.check(s.run("status", "-o", "xml"), expect{2, []string{`"xml"`}})
