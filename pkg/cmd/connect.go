@@ -3,7 +3,6 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -81,7 +80,7 @@ func (e *environment) offline(narrator *render.Narrator) *onboard.Program {
 func (e *environment) endpointOfFlags() (*kubeconfig.Endpoint, error) {
 	endpoint := &kubeconfig.Endpoint{
 		Cluster:            defaultClusterName,
-		Server:             *e.flags.APIServer,
+		Server:             kubeconfig.NormalServer(*e.flags.APIServer),
 		ServerName:         *e.flags.TLSServerName,
 		InsecureSkipVerify: *e.flags.Insecure,
 	}
@@ -89,9 +88,12 @@ func (e *environment) endpointOfFlags() (*kubeconfig.Endpoint, error) {
 	if authority == "" {
 		return endpoint, nil
 	}
-	var err error
-	if endpoint.CertificateAuthority, err = store.ReadFile(authority); err == nil {
-		_, err = pki.ParseCertificate(endpoint.CertificateAuthority)
+	data, err := store.ReadFile(authority)
+	if err == nil {
+		var parsed *pki.Certificate
+		if parsed, err = pki.ParseCertificate(data); err == nil {
+			endpoint.CertificateAuthority = parsed.PEM
+		}
 	}
 	if err != nil {
 		return nil, outcome.Errorf(outcome.ErrUsage, "--certificate-authority %q can't be used: %w", authority, err)
@@ -173,7 +175,7 @@ func (e *environment) configuration() (*rest.Config, string, error) {
 // back to where nothing says which server to use (clientcmd.ClusterDefaults).
 func checkServer(server string, raw clientcmdapi.Config, contextName string) error {
 	switch {
-	case strings.HasPrefix(server, "https://"):
+	case kubeconfig.IsHTTPS(server):
 		return nil
 	case clientcmdapi.IsConfigEmpty(&raw):
 		return outcome.WithHint(

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
@@ -56,6 +58,8 @@ type decideOptions struct {
 	selection onboard.Selection
 	dryRun    onboard.DryRun
 	person    *prompt.Person
+	// unread says of each directory of Files what in it was not read.
+	unread []string
 }
 
 func newApprove(env *environment) *cobra.Command {
@@ -81,7 +85,9 @@ it at a terminal, or with the --fingerprint that the user told you.
 --filename takes requests that users sent as files: PKCS#10 in PEM or DER, whoever
 made them, or CertificateSigningRequest manifests. They are shown, submitted,
 approved and waited for, and --out writes a kubeconfig without a private key, to
-send back. Run again after a failure, it goes on where it was.
+send back. Run again after a failure, it goes on where it was. Of a directory, the
+files are read that are named as requests; every other entry is reported and, since
+it may be a private key, not opened.
 
 --clusterrole and --role give the user a role as well, in the namespace of -n or
 everywhere. That you may do that is found before anything is approved.
@@ -115,7 +121,7 @@ and what is only worth a warning is explained in docs/guides/review.md.
   # A request that jane sent as a file, and the file to send back to her
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
 	addAllowFlag(cmd, &o.Allow)
-	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this folder, or on standard input (-); repeat it for several")
+	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this directory that is named as one ("+strings.Join(store.RequestNames(), ", ")+"), or on standard input (-); repeat it for several")
 	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate of a bare request should be good for; a manifest says so itself")
 	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
 	o.handoff.add(cmd.Flags())
@@ -301,9 +307,12 @@ func (o *decideOptions) readFiles() error {
 			// What is made of a folder's files is as many.
 			o.handoff.Out = store.AsFolder(o.handoff.Out)
 		}
-		inputs, err := o.inputs().ReadAll(path)
+		inputs, unread, err := o.inputs().ReadAll(path)
 		if err != nil {
 			return err
+		}
+		if len(unread) > 0 {
+			o.unread = append(o.unread, unreadIn(path, unread))
 		}
 		for _, input := range inputs {
 			source := input.Path
@@ -322,7 +331,7 @@ func (o *decideOptions) readFiles() error {
 				imported = append(imported, onboard.Imported{Source: source, Err: noRequestIn(source, err)})
 			}
 			for _, object := range objects {
-				imported = append(imported, onboard.Imported{Source: source, Object: object})
+				imported = append(imported, onboard.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)})
 			}
 		}
 	}
@@ -330,16 +339,28 @@ func (o *decideOptions) readFiles() error {
 	return nil
 }
 
+// unreadIn says which entries of a directory were not read, and how to have one read.
+func unreadIn(directory string, unread []string) string {
+	quoted := make([]string, len(unread))
+	for i, name := range unread {
+		quoted[i] = identity.Quote(name)
+	}
+	return fmt.Sprintf("not read in %s, by their names: %s; to read one, name it: --filename FILE", identity.Quote(directory), strings.Join(quoted, ", "))
+}
+
 func noRequestIn(source string, err error) error {
 	return outcome.WithHint(
 		fmt.Errorf("there is no certificate signing request in %q: %w", source, err),
-		"it takes a PKCS#10 request in PEM or DER, or a CertificateSigningRequest manifest")
+		"it takes a PKCS#10 request in PEM, DER or base64, or a CertificateSigningRequest manifest of certificates.k8s.io/v1")
 }
 
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
 	narrator := render.NewNarrator(o.streams.ErrOut)
 	defer narrator.Close()
+	for _, text := range o.unread {
+		narrator.Warn(text)
+	}
 	program, err := o.connect(narrator)
 	if err != nil {
 		return err

@@ -425,11 +425,11 @@ func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
 	server, authority := *o.flags.APIServer, *o.flags.CAFile
 	insecure := *o.flags.Insecure
 	switch {
-	case !pki.IsPEM(data) && authority != "":
+	case !pki.IsEncoded(data) && authority != "":
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--certificate-authority is for a bare certificate; the handoff %q has its own", o.From),
 			"to confirm the handoff's certificate authority: --ca-fingerprint SHA256:…")
-	case !pki.IsPEM(data):
+	case !pki.IsEncoded(data):
 		return nil, nil
 	case server == "" || authority == "" && !insecure:
 		return nil, outcome.WithHint(

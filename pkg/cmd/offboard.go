@@ -112,7 +112,7 @@ func (o *offboardOptions) Validate() error {
 	if err != nil {
 		return outcome.Errorf(outcome.ErrUsage, "--certificate: %w", err)
 	}
-	if !pki.IsPEM(data) {
+	if !pki.IsEncoded(data) {
 		if data, err = kubeconfig.CertificateIn(data); err != nil {
 			return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
 		}

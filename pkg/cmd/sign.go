@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -9,12 +10,14 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // issuanceLog is what the log beside an authority's certificate is called.
@@ -26,6 +29,9 @@ type signOptions struct {
 
 	// CACert and CAKey are the authority's files. Required.
 	CACert, CAKey string
+	// PassphraseFile holds the passphrase of an encrypted CAKey. Optional: the person is
+	// asked.
+	PassphraseFile string
 	// Expiration is how long the certificate should be good for. Required; has a
 	// default.
 	Expiration string
@@ -55,6 +61,12 @@ certificate authority, on a machine that has the key and perhaps nothing else: n
 API is asked and no network is touched. FILE is a PKCS#10 request in PEM or DER, or
 a CertificateSigningRequest manifest, or - for standard input.
 
+--ca-key takes an encrypted key as well, and asks for its passphrase, or reads it from
+--passphrase-file; the key is decrypted in memory only. Each file may be a pipe, such
+as /dev/stdin or <(command). --ca-cert may hold a chain, in any order: the key says which
+certificate signs, and intermediate certificates go into what is signed, so that an API
+server that trusts the root only accepts it.
+
 The certificate is what Kubernetes' own signer would give: the user's name, her
 groups and her key, client authentication alone, and no end beyond the authority's.
 Nothing else of the request gets into it. system:masters is never signed.
@@ -63,11 +75,16 @@ Every certificate is in the log before it is anywhere else: a line of JSON in
 ` + issuanceLog + ` beside the authority's certificate, or in --log.
 
 With --server, a kubeconfig without a private key is written in place of the
-certificate, to send back for fetch --from.
+certificate, to send back for fetch --from. It trusts --certificate-authority for the API
+server, or the CA that signs where that is not given, which is right only where both
+are the same.
 
 ` + exitCodes,
 		Example: `  # On the CA server
   kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --out jane.crt
+
+  # With the passphrase of an encrypted key from a file
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca-encrypted.key --passphrase-file passphrase --out jane.crt
 
   # A kubeconfig to send back, for the cluster that jane will use
   kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --server https://kubernetes.example.com:6443 --out jane.handoff.yaml`,
@@ -77,8 +94,9 @@ certificate, to send back for fetch --from.
 	}
 	flags := cmd.Flags()
 	o.set = flags
-	flags.StringVar(&o.CACert, "ca-cert", "", "the certificate authority's certificate (PEM)")
-	flags.StringVar(&o.CAKey, "ca-key", "", "the certificate authority's private key (PEM: PKCS#8, PKCS#1 or SEC1)")
+	flags.StringVar(&o.CACert, "ca-cert", "", "the certificate authority's certificate (PEM), with its chain if it is an intermediate")
+	flags.StringVar(&o.CAKey, "ca-key", "", "the certificate authority's private key, which may be encrypted (PEM: PKCS#8, PKCS#1, SEC1 or OpenSSH's form)")
+	flags.StringVar(&o.PassphraseFile, "passphrase-file", "", "read the passphrase of --ca-key from the first line of this file, which may be a pipe or a descriptor (/dev/fd/3); asked for at a terminal if not given")
 	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; a manifest may say so itself")
 	flags.StringVar(&o.Out, "out", "-", "write to this file, which must not be there yet, or to standard output (-)")
 	flags.StringVar(&o.Log, "log", "", "the log of issued certificates; "+issuanceLog+" beside --ca-cert if not given")
@@ -86,6 +104,7 @@ certificate, to send back for fetch --from.
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
 	o.Fingerprint.add(flags, "sign")
 	addAllowFlag(cmd, &o.Allow)
+	_ = cmd.MarkFlagFilename("passphrase-file")
 	for _, name := range []string{"ca-cert", "ca-key"} {
 		_ = cmd.MarkFlagFilename(name, "crt", "key", "pem")
 	}
@@ -109,7 +128,10 @@ func (o *signOptions) Validate() error {
 				"both are needed: --ca-cert ca.crt --ca-key ca.key")
 		}
 	}
-	for _, named := range []string{"out", "log"} {
+	if err := o.validateStdin(); err != nil {
+		return err
+	}
+	for _, named := range []string{"out", "log", "passphrase-file"} {
 		if o.set.Changed(named) && o.set.Lookup(named).Value.String() == "" {
 			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", named), "name a file")
 		}
@@ -129,6 +151,41 @@ func (o *signOptions) Validate() error {
 		return err
 	}
 	return request.CheckAllowable(o.Allow)
+}
+
+// validateStdin refuses two files that are both standard input, of which the second would
+// be empty.
+func (o *signOptions) validateStdin() error {
+	first := ""
+	for _, file := range []struct{ name, path string }{
+		{"FILE", o.file}, {"--ca-cert", o.CACert}, {"--ca-key", o.CAKey}, {"--passphrase-file", o.PassphraseFile},
+	} {
+		switch {
+		case !store.IsStdin(file.path):
+		case first != "":
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "%s and %s cannot both be read from standard input", first, file.name),
+				"name a file for one of them, or a descriptor such as /dev/fd/3")
+		default:
+			first = file.name
+		}
+	}
+	return nil
+}
+
+// askPassphrase asks for the passphrase of the authority's key.
+func (o *signOptions) askPassphrase(ctx context.Context) ([]byte, error) {
+	person := prompt.AtTerminal(o.streams.In, o.streams.ErrOut)
+	if person == nil {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--ca-key %q is encrypted, and nobody is at a terminal to enter its passphrase", o.CAKey),
+			"name a file that holds it: --passphrase-file FILE")
+	}
+	passphrase, err := person.Secret(ctx, fmt.Sprintf("Passphrase of %s:", identity.PrintableSentence(o.CAKey)))
+	if errors.Is(err, prompt.ErrStopped) {
+		return nil, outcome.Errorf(outcome.ErrInterrupted, "%w before anything was signed", outcome.ErrInterrupted)
+	}
+	return passphrase, err
 }
 
 // Run shows, asks, signs and writes.
@@ -155,12 +212,20 @@ func (o *signOptions) input() (onboard.SignInput, error) {
 		Source:          o.file,
 		CertificateFile: o.CACert,
 		KeyFile:         o.CAKey,
+		PassphraseFile:  o.PassphraseFile,
+		AskPassphrase:   o.askPassphrase,
+		Inputs:          o.inputs(),
 		Log:             o.Log,
 		Fingerprint:     o.fingerprint,
 		Allow:           o.Allow,
 		Confirm:         confirmation{prompt.AtTerminal(o.streams.In, o.streams.ErrOut), o.Yes, "sign", "signed"}.ask,
 		Path:            o.Out,
 		Fetch:           handoffCommand,
+	}
+	if in.Log == "" && store.IsStream(o.CACert) {
+		return in, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--log is missing: the log is kept next to --ca-cert, and %q is not a file in a directory", o.CACert),
+			"name the log of this certificate authority: --log FILE")
 	}
 	if in.Log == "" {
 		in.Log = filepath.Join(filepath.Dir(o.CACert), issuanceLog)
@@ -181,6 +246,8 @@ func (o *signOptions) input() (onboard.SignInput, error) {
 		return in, outcome.WithHint(fmt.Errorf("there are %d requests in %q", len(objects), o.file), "sign them one at a time")
 	}
 	in.Object = objects[0]
+	// No API server is asked: a signer that the manifest leaves open changes nothing.
+	request.AssumeSigner(in.Object)
 	if in.Lifetime = request.LifetimeOf(in.Object); in.Lifetime == 0 || o.set.Changed("expiration") {
 		// The review shows the lifetime that will be given.
 		in.Lifetime = lifetime

@@ -153,6 +153,9 @@ func (o *statusOptions) contextInput(all *contexts, name string, narrator *rende
 	user, err := all.user(name)
 	switch {
 	case err == nil:
+		if user.Cache == nil && store.IsStream(user.Path) {
+			user.Loaded = all.raw.AuthInfos[user.Entry]
+		}
 		in.User, in.Connect = &user, connect
 		in.Renewals = store.UserRenewals(o.home())
 		if user.Cache != nil {

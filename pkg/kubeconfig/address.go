@@ -57,6 +57,37 @@ func ShownAddress(text string) string {
 	return address.String()
 }
 
+const secureScheme = "https://"
+
+// IsHTTPS reports whether a server is reached over TLS. A scheme is the same in capitals
+// (RFC 3986, section 3.1).
+func IsHTTPS(server string) bool {
+	return len(server) >= len(secureScheme) && strings.EqualFold(server[:len(secureScheme)], secureScheme)
+}
+
+// NormalServer writes the scheme of a server's URL as every client does, in small
+// letters, and nothing else in another way.
+func NormalServer(server string) string {
+	if !IsHTTPS(server) {
+		return server
+	}
+	return secureScheme + server[len(secureScheme):]
+}
+
+// SameServer reports whether two URLs are of one API server: scheme and host are the same
+// in capitals (RFC 3986, section 6.2.2.1), and a slash at the end changes nothing.
+func SameServer(a, b string) bool { return comparableServer(a) == comparableServer(b) }
+
+func comparableServer(server string) string {
+	address, err := url.Parse(server)
+	if err != nil {
+		return server
+	}
+	address.Host = strings.ToLower(address.Host)
+	address.Path = strings.TrimSuffix(address.Path, "/")
+	return address.String()
+}
+
 // parseAddress parses a URL of one of the given schemes, and drops its query. A fragment is
 // an error: clientcmd takes it for a part of the path. An @ in the path is a mistyped user
 // name or password: a slash in a password ends the host.

@@ -44,7 +44,7 @@ type Endpoint struct {
 // cluster is called.
 func (e Endpoint) DifferenceTo(other Endpoint) string {
 	switch {
-	case e.Server != other.Server:
+	case !SameServer(e.Server, other.Server):
 		return "server"
 	case !bytes.Equal(bytes.TrimSpace(e.CertificateAuthority), bytes.TrimSpace(other.CertificateAuthority)):
 		return "certificate authority"
@@ -70,7 +70,7 @@ type Credentials struct {
 func Assemble(endpoint Endpoint, credentials Credentials, names Names, namespace string) *clientcmdapi.Config {
 	config := clientcmdapi.NewConfig()
 	cluster := clientcmdapi.NewCluster()
-	cluster.Server = endpoint.Server
+	cluster.Server = NormalServer(endpoint.Server)
 	cluster.CertificateAuthorityData = endpoint.CertificateAuthority
 	cluster.TLSServerName = endpoint.ServerName
 	cluster.InsecureSkipTLSVerify = endpoint.InsecureSkipVerify

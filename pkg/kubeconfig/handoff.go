@@ -11,6 +11,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
 // Handoff is what an administrator sends back to a user who made her own key: a
@@ -81,7 +82,7 @@ type onlyEntries struct {
 }
 
 func decodeOnly(data []byte) (only onlyEntries, _ error) {
-	config, err := Decode(data)
+	config, err := Decode(pki.Text(data))
 	if err != nil {
 		return only, fmt.Errorf("invalid kubeconfig: %w", err)
 	}
@@ -107,7 +108,7 @@ func (o onlyEntries) endpoint() (Endpoint, error) {
 	}
 	endpoint := Endpoint{
 		Cluster:              o.context.Cluster,
-		Server:               o.cluster.Server,
+		Server:               NormalServer(o.cluster.Server),
 		CertificateAuthority: o.cluster.CertificateAuthorityData,
 		ServerName:           o.cluster.TLSServerName,
 		InsecureSkipVerify:   o.cluster.InsecureSkipTLSVerify,
@@ -171,7 +172,7 @@ func IsServerAddress(text string) bool {
 // CertificateIn is the client certificate of the current context of a kubeconfig,
 // in PEM. One that is in a file of its own is not read.
 func CertificateIn(data []byte) ([]byte, error) {
-	config, err := Decode(data)
+	config, err := Decode(pki.Text(data))
 	if err != nil {
 		return nil, fmt.Errorf("neither PEM nor a kubeconfig: %w", err)
 	}

@@ -90,7 +90,7 @@ func conflict(flag, format string, arguments ...any) error {
 // sameCluster says whether two entries are one cluster. An authority that an
 // entry takes from a file is left to the person who wrote it.
 func sameCluster(a, b *clientcmdapi.Cluster) bool {
-	if a.Server != b.Server {
+	if !SameServer(a.Server, b.Server) {
 		return false
 	}
 	return a.CertificateAuthority != "" || bytes.Equal(bytes.TrimSpace(a.CertificateAuthorityData), bytes.TrimSpace(b.CertificateAuthorityData))
@@ -127,7 +127,7 @@ func isCertificateOnly(user *clientcmdapi.AuthInfo) bool {
 // address has to tell.
 func sameAuthority(a, b *clientcmdapi.Cluster) bool {
 	if len(a.CertificateAuthorityData) == 0 && len(b.CertificateAuthorityData) == 0 {
-		return a.Server == b.Server
+		return SameServer(a.Server, b.Server)
 	}
 	return bytes.Equal(bytes.TrimSpace(a.CertificateAuthorityData), bytes.TrimSpace(b.CertificateAuthorityData))
 }

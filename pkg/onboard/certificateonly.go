@@ -40,6 +40,6 @@ func (d *destination) checkCertificate(existing []byte) error {
 		return nil
 	}
 	return outcome.WithHint(
-		fmt.Errorf("there is a file %q already, and it is no certificate of %q", d.Path, d.user.Name),
+		fmt.Errorf("the file %q already exists, and is not a certificate of %q", d.Path, d.user.Name),
 		"move it away, or name another place: --out FILE or --dir DIR")
 }

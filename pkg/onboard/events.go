@@ -252,6 +252,17 @@ type CertificateWritten struct {
 // AuthorityKeyNotPrivate says that others may read an authority's private key.
 type AuthorityKeyNotPrivate struct{ Path string }
 
+// PassphraseNotPrivate says that others may read the file with the passphrase of an
+// authority's private key.
+type PassphraseNotPrivate struct{ Path string }
+
+// SignerTrustedForServer says that a handoff has the authority that signs the user's
+// certificate vouch for the API server too, because no other was named.
+type SignerTrustedForServer struct{ Authority, Server string }
+
+// SignerAssumed says that a manifest names no signer, and which one it is taken to mean.
+type SignerAssumed struct{ Source, Signer string }
+
 // KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
 // private key more, can be read by others than its owner.
 type KubeconfigNotPrivate struct{ Path string }
@@ -411,6 +422,9 @@ func (HandoffToConfirm) isEvent()        {}
 func (HandoffEndpoint) isEvent()         {}
 func (CertificateWritten) isEvent()      {}
 func (AuthorityKeyNotPrivate) isEvent()  {}
+func (PassphraseNotPrivate) isEvent()    {}
+func (SignerTrustedForServer) isEvent()  {}
+func (SignerAssumed) isEvent()           {}
 func (KubeconfigNotPrivate) isEvent()    {}
 func (ServerIsLoopback) isEvent()        {}
 func (LifetimesDiffer) isEvent()         {}

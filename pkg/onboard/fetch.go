@@ -148,7 +148,7 @@ func readUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 	if err != nil {
 		return identity.User{}, err
 	}
-	parsed, err := pki.ParseRequest(encoded)
+	parsed, err := pki.ReadRequest(encoded)
 	switch {
 	case err != nil:
 		return identity.User{}, fmt.Errorf("the request %q can't be used: %w", folder.RequestPath(), err)

@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -118,6 +119,10 @@ func (p *Program) tryLogIn(ctx context.Context, in FetchFromInput, endpoint kube
 		return false, nil
 	case errors.Is(err, outcome.ErrInterrupted):
 		return false, err
+	case isUnknownAuthority(err):
+		return false, outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err),
+			"nothing was written; the handoff trusts %s, which did not sign the API server's certificate: ask for a handoff with the certificate authority (CA) of the API server (sign … --certificate-authority FILE); if the CA is right, the handoff is of another cluster, or forged",
+			authorityName(endpoint))
 	case err != nil:
 		return false, loginFailed(ctx, client, fmt.Errorf("logging in as %q failed: %w", user.Name, err), forged)
 	case me.Name != user.Name:
@@ -125,4 +130,20 @@ func (p *Program) tryLogIn(ctx context.Context, in FetchFromInput, endpoint kube
 	}
 	p.Tell(LoggedIn{User: me})
 	return true, nil
+}
+
+// isUnknownAuthority reports whether the API server's certificate is signed by a CA that
+// the kubeconfig does not trust.
+func isUnknownAuthority(err error) bool {
+	var unknownErr x509.UnknownAuthorityError
+	return errors.As(err, &unknownErr)
+}
+
+// authorityName is the subject of the CA that an endpoint trusts, safe to print.
+func authorityName(endpoint kubeconfig.Endpoint) string {
+	parsed, err := pki.ParseCertificate(endpoint.CertificateAuthority)
+	if err != nil {
+		return "this machine's certificate authorities"
+	}
+	return "the CA " + identity.Quote(parsed.Leaf.Subject.String())
 }

@@ -143,7 +143,7 @@ func (in HandoffInput) pathFor(user identity.User) string {
 func (p *Program) handoffEndpoint(in HandoffInput) kubeconfig.Endpoint {
 	endpoint := p.Cluster.Endpoint()
 	if in.ExternalServer != "" {
-		endpoint.Server = in.ExternalServer
+		endpoint.Server = kubeconfig.NormalServer(in.ExternalServer)
 	}
 	if in.ClusterName != "" {
 		endpoint.Cluster = in.ClusterName
@@ -204,10 +204,10 @@ func checkReplaceable(path string, existing []byte, config *clientcmdapi.Config)
 	const hint = "move it away, or name another place: --out FILE"
 	old, err := kubeconfig.Decode(existing)
 	if err != nil {
-		return outcome.WithHint(fmt.Errorf("there is a file %q already, and it is no kubeconfig", path), hint)
+		return outcome.WithHint(fmt.Errorf("the file %q already exists, and is not a kubeconfig", path), hint)
 	}
 	if kind, name, only := kubeconfig.IsOnly(old, config); !only {
-		return outcome.WithHint(fmt.Errorf("the kubeconfig %q holds the %s %q, which would be lost", path, kind, name), hint)
+		return outcome.WithHint(fmt.Errorf("the kubeconfig %q already exists, and its %s %q would be lost", path, kind, name), hint)
 	}
 	return nil
 }

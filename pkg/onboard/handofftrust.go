@@ -161,7 +161,7 @@ func otherAuthorities(found string) error {
 // has accepted that the server is not checked.
 func isVouchedFor(trust HandoffTrust, endpoint kubeconfig.Endpoint, authorities []HandoffAuthority) bool {
 	if len(authorities) == 0 {
-		return endpoint.InsecureSkipVerify || trust.Server == endpoint.Server
+		return endpoint.InsecureSkipVerify || kubeconfig.SameServer(trust.Server, endpoint.Server)
 	}
 	return !slices.ContainsFunc(authorities, func(authority HandoffAuthority) bool { return !authority.HasSigned })
 }

@@ -16,6 +16,8 @@ type Imported struct {
 	Source string
 	// Object is what request.Import made of it. Required unless Err is.
 	Object *certificatesv1.CertificateSigningRequest
+	// SignerAssumed says that the file names no signer (see request.AssumeSigner).
+	SignerAssumed bool
 	// Err is why there is no request in it.
 	Err error
 }
@@ -46,6 +48,9 @@ func (p *Program) imported(ctx context.Context, in DecideInput) (reviews []*requ
 		}
 		if name != "" {
 			sources[name] = file.Source
+		}
+		if file.SignerAssumed {
+			p.Tell(SignerAssumed{Source: file.Source, Signer: file.Object.Spec.SignerName})
 		}
 		review, err := p.importedOne(ctx, file)
 		if err == nil && in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {

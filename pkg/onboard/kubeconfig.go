@@ -105,7 +105,7 @@ func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder sto
 		cluster = in.ClusterName
 	}
 	if in.ExternalServer != "" {
-		d.endpoint.Server = in.ExternalServer
+		d.endpoint.Server = kubeconfig.NormalServer(in.ExternalServer)
 	}
 	d.names = kubeconfig.NamesFor(user.Name, cluster, in.ContextName)
 	return d

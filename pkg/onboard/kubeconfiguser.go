@@ -30,6 +30,9 @@ type KubeconfigUser struct {
 	// Cache is the credential cache that Path is of, where it is of one: then no
 	// other program writes it. Optional.
 	Cache *store.CredentialCache
+	// Loaded is the entry as it was read, for a Path that is a pipe and cannot be read
+	// again. Optional; an entry that has it can only be looked at.
+	Loaded *clientcmdapi.AuthInfo
 }
 
 // UserOf finds the entry that holds the certificate a context logs in with: the
@@ -75,17 +78,9 @@ type heldPair struct {
 // read reads the entry's certificate and key as they are now. The certificate may
 // have ended.
 func (u KubeconfigUser) read() (*heldPair, error) {
-	data, err := store.ReadKubeconfig(u.Path)
+	user, err := u.entry()
 	if err != nil {
 		return nil, err
-	}
-	config, err := kubeconfig.Decode(data)
-	if err != nil {
-		return nil, fmt.Errorf("the file %q is no kubeconfig: %w", u.Path, err)
-	}
-	user, exists := config.AuthInfos[u.Entry]
-	if !exists {
-		return nil, fmt.Errorf("the kubeconfig %q has no user %q", u.Path, u.Entry)
 	}
 	pair, has := kubeconfig.PairOf(user)
 	if !has {
@@ -106,6 +101,26 @@ func (u KubeconfigUser) read() (*heldPair, error) {
 		return nil, fmt.Errorf("the user %q of %q: %w", u.Entry, u.Path, err)
 	}
 	return held, nil
+}
+
+// entry reads the entry itself.
+func (u KubeconfigUser) entry() (*clientcmdapi.AuthInfo, error) {
+	if u.Loaded != nil {
+		return u.Loaded, nil
+	}
+	data, err := store.ReadKubeconfig(u.Path)
+	if err != nil {
+		return nil, err
+	}
+	config, err := kubeconfig.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("the file %q is no kubeconfig: %w", u.Path, err)
+	}
+	user, exists := config.AuthInfos[u.Entry]
+	if !exists {
+		return nil, fmt.Errorf("the kubeconfig %q has no user %q", u.Path, u.Entry)
+	}
+	return user, nil
 }
 
 // beside resolves a path as it is written in the kubeconfig.

@@ -200,7 +200,7 @@ func givenKey(file string) (crypto.Signer, error) {
 	}
 	if err != nil {
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--key %q can't be used: %w", file, err),
-			"give a private key in PEM (PKCS#8, PKCS#1 or SEC1) that only you can read, or leave --key out")
+			"give a private key (PKCS#8, PKCS#1, SEC1 or OpenSSH's form) that only you can read, or leave --key out")
 	}
 	return key, nil
 }
@@ -239,7 +239,9 @@ func readKey(folder store.Folder) (crypto.Signer, []byte, error) {
 		return nil, nil, outcome.WithHint(fmt.Errorf("the private key %q can't be used: %w", folder.KeyPath(), err),
 			"move it away to have a new one made, or name another folder: --dir DIR")
 	}
-	return key, encoded, nil
+	// Whatever form the file has, a kubeconfig gets one that every client reads.
+	encoded, err = pki.EncodeKey(key)
+	return key, encoded, err
 }
 
 // ensureRequest reads the PKCS#10 request if it is the one for this key and

@@ -27,8 +27,16 @@ type SignInput struct {
 	Object *certificatesv1.CertificateSigningRequest
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
-	// CertificateFile and KeyFile are the authority's, in PEM. Required.
+	// CertificateFile and KeyFile are the authority's (see pki.NewAuthority), and may be
+	// pipes or "-". Required.
 	CertificateFile, KeyFile string
+	// PassphraseFile holds the passphrase of an encrypted KeyFile in its first line, and
+	// may be a pipe or "-". Optional.
+	PassphraseFile string
+	// AskPassphrase asks a person where there is no PassphraseFile. Required.
+	AskPassphrase func(context.Context) ([]byte, error)
+	// Inputs reads these files. Required.
+	Inputs store.Inputs
 	// Log is the file that knows every certificate. Required.
 	Log string
 	// Fingerprint, Allow and Confirm are as in DecideInput.
@@ -49,7 +57,7 @@ type SignInput struct {
 // cluster. The certificate is in the log, and the log on the disk, before it is
 // anywhere else.
 func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
-	authority, err := p.authority(in)
+	authority, err := p.authority(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +75,9 @@ func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
 	}
 	if err := p.checkSignedPlace(review.User, in, authority); err != nil {
 		return nil, err
+	}
+	if in.trustsSigner() {
+		p.Tell(SignerTrustedForServer{Authority: authority.Name(), Server: in.Endpoint.Server})
 	}
 	if err := in.Confirm(ctx, review); err != nil {
 		return nil, err
@@ -92,19 +103,30 @@ func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
 	return signed, p.deliverSigned(ctx, signed, in, authority)
 }
 
-// authority reads the authority's certificate and key.
-func (p *Program) authority(in SignInput) (*pki.Authority, error) {
-	certificate, err := store.ReadFile(in.CertificateFile)
+// authority reads the authority's certificate and key. A key that is encrypted is
+// decrypted in memory only.
+func (p *Program) authority(ctx context.Context, in SignInput) (*pki.Authority, error) {
+	certificate, err := in.Inputs.Read(in.CertificateFile)
 	if err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "--ca-cert: %w", err)
+		return nil, unreadFile("--ca-cert", err)
 	}
-	key, err := store.ReadFile(in.KeyFile)
+	key, err := in.Inputs.Read(in.KeyFile)
 	if err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "--ca-key: %w", err)
+		return nil, unreadFile("--ca-key", err)
 	}
-	authority, err := pki.NewAuthority(certificate, key, p.Now())
-	if err != nil {
+	isEncrypted := false
+	passphrase := func() ([]byte, error) {
+		isEncrypted = true
+		return p.passphrase(ctx, in)
+	}
+	authority, err := pki.NewAuthority(certificate, key, passphrase, p.Now())
+	switch {
+	case err != nil:
 		return nil, err
+	case in.PassphraseFile != "" && !isEncrypted:
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--passphrase-file does nothing: --ca-key %q is not encrypted", in.KeyFile),
+			"leave it out, or name the encrypted key")
 	}
 	if store.OthersMayRead(in.KeyFile) {
 		p.Tell(AuthorityKeyNotPrivate{Path: in.KeyFile})
@@ -112,10 +134,39 @@ func (p *Program) authority(in SignInput) (*pki.Authority, error) {
 	return authority, nil
 }
 
+// unreadFile is the error of a file that a flag names. A pipe that was not waited for any
+// longer is not wrong usage.
+func unreadFile(flag string, err error) error {
+	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return outcome.Errorf(outcome.ErrUsage, "%s: %w", flag, err)
+}
+
+func (p *Program) passphrase(ctx context.Context, in SignInput) ([]byte, error) {
+	if in.PassphraseFile == "" {
+		return in.AskPassphrase(ctx)
+	}
+	data, err := in.Inputs.Read(in.PassphraseFile)
+	if err != nil {
+		return nil, unreadFile("--passphrase-file", err)
+	}
+	if store.OthersMayRead(in.PassphraseFile) {
+		p.Tell(PassphraseNotPrivate{Path: in.PassphraseFile})
+	}
+	return pki.FirstLine(data), nil
+}
+
+// trustsSigner reports whether the handoff has the signing authority vouch for the API
+// server as well, because no other is named.
+func (in SignInput) trustsSigner() bool {
+	return in.Endpoint != nil && len(in.Endpoint.CertificateAuthority) == 0 && !in.Endpoint.InsecureSkipVerify
+}
+
 // handoffOf is where and what to write for a cluster.
 func (in SignInput) handoffOf(authority *pki.Authority) (kubeconfig.Endpoint, HandoffInput) {
 	endpoint := *in.Endpoint
-	if len(endpoint.CertificateAuthority) == 0 && !endpoint.InsecureSkipVerify {
+	if in.trustsSigner() {
 		endpoint.CertificateAuthority = authority.PEM()
 	}
 	return endpoint, HandoffInput{Path: in.Path, Fetch: in.Fetch}
@@ -140,7 +191,7 @@ func (p *Program) checkSignedPlace(user identity.User, in SignInput, authority *
 }
 
 func alreadyThere(path string) error {
-	return outcome.WithHint(fmt.Errorf("there is a file %q already", path), "move it away, or name another: --out FILE")
+	return outcome.WithHint(fmt.Errorf("the file %q already exists", path), "move it away, or name another: --out FILE")
 }
 
 func (p *Program) deliverSigned(ctx context.Context, signed *HandedOff, in SignInput, authority *pki.Authority) error {

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -19,6 +21,9 @@ import (
 type Authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
+	// above are the authorities that certify this one, the nearest first, as far as
+	// they are known; the last may be a root.
+	above []*x509.Certificate
 }
 
 // The way Kubernetes' own signer counts a lifetime
@@ -37,31 +42,79 @@ const (
 // serialBytes is the length of a random serial number: 128 bits.
 const serialBytes = 16
 
-// NewAuthority reads an authority's certificate and its private key, both in PEM;
-// the key as in ParseKey. It refuses a certificate that may not sign, has ended or
-// not begun, and a key that is not the certificate's, as wrong usage.
-func NewAuthority(certificatePEM, keyPEM []byte, now time.Time) (*Authority, error) {
+// NewAuthority reads an authority's certificate in PEM and its private key as in
+// ParseKeyWithPassphrase. Where there are several certificates, it is the one that the
+// key belongs to, and those that certify it are its chain. It refuses a certificate that
+// may not sign, has ended or not begun, and a key that is not the certificate's, as
+// wrong usage.
+func NewAuthority(certificatePEM, keyPEM []byte, passphrase Passphrase, now time.Time) (*Authority, error) {
 	parsed, err := ParseCertificate(certificatePEM)
 	if err != nil {
 		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's certificate can't be used: %w", err)
 	}
-	certificate := parsed.Leaf
-	if err := checkAuthority(certificate, now); err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's certificate can't be used: %w", err)
-	}
-	key, err := ParseKey(keyPEM)
+	certificates := append([]*x509.Certificate{parsed.Leaf}, parsed.intermediates...)
+	key, err := parseAuthorityKey(keyPEM, passphrase)
 	if err != nil {
-		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the authority's private key can't be used: %w", err),
-			"give it in PEM: PKCS#8, PKCS#1 or SEC1, not encrypted")
+		return nil, err
 	}
-	if !SamePublicKey(key.Public(), certificate.PublicKey) {
+	own := slices.IndexFunc(certificates, func(certificate *x509.Certificate) bool {
+		return SamePublicKey(key.Public(), certificate.PublicKey)
+	})
+	if own < 0 {
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the private key does not belong to the authority's certificate: it is %s, and the certificate's %s",
-				Fingerprint(key.Public()), Fingerprint(certificate.PublicKey)),
+				Fingerprint(key.Public()), Fingerprint(parsed.Leaf.PublicKey)),
 			"name the two files that belong together")
 	}
-	return &Authority{certificate: certificate, key: key}, nil
+	if err := checkAuthority(certificates[own], now); err != nil {
+		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's certificate can't be used: %w", err)
+	}
+	return &Authority{certificate: certificates[own], key: key, above: chainAbove(certificates[own], certificates)}, nil
+}
+
+func parseAuthorityKey(encoded []byte, passphrase Passphrase) (crypto.Signer, error) {
+	var passphraseErr error
+	if get := passphrase; get != nil {
+		passphrase = func() (secret []byte, _ error) {
+			secret, passphraseErr = get()
+			return secret, passphraseErr
+		}
+	}
+	key, err := ParseKeyWithPassphrase(encoded, passphrase)
+	switch {
+	case passphraseErr != nil:
+		return nil, passphraseErr
+	case errors.Is(err, ErrWrongPassphrase):
+		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's private key can't be used: %w", err)
+	case err != nil:
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "the authority's private key can't be used: %w", err),
+			"give it in PEM: PKCS#8, PKCS#1, SEC1 or OpenSSH's form")
+	}
+	return key, nil
+}
+
+// chainAbove finds the certificates that certify one, the nearest first, up to a root or
+// as far as the given ones lead.
+func chainAbove(certificate *x509.Certificate, among []*x509.Certificate) []*x509.Certificate {
+	var chain []*x509.Certificate
+	for !isSelfIssued(certificate) && len(chain) < len(among) {
+		next := slices.IndexFunc(among, func(candidate *x509.Certificate) bool {
+			return bytes.Equal(candidate.RawSubject, certificate.RawIssuer) && certificate.CheckSignatureFrom(candidate) == nil
+		})
+		if next < 0 {
+			break
+		}
+		certificate = among[next]
+		chain = append(chain, certificate)
+	}
+	return chain
+}
+
+// isSelfIssued reports whether a certificate is a root: nothing else certifies it, and
+// who trusts it has it.
+func isSelfIssued(certificate *x509.Certificate) bool {
+	return bytes.Equal(certificate.RawSubject, certificate.RawIssuer)
 }
 
 func checkAuthority(certificate *x509.Certificate, now time.Time) error {
@@ -78,16 +131,52 @@ func checkAuthority(certificate *x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// PEM is the authority's certificate.
+// Name is the authority's subject.
+func (a *Authority) Name() string { return a.certificate.Subject.String() }
+
+// PEM is the authority's certificate, and those that certify it, as far as they are
+// known: whoever trusts them trusts what any of them has signed.
 func (a *Authority) PEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: a.certificate.Raw})
+	return encodeCertificates(append([]*x509.Certificate{a.certificate}, a.above...))
+}
+
+// intermediates are the certificates that an API server needs besides a client's own to
+// get from it to the root that it trusts (RFC 8446, section 4.4.2).
+func (a *Authority) intermediates() []*x509.Certificate {
+	return slices.DeleteFunc(append([]*x509.Certificate{a.certificate}, a.above...), isSelfIssued)
+}
+
+func encodeCertificates(certificates []*x509.Certificate) []byte {
+	var encoded []byte
+	for _, certificate := range certificates {
+		encoded = append(encoded, pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: certificate.Raw})...)
+	}
+	return encoded
+}
+
+// checkChain proves that whoever trusts the last authority that is known accepts a
+// certificate for client authentication, as kube-apiserver does (k8s.io/apiserver
+// pkg/authentication/request/x509).
+func (a *Authority) checkChain(certificate *Certificate, now time.Time) error {
+	known := append([]*x509.Certificate{a.certificate}, a.above...)
+	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(known[len(known)-1])
+	for _, intermediate := range certificate.intermediates {
+		intermediates.AddCert(intermediate)
+	}
+	_, err := certificate.Leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: intermediates, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return err
 }
 
 // Sign makes a client certificate for the user of a request, whose signature has
 // to verify. Nothing of the request but user, groups and key gets into it: it is
 // filled from an allow-list, as Kubernetes' own signer does, with client
 // authentication as its only extended usage, no authority, a random serial number
-// of 128 bits, and no end beyond the authority's own.
+// of 128 bits, and no end beyond the authority's own. Intermediate authorities come with
+// it, for an API server that trusts the root only.
 //
 // Whoever asks for no name, or for system:masters, which the API server would not
 // take either, is refused; all other findings are for a review to weigh.
@@ -112,9 +201,16 @@ func (a *Authority) Sign(request *Request, lifetime time.Duration, now time.Time
 	if err != nil {
 		return nil, fmt.Errorf("the certificate can't be signed: %w", err)
 	}
-	certificate, err := ParseCertificate(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: der}))
+	signed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("the certificate that was signed is damaged: %w", err)
+	}
+	certificate, err := ParseCertificate(encodeCertificates(append([]*x509.Certificate{signed}, a.intermediates()...)))
 	if err == nil {
 		err = certificate.Leaf.CheckSignatureFrom(a.certificate)
+	}
+	if err == nil {
+		err = a.checkChain(certificate, now)
 	}
 	if err == nil {
 		err = Match(certificate, request.PublicKey, user, now)
@@ -123,6 +219,17 @@ func (a *Authority) Sign(request *Request, lifetime time.Duration, now time.Time
 		return nil, fmt.Errorf("the certificate that was signed is not what was asked for: %w", err)
 	}
 	return certificate, nil
+}
+
+// notAfter is when the authority's chain, as far as it is known, is valid no longer.
+func (a *Authority) notAfter() time.Time {
+	last := a.certificate.NotAfter
+	for _, authority := range a.above {
+		if authority.NotAfter.Before(last) {
+			last = authority.NotAfter
+		}
+	}
+	return last
 }
 
 func (a *Authority) template(user identity.User, lifetime time.Duration, now time.Time) (*x509.Certificate, error) {
@@ -144,11 +251,12 @@ func (a *Authority) template(user identity.User, lifetime time.Duration, now tim
 	if begin.Before(a.certificate.NotBefore) {
 		begin = a.certificate.NotBefore
 	}
-	if end.After(a.certificate.NotAfter) {
-		end = a.certificate.NotAfter
+	last := a.notAfter()
+	if end.After(last) {
+		end = last
 	}
 	if end.Sub(now) < leastLifetime {
-		return nil, fmt.Errorf("the authority's certificate ends %s, which leaves less than ten minutes", stamp(a.certificate.NotAfter))
+		return nil, fmt.Errorf("the authority's certificate ends %s, which leaves less than ten minutes", stamp(last))
 	}
 	return &x509.Certificate{
 		SerialNumber:          new(big.Int).SetBytes(serial),

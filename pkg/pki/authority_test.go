@@ -86,7 +86,7 @@ func TestEveryKindOfAuthoritySigns(t *testing.T) {
 			encodings["SEC1"] = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
 		}
 		for name, encoded := range encodings {
-			authority, err := NewAuthority(certificatePEM, encoded, signingTime)
+			authority, err := NewAuthority(certificatePEM, encoded, nil, signingTime)
 			if err != nil {
 				t.Errorf("%s in %s: %v", algorithm, name, err)
 				continue
@@ -105,7 +105,7 @@ func TestEveryKindOfAuthoritySigns(t *testing.T) {
 
 func TestNothingButNameGroupsAndKeyIsSigned(t *testing.T) {
 	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
-	authority, err := NewAuthority(certificatePEM, keyPEM, signingTime)
+	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestLifetimesAreCountedAsKubernetesDoes(t *testing.T) {
 			template := authorityTemplate()
 			template.NotAfter = signingTime.Add(test.end)
 			certificatePEM, keyPEM := selfSigned(t, template, keyOf(t, DefaultKeyAlgorithm))
-			authority, err := NewAuthority(certificatePEM, keyPEM, signingTime)
+			authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,7 @@ func TestLifetimesAreCountedAsKubernetesDoes(t *testing.T) {
 	young := authorityTemplate()
 	young.NotBefore = signingTime.Add(-time.Minute)
 	certificatePEM, keyPEM := selfSigned(t, young, keyOf(t, DefaultKeyAlgorithm))
-	authority, err := NewAuthority(certificatePEM, keyPEM, signingTime)
+	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestWhatIsNoAuthority(t *testing.T) {
 		template := authorityTemplate()
 		test.change(template)
 		certificatePEM, keyPEM := selfSigned(t, template, key)
-		if _, err := NewAuthority(certificatePEM, keyPEM, signingTime); !errors.Is(err, outcome.ErrUsage) {
+		if _, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime); !errors.Is(err, outcome.ErrUsage) {
 			t.Errorf("%s: %v", test.about, err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestWhatIsNoAuthority(t *testing.T) {
 		"nothing":            {nil, nil},
 		"half a certificate": {certificatePEM[:len(certificatePEM)/2], keyPEM},
 	} {
-		if _, err := NewAuthority(files[0], files[1], signingTime); !errors.Is(err, outcome.ErrUsage) {
+		if _, err := NewAuthority(files[0], files[1], nil, signingTime); !errors.Is(err, outcome.ErrUsage) {
 			t.Errorf("%s: %v", about, err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestWhatIsNoAuthoritysKeyIsSaidByKind(t *testing.T) {
 		{"malformed", pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1}}, "damaged"},
 		{"weak", pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(weak)}, "RSA with 1024 bits"},
 	} {
-		_, err := NewAuthority(certificatePEM, pem.EncodeToMemory(&test.block), signingTime)
+		_, err := NewAuthority(certificatePEM, pem.EncodeToMemory(&test.block), nil, signingTime)
 		if !errors.Is(err, outcome.ErrUsage) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q in it", test.about, err, test.want)
 		}
@@ -257,7 +257,7 @@ func TestWhatIsNoAuthoritysKeyIsSaidByKind(t *testing.T) {
 
 func TestWhatIsNotSigned(t *testing.T) {
 	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
-	authority, err := NewAuthority(certificatePEM, keyPEM, signingTime)
+	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestWhatIsNotSigned(t *testing.T) {
 
 func TestNobodyIsSignedIntoMasters(t *testing.T) {
 	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
-	authority, err := NewAuthority(certificatePEM, keyPEM, signingTime)
+	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -34,16 +35,18 @@ type Certificate struct {
 }
 
 // ParseCertificate reads one or more PEM blocks of type CERTIFICATE, the leaf
-// first, as status.certificate holds them. Text between the blocks, which the
-// API allows, is dropped; any other block, or DER that is not consumed whole,
-// is an error.
+// first, as status.certificate holds them, or one certificate in DER or base64, as
+// other tools write it. Text between the blocks, which the API allows, is dropped; any
+// other block, one that is damaged, or DER that is not consumed whole, is an error.
 func ParseCertificate(data []byte) (*Certificate, error) {
 	if len(data) > maximumCertificateBytes {
 		return nil, fmt.Errorf("the certificate has %d bytes; at most %d are read", len(data), maximumCertificateBytes)
 	}
 	certificate := &Certificate{}
 	var encoded bytes.Buffer
-	for rest := data; ; {
+	text := asPEM(data, certificateBlock)
+	damaged := countPEM(text)
+	for rest := text; ; damaged-- {
 		var block *pem.Block
 		block, rest = pem.Decode(rest)
 		if block == nil {
@@ -54,6 +57,9 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 		}
 		parsed, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
+			if err := formErr(block.Bytes, aCertificate); err != nil {
+				return nil, err
+			}
 			return nil, fmt.Errorf("it is no X.509 certificate: %w", err)
 		}
 		if err := checkTimes(parsed); err != nil {
@@ -68,7 +74,13 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 			return nil, err
 		}
 	}
+	if damaged > 0 {
+		return nil, errors.New("a PEM block in it is truncated or damaged")
+	}
 	if certificate.Leaf == nil {
+		if err := formErr(data, aCertificate); err != nil {
+			return nil, err
+		}
 		return nil, errors.New("there is no PEM block")
 	}
 	var err error
@@ -128,26 +140,59 @@ func (c *Certificate) CheckValidity(now time.Time) error {
 	return nil
 }
 
-// CheckNotForged says whether a certificate that names one of the given
-// authorities (PEM) as its issuer was really signed by it. An issuer that is not
-// among them proves nothing: a cluster's clients may have an authority of their
-// own, and only logging in tells.
+// CheckNotForged reports whether a certificate that names one of the given
+// authorities (PEM), or an intermediate that came with it, as its issuer was really
+// signed by it; and the same of the intermediates. An intermediate of the name of a given
+// authority counts only if that has signed it. An issuer that is not among them
+// proves nothing: a cluster's clients may have a certificate authority of their own,
+// and only logging in tells.
 func CheckNotForged(certificate *Certificate, authorities []byte) error {
-	var signature error
-	for rest := authorities; ; {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			return signature
+	given := certificatesIn(authorities)
+	known := slices.Clone(given)
+	for _, intermediate := range certificate.intermediates {
+		isNamesake := slices.ContainsFunc(given, func(authority *x509.Certificate) bool {
+			return bytes.Equal(authority.RawSubject, intermediate.RawSubject)
+		})
+		if !isNamesake || isSignedByAny(intermediate, given) {
+			known = append(known, intermediate)
 		}
-		authority, err := x509.ParseCertificate(block.Bytes)
-		if err != nil || !bytes.Equal(authority.RawSubject, certificate.Leaf.RawIssuer) {
-			continue
-		}
-		if err := certificate.Leaf.CheckSignatureFrom(authority); err == nil {
-			return nil
-		}
-		signature = fmt.Errorf("the certificate claims to be of the cluster's authority %q and is not signed by it", authority.Subject)
 	}
+	for _, signed := range append([]*x509.Certificate{certificate.Leaf}, certificate.intermediates...) {
+		if err := checkSignedByNamesake(signed, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certificatesIn lists the certificates among the blocks of a PEM file that can be parsed.
+func certificatesIn(encoded []byte) (certificates []*x509.Certificate) {
+	for {
+		var block *pem.Block
+		if block, encoded = pem.Decode(encoded); block == nil {
+			return certificates
+		}
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil {
+			certificates = append(certificates, certificate)
+		}
+	}
+}
+
+func isSignedByAny(certificate *x509.Certificate, authorities []*x509.Certificate) bool {
+	return slices.ContainsFunc(authorities, func(authority *x509.Certificate) bool {
+		return bytes.Equal(authority.RawSubject, certificate.RawIssuer) && certificate.CheckSignatureFrom(authority) == nil
+	})
+}
+
+// checkSignedByNamesake refuses a certificate that none of the authorities with its
+// issuer's name has signed, where there is one.
+func checkSignedByNamesake(certificate *x509.Certificate, authorities []*x509.Certificate) error {
+	for _, authority := range authorities {
+		if bytes.Equal(authority.RawSubject, certificate.RawIssuer) && !isSignedByAny(certificate, authorities) {
+			return fmt.Errorf("the certificate claims to be of the cluster's authority %q and is not signed by it", authority.Subject)
+		}
+	}
+	return nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

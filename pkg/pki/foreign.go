@@ -12,37 +12,25 @@ import (
 // server does not take and other programs still write (RFC 7468, section 7).
 const newRequestBlock = "NEW CERTIFICATE REQUEST"
 
-// byteOrderMark is what some Windows programs begin a text with.
-var byteOrderMark = []byte("\xef\xbb\xbf")
-
 // ErrPrivateKey is the error of a file that holds a private key where a request
 // was expected.
 var ErrPrivateKey = errors.New("it holds a private key")
 
-// IsDER says whether data looks like DER: a SEQUENCE, and no text.
-func IsDER(data []byte) bool { return len(data) > 1 && data[0] == 0x30 && data[1]&0x80 != 0 }
-
-// IsPEM says whether data holds a PEM block.
-func IsPEM(data []byte) bool {
-	data = bytes.TrimPrefix(data, byteOrderMark)
-	return bytes.HasPrefix(data, []byte("-----BEGIN ")) || bytes.Contains(data, []byte("\n-----BEGIN "))
-}
-
-// AsRequestPEM writes a request as other programs write it (PEM under either
-// name, with or without a byte order mark, or bare DER) as PEM under the name
-// that the API server reads. What stands around a PEM block stays, for the review
-// to find. The bytes are not decoded.
+// AsRequestPEM writes a request as other programs write it (PEM under either name in
+// any text form, base64 without the PEM lines, or DER) as PEM under the name that the
+// API server reads. What stands around a PEM block stays, for the review to find. The
+// request is not decoded.
 func AsRequestPEM(data []byte) ([]byte, error) {
-	if IsDER(data) {
-		return pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: data}), nil
-	}
-	data = bytes.TrimPrefix(data, byteOrderMark)
-	if bytes.Contains(data, []byte("PRIVATE KEY-----")) {
+	encoded := asPEM(data, requestBlock)
+	if bytes.Contains(encoded, []byte("PRIVATE KEY-----")) {
 		return nil, ErrPrivateKey
 	}
-	block, _ := pem.Decode(data)
+	block, _ := pem.Decode(encoded)
 	switch {
 	case block == nil:
+		if err := formErr(data, aRequest); err != nil {
+			return nil, err
+		}
 		return nil, errors.New("there is no whole PEM block")
 	case block.Type != requestBlock && block.Type != newRequestBlock:
 		return nil, fmt.Errorf("there is a PEM block %q where %q is expected", block.Type, requestBlock)
@@ -50,7 +38,18 @@ func AsRequestPEM(data []byte) ([]byte, error) {
 	return []byte(strings.NewReplacer(
 		"-----BEGIN "+newRequestBlock+"-----", "-----BEGIN "+requestBlock+"-----",
 		"-----END "+newRequestBlock+"-----", "-----END "+requestBlock+"-----",
-	).Replace(string(data))), nil
+	).Replace(string(encoded))), nil
+}
+
+// ReadRequest is ParseRequest for a file that another tool may have written or changed:
+// it takes the forms that AsRequestPEM takes. The API server does not, so that what it
+// has stored is never read by it.
+func ReadRequest(data []byte) (*Request, error) {
+	encoded, err := AsRequestPEM(data)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequest(encoded)
 }
 
 // PEM is the request as the API server takes it, and nothing around it.

@@ -1,7 +1,6 @@
 package pki
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,7 +9,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,74 +114,7 @@ func EncodeKey(key crypto.Signer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
-}
-
-// ParseKey reads an unencrypted private key from PEM: PKCS#8, PKCS#1 or SEC1,
-// the latter with or without the EC PARAMETERS block that openssl writes
-// before it. The file must hold nothing else, and the key must be one that a
-// kube-apiserver accepts (see CheckKeyStrength). What is wrong is said by kind:
-// encrypted, a certificate, a public key, truncated, too weak.
-func ParseKey(data []byte) (crypto.Signer, error) {
-	var key crypto.Signer
-	rest := data
-	for {
-		var block *pem.Block
-		block, rest = pem.Decode(rest)
-		if block == nil {
-			break
-		}
-		if block.Type == "EC PARAMETERS" && key == nil {
-			continue
-		}
-		if key != nil {
-			return nil, errors.New("there is more than one key in it")
-		}
-		var err error
-		if key, err = parseKeyBlock(block); err != nil {
-			return nil, err
-		}
-	}
-	switch {
-	case key == nil && bytes.Contains(data, []byte("-----BEGIN ")):
-		return nil, errors.New("the PEM block in it is truncated or damaged")
-	case key == nil:
-		return nil, errors.New("there is no PEM block in it")
-	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, errors.New("there is something else after the key in it")
-	}
-	return key, CheckKeyStrength(key.Public())
-}
-
-func parseKeyBlock(block *pem.Block) (crypto.Signer, error) {
-	_, encryptedLegacy := block.Headers["DEK-Info"]
-	var parsed any
-	var err error
-	switch {
-	case block.Type == "ENCRYPTED PRIVATE KEY" || encryptedLegacy:
-		return nil, outcome.WithHint(errors.New("the key is encrypted, and kubeconfigs hold no passphrases"),
-			"decrypt it into a file of your own: openssl pkey -in ENCRYPTED -out KEY")
-	case block.Type == "PRIVATE KEY":
-		parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case block.Type == "RSA PRIVATE KEY":
-		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	case block.Type == "EC PRIVATE KEY":
-		parsed, err = x509.ParseECPrivateKey(block.Bytes)
-	default:
-		return nil, fmt.Errorf("it holds a PEM block %q, not a private key", block.Type)
-	}
-	if err != nil {
-		return nil, errors.New("the private key in it is damaged or of a kind that is not supported")
-	}
-	switch key := parsed.(type) {
-	case *ecdsa.PrivateKey:
-		return key, nil
-	case ed25519.PrivateKey:
-		return key, nil
-	case *rsa.PrivateKey:
-		return key, nil
-	}
-	return nil, fmt.Errorf("it holds a private key of a kind (%T) that can't sign a request", parsed)
+	return pem.EncodeToMemory(&pem.Block{Type: privateKeyBlock, Bytes: der}), nil
 }
 
 // CheckKeyStrength refuses a public key that a kube-apiserver's TLS does not

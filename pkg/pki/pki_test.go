@@ -131,7 +131,7 @@ func TestParseKeySaysWhatIsWrong(t *testing.T) {
 		{"a key encrypted the old way", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte{1}}), "encrypted"},
 		{"damaged DER", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte{1, 2, 3}}), "damaged"},
 		{"two keys", append(bytes.Clone(encoded), encoded...), "more than one key"},
-		{"text behind the key", append(bytes.Clone(encoded), "text"...), "something else after"},
+		{"a second key that is cut off", append(bytes.Clone(encoded), encoded[:60]...), "truncated"},
 		{"1024 bits of RSA", pkcs8(weak), "RSA with 1024 bits"},
 		{"the curve P-224", pkcs8(p224), "P-224"},
 	} {

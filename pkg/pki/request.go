@@ -5,8 +5,10 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // See IsOwnKeyIdentifier.
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -117,6 +119,9 @@ func DecodeRequest(data []byte) (*Request, error) {
 func decodeRequest(der []byte) (*Request, error) {
 	parsed, err := x509.ParseCertificateRequest(der)
 	if err != nil {
+		if err := formErr(der, aRequest); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
 	}
 	request := &Request{
@@ -132,6 +137,28 @@ func decodeRequest(der []byte) (*Request, error) {
 		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
 	}
 	return request, nil
+}
+
+var oidSubjectKeyIdentifier = asn1.ObjectIdentifier{2, 5, 29, 14}
+
+// IsOwnKeyIdentifier reports whether an extension is the subject key identifier
+// (RFC 5280, section 4.2.1.2, method 1) of the request's own key, which keytool asks for
+// in every request: it says nothing that the key does not.
+func (r *Request) IsOwnKeyIdentifier(extension pkix.Extension) bool {
+	if !extension.Id.Equal(oidSubjectKeyIdentifier) || extension.Critical {
+		return false
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	var identifier []byte
+	if _, err := asn1.Unmarshal(r.parsed.RawSubjectPublicKeyInfo, &info); err != nil {
+		return false
+	}
+	rest, err := asn1.Unmarshal(extension.Value, &identifier)
+	sum := sha1.Sum(info.Key.RightAlign()) //nolint:gosec // The method's own hash; nothing relies on it.
+	return err == nil && len(rest) == 0 && bytes.Equal(identifier, sum[:])
 }
 
 // CheckSignature says whether the request was signed with the key that it asks

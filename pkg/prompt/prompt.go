@@ -57,6 +57,14 @@ func (p *Person) Confirm(ctx context.Context, question string) (yes bool, _ erro
 	return yes, err
 }
 
+// Secret asks for what must not be seen: stars stand for the characters. Ctrl-C is
+// ErrStopped.
+func (p *Person) Secret(ctx context.Context, question string) (secret []byte, _ error) {
+	var answer string
+	err := p.ask(ctx, &survey.Password{Message: question}, &answer)
+	return []byte(answer), err
+}
+
 // Select lets the person mark any of the options, and returns the indexes of
 // those she did. Ctrl-C is ErrStopped. An option is one line, and says something
 // else than every other.

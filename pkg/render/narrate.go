@@ -130,6 +130,13 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
 	case onboard.AuthorityKeyNotPrivate:
 		n.say("warning: the authority's private key %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
+	case onboard.PassphraseNotPrivate:
+		n.say("warning: the passphrase in %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
+	case onboard.SignerTrustedForServer:
+		n.say("warning: the handoff trusts the certificate authority (CA) that signs, %s, for the API server %s as well;", identity.Quote(e.Authority), identity.Printable(e.Server))
+		n.say("  if the API server's certificate is signed by another CA, name that one: --certificate-authority FILE")
+	case onboard.SignerAssumed:
+		n.say("the manifest %s has no spec.signerName; using %s", identity.PrintableSentence(e.Source), e.Signer)
 	case onboard.NotHandedOff:
 		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.HandoffWritten:

@@ -224,6 +224,7 @@ func (f *findings) examineExtensions(parsed *pki.Request) {
 			f.refuse(SANsPresent, "the request asks for subject alternative names, which a user's certificate needs none of")
 		case extension.Id.Equal(oidBasicConstraints) && !isNoAuthority(extension.Value):
 			f.refuse(CARequested, "the request asks to be a certificate authority")
+		case parsed.IsOwnKeyIdentifier(extension):
 		default:
 			f.refuse(UnexpectedExtension, "the request asks for the extension %s", extension.Id)
 		}
@@ -244,7 +245,11 @@ func isNoAuthority(value []byte) bool {
 // examineSpec lists what there is to say about the object around the request.
 func (f *findings) examineSpec(object *certificatesv1.CertificateSigningRequest) {
 	spec := object.Spec
-	if spec.SignerName != Signer {
+	switch spec.SignerName {
+	case Signer:
+	case "":
+		f.refuse(ForeignSigner, "no signer is named; write below spec: signerName: %s", Signer)
+	default:
 		f.refuse(ForeignSigner, "the signer is %s, and only of %s is it known that its certificates log in to the API server", identity.Quote(spec.SignerName), Signer)
 	}
 	if !permittedUsages(spec.Usages) {

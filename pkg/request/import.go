@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -21,16 +22,17 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// Import reads what somebody sent to have approved: a PKCS#10 request in PEM or
-// DER, whoever made it, or CertificateSigningRequest manifests in YAML or JSON. A
-// bare request gets the lifetime; a manifest has its own. The objects are what
+// Import reads what somebody sent to have approved: a PKCS#10 request in any form that
+// pki.AsRequestPEM takes, whoever made it, or CertificateSigningRequest manifests in
+// YAML or JSON, in any encoding that pki.Text takes. A bare request gets the lifetime; a
+// manifest has its own, and may name no signer (see AssumeSigner). The objects are what
 // Submittable makes ready; nothing in them was looked at yet.
 //
 // Data that is no certificate signing request is an error, and so is one that
 // holds a private key.
 func Import(data []byte, lifetime time.Duration) ([]*certificatesv1.CertificateSigningRequest, error) {
-	if !pki.IsPEM(data) && !pki.IsDER(data) {
-		return importManifests(data)
+	if !pki.IsEncoded(data) {
+		return importManifests(pki.Text(data))
 	}
 	encoded, err := importBytes(data)
 	if err != nil {
@@ -69,7 +71,7 @@ func importManifests(data []byte) ([]*certificatesv1.CertificateSigningRequest, 
 		if err != nil {
 			return nil, err
 		}
-		if len(bytes.TrimSpace(manifest)) == 0 {
+		if isEmptyDocument(manifest) {
 			continue
 		}
 		object, err := importManifest(manifest)
@@ -84,6 +86,32 @@ func importManifests(data []byte) ([]*certificatesv1.CertificateSigningRequest, 
 	return objects, nil
 }
 
+// removedVersion is the version before v1. It gave a manifest without a signer another
+// one, legacy-unknown, so that what it means is not what it says in v1.
+const removedVersion = "certificates.k8s.io/v1beta1"
+
+// isEmptyDocument reports whether a YAML document holds nothing but comments, which
+// kubectl passes over as well.
+func isEmptyDocument(document []byte) bool {
+	for line := range bytes.Lines(document) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
+			return false
+		}
+	}
+	return true
+}
+
+// AssumeSigner gives an imported object that names no signer the one whose certificates
+// log in to the API server, as a bare request gets it, and reports whether it did. A
+// request for other usages than a user's is left alone: what it is for is not known.
+func AssumeSigner(object *certificatesv1.CertificateSigningRequest) bool {
+	if object.Spec.SignerName != "" || !permittedUsages(object.Spec.Usages) {
+		return false
+	}
+	object.Spec.SignerName = Signer
+	return true
+}
+
 // importManifest takes from a manifest what a requester may say: the name, labels
 // and annotations, and of the spec what the API server does not set itself.
 func importManifest(document []byte) (*certificatesv1.CertificateSigningRequest, error) {
@@ -92,13 +120,22 @@ func importManifest(document []byte) (*certificatesv1.CertificateSigningRequest,
 		// The file may be a kubeconfig, and the text of the YAML library quotes tokens.
 		return nil, errors.New("it is neither PEM nor DER nor a manifest: invalid YAML")
 	}
+	if kind.Kind == objectKind && kind.APIVersion == removedVersion {
+		return nil, outcome.WithHint(
+			fmt.Errorf("the manifest is of %s, which no API server serves since Kubernetes 1.22", removedVersion),
+			"write in it: apiVersion: %s, and below spec: signerName: %s", certificatesv1.SchemeGroupVersion, Signer)
+	}
 	if kind.APIVersion != certificatesv1.SchemeGroupVersion.String() || kind.Kind != objectKind {
 		return nil, fmt.Errorf("it is neither PEM nor DER, and no manifest of a %s of %s: its kind is %q of %q",
 			objectKind, certificatesv1.SchemeGroupVersion, kind.Kind, kind.APIVersion)
 	}
 	var manifest certificatesv1.CertificateSigningRequest
 	if err := yaml.UnmarshalStrict(document, &manifest); err != nil {
-		return nil, fmt.Errorf("the manifest can't be read: %w", err)
+		err = fmt.Errorf("the manifest can't be read: %w", err)
+		if strings.Contains(err.Error(), "illegal base64") {
+			return nil, outcome.WithHint(err, "spec.request is the PEM of the request in base64, in one line: base64 -w0 FILE; or send the PEM itself, without a manifest")
+		}
+		return nil, err
 	}
 	encoded, err := importBytes(manifest.Spec.Request)
 	if err != nil {

@@ -269,6 +269,9 @@ func TestFindings(t *testing.T) {
 		{"another extension", func(r *x509.CertificateRequest) {
 			r.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Value: []byte{3, 2, 5, 0xa0}}}
 		}, nil, []string{UnexpectedExtension}},
+		{"an identifier of another key", func(r *x509.CertificateRequest) {
+			r.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 14}, Value: append([]byte{4, 20}, make([]byte, 20)...)}}
+		}, nil, []string{UnexpectedExtension}},
 		{"server usages", nil, func(o *certificatesv1.CertificateSigningRequest) {
 			o.Spec.Usages = []certificatesv1.KeyUsage{"client auth", "server auth"}
 		}, []string{WrongUsages}},

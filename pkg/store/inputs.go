@@ -32,28 +32,53 @@ type Input struct {
 }
 
 // requestExtensions are the names of files that may hold requests. Other files in
-// a user's folder, her private key first of all, are not even opened.
+// a user's folder, a private key first of all, are not even opened: .pem and .txt say
+// nothing of what is inside, unless it stands before them (see mayHoldRequest).
 var requestExtensions = []string{".csr", ".req", ".p10", ".yaml", ".yml", ".json"}
+
+// furtherExtensions are what other programs put after a file's own extension: openssl's
+// users, and mail programs and Windows, which save jane.csr as jane.csr.txt.
+var furtherExtensions = []string{".pem", ".txt", ".der"}
 
 // handoffSuffix is what handoff files are called, which are no requests.
 const handoffSuffix = ".handoff.yaml"
 
+// RequestNames are the extensions of files in a directory that ReadAll reads.
+func RequestNames() []string { return slices.Clone(requestExtensions) }
+
+// mayHoldRequest reports whether a file is named as one that holds a request.
+func mayHoldRequest(name string) bool {
+	name = strings.ToLower(name)
+	if strings.HasSuffix(name, handoffSuffix) {
+		return false
+	}
+	extension := filepath.Ext(name)
+	if slices.Contains(furtherExtensions, extension) {
+		extension = filepath.Ext(strings.TrimSuffix(name, extension))
+	}
+	return slices.Contains(requestExtensions, extension)
+}
+
 // ReadAll reads what a person named: a file, standard input ("-"), or a folder,
 // of which the files are read that may hold requests, in the order of their names.
-// A folder without any is an error.
-func (in Inputs) ReadAll(path string) ([]Input, error) {
+// unread are the names of its other entries; a directory's ends in a slash. A folder
+// without any request is an error.
+func (in Inputs) ReadAll(path string) (inputs []Input, unread []string, _ error) {
 	if info, err := os.Stat(path); path == "-" || err == nil && !info.IsDir() {
 		data, err := in.Read(path)
-		return []Input{{Path: path, Data: data, Err: err}}, nil
+		return []Input{{Path: path, Data: data, Err: err}}, nil, nil
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, about(path, err)
+		return nil, nil, about(path, err)
 	}
-	var inputs []Input
 	for _, entry := range entries {
-		name := strings.ToLower(entry.Name())
-		if entry.IsDir() || !slices.Contains(requestExtensions, filepath.Ext(name)) || strings.HasSuffix(name, handoffSuffix) {
+		switch {
+		case entry.IsDir():
+			unread = append(unread, entry.Name()+"/")
+			continue
+		case !mayHoldRequest(entry.Name()):
+			unread = append(unread, entry.Name())
 			continue
 		}
 		file := filepath.Join(path, entry.Name())
@@ -61,9 +86,37 @@ func (in Inputs) ReadAll(path string) ([]Input, error) {
 		inputs = append(inputs, Input{Path: file, Data: data, Err: err})
 	}
 	if len(inputs) == 0 {
-		return nil, fmt.Errorf("there is no request in the folder %q: no file ends in %s", path, strings.Join(requestExtensions, ", "))
+		return nil, nil, fmt.Errorf("no request found in the directory %q: no file ends in %s%s", path, strings.Join(requestExtensions, ", "), butThereAre(unread))
 	}
-	return inputs, nil
+	return inputs, unread, nil
+}
+
+// mostNamed bounds how many names an error has in it.
+const mostNamed = 20
+
+func butThereAre(unread []string) string {
+	switch {
+	case len(unread) == 0:
+		return ""
+	case len(unread) > mostNamed:
+		return fmt.Sprintf("; there are %q and %d more", unread[:mostNamed], len(unread)-mostNamed)
+	}
+	return fmt.Sprintf("; there are %q", unread)
+}
+
+// IsStdin reports whether a path is standard input, by any of its names.
+func IsStdin(path string) bool {
+	return slices.Contains([]string{"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"}, path)
+}
+
+// IsStream reports whether a path is standard input or a pipe, and so not a file that
+// others could be next to.
+func IsStream(path string) bool {
+	if IsStdin(path) || strings.HasPrefix(path, "/dev/fd/") || strings.HasPrefix(path, "/proc/self/fd/") {
+		return true
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) != 0
 }
 
 // Read reads a file that a person named, or standard input ("-"). It may be what a shell

@@ -18,10 +18,10 @@ func ReadFile(path string) ([]byte, error) {
 
 // OthersMayRead says whether a file is there that group or others may read or
 // write. What is secret is not to be put into it. Of a directory it says nothing: that is
-// no place for a secret, and not one to be made private.
+// no place for a secret, and not one to be made private. A pipe is not kept anywhere.
 func OthersMayRead(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && !info.IsDir() && isOpen(info.Mode())
+	return err == nil && info.Mode().IsRegular() && isOpen(info.Mode())
 }
 
 // change is how a file becomes another. What is not there is nil.

@@ -7,7 +7,6 @@
 package team
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,15 +55,20 @@ type Mistake struct {
 	Problem string
 }
 
-// Parse reads a team in one of the file's forms: CSV, or YAML of kind Team, of which
-// JSON is a part. Either the users or the mistakes are empty.
+// Parse reads a team in one of the file's forms: CSV, separated by commas, semicolons or
+// tabs, or YAML of kind Team, of which JSON is a part; in any encoding that pki.Text
+// takes. Either the users or the mistakes are empty.
 func Parse(data []byte) ([]Member, []Mistake) {
-	data = bytes.TrimPrefix(data, []byte("\uFEFF"))
 	r := &reader{}
-	if isCSV(data) {
-		r.readCSV(data)
-	} else {
-		r.readYAML(data)
+	text := pki.Text(data)
+	table, isTable := findTable(text)
+	switch {
+	case isWorkbook(data):
+		r.mistake(0, "it is a workbook of a spreadsheet program: save it as CSV UTF-8")
+	case isTable:
+		r.readCSV(table)
+	default:
+		r.readYAML(text)
 	}
 	if len(r.mistakes) == 0 && len(r.members) == 0 {
 		r.mistake(0, "there is no user in it")

@@ -116,7 +116,6 @@ func TestEveryMistakeHasItsLine(t *testing.T) {
 
 		"a table's column":       {"name,group\njane,dev\n", []string{`1: there is no column "group"; there are name, groups`}},
 		"a table in capitals":    {"Name,Groups\njane,dev\n", []string{`1: there is no column "Name"`, `1: there is no column "Groups"`, "1: there is no column name"}},
-		"semicolons":             {"name;groups\njane;dev\n", []string{`1: columns are separated by commas; there is only "name;groups"`}},
 		"a column twice":         {"name,name\njane,bob\n", []string{"1: the column name is there twice"}},
 		"no column of names":     {"groups\ndev\n", []string{"1: there is no column name"}},
 		"a table of nobody":      {"name\n", []string{"0: there is no user in it"}},

@@ -33,6 +33,7 @@ func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
 			s := newSession(t, controlplane.Start(t))
 			s.env.Path = append(s.env.Path, standardTools())
 			authorityOf(s)
+			encryptedAuthorityOf(s)
 			for _, block := range blocks {
 				script := strings.ReplaceAll(block[1], "--ca-fingerprint SHA256:…", strings.Join(confirmed(t, s.plane), " "))
 				// Nobody outside this machine is asked.
@@ -195,6 +196,7 @@ func prepared(s *session, example string) string {
 	switch {
 	case does("approve -f jane.csr"), does("sign jane.csr"):
 		authorityOf(s)
+		encryptedAuthorityOf(s)
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
 	case does("fetch jane --from"):
 		path := strings.TrimSpace(s.shell("kubectl csr-onboard new-user jane -g dev --offline").Stdout)

@@ -104,6 +104,7 @@ func TestRequestsOfOtherProgramsAreWelcome(t *testing.T) {
 		{"openssl-der.p10", "olaf", nil},
 		{"openssl-new-header.csr", "oscar", nil},
 		{"cfssl.csr", "cfssl-user", nil},
+		{"keytool.csr", "amy", nil},
 		{"kubeadm-admin.csr", "kubernetes-admin", []string{"admin-group"}},
 		{"step.csr", "stepuser", []string{"sans-present"}},
 		{"certtool.csr", "gert", []string{"outside-pem", "unexpected-extension"}},
@@ -163,7 +164,10 @@ func TestWhatCanBeSentToBeApproved(t *testing.T) {
 	write("in/old.handoff.yaml", "no request")
 
 	result := s.run("approve", "-f", "in", "--yes", "--out", "out/")
-	s.check(result, expect{1, []string{`error: there is no certificate signing request in "in/broken.csr": there is no whole PEM block`}})
+	s.check(result, expect{1, []string{
+		`error: there is no certificate signing request in "in/broken.csr": there is no whole PEM block`,
+		`warning: not read in "in", by their names: "notes.txt", "old.handoff.yaml"; to read one, name it: --filename FILE`,
+	}})
 	if strings.Count(result.Stdout, " approved\n") != 3 {
 		t.Errorf("it prints\n%s", result.Stdout)
 	}
@@ -221,7 +225,7 @@ func TestAnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	}
 	user.must("new-user", "holger", "--offline", "--dir", ".")
 	bring(user, admin, "holger.csr")
-	admin.check(admin.run("approve", "-f", "holger.csr", "--yes", "--out", "notes.yaml"), expect{1, []string{`the kubeconfig "notes.yaml" holds the cluster "other", which would be lost`}})
+	admin.check(admin.run("approve", "-f", "holger.csr", "--yes", "--out", "notes.yaml"), expect{1, []string{`the kubeconfig "notes.yaml" already exists, and its cluster "other" would be lost`}})
 	if listed := admin.must("list", "-o", "name").Stdout; strings.Contains(listed, "holger") {
 		t.Error("the request was submitted although its handoff can't be written")
 	}

@@ -72,7 +72,7 @@ func TestFetchCanWriteElsewhere(t *testing.T) {
 	}
 
 	s.write("other", "users: [{name: somebody, user: {token: x}}]")
-	s.check(s.run("fetch", "out", "--dir", "D", "--out", "other"), expect{1, []string{`the kubeconfig "other" holds the user "somebody", which would be lost`, "--merge"}})
+	s.check(s.run("fetch", "out", "--dir", "D", "--out", "other"), expect{1, []string{`the kubeconfig "other" already exists, and its user "somebody" would be lost`, "--merge"}})
 	if got := string(s.read("other")); got != "users: [{name: somebody, user: {token: x}}]" {
 		t.Errorf("the other file became %q", got)
 	}
@@ -245,7 +245,7 @@ func TestNoPrivateKeyGoesWhereOthersRead(t *testing.T) {
 func TestAnApprovalIsNotSpentWhereTheKubeconfigCannotBeWritten(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("taken", "users: [{name: somebody, user: {token: x}}]")
-	s.check(s.run("new-user", "wasted", "--dir", "D", "--approve", "--out", "taken"), expect{1, []string{"which would be lost"}})
+	s.check(s.run("new-user", "wasted", "--dir", "D", "--approve", "--out", "taken"), expect{1, []string{"already exists", "would be lost"}})
 	if n := countRequestsOf(s, "wasted-"); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}

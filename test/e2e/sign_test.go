@@ -63,7 +63,7 @@ func TestACertificateSignedOnACAServerLogsIn(t *testing.T) {
 	if !issued(t, ca)[hex.EncodeToString(certificate.SHA256())] {
 		t.Error("the log does not know the certificate")
 	}
-	ca.check(ca.run(append(authority, "sign", "sarah.csr", "--yes", "--out", "sarah.crt")...), expect{1, []string{`there is a file "sarah.crt" already`}})
+	ca.check(ca.run(append(authority, "sign", "sarah.csr", "--yes", "--out", "sarah.crt")...), expect{1, []string{`the file "sarah.crt" already exists`}})
 	if n := len(issued(t, ca)); n != 1 {
 		t.Errorf("the log knows %d certificates", n)
 	}
@@ -148,6 +148,7 @@ func TestWhatACAServerDoesNotSign(t *testing.T) {
 		{"no authority", []string{"sign", "silke.csr", "--yes"}, expect{2, []string{"--ca-cert is missing"}}},
 		{"no authority's certificate", []string{"sign", "silke.csr", "--yes", "--ca-cert", "silke.csr", "--ca-key", "ca.key"}, expect{2, []string{"the authority's certificate can't be used: there is a PEM block"}}},
 		{"no authority's key", []string{"sign", "silke.csr", "--yes", "--ca-cert", "ca.crt", "--ca-key", "ca.crt"}, expect{2, []string{"the authority's private key can't be used"}}},
+		{"a passphrase for a key that needs none", sign("silke.csr", "--yes", "--passphrase-file", "silke.csr"), expect{2, []string{`--passphrase-file does nothing: --ca-key "ca.key" is not encrypted`}}},
 		{"a log that can't be written", sign("silke.csr", "--yes", "--log", "missing/log"), expect{1, []string{"so none was issued"}}},
 		{"a folder that is not there", sign("silke.csr", "--yes", "--out", "missing/silke.crt"), expect{1, []string{`there is no folder "missing" to write the certificate to`}}},
 		{"no file", sign("missing.csr", "--yes"), expect{1, []string{`"missing.csr": no such file or directory`}}},

@@ -114,7 +114,7 @@ func (s *session) sign(object *certificatesv1.CertificateSigningRequest) error {
 	if err != nil {
 		return err
 	}
-	authority, err := pki.NewAuthority(certificate, key, time.Now())
+	authority, err := pki.NewAuthority(certificate, key, nil, time.Now())
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func TestTheCertificateAloneIsWrittenAndReplacesNothingElse(t *testing.T) {
 	}
 	s.write("other", "not a certificate\n")
 	s.check(s.run("fetch", "nils", "--dir", "D", "--certificate-only", "--out", s.path("other")),
-		expect{1, []string{"already, and it is no certificate of \"nils\""}})
+		expect{1, []string{"already exists, and is not a certificate of \"nils\""}})
 	if kept := string(s.read("other")); kept != "not a certificate\n" {
 		t.Errorf("the other file is %q now", kept)
 	}
