@@ -470,6 +470,19 @@ func TestWaitsThatAServerAsksForAreCapped(t *testing.T) {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
+	client := hostileServer(t, 0, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "2000000000") })
+	call, err := http.NewRequestWithContext(t.Context(), http.MethodGet, client.endpoint.Server, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := boundAnswers(http.DefaultTransport).RoundTrip(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if got := answer.Header.Get("Retry-After"); got != "30" {
+		t.Errorf("an answer asks for a wait of %q seconds, want 30", got)
+	}
 	for seconds, want := range map[int32]time.Duration{0: 0, 1: time.Second, 30: 30 * time.Second, 2_000_000_000: 30 * time.Second, -5: 0} {
 		answer := fails(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests)
 		client := hostileServer(t, 0, func(w http.ResponseWriter, r *http.Request) {

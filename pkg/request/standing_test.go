@@ -1,12 +1,23 @@
 package request
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
 var standingNow = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
@@ -89,4 +100,72 @@ func TestWhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStandingTakesInWhatTheRequestsOnTheClusterSay(t *testing.T) {
+	key := newTestKey(t)
+	issue := func(notAfter time.Time, change ...func(*certificatesv1.CertificateSigningRequest)) *certificatesv1.CertificateSigningRequest {
+		return stored(t, key, jane, append(change, func(object *certificatesv1.CertificateSigningRequest) {
+			object.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue}}
+			object.Status.Certificate = certificatePEM(t, key, jane, standingNow.Add(-time.Hour), notAfter)
+		})...)
+	}
+	asked := func(username string, credentials ...string) func(*certificatesv1.CertificateSigningRequest) {
+		return func(object *certificatesv1.CertificateSigningRequest) {
+			object.Spec.Username, object.Spec.Extra = username, map[string]certificatesv1.ExtraValue{access.CredentialIDKey: credentials}
+		}
+	}
+	pending := issue(standingNow.Add(time.Hour))
+	pending.Status = certificatesv1.CertificateSigningRequestStatus{}
+	broken := issue(standingNow.Add(time.Hour))
+	broken.Status.Certificate = []byte("nothing")
+	for about, test := range map[string]struct {
+		object *certificatesv1.CertificateSigningRequest
+		renews string
+		seen   bool
+	}{
+		"an issued one":             {issue(standingNow.Add(time.Hour)), "", true},
+		"a renewal":                 {issue(standingNow.Add(time.Hour), asked("jane", "old")), "old", true},
+		"a renewal by another user": {issue(standingNow.Add(time.Hour), asked("eve", "old")), "", true},
+		"with two credentials":      {issue(standingNow.Add(time.Hour), asked("jane", "old", "other")), "", true},
+		"an expired one":            {issue(standingNow), "", false},
+		"a pending one":             {pending, "", false},
+		"one that can't be decoded": {broken, "", false},
+	} {
+		standing := &Standing{Now: standingNow}
+		standing.See(test.object)
+		var want []validCertificate
+		if test.seen {
+			want = []validCertificate{{
+				source: "request " + test.object.Name, id: credentialIDOf(t, test.object), key: pki.Fingerprint(key.Public()),
+				notBefore: standingNow.Add(-time.Hour), notAfter: standingNow.Add(time.Hour), groups: jane.Groups, renews: test.renews,
+			}}
+		}
+		if got := standing.certificates["jane"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", about, got, want)
+		}
+	}
+}
+
+// certificatePEM is a client certificate that its own key has signed.
+func certificatePEM(t *testing.T, key crypto.Signer, user identity.User, notBefore, notAfter time.Time) []byte {
+	t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: user.Name, Organization: user.Groups},
+		NotBefore: notBefore, NotAfter: notAfter, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func credentialIDOf(t *testing.T, object *certificatesv1.CertificateSigningRequest) string {
+	t.Helper()
+	certificate, err := pki.ParseCertificate(object.Status.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return access.CredentialID(certificate.SHA256())
 }
