@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -259,6 +260,15 @@ func TestRenewApprovesForWhoMay(t *testing.T) {
 	checkRenewed(s, before)
 	if lifetime := s.certificate("config").AskedLifetime(); lifetime != 15*time.Minute {
 		t.Errorf("it is good for %s", lifetime)
+	}
+
+	// Somebody who left, and has rights by a binding that was made later, does not stay so.
+	admin.must("offboard", "renew-approve", "--yes")
+	admin.shell("kubectl create clusterrolebinding renew-approve-again --clusterrole=cluster-admin --user=renew-approve")
+	before = s.certificate("config")
+	s.check(s.run("renew", "--approve"), expect{6, []string{"user-offboarded"}})
+	if !bytes.Equal(s.certificate("config").SHA256(), before.SHA256()) {
+		t.Error("the certificate was renewed")
 	}
 }
 
