@@ -156,10 +156,60 @@ func (c *Client) CheckGrant(ctx context.Context, wanted access.Wanted) error {
 	return c.applyBinding(ctx, wanted, true)
 }
 
+// Missing finds what does not exist of what a grant names: its role, its namespace, or both.
+// This program's own role is made where it is missing. The error is of the looking.
+func (c *Client) Missing(ctx context.Context, grant access.Grant) (missing []error, _ error) {
+	if grant.Role == access.Renewable {
+		return nil, nil
+	}
+	err := c.getRole(ctx, grant)
+	switch {
+	case apierrors.IsNotFound(err):
+		missing = append(missing, noRole(grant))
+	case err != nil:
+		return nil, c.explain(ctx, err, fmt.Sprintf("look for the %s %q", grant.Role.Kind(), grant.Role.Name))
+	}
+	if grant.Namespace == "" {
+		return missing, nil
+	}
+	call, cancel := c.bounded(ctx)
+	defer cancel()
+	_, err = c.core.Namespaces().Get(call, grant.Namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		missing = append(missing, outcome.WithHint(fmt.Errorf("there is no namespace %q", grant.Namespace), seeNamespaces))
+	case err != nil:
+		return nil, c.explain(ctx, err, fmt.Sprintf("look for the namespace %q", grant.Namespace))
+	}
+	return missing, nil
+}
+
+const seeNamespaces = "see which there are: kubectl get namespaces"
+
+// noRole says that a grant's role does not exist.
+func noRole(grant access.Grant) error {
+	if grant.Role.IsCluster {
+		return outcome.WithHint(fmt.Errorf("there is no ClusterRole %q", grant.Role.Name), "see which there are: kubectl get clusterroles")
+	}
+	return outcome.WithHint(fmt.Errorf("there is no Role %q in the namespace %q", grant.Role.Name, grant.Namespace),
+		"see which there are: %s", identity.NewCommand("kubectl get roles").Option("-n", grant.Namespace))
+}
+
 // checkRole says whether the role exists. The API server itself lets a client bind
 // a role that does not if the client may do everything. Who may not look is left to
 // the dry run.
 func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
+	err := c.getRole(ctx, grant)
+	switch {
+	case apierrors.IsNotFound(err):
+		return noRole(grant)
+	case apierrors.IsForbidden(err):
+		return nil
+	}
+	return c.explain(ctx, err, fmt.Sprintf("look for the %s %q", grant.Role.Kind(), grant.Role.Name))
+}
+
+func (c *Client) getRole(ctx context.Context, grant access.Grant) error {
 	call, cancel := c.bounded(ctx)
 	defer cancel()
 	var err error
@@ -168,16 +218,7 @@ func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
 	} else {
 		_, err = c.rbac.Roles(grant.Namespace).Get(call, grant.Role.Name, metav1.GetOptions{})
 	}
-	switch {
-	case apierrors.IsNotFound(err) && grant.Role.IsCluster:
-		return outcome.WithHint(fmt.Errorf("there is no ClusterRole %q", grant.Role.Name), "see which there are: kubectl get clusterroles")
-	case apierrors.IsNotFound(err):
-		return outcome.WithHint(fmt.Errorf("there is no Role %q in the namespace %q", grant.Role.Name, grant.Namespace),
-			"see which there are: %s", identity.NewCommand("kubectl get roles").Option("-n", grant.Namespace))
-	case apierrors.IsForbidden(err):
-		return nil
-	}
-	return c.explain(ctx, err, fmt.Sprintf("look for the %s %q", grant.Role.Kind(), grant.Role.Name))
+	return err
 }
 
 // ApplyGrant makes the binding that gives a grant, by server-side apply; where it
@@ -210,8 +251,7 @@ func (c *Client) applyBinding(ctx context.Context, wanted access.Wanted, dryRun 
 	doing := fmt.Sprintf("give %s to %s", wanted.Grant, wanted.Holder)
 	switch {
 	case apierrors.IsNotFound(err):
-		return outcome.WithHint(fmt.Errorf("could not %s: there is no namespace %q", doing, wanted.Grant.Namespace),
-			"see which there are: kubectl get namespaces")
+		return outcome.WithHint(fmt.Errorf("could not %s: there is no namespace %q", doing, wanted.Grant.Namespace), seeNamespaces)
 	case apierrors.IsForbidden(err):
 		return c.explainForbidden(ctx, err, doing,
 			"it takes the right to make role bindings, and either every right of that role or the verb bind on it; ask a cluster administrator")

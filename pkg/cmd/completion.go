@@ -59,9 +59,9 @@ kubectl-csr_onboard.
 			Use:   shell.name,
 			Short: "Print the script that completes kubectl-csr_onboard in " + shell.name,
 			Args:  noArguments,
-			RunE: func(cmd *cobra.Command, _ []string) error {
+			RunE: env.withoutConnection(func(cmd *cobra.Command, _ []string) error {
 				return shell.write(cmd.Root(), env.streams.Out)
-			},
+			}),
 			ValidArgsFunction: cobra.NoFileCompletions,
 		})
 	}
@@ -83,7 +83,7 @@ has to be on PATH. kubectl runs it when Tab is pressed behind "kubectl csr-onboa
 asks this program. To have it no more, delete that file, whose path is printed.`,
 		Example: `  kubectl csr-onboard completion install --dir ~/bin`,
 		Args:    noArguments,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: env.withoutConnection(func(*cobra.Command, []string) error {
 			path, err := installCompletion(directory)
 			if err != nil {
 				return err
@@ -92,7 +92,7 @@ asks this program. To have it no more, delete that file, whose path is printed.`
 				render.NewNarrator(env.streams.ErrOut).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
 			}
 			return env.printLine("%s", path)
-		},
+		}),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().StringVar(&directory, "dir", "", "the folder to put it into, on PATH; where the program is if not given")

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -66,23 +65,14 @@ func (c *contexts) currentFirst() []string {
 	return names
 }
 
-// ofOneConnection are kubectl's flags about one connection, which the commands have no use
-// for that go by what the contexts of a kubeconfig say.
-var ofOneConnection = []string{
-	"as", "as-group", "as-uid", "as-user-extra", "certificate-authority", "client-certificate", "client-key", "cluster",
-	"insecure-skip-tls-verify", "proxy-url", "server", "tls-server-name", "token", "user",
-}
-
-// checkKubeconfigSays refuses flags that say how to connect in the place of the kubeconfig.
-func checkKubeconfigSays(set *pflag.FlagSet, command string) error {
-	for _, flag := range ofOneConnection {
-		if set.Changed(flag) {
-			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "--%s is not for %s, which goes by what the kubeconfig says", flag, command),
-				"name a context; to use another kubeconfig: --kubeconfig FILE")
-		}
+// asContextsSay is the connection of commands that go by what the contexts of a kubeconfig
+// say.
+func asContextsSay(command string) connection {
+	return connection{
+		kept: []string{"kubeconfig", "context", "request-timeout"},
+		why:  "with " + command + ", which goes by what the kubeconfig says",
+		hint: "name a context; to use another kubeconfig: --kubeconfig FILE",
 	}
-	return nil
 }
 
 // user is the entry with the client certificate that a context logs in with.

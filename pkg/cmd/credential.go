@@ -53,7 +53,7 @@ allow where kuberc's credentialPluginPolicy names the plugins that may run.
 		Example: `  # What kubectl runs
   kubectl csr-onboard credential --cache ~/.kube/csr-onboard/jane/credential-…`,
 		Args:              noArguments,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
@@ -68,6 +68,10 @@ func (o *credentialOptions) Complete([]string) error {
 	var err error
 	o.apiVersion, err = kubeconfig.WantedVersion(process.Variable(answer.InfoVariable))
 	return err
+}
+
+func (o *credentialOptions) connection() connection {
+	return connection{why: "with credential, which goes by what is in its cache", hint: "kubectl runs this command; to use another certificate: --cache DIR"}
 }
 
 // Validate refuses to answer from nowhere.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,8 +39,8 @@ type decideOptions struct {
 	// Files are requests to submit before they are approved. Optional; approve
 	// only.
 	Files []string
-	// Expiration is how long the certificate of a bare request in a file should
-	// be good for. Required; has a default.
+	// Expiration is how long the certificate of a request in a file should be valid. The
+	// default is for PKCS#10 requests only. Required; has a default.
 	Expiration string
 	// All takes every pending request. Optional.
 	All bool
@@ -85,9 +86,10 @@ it at a terminal, or with the --fingerprint that the user told you.
 --filename takes requests that users sent as files: PKCS#10 in PEM or DER, whoever
 made them, or CertificateSigningRequest manifests. They are shown, submitted,
 approved and waited for, and --out writes a kubeconfig without a private key, to
-send back. Run again after a failure, it goes on where it was. Of a directory, the
-files are read that are named as requests; every other entry is reported and, since
-it may be a private key, not opened.
+send back. Run again after a failure, it goes on where it was. A manifest that says
+nothing about its lifetime gets that of --expiration, if it is given. Of a directory,
+the files are read that are named as requests; every other entry is reported and,
+since it may be a private key, not opened.
 
 --clusterrole and --role give the user a role as well, in the namespace of -n or
 everywhere. That you may do that is found before anything is approved.
@@ -122,7 +124,7 @@ and what is only worth a warning is explained in docs/guides/review.md.
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
 	addAllowFlag(cmd, &o.Allow)
 	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this directory that is named as one ("+strings.Join(store.RequestNames(), ", ")+"), or on standard input (-); repeat it for several")
-	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate of a bare request should be good for; a manifest says so itself")
+	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate should be valid, such as 8h or 30d; the default is for PKCS#10 requests only, and a manifest that asks for another lifetime is refused")
 	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
 	o.handoff.add(cmd.Flags())
 	o.grants.add(cmd, env)
@@ -159,7 +161,7 @@ decided by somebody else meanwhile, nothing is done.
 func (o *decideOptions) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               o.Decision.Verb + " [NAME...]",
-		RunE:              inSteps(o),
+		RunE:              o.inSteps(o),
 		ValidArgsFunction: o.completeFromCluster(pendingUsers),
 	}
 	flags := cmd.Flags()
@@ -213,14 +215,23 @@ func (o *decideOptions) Validate() error {
 			return err
 		}
 	}
-	if o.dryRun == onboard.DryRunClient {
-		if err := validateFormat(o.Output.format(), "a review", "text"); err != nil {
-			return err
-		}
-	} else if err := o.Output.validate(); err != nil {
+	if err := o.validateOutput(); err != nil {
 		return err
 	}
 	return request.CheckAllowable(o.Allow)
+}
+
+func (o *decideOptions) validateOutput() error {
+	if o.dryRun != onboard.DryRunClient {
+		return o.Output.validate(o.set)
+	}
+	if err := refuseGiven(o.set, "with --dry-run=client, which decides nothing", "leave it out", "message"); err != nil {
+		return err
+	}
+	if err := refusePrintFlags(o.set, "a review"); err != nil {
+		return err
+	}
+	return validateFormat(o.Output.format(), "a review", "text")
 }
 
 func (o *decideOptions) validateSelection() error {
@@ -228,25 +239,27 @@ func (o *decideOptions) validateSelection() error {
 		if name == "" {
 			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
 		}
-	}
-	files, named, all, selector := len(o.Files) > 0, len(o.selection.Names) > 0, o.All, o.set.Changed("selector")
-	ways := 0
-	for _, way := range []bool{files, named, all, selector} {
-		if way {
-			ways++
+		if err := refuseFileName(name, o.forFile()); err != nil {
+			return err
 		}
 	}
+	ways := givenOf(o.set, "filename", "all", "selector")
+	if len(o.selection.Names) > 0 {
+		ways = slices.Insert(ways, 0, "a NAME")
+	}
 	switch {
-	case ways > 1:
+	case len(ways) > 1:
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "a NAME, %s exclude each other", o.waysToSelect()),
+			outcome.Errorf(outcome.ErrUsage, "%s exclude each other", enumerated(ways)),
 			"say in one way which requests are meant")
-	case selector && o.Selector == "":
+	case o.set.Changed("all") && !o.All:
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--all=false does nothing"), "leave it out")
+	case o.set.Changed("selector") && o.Selector == "":
 		// An unset variable in a script must not mean everything.
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the --selector is empty"),
 			"for every pending request: --all")
-	case ways == 1:
+	case len(ways) == 1:
 		return nil
 	case o.person == nil:
 		return outcome.WithHint(
@@ -260,11 +273,20 @@ func (o *decideOptions) validateSelection() error {
 	return nil
 }
 
-func (o *decideOptions) waysToSelect() string {
+func (o *decideOptions) connection() connection {
 	if o.approves() {
-		return "--filename, --all and --selector"
+		return o.grants.connection()
 	}
-	return "--all and --selector"
+	return connecting()
+}
+
+// forFile is the command that takes a request as a file. What only exists as a file cannot
+// be denied, but looked at.
+func (o *decideOptions) forFile() *fileCommand {
+	if o.approves() {
+		return &fileCommand{"approve", "-f"}
+	}
+	return &fileCommand{"approve --dry-run=client", "-f"}
 }
 
 // approves says whether this is approve, which has flags that deny has not.
@@ -331,7 +353,14 @@ func (o *decideOptions) readFiles() error {
 				imported = append(imported, onboard.Imported{Source: source, Err: noRequestIn(source, err)})
 			}
 			for _, object := range objects {
-				imported = append(imported, onboard.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)})
+				one := onboard.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
+				if o.set.Changed("expiration") {
+					if err := request.SetLifetime(object, lifetime); err != nil {
+						return fmt.Errorf("%q: %w", source, err)
+					}
+					one.Lifetime = lifetime
+				}
+				imported = append(imported, one)
 			}
 		}
 	}
@@ -356,7 +385,7 @@ func noRequestIn(source string, err error) error {
 
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
-	narrator := render.NewNarrator(o.streams.ErrOut)
+	narrator := render.NewNarrator(o.streams.ErrOut).In(o.dryRun)
 	defer narrator.Close()
 	for _, text := range o.unread {
 		narrator.Warn(text)
@@ -383,10 +412,14 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		in.Check = func(review *request.Review) error { return program.CheckHandoff(review.User, handoff) }
 	}
 	decided, err := program.Decide(ctx, in)
-	if len(decided) > 0 && handoff.Path != "-" {
+	err = hintAtFile(err, o.selection.Names, o.forFile())
+	if decided != nil && handoff.Path != "-" {
 		if err := o.print(decided); err != nil {
 			return err
 		}
+	}
+	if len(decided) > 0 && o.dryRun == onboard.DryRunClient {
+		narrator.NothingDecided(o.Decision)
 	}
 	if o.dryRun == onboard.DryRunNone && o.approves() && o.handoff.waits(len(o.Files) > 0) {
 		handed, failed := program.HandOffEach(ctx, decided, handoff)
@@ -411,17 +444,22 @@ func (o *decideOptions) print(decided []onboard.Decided) error {
 	for i, one := range decided {
 		objects[i] = one.Object
 	}
-	done := o.Decision.Done
-	if o.dryRun != onboard.DryRunNone {
-		done += " (" + string(o.dryRun) + " dry run)"
+	return o.Output.print(o.streams, o.Decision.Done+o.dryRun.Note(), o.meansSeveral(), objects...)
+}
+
+// meansSeveral reports whether several requests can be meant, by what was typed alone: a
+// script gets a list then, however many there are.
+func (o *decideOptions) meansSeveral() bool {
+	if len(o.Files) == 1 && (o.Files[0] == "-" || !store.IsFolder(o.Files[0])) {
+		return len(o.selection.Files) != 1
 	}
-	return o.Output.print(o.streams, done, objects...)
+	return len(o.selection.Names) != 1
 }
 
 // printDryRun writes what was shown, and behind it the bindings that would be made.
 func (o *decideOptions) printDryRun(decided []onboard.Decided) error {
 	format := o.Output.format()
-	if err := printReviews(o.streams.Out, format, decided, o.now()); err != nil || !o.approves() {
+	if err := printReviews(o.streams.Out, format, o.meansSeveral(), decided, o.now()); err != nil || !o.approves() {
 		return err
 	}
 	var wanted []access.Wanted
@@ -441,16 +479,16 @@ func (o *decideOptions) printDryRun(decided []onboard.Decided) error {
 			return err
 		}
 	}
-	output := newBindingOutput("to be applied")
+	output := newBindingOutput("to be applied" + o.dryRun.Note())
 	output.OutputFormat = &format
-	return printBindings(o.streams, output, wanted)
+	return printBindings(o.streams, output, o.meansSeveral() || o.grants.meansSeveral(), wanted)
 }
 
 // choose has the administrator mark some of the pending requests.
 func (o *decideOptions) choose(ctx context.Context, pending []*request.Review) ([]*request.Review, error) {
 	choices := make([]string, len(pending))
 	for i, review := range pending {
-		choices[i] = render.Choice(review, o.now())
+		choices[i] = render.Choice(review, o.now(), render.Columns(o.streams.ErrOut)-prompt.OptionIndent)
 	}
 	marked, err := o.person.Select(ctx, fmt.Sprintf("Which requests do you want to look at, to %s them?", o.Decision.Verb), choices)
 	if err != nil && !errors.Is(err, prompt.ErrStopped) {

@@ -55,7 +55,7 @@ deleted. Its private key is thrown away, and its certificate is good for ten min
   # For a script
   kubectl csr-onboard doctor --probe -o json`,
 		Args:              noArguments,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.set = cmd.Flags()
@@ -79,6 +79,8 @@ func (o *doctorOptions) Validate() error {
 	}
 	return validateFormat(o.Output, "an examination", "lines")
 }
+
+func (o *doctorOptions) connection() connection { return connecting() }
 
 // Run examines.
 func (o *doctorOptions) Run(ctx context.Context) error {

@@ -218,7 +218,10 @@ type fetchOptions struct {
 	// Output is the form of the report on standard output. Optional.
 	Output string
 
-	name     string
+	name string
+	// handoff is what --from names, and endpoint the cluster of a bare certificate.
+	handoff  []byte
+	endpoint *kubeconfig.Endpoint
 	narrator *render.Narrator
 }
 
@@ -283,7 +286,7 @@ before they end (see credential). Such a kubeconfig works on this machine only.
   # Her files are in a folder of their own
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
 		Args:              oneName,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: env.completeOwnUsers(&o.Directory),
 	}
 	o.add(cmd.Flags())
@@ -311,6 +314,9 @@ func (o *fetchOptions) Validate() error {
 	if o.name == "" {
 		return outcome.Errorf(outcome.ErrUsage, "the NAME is empty")
 	}
+	if err := refuseFileName(o.name, &fileCommand{"fetch NAME", "--from"}); err != nil {
+		return err
+	}
 	if err := validateReport(o.Output, o.Out); err != nil {
 		return err
 	}
@@ -333,17 +339,44 @@ func (o *fetchOptions) Validate() error {
 		}
 		o.AuthorityFingerprints[i] = fingerprint
 	}
+	if err := o.validate(); err != nil || o.From == "" {
+		return err
+	}
 	for _, name := range []string{"key", "request-name"} {
-		switch {
-		case o.set.Changed(name) && o.From != "":
+		if o.set.Changed(name) {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "--%s and --from exclude each other", name),
 				"with --from, key and request are in the directory of --dir, as USER.key and USER.csr")
-		case o.set.Changed(name) && o.set.Lookup(name).Value.String() == "":
-			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", name), "leave it out, or give it a value")
 		}
 	}
-	return o.validate()
+	return o.readHandoff()
+}
+
+// readHandoff reads what was sent.
+func (o *fetchOptions) readHandoff() (err error) {
+	if o.handoff, err = o.inputs().Read(o.From); err != nil {
+		return outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
+	}
+	o.endpoint, err = o.bareEndpoint()
+	return err
+}
+
+func (o *fetchOptions) connection() connection {
+	c := connecting()
+	if o.From != "" {
+		c = connection{
+			// Which of them are for a handoff and which for a bare certificate is looked at
+			// with the file.
+			kept: append([]string{"request-timeout", "proxy-url"}, bareConnection...),
+			why:  "with --from, which takes the cluster from the file",
+			hint: "leave it out",
+		}
+		if o.Merge {
+			c.kept = append(c.kept, "kubeconfig")
+		}
+	}
+	c.namespaceWhy, c.namespaceHint = "with fetch", "for the namespace of the context: --default-namespace"
+	return c
 }
 
 // Run waits, or reads what was sent, checks and writes.
@@ -390,14 +423,6 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 	if err != nil {
 		return nil, err
 	}
-	data, err := o.inputs().Read(o.From)
-	if err != nil {
-		return nil, outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
-	}
-	endpoint, err := o.bareEndpoint(data)
-	if err != nil {
-		return nil, err
-	}
 	timeout, err := o.requestTimeout(loginTimeout)
 	if err != nil {
 		return nil, err
@@ -411,26 +436,33 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 		Name:         o.name,
 		Folder:       folder,
 		Source:       o.From,
-		Data:         data,
-		Endpoint:     endpoint,
+		Data:         o.handoff,
+		Endpoint:     o.endpoint,
 		Kubeconfig:   in.Kubeconfig,
 		VerifyLogin:  o.VerifyLogin,
 		LoginTimeout: timeout,
 	})
 }
 
+// bareConnection are kubectl's flags that describe the cluster of a bare certificate. Of
+// them, server and insecure-skip-tls-verify confirm what a handoff says (see HandoffTrust).
+var bareConnection = []string{"server", "certificate-authority", "insecure-skip-tls-verify", "tls-server-name"}
+
 // bareEndpoint is how the cluster of a bare certificate is reached, by kubectl's
 // own flags; nil for a handoff, which says it itself.
-func (o *fetchOptions) bareEndpoint(data []byte) (*kubeconfig.Endpoint, error) {
+func (o *fetchOptions) bareEndpoint() (*kubeconfig.Endpoint, error) {
 	server, authority := *o.flags.APIServer, *o.flags.CAFile
 	insecure := *o.flags.Insecure
 	switch {
-	case !pki.IsEncoded(data) && authority != "":
+	case !pki.IsEncoded(o.handoff) && authority != "":
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--certificate-authority is for a bare certificate; the handoff %q has its own", o.From),
 			"to confirm the handoff's certificate authority: --ca-fingerprint SHA256:…")
-	case !pki.IsEncoded(data):
-		return nil, nil
+	case !pki.IsEncoded(o.handoff):
+		return nil, refuseGiven(o.set, fmt.Sprintf("with the handoff %q, which says it itself", o.From),
+			"for another address of the same cluster: --external-server URL", "tls-server-name")
+	case o.set.Changed("proxy-url"):
+		return nil, refuseGiven(o.set, "with a bare certificate", "set it in the new kubeconfig: kubectl config set-cluster NAME --proxy-url=URL", "proxy-url")
 	case server == "" || authority == "" && !insecure:
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "a bare certificate does not say which cluster it is for"),

@@ -65,10 +65,8 @@ func (f *handoffFlags) validate(files, several bool) error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing without a wait"),
 			"add --wait or --out")
-	case f.Out == "" && (f.ExternalServer != "" || f.ClusterName != ""):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--external-server and --cluster-name do nothing without --out"),
-			"they are for the file that is written: --out FILE")
+	case f.Out == "" && len(givenOf(f.set, "external-server", "cluster-name")) > 0:
+		return refuseGiven(f.set, "without --out", "for the kubeconfig to send back: --out FILE", "external-server", "cluster-name")
 	case f.Out != "" && several && !store.IsFolder(f.Out):
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--out %q is one file, and there may be several users", f.Out),

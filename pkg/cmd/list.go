@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -34,6 +35,7 @@ type listOptions struct {
 	// NoHeaders leaves out the table's first line. Optional.
 	NoHeaders bool
 
+	set   *pflag.FlagSet
 	input onboard.ListInput
 }
 
@@ -64,10 +66,11 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
   # For a script
   kubectl csr-onboard list --pending -o json`,
 		Args:              noArguments,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
+	o.set = flags
 	flags.BoolVar(&o.AllSigners, "all-signers", false, "list requests for every signer, not only for "+request.Signer)
 	flags.BoolVar(&o.Pending, "pending", false, "list only requests that nobody has decided")
 	flags.StringVarP(&o.Selector, "selector", "l", "", "list only requests with these labels, such as team=blue; labels are their requesters' word")
@@ -90,14 +93,19 @@ func (o *listOptions) Validate() error {
 		return err
 	}
 	for _, known := range append([]string{""}, listFormats...) {
-		if o.Output == known {
+		if o.Output == known && (known == "" || known == "wide") {
 			return nil
+		}
+		if o.Output == known {
+			return refuseGiven(o.set, "with -o "+known+", which has no headers", "leave it out", "no-headers")
 		}
 	}
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "-o %q is no form of a list", o.Output),
 		"use one of %s, or leave it out for a table", strings.Join(listFormats, ", "))
 }
+
+func (o *listOptions) connection() connection { return connecting() }
 
 // Run lists, and goes on for as long as it is wanted.
 func (o *listOptions) Run(ctx context.Context) error {

@@ -3,14 +3,17 @@ package cmd
 import (
 	"context"
 	"errors"
+	"slices"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/team"
 )
@@ -45,6 +48,29 @@ func (o *newUserOptions) completeTeam(arguments []string) error {
 		}
 		o.members = append(o.members, member)
 	}
+	return o.refuseUnusedDefaults(users)
+}
+
+// refuseUnusedDefaults refuses flags about what the file leaves open where it leaves it open
+// for nobody.
+func (o *newUserOptions) refuseUnusedDefaults(users []team.Member) error {
+	for _, open := range []struct {
+		flags  []string
+		isOpen func(team.Member) bool
+	}{
+		{[]string{"group"}, func(m team.Member) bool { return !m.HasGroups }},
+		{[]string{"key-algorithm"}, func(m team.Member) bool { return m.KeyAlgorithm == "" }},
+		{[]string{"expiration"}, func(m team.Member) bool { return m.Lifetime == 0 }},
+		{[]string{"clusterrole", "role"}, func(m team.Member) bool { return !m.HasGrants }},
+	} {
+		if slices.ContainsFunc(users, open.isOpen) {
+			continue
+		}
+		err := refuseGiven(o.fetch.set, "here, because the file says it for every user", "leave it out, or take it out of the file", open.flags...)
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -56,7 +82,7 @@ func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
 		in.User.Groups = o.Groups
 	}
 	if user.KeyAlgorithm != "" {
-		in.KeyAlgorithm = user.KeyAlgorithm
+		in.KeyAlgorithm, in.RequireAlgorithm = user.KeyAlgorithm, true
 	}
 	if user.Lifetime != 0 {
 		in.Lifetime = user.Lifetime
@@ -98,7 +124,10 @@ func (o *newUserOptions) validateTeam() error {
 		}
 	}
 	if o.input.DryRun != onboard.DryRunNone {
-		return o.Output.validate()
+		return o.Output.validate(o.fetch.set)
+	}
+	if err := refusePrintFlags(o.fetch.set, "this command's report"); err != nil {
+		return err
 	}
 	return validateFormat(o.Output.format(), "this command's report", "a line for each user")
 }
@@ -120,7 +149,7 @@ func (o *newUserOptions) runTeam(ctx context.Context) error {
 		}
 		in.Kubeconfig = fetch.Kubeconfig
 	}
-	work, err := o.programFor(in.DryRun)
+	work, err := o.programOfTeam(in.DryRun)
 	if err != nil {
 		return err
 	}
@@ -132,17 +161,47 @@ func (o *newUserOptions) runTeam(ctx context.Context) error {
 	return errors.Join(o.printTeam(results), o.endOfTeam(results, failed))
 }
 
+// programOfTeam makes the program. A client's dry run looks for roles where the kubeconfig
+// names a cluster, as that of approve.
+func (o *newUserOptions) programOfTeam(dryRun onboard.DryRun) (*onboard.Program, error) {
+	if dryRun == onboard.DryRunClient && o.Approve {
+		raw, err := o.rawKubeconfig()
+		if err != nil || len(raw.Contexts) > 0 || *o.flags.APIServer != "" {
+			return o.connect(o.narrator)
+		}
+	}
+	return o.programFor(dryRun)
+}
+
 // endOfTeam says what came of the users and what remains to be done.
 func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error) error {
 	o.narrator.TeamSummary(results)
 	switch {
 	case failed != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
 	case o.Offline:
-		o.narrator.NextStepsOfTeamOffline(fetchCommand("NAME", o.Directory).Words("--from FILE"))
+		o.narrator.NextStepsOfTeamOffline(fetchCommand("NAME", o.Directory).Words("--from FILE"), o.lifetimes())
 	default:
 		o.narrator.NextStepsOfTeam(o.sameCluster(o.teamAgain().Words("--wait")))
 	}
 	return failed
+}
+
+// lifetimes are the lifetimes that are wanted, each with its users, in the file's order.
+func (o *newUserOptions) lifetimes() []render.LifetimeOfUsers {
+	var found []render.LifetimeOfUsers
+	for _, member := range o.members {
+		lifetime := member.Lifetime
+		if lifetime == request.DefaultLifetime {
+			lifetime = 0
+		}
+		place := slices.IndexFunc(found, func(l render.LifetimeOfUsers) bool { return l.Lifetime == lifetime })
+		if place < 0 {
+			place = len(found)
+			found = append(found, render.LifetimeOfUsers{Lifetime: lifetime})
+		}
+		found[place].Users = append(found[place].Users, identity.Name(member.User.Name))
+	}
+	return found
 }
 
 // teamAgain is what to type to go on with the same users: what the file leaves open of
@@ -166,16 +225,42 @@ func (o *newUserOptions) teamAgain() identity.Command {
 	return command
 }
 
+// printTeamDryRun writes what would be made, with the bindings that --approve would make.
+func (o *newUserOptions) printTeamDryRun(results []onboard.MemberResult) error {
+	var requests []*certificatesv1.CertificateSigningRequest
+	var wanted []access.Wanted
+	for _, result := range results {
+		if result.Object != nil && result.Err == nil {
+			requests = append(requests, result.Object)
+			wanted = append(wanted, result.Wanted...)
+		}
+	}
+	note := o.input.DryRun.Note()
+	output := newBindingOutput("applied" + note)
+	output.OutputFormat, output.TemplatePrinterFlags = o.Output.flags.OutputFormat, o.Output.flags.TemplatePrinterFlags
+	output.JSONYamlPrintFlags = o.Output.flags.JSONYamlPrintFlags
+	if !o.Approve || isNameForm(output) {
+		if err := o.Output.print(o.streams, "created"+note, true, requests...); err != nil || !o.Approve {
+			return err
+		}
+		return printBindings(o.streams, output, false, wanted)
+	}
+	objects := make([]runtime.Object, len(requests))
+	for i, object := range requests {
+		object.SetGroupVersionKind(certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"))
+		objects[i] = object
+	}
+	printer, err := output.ToPrinter()
+	if err != nil {
+		return err
+	}
+	return printer.PrintObj(listOf(append(objects, bindingObjects(wanted)...)), o.streams.Out)
+}
+
 // printTeam writes what came of the users, in the order of the file.
 func (o *newUserOptions) printTeam(results []onboard.MemberResult) error {
 	if o.input.DryRun != onboard.DryRunNone {
-		var objects []*certificatesv1.CertificateSigningRequest
-		for _, result := range results {
-			if result.Object != nil && result.Err == nil {
-				objects = append(objects, result.Object)
-			}
-		}
-		return o.Output.print(o.streams, "created ("+string(o.input.DryRun)+" dry run)", objects...)
+		return o.printTeamDryRun(results)
 	}
 	if format := o.Output.format(); format != "" {
 		return render.Team(o.streams.Out, format, results)

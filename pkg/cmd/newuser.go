@@ -27,7 +27,8 @@ type newUserOptions struct {
 	Filename string
 	// Groups are the user's groups. Optional.
 	Groups []string
-	// KeyAlgorithm is the kind of a new key. Required; has a default.
+	// KeyAlgorithm is the kind of the key. Required; has a default, which is for new keys
+	// only.
 	KeyAlgorithm string
 	// Key is a private key to use in place of a new one. Optional.
 	Key string
@@ -80,6 +81,9 @@ not stop the others, and run again, it goes on with those who have no kubeconfig
 With --approve or --wait, one certificate of each authority and kind of key logs in, and
 those like it are verified against that authority.
 
+With --filename, --approve and --dry-run it says for each user what would be created, and
+everything that is missing for it, such as roles and namespaces.
+
 With --offline nothing is submitted and no cluster is needed: the request is a
 file to send to an administrator, who runs approve --filename with it and sends a
 handoff file back, for fetch --from. The private key never leaves the machine.
@@ -106,10 +110,13 @@ handoff file back, for fetch --from. The private key never leaves the machine.
   # A whole team, each with a kubeconfig in one folder
   kubectl csr-onboard new-user --filename team.yaml --approve --dir ./team
 
+  # Check a team file with roles, in a pull request
+  kubectl csr-onboard new-user --filename team.yaml --approve --dry-run=server --dir ./check
+
   # And let her look at what is in one namespace
   kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default`,
 		Args:              o.nameOrFile,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
@@ -169,9 +176,13 @@ func (o *newUserOptions) Complete(arguments []string) error {
 			return fmt.Errorf("--request-name: %w", err)
 		}
 	}
-	o.input = onboard.NewUserInput{Signer: signer, RequestName: o.RequestName, KeyAlgorithm: algorithm, KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
+	o.input = onboard.NewUserInput{Signer: signer, RequestName: o.RequestName, KeyAlgorithm: algorithm, RequireAlgorithm: o.fetch.set.Changed("key-algorithm"), KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
+	o.narrator.In(dryRun)
 	if o.Filename != "" {
 		return o.completeTeam(arguments)
+	}
+	if err := refuseFileName(arguments[0], &fileCommand{"new-user", "-f"}); err != nil {
+		return err
 	}
 	if o.input.User, err = identity.Parse(arguments[0], o.Groups); err != nil {
 		return err
@@ -187,6 +198,9 @@ func (o *newUserOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--key and --key-algorithm exclude each other"),
 			"a key that is there has its algorithm")
 	}
+	if err := o.validateMode(); err != nil {
+		return err
+	}
 	if given := o.fetch.given(); given != "" && !o.Approve && !o.Wait {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve or --wait", given),
@@ -201,36 +215,61 @@ func (o *newUserOptions) Validate() error {
 		return err
 	}
 	switch {
-	case o.Offline && (o.fetch.set.Changed("signer-name") || o.fetch.set.Changed("request-name")):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--signer-name and --request-name do nothing with --offline"),
-			"a file has neither: whoever submits it gives them")
-	case o.Offline && (o.Approve || o.Wait || o.input.DryRun != onboard.DryRunNone):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--offline excludes --approve, --wait and --dry-run"),
-			"there is no cluster then that could approve or check anything")
-	case (o.Approve || o.Wait) && o.input.DryRun != onboard.DryRunNone:
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--dry-run excludes --approve and --wait"),
-			"a certificate can't be issued for show")
-	case o.Approve && !o.Wait && o.fetch.set.Changed("wait"):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--approve waits for the certificate, and --wait=false contradicts it"),
-			"to approve and go on: new-user, and then approve --wait=false")
 	case o.Filename != "":
 		if err := o.validateTeam(); err != nil {
 			return err
 		}
 	case o.Approve, o.Wait:
+		if err := refusePrintFlags(o.fetch.set, "this command's report"); err != nil {
+			return err
+		}
 		if err := validateReport(o.Output.format(), o.fetch.Out); err != nil {
 			return err
 		}
 	default:
-		if err := o.Output.validate(); err != nil {
+		if err := o.Output.validate(o.fetch.set); err != nil {
 			return err
 		}
 	}
 	return o.fetch.validate()
+}
+
+// validateMode refuses what can't be done together: what needs a cluster, or a certificate,
+// where there is none.
+func (o *newUserOptions) validateMode() error {
+	set := o.fetch.set
+	isDryRun := o.input.DryRun != onboard.DryRunNone
+	if o.Offline {
+		if err := refuseGiven(set, "with --offline", "a file holds neither: the one who submits it gives them", "signer-name", "request-name"); err != nil {
+			return err
+		}
+		if given := givenOf(set, "approve", "wait", "dry-run"); o.Approve || o.Wait || isDryRun {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--offline excludes %s", enumerated(given)),
+				"without a cluster nothing can be approved or checked")
+		}
+	}
+	switch {
+	case isDryRun && o.Filename != "" && o.Approve && !o.Wait:
+		// It says what would be given, and what is missing for it.
+		return refuseGiven(set, "with --dry-run", "a dry run issues no certificate, and so writes no kubeconfig", o.fetch.names...)
+	case isDryRun && (o.Approve || o.Wait):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--dry-run excludes %s", enumerated(givenOf(set, "approve", "wait"))),
+			"a dry run issues no certificate; to check the roles of a team: --filename FILE --approve --dry-run=server")
+	case o.Approve && !o.Wait && set.Changed("wait"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--approve waits for the certificate, and --wait=false contradicts it"),
+			"to approve and go on: new-user, and then approve --wait=false")
+	}
+	return nil
+}
+
+func (o *newUserOptions) connection() connection {
+	if o.Offline {
+		return connection{why: "with --offline, which asks no server", hint: "leave out --offline"}
+	}
+	return o.grants.connection()
 }
 
 // Run submits the request and, with --approve or --wait, sees it through.
@@ -259,10 +298,8 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 	}
 	if o.input.DryRun == onboard.DryRunNone {
 		o.narrator.NextSteps(object, o.sameCluster(fetchCommand(o.nameToFetch(object.Name), o.Directory)))
-	} else {
-		done += " (" + string(o.input.DryRun) + " dry run)"
 	}
-	return o.Output.print(o.streams, done, object)
+	return o.Output.print(o.streams, done+o.input.DryRun.Note(), false, object)
 }
 
 // runToTheEnd sees the request through to the kubeconfig.
@@ -294,10 +331,13 @@ func (o *newUserOptions) nameToFetch(requestName string) string {
 
 // programFor makes the program; a client's dry run needs no cluster.
 func (o *newUserOptions) programFor(dryRun onboard.DryRun) (*onboard.Program, error) {
-	if dryRun == onboard.DryRunClient {
-		return o.offline(o.narrator), nil
+	if dryRun != onboard.DryRunClient {
+		return o.connect(o.narrator)
 	}
-	return o.connect(o.narrator)
+	if err := o.checkConnection(o.fetch.set); err != nil {
+		return nil, err
+	}
+	return o.offline(o.narrator), nil
 }
 
 // runOffline makes key and request, and says how it goes on. The data is the
@@ -318,10 +358,10 @@ func (o *newUserOptions) runOffline(ctx context.Context) error {
 	handoff := store.HandoffPath("", identity.FileName(in.User.Name))
 	fetch := fetchCommand(in.User.Name, o.Directory).Option("--from", handoff)
 	o.narrator.NextStepsOffline(path, fingerprint, approve.Option("--out", handoff), fetch)
-	if o.Output.format() == "" {
+	if o.Output.isForPeople() {
 		return o.printLine("%s", path)
 	}
-	return o.Output.print(o.streams, "made", object)
+	return o.Output.print(o.streams, "made", false, object)
 }
 
 // defaultTimeout is how long fetch waits for a certificate.

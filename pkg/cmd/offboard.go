@@ -58,6 +58,8 @@ With --block and --certificate, only the writes with this one certificate are re
 (Kubernetes 1.32 and later): nothing is taken away, and every read stays. When a
 laptop was stolen, use --block without --certificate.
 
+A name that nothing on the cluster names is not found; --block blocks it all the same.
+
 ` + exitCodes,
 		Example: `  # See what would be taken away, and what would remain
   kubectl csr-onboard offboard jane --dry-run=client
@@ -71,7 +73,7 @@ laptop was stolen, use --block without --certificate.
   # Take that back
   kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
 		Args:              oneName,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: env.completeOneFromCluster(knownUsers),
 	}
 	flags := cmd.Flags()
@@ -86,6 +88,9 @@ laptop was stolen, use --block without --certificate.
 
 // Complete reads who is meant.
 func (o *offboardOptions) Complete(arguments []string) error {
+	if err := refuseFileName(arguments[0], &fileCommand{"offboard NAME", "--certificate"}); err != nil {
+		return err
+	}
 	user, err := identity.Parse(arguments[0], nil)
 	if err != nil {
 		return err
@@ -98,6 +103,8 @@ func (o *offboardOptions) Complete(arguments []string) error {
 	o.input = onboard.OffboardInput{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Confirm: o.confirm}
 	return nil
 }
+
+func (o *offboardOptions) connection() connection { return connecting() }
 
 // Validate refuses flags that contradict each other, and a file that holds no
 // certificate.
@@ -126,7 +133,7 @@ func (o *offboardOptions) Validate() error {
 
 // Run shows, asks, takes away, and says what remains.
 func (o *offboardOptions) Run(ctx context.Context) error {
-	narrator := render.NewNarrator(o.streams.ErrOut)
+	narrator := render.NewNarrator(o.streams.ErrOut).In(o.input.DryRun)
 	defer narrator.Close()
 	work, err := o.connect(narrator)
 	if err != nil {
@@ -145,7 +152,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		default:
 			said = "not blocked"
 		}
-		return o.printLine("%s %s%s", identity.Printable(o.input.User), said, o.dryRunNote())
+		return o.printLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
 	}
 	plan, failed := work.Offboard(ctx, o.input)
 	if plan == nil {
@@ -160,13 +167,6 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		return err
 	}
 	return failed
-}
-
-func (o *offboardOptions) dryRunNote() string {
-	if o.input.DryRun == onboard.DryRunNone {
-		return ""
-	}
-	return " (" + string(o.input.DryRun) + " dry run)"
 }
 
 func (o *offboardOptions) confirm(ctx context.Context, plan *onboard.Offboarding) error {

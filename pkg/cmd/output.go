@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -46,7 +47,17 @@ func addPrintFlags(cmd *cobra.Command, flags *genericclioptions.PrintFlags) {
 // format is what -o says; "" is a line for people.
 func (o objectOutput) format() string { return *o.flags.OutputFormat }
 
-func (o objectOutput) validate() error {
+// isForPeople reports whether each object is a line for people. As kubectl has it, a
+// template alone is for -o go-template.
+func (o objectOutput) isForPeople() bool {
+	return o.format() == "" && *o.flags.TemplatePrinterFlags.TemplateArgument == ""
+}
+
+// validate refuses forms that do not exist, and flags that the form has no use for.
+func (o objectOutput) validate(set *pflag.FlagSet) error {
+	if err := checkPrintFlags(set, strings.ToLower(o.format())); err != nil {
+		return err
+	}
 	if _, err := o.flags.ToPrinter(); err != nil {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", o.format(), err),
 			"for example: -o yaml, -o json, -o name, -o jsonpath={.metadata.name}")
@@ -54,18 +65,19 @@ func (o objectOutput) validate() error {
 	return nil
 }
 
-// print writes the objects. Without a format, each is a line that says what was
-// done. Names are escaped in lines for people, which may be on a terminal.
-func (o objectOutput) print(streams genericiooptions.IOStreams, done string, objects ...*certificatesv1.CertificateSigningRequest) error {
-	switch strings.ToLower(o.format()) {
-	case "":
+// print writes the objects: as a list where several can be meant, however many there are.
+// Without a format, each is a line that says what was done. Names are escaped in lines for
+// people, which may be on a terminal.
+func (o objectOutput) print(streams genericiooptions.IOStreams, done string, several bool, objects ...*certificatesv1.CertificateSigningRequest) error {
+	switch format := strings.ToLower(o.format()); {
+	case o.isForPeople():
 		for _, object := range objects {
 			if _, err := fmt.Fprintf(streams.Out, "%s/%s %s\n", requestResource, identity.Printable(object.Name), done); err != nil {
 				return err
 			}
 		}
 		return nil
-	case "name":
+	case format == "name":
 		for _, object := range objects {
 			if err := printNames(streams.Out, object.Name); err != nil {
 				return err
@@ -82,10 +94,10 @@ func (o objectOutput) print(streams genericiooptions.IOStreams, done string, obj
 		// kubectl's printers write names as they are.
 		out = render.Escaping(out)
 	}
-	if len(objects) == 1 {
+	if !several && len(objects) == 1 {
 		return printer.PrintObj(objects[0], out)
 	}
-	list := &certificatesv1.CertificateSigningRequestList{}
+	list := &certificatesv1.CertificateSigningRequestList{Items: []certificatesv1.CertificateSigningRequest{}}
 	for _, object := range objects {
 		list.Items = append(list.Items, *object)
 	}
@@ -121,9 +133,9 @@ func validateFormat(format, what, otherwise string) error {
 		"use one of %s, or leave it out for %s", strings.Join(render.Formats(), ", "), otherwise)
 }
 
-// printReviews writes what an administrator would decide about. As kubectl does, it
-// writes one as itself and several as a list.
-func printReviews(out io.Writer, format string, decided []onboard.Decided, now time.Time) error {
+// printReviews writes what an administrator would decide about, as a list where several can
+// be meant, however many there are.
+func printReviews(out io.Writer, format string, several bool, decided []onboard.Decided, now time.Time) error {
 	reviews := make([]*request.Review, len(decided))
 	for i, one := range decided {
 		reviews[i] = one.Review
@@ -136,7 +148,7 @@ func printReviews(out io.Writer, format string, decided []onboard.Decided, now t
 			}
 		}
 		return nil
-	case len(reviews) == 1:
+	case !several && len(reviews) == 1:
 		return render.OneReview(out, format, reviews[0])
 	}
 	return render.Reviews(out, format, reviews)

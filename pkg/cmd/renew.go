@@ -88,7 +88,7 @@ A certificate that has ended can't ask for another: see new-user --offline.
   # Have kubectl itself see to it from now on
   kubectl csr-onboard renew --exec --within 1/3`,
 		Args:              atMostOneContext,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: onlyFirst(env.completeFromKubeconfig(contextNames)),
 	}
 	flags := cmd.Flags()
@@ -125,6 +125,11 @@ func (o *renewOptions) Complete(arguments []string) error {
 				outcome.Errorf(outcome.ErrUsage, "the CONTEXT %q is empty or another than --context %q", arguments[0], o.context),
 				"name one context")
 		}
+		if isFileName(arguments[0]) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "%q is a path to a file, not the name of a CONTEXT", arguments[0]),
+				"for the file: %s", identity.NewCommand(program+" renew").Option("--kubeconfig", arguments[0]))
+		}
 		o.context = arguments[0]
 	}
 	o.input = onboard.RenewInput{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force, MoveCache: o.MoveCache}
@@ -156,11 +161,10 @@ func parseSpan(flag, text string) (time.Duration, error) {
 	return span, nil
 }
 
+func (o *renewOptions) connection() connection { return asContextsSay("renew") }
+
 // Validate refuses flags that contradict each other or do nothing.
 func (o *renewOptions) Validate() error {
-	if err := checkKubeconfigSays(o.set, "renew"); err != nil {
-		return err
-	}
 	switch {
 	case o.Timeout <= 0:
 		return noTimeToWait(o.Timeout)
@@ -168,6 +172,10 @@ func (o *renewOptions) Validate() error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --wait=false"), "leave one of them out")
 	case o.MoveCache && o.All:
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--move-cache and --all exclude each other"), "name the one CONTEXT whose API server has moved")
+	case o.MoveCache && o.set.Changed("within"):
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--move-cache and --within exclude each other"), "leave out --within: the cache is moved whether or not its certificate expires soon")
+	case o.All && o.set.Changed("context"):
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--context and --all exclude each other"), "leave one of them out")
 	case o.All && o.context != "":
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "a CONTEXT and --all exclude each other"), "leave one of them out")
 	case len(o.Allow) > 0 && !o.Approve:
@@ -224,8 +232,13 @@ func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in
 			return nil, err
 		}
 	}
-	if in.User.Cache != nil {
+	switch {
+	case in.User.Cache != nil:
 		in.Renewals = in.User.Cache.Renewals()
+	case o.MoveCache:
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--move-cache does nothing: the context %q has no credential cache", name),
+			"leave it out")
 	}
 	resume := renewCommand(o.environment, name)
 	in.Resume, in.Again = resume.String(), resume.Words("--force").String()

@@ -51,6 +51,8 @@ type environment struct {
 	home       func() string
 	// interrupted is closed when the person does not want to wait any longer.
 	interrupted <-chan struct{}
+	// run is the last of a command's steps; tests end before it.
+	run func(context.Context, steps) error
 }
 
 // inputs reads what a person names.
@@ -113,7 +115,14 @@ func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, bu
 		now:         time.Now,
 		home:        homeDirectory,
 		interrupted: interrupted,
+		run:         func(ctx context.Context, s steps) error { return s.Run(ctx) },
 	}
+	return newRootIn(env, commands)
+}
+
+// newRootIn makes the command tree in an environment.
+func newRootIn(env *environment, commands []namedCommand) *cobra.Command {
+	streams := env.streams
 	root := &cobra.Command{
 		Use:   "kubectl-csr_onboard",
 		Short: "Onboard users with client certificates",
@@ -185,20 +194,28 @@ func (e *environment) userAgent() string {
 // environment, Validate only looks, Run does it.
 type steps interface {
 	Complete(arguments []string) error
+	// connection says which of kubectl's own flags are kept; it is asked after Complete.
+	connection() connection
 	Validate() error
 	Run(ctx context.Context) error
 }
 
 // inSteps runs a command's steps up to the first that fails.
-func inSteps(s steps) func(*cobra.Command, []string) error {
+func (e *environment) inSteps(s steps) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, arguments []string) error {
 		if err := s.Complete(arguments); err != nil {
+			return err
+		}
+		if err := s.connection().check(cmd, e); err != nil {
 			return err
 		}
 		if err := s.Validate(); err != nil {
 			return err
 		}
-		return s.Run(cmd.Context())
+		if err := refuseEmpty(cmd); err != nil {
+			return err
+		}
+		return e.run(cmd.Context(), s)
 	}
 }
 

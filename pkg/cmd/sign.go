@@ -89,7 +89,7 @@ are the same.
   # A kubeconfig to send back, for the cluster that jane will use
   kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --server https://kubernetes.example.com:6443 --out jane.handoff.yaml`,
 		Args:              oneFile,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.FixedCompletions([]string{"csr", "req", "p10", "yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	flags := cmd.Flags()
@@ -119,6 +119,19 @@ func (o *signOptions) Complete(arguments []string) error {
 	return err
 }
 
+// signConnection are kubectl's flags that describe the cluster of a handoff, beside --server.
+var signConnection = []string{"certificate-authority", "tls-server-name", "insecure-skip-tls-verify"}
+
+const handoffOfSign = "for a kubeconfig in place of the certificate: --server URL"
+
+func (o *signOptions) connection() connection {
+	return connection{
+		kept: append([]string{"server"}, signConnection...),
+		why:  "with sign, which asks no server",
+		hint: handoffOfSign,
+	}
+}
+
 // Validate refuses what can be refused without reading a file.
 func (o *signOptions) Validate() error {
 	for _, needed := range []struct{ flag, value string }{{"ca-cert", o.CACert}, {"ca-key", o.CAKey}} {
@@ -142,10 +155,10 @@ func (o *signOptions) Validate() error {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
 			"for example: --server https://kubernetes.example.com:6443")
-	case server == "" && (o.ClusterName != "" || *o.flags.CAFile != "" || *o.flags.TLSServerName != ""):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--cluster-name, --certificate-authority and --tls-server-name do nothing without --server"),
-			"they are for the kubeconfig that is written in place of the certificate: --server URL")
+	case server == "":
+		if err := refuseGiven(o.set, "without --server", handoffOfSign, append([]string{"cluster-name"}, signConnection...)...); err != nil {
+			return err
+		}
 	}
 	if err := validateName(o.set, "cluster-name", o.ClusterName); err != nil {
 		return err

@@ -66,7 +66,7 @@ of -o are of kind ContextStatusList.
   # What there is, as data
   kubectl csr-onboard status -o json`,
 		Args:              noArguments,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.set = cmd.Flags()
@@ -85,11 +85,10 @@ func (o *statusOptions) Complete([]string) (err error) {
 	return err
 }
 
+func (o *statusOptions) connection() connection { return asContextsSay("status") }
+
 // Validate refuses forms that there are not.
 func (o *statusOptions) Validate() error {
-	if err := checkKubeconfigSays(o.set, "status"); err != nil {
-		return err
-	}
 	return validateFormat(o.Output, "a list of contexts", "a table")
 }
 

@@ -44,7 +44,7 @@ is a warning.
   # For a script, without asking any server
   kubectl csr-onboard version --client -o json`,
 		Args:              noArguments,
-		RunE:              inSteps(o),
+		RunE:              env.inSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVar(&o.Client, "client", false, "print the program's own version only, and ask no server")
@@ -61,6 +61,13 @@ func (o *versionOptions) Complete([]string) error {
 
 // Validate refuses forms that there are not.
 func (o *versionOptions) Validate() error { return validateFormat(o.Output, "a version", "lines") }
+
+func (o *versionOptions) connection() connection {
+	if o.Client {
+		return connection{why: "with --client, which asks no server", hint: "leave out --client"}
+	}
+	return connecting()
+}
 
 // Run prints the versions.
 func (o *versionOptions) Run(ctx context.Context) error {

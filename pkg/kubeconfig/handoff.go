@@ -26,11 +26,13 @@ type Handoff struct {
 }
 
 // EncodeHandoff writes a handoff as a kubeconfig, below a comment whose lines are
-// made safe. It holds nothing secret.
+// made safe, except for the spaces that a line begins with. It holds nothing secret.
 func EncodeHandoff(config *clientcmdapi.Config, comment ...string) ([]byte, error) {
 	var b bytes.Buffer
 	for _, line := range comment {
-		b.WriteString(strings.TrimRight("# "+identity.PrintableSentence(line), " ") + "\n")
+		text := strings.TrimLeft(line, " ")
+		indent := line[:len(line)-len(text)]
+		b.WriteString(strings.TrimRight("# "+indent+identity.PrintableSentence(text), " ") + "\n")
 	}
 	encoded, err := Encode(config)
 	b.Write(encoded)

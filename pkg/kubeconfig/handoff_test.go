@@ -18,11 +18,11 @@ func handoffConfig() *clientcmdapi.Config {
 }
 
 func TestAHandoffIsReadAsItWasWritten(t *testing.T) {
-	encoded, err := EncodeHandoff(handoffConfig(), "For jane\nkind: Evil", "\x1b[2J")
+	encoded, err := EncodeHandoff(handoffConfig(), "For jane\nkind: Evil", "\x1b[2J", "  kubectl run  it")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(string(encoded), `# For jane\nkind: Evil`+"\n"+`# \x1b[2J`+"\napiVersion: v1\n") {
+	if !strings.HasPrefix(string(encoded), `# For jane\nkind: Evil`+"\n"+`# \x1b[2J`+"\n#   kubectl run \\x20it\napiVersion: v1\n") {
 		t.Errorf("the comment is not safe:\n%s", encoded)
 	}
 	handoff, err := DecodeHandoff(encoded)

@@ -60,13 +60,15 @@ type Decided struct {
 // Requests that were named are all found, and pass their review if they are to be
 // approved, before the first is decided. Of requests that were not named, each
 // stands for itself: what is wrong with one is told, the others go on, and the
-// first such error is the result's. What was decided is returned in either case.
+// first such error is the result's. What was decided is returned in either case; it is nil
+// only where it did not come to a decision about any request.
 func (p *Program) Decide(ctx context.Context, in DecideInput) ([]Decided, error) {
 	prepared, err := p.prepare(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	d := &deciding{program: p, in: in, me: prepared.circumstances.Approver}
+	// From here on the result says what was decided, even if that is nothing.
+	d := &deciding{program: p, in: in, me: prepared.circumstances.Approver, decided: []Decided{}}
 	for _, review := range prepared.contested {
 		err := d.fail(outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),

@@ -13,5 +13,18 @@ const (
 	DryRunServer DryRun = "server"
 )
 
+// Note is what kubectl puts behind a result, so nobody takes a dry run for the real thing;
+// "" where it is the real thing (Kubernetes staging/src/k8s.io/kubectl/pkg/cmd/util,
+// PrintFlagsWithDryRunStrategy).
+func (d DryRun) Note() string {
+	switch d {
+	case DryRunClient:
+		return " (dry run)"
+	case DryRunServer:
+		return " (server dry run)"
+	}
+	return ""
+}
+
 // DryRuns lists the forms.
 func DryRuns() []DryRun { return []DryRun{DryRunNone, DryRunClient, DryRunServer} }

@@ -33,9 +33,11 @@ type ContextsNotAsked struct{ Contexts int }
 type StandingUnread struct{ Reason string }
 
 // KeyReady says that there is a private key to work with: Created now, or
-// found from an earlier run.
+// found from an earlier run. CopiedFrom is the file that a new one is a copy of; "" if it
+// was generated.
 type KeyReady struct {
 	Path        string
+	CopiedFrom  string
 	Kind        string
 	Fingerprint string
 	Created     bool
@@ -80,11 +82,22 @@ type ToBeGiven struct{ Wanted []access.Wanted }
 // Given says that a holder has a grant, by a binding that is there now.
 type Given struct{ Wanted access.Wanted }
 
+// RolesUnchecked says that a dry run had no cluster in which to look for roles and namespaces.
+type RolesUnchecked struct{}
+
+// UserUnknown says that nothing on the cluster names a user.
+type UserUnknown struct{ Name string }
+
 // OffboardingPlanned is what an administrator is about to take away.
 type OffboardingPlanned struct{ Plan *Offboarding }
 
-// IdentityBlocked says that a write by an identity was seen refused.
-type IdentityBlocked struct{ Blocked access.Blocked }
+// IdentityBlocked says that an identity is blocked.
+type IdentityBlocked struct {
+	Blocked access.Blocked
+	// IsProven says that a write by the identity was seen refused, which a dry run does not
+	// look for.
+	IsProven bool
+}
 
 // BlockNotProven says why it is unknown whether a block is in force.
 type BlockNotProven struct{ Reason error }
@@ -395,6 +408,8 @@ func (CandidatesFound) isEvent()         {}
 func (Reviewed) isEvent()                {}
 func (ToBeGiven) isEvent()               {}
 func (Given) isEvent()                   {}
+func (RolesUnchecked) isEvent()          {}
+func (UserUnknown) isEvent()             {}
 func (OffboardingPlanned) isEvent()      {}
 func (IdentityBlocked) isEvent()         {}
 func (BlockNotProven) isEvent()          {}

@@ -19,6 +19,8 @@ type GrantInput struct {
 	Grants []access.Grant
 	// ToGroup gives it to the user's first group in her place.
 	ToGroup bool
+	// Group is a group that gets it in place of the user. Optional; for Grant only.
+	Group string
 	// Allow names refused findings about the user to accept. Optional; for Grant only.
 	Allow []string
 }
@@ -27,11 +29,14 @@ type GrantInput struct {
 // wrong usage.
 func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
 	holder := access.Holder{Name: user.Name}
+	if in.Group != "" {
+		holder = access.Holder{IsGroup: true, Name: in.Group}
+	}
 	if in.ToGroup && len(in.Grants) > 0 {
 		if len(user.Groups) == 0 {
 			return nil, outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "the user %q is in no group that could be given anything", user.Name),
-				"leave out --to-group")
+				"leave out --to-group, or name a group: kubectl csr-onboard grant --group GROUP")
 		}
 		holder = access.Holder{IsGroup: true, Name: user.Groups[0]}
 	}
@@ -72,8 +77,8 @@ func (p *Program) give(ctx context.Context, user identity.User, in GrantInput) e
 	return nil
 }
 
-// Grant gives a user who exists already what she is to get, and returns the
-// bindings. In a client's dry run nothing is made, in a server's the cluster
+// Grant gives a user or a group what is wanted, and returns the bindings. A user whom nothing
+// on the cluster names is warned of. In a client's dry run nothing is made, in a server's the cluster
 // checks it.
 func (p *Program) Grant(ctx context.Context, user identity.User, in GrantInput, dryRun DryRun) ([]access.Wanted, error) {
 	if in.ToGroup {
@@ -86,10 +91,18 @@ func (p *Program) Grant(ctx context.Context, user identity.User, in GrantInput, 
 	if err != nil || dryRun == DryRunClient {
 		return wanted, err
 	}
-	if err := p.checkReturn(ctx, user, wanted, in.Allow); err != nil {
-		return nil, err
+	if in.Group == "" {
+		if err := p.checkReturn(ctx, user, wanted, in.Allow); err != nil {
+			return nil, err
+		}
 	}
-	if err := p.checkGiving(ctx, user, in); err != nil || dryRun == DryRunServer {
+	isKnown := make(chan bool, 1)
+	go func() { isKnown <- in.Group != "" || in.ToGroup || p.isKnown(ctx, user.Name) }()
+	err = p.checkGiving(ctx, user, in)
+	if !<-isKnown && err == nil {
+		p.Tell(UserUnknown{Name: user.Name})
+	}
+	if err != nil || dryRun == DryRunServer {
 		return wanted, err
 	}
 	return wanted, p.give(ctx, user, in)
@@ -110,6 +123,20 @@ func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []
 	return p.checkStanding(standing, claim, allowed, func(finding string) string { return "--allow " + finding })
 }
 
+// isKnown reports whether a request or a binding on the cluster names a user, or that could
+// not be looked up: only a user who was looked for is unknown.
+func (p *Program) isKnown(ctx context.Context, name string) bool {
+	held, err := p.Cluster.HeldBy(ctx, name)
+	if err != nil || len(held) > 0 {
+		return true
+	}
+	isNamed := false
+	err = p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
+		isNamed = isNamed || slices.Contains(users, name)
+	})
+	return err != nil || isNamed
+}
+
 // lastKnown is who a user is by the newest of her requests on the cluster that was
 // approved: what she only asks for counts for nothing.
 func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, error) {
@@ -128,8 +155,8 @@ func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, er
 	last := newest(approved)
 	if last == nil {
 		return identity.User{}, outcome.WithHint(
-			outcome.Errorf(outcome.ErrNotFound, "which groups the user %q is in is not known: no approved request of hers is on the cluster", name),
-			"give it to the group by its name: kubectl create rolebinding --group; or to her, without --to-group")
+			outcome.Errorf(outcome.ErrNotFound, "which groups the user %q is in is unknown: no approved request of this user is on the cluster", name),
+			"name the group itself: kubectl csr-onboard grant --group GROUP, with the same roles; requests are kept for an hour")
 	}
 	return last.User, nil
 }

@@ -20,7 +20,8 @@ type HandoffTrust struct {
 	// administrator told (see pki.AuthorityFingerprint). With any, each CA of the handoff
 	// must be among them. Optional.
 	AuthorityFingerprints []string
-	// Server is the API server's address, for a handoff without a CA. Optional.
+	// Server is the API server's address, which a handoff without a CA needs. With it, the
+	// handoff must name the same. Optional.
 	Server string
 	// Insecure accepts a handoff whose server's certificate is not checked. Optional.
 	Insecure bool
@@ -100,9 +101,14 @@ func (p *Program) checkTrust(ctx context.Context, in FetchFromInput, endpoint ku
 }
 
 // checkWay refuses what a handoff may say only if the person says so too: to skip the
-// check of the server's certificate, and a proxy, which sees where its user connects.
+// check of the server's certificate, and a proxy, which sees where its user connects. An
+// address that the person has said is the handoff's as well.
 func checkWay(trust HandoffTrust, endpoint kubeconfig.Endpoint) error {
 	switch {
+	case trust.Server != "" && trust.Server != endpoint.Server:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "it names the API server %s, and --server another", endpoint.Server),
+			"nothing was written, and nothing was sent; ask the administrator; to use another address of the same cluster: --external-server URL")
 	case endpoint.InsecureSkipVerify && len(endpoint.CertificateAuthority) > 0:
 		return errors.New("it names a certificate authority (CA) and skips the check against it")
 	case endpoint.InsecureSkipVerify && !trust.Insecure:

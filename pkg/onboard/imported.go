@@ -3,6 +3,7 @@ package onboard
 import (
 	"context"
 	"errors"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -18,6 +19,9 @@ type Imported struct {
 	Object *certificatesv1.CertificateSigningRequest
 	// SignerAssumed says that the file names no signer (see request.AssumeSigner).
 	SignerAssumed bool
+	// Lifetime is what the administrator named explicitly; 0 if nothing. One that stands
+	// on the cluster already and asks for another lifetime is refused then.
+	Lifetime time.Duration
 	// Err is why there is no request in it.
 	Err error
 }
@@ -92,6 +96,11 @@ func (p *Program) importedOne(ctx context.Context, file Imported) (*request.Revi
 		return nil, err
 	}
 	found := request.ReviewOf(stored)
+	if file.Lifetime != 0 && file.Lifetime != found.Lifetime && found.State == request.Pending {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q already exists and asks for %s, not for the %s of --expiration", stored.Name, lifetimeOrNone(found.Lifetime), request.FormatLifetime(file.Lifetime)),
+			"a request cannot be changed: leave out --expiration to accept it, or deny it and have the user send a new one")
+	}
 	p.Tell(RequestReady{
 		Name: stored.Name, Server: p.Cluster.Endpoint().Server, State: found.State,
 		AskedLifetime: review.Lifetime, StoredLifetime: found.Lifetime,
@@ -128,6 +137,13 @@ func (p *Program) submitReviewed(ctx context.Context, review *request.Review, dr
 		})
 	}
 	return request.ReviewOf(stored), nil
+}
+
+func lifetimeOrNone(lifetime time.Duration) string {
+	if lifetime == 0 {
+		return "no particular lifetime"
+	}
+	return request.FormatLifetime(lifetime)
 }
 
 func otherKeyInFile(source string, review *request.Review, fingerprint string) error {

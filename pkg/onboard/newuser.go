@@ -24,9 +24,11 @@ type NewUserInput struct {
 	User identity.User
 	// Folder is where her key and request are kept. Required.
 	Folder store.Folder
-	// KeyAlgorithm is for a new key; a key that is there already is used
-	// whatever its kind. Required.
+	// KeyAlgorithm is for a new key. Required.
 	KeyAlgorithm pki.KeyAlgorithm
+	// RequireAlgorithm says that a key that exists must be of KeyAlgorithm, because a
+	// person asked for it. Otherwise it is used whatever its kind.
+	RequireAlgorithm bool
 	// KeyFile is a private key to use in place of a new one. It is read, and a
 	// copy is kept in the folder as PKCS#8. Optional.
 	KeyFile string
@@ -182,8 +184,14 @@ func (p *Program) ensureKey(in NewUserInput, given crypto.Signer) (crypto.Signer
 			outcome.Errorf(outcome.ErrUsage, "--key %q is another key than %q, which is there already", in.KeyFile, in.Folder.KeyPath()),
 			"a key is never replaced; name another folder: --dir DIR")
 	}
+	if in.RequireAlgorithm && !pki.IsOfAlgorithm(key.Public(), in.KeyAlgorithm) {
+		return nil, nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "the private key %q already exists and is %s, not %s", in.Folder.KeyPath(), pki.DescribeKey(key.Public()), in.KeyAlgorithm),
+			"a key is never replaced: leave out the key algorithm to use it, or name another directory: --dir DIR")
+	}
 	p.Tell(KeyReady{
 		Path:        in.Folder.KeyPath(),
+		CopiedFrom:  in.KeyFile,
 		Kind:        pki.DescribeKey(key.Public()),
 		Fingerprint: pki.Fingerprint(key.Public()),
 		Created:     created,

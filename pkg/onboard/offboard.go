@@ -68,6 +68,11 @@ type Offboarding struct {
 	Unread, RulesUnread string
 	// CertificateOnly says that one certificate is meant and nothing else.
 	CertificateOnly bool
+	// IsKnown says that something on the cluster, or a certificate that was given, names
+	// the user.
+	IsKnown bool
+	// DryRun says how much of it is done.
+	DryRun DryRun
 }
 
 // AliveCertificate is a certificate that still logs in.
@@ -168,6 +173,13 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 	if err != nil {
 		return nil, err
 	}
+	plan.DryRun = in.DryRun
+	if !plan.IsKnown && plan.Block == nil {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrNotFound, "nothing on the cluster names the user %q: no certificate signing request, no role binding", in.User),
+			"check the name: kubectl csr-onboard list; certificates whose requests were deleted may still be valid: %s",
+			identity.NewCommand("kubectl csr-onboard offboard").Argument(in.User).Words("--block"))
+	}
 	if plan.Block != nil {
 		if err := plan.Block.CheckBlockable(); err != nil {
 			return nil, err
@@ -189,8 +201,8 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 	if in.DryRun == DryRunClient {
 		return plan, nil
 	}
+	p.Tell(OffboardingPlanned{Plan: plan})
 	if in.DryRun == DryRunNone {
-		p.Tell(OffboardingPlanned{Plan: plan})
 		if err := in.Confirm(ctx, plan); err != nil {
 			return nil, err
 		}
@@ -222,7 +234,7 @@ func (in OffboardInput) blocked() access.Blocked {
 
 // plan looks for everything of the user's. me is the administrator.
 func (p *Program) plan(ctx context.Context, in OffboardInput, me string) (*Offboarding, error) {
-	plan := &Offboarding{User: in.User, CertificateOnly: in.Certificate != nil && in.Block}
+	plan := &Offboarding{User: in.User, CertificateOnly: in.Certificate != nil && in.Block, IsKnown: in.Certificate != nil}
 	if in.Certificate != nil {
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
@@ -231,6 +243,7 @@ func (p *Program) plan(ctx context.Context, in OffboardInput, me string) (*Offbo
 		if !slices.Contains(users, in.User) {
 			return
 		}
+		plan.IsKnown = true
 		review := request.ReviewOf(object)
 		switch {
 		case review.State == request.Pending && review.User.Name == in.User:
@@ -249,6 +262,16 @@ func (p *Program) plan(ctx context.Context, in OffboardInput, me string) (*Offbo
 	held, err := p.Cluster.HeldBy(ctx, in.User)
 	if err != nil {
 		return nil, err
+	}
+	if plan.IsKnown = plan.IsKnown || len(held) > 0; !plan.IsKnown {
+		// An earlier run has left nothing but its record.
+		list, _, err := p.Cluster.BlockList(ctx)
+		if err != nil {
+			return nil, err
+		}
+		_, isBlocked := list.Blocks(access.Blocked{User: in.User})
+		_, isOffboarded := list.Offboarded(in.User)
+		plan.IsKnown = isBlocked || isOffboarded
 	}
 	if plan.CertificateOnly {
 		plan.Kept = held
@@ -366,12 +389,16 @@ func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dr
 			return failures[0]
 		}
 	}
-	if blockWritten && !dryRun {
+	switch {
+	case !blockWritten:
+	case dryRun:
+		p.Tell(IdentityBlocked{Blocked: *plan.Block})
+	default:
 		if err := p.Cluster.ProveBlocked(ctx, *plan.Block, plan.User); err != nil {
 			failures = append(failures, err)
 			p.Tell(BlockNotProven{Reason: err})
 		} else {
-			p.Tell(IdentityBlocked{Blocked: *plan.Block})
+			p.Tell(IdentityBlocked{Blocked: *plan.Block, IsProven: true})
 		}
 	}
 	if len(failures) > 0 {

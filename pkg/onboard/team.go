@@ -42,7 +42,10 @@ type TeamInput struct {
 }
 
 // collects says whether the kubeconfigs are fetched.
-func (in TeamInput) collects() bool { return in.Approve || in.Fetch }
+func (in TeamInput) collects() bool { return (in.Approve || in.Fetch) && in.DryRun == DryRunNone }
+
+// rehearses says whether approvals and grants are looked at and not done.
+func (in TeamInput) rehearses() bool { return in.Approve && in.DryRun != DryRunNone }
 
 // TeamMember is one user among many.
 type TeamMember struct {
@@ -87,6 +90,8 @@ type MemberResult struct {
 	Request string
 	// Object is the object; nil unless KeepObjects asked for it.
 	Object *certificatesv1.CertificateSigningRequest
+	// Wanted is what the user would get; in a dry run with Approve.
+	Wanted []access.Wanted
 	// Path is her kubeconfig, or with neither Approve nor Fetch her PKCS#10 request.
 	Path string
 	// NotAfter is when her certificate ends; zero if there is none.
@@ -114,12 +119,16 @@ func (p *Program) OnboardTeam(ctx context.Context, in TeamInput) ([]MemberResult
 			return nil, err
 		}
 	}
-	if in.VerifyLogin && (in.Approve || in.Fetch) {
+	if in.VerifyLogin && in.collects() {
 		if err := p.checkReached(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if in.Approve {
+	if in.rehearses() {
+		if err := r.rehearse(ctx); err != nil {
+			return nil, err
+		}
+	} else if in.Approve {
 		if err := r.checkApproving(ctx); err != nil {
 			return nil, err
 		}
@@ -127,7 +136,20 @@ func (p *Program) OnboardTeam(ctx context.Context, in TeamInput) ([]MemberResult
 	if err := r.run(ctx); err != nil {
 		return nil, err
 	}
+	if in.rehearses() {
+		return r.results, r.rehearsed(r.failureOfFirst())
+	}
 	return r.results, r.failure()
+}
+
+// failureOfFirst is the error of the first user who has one.
+func (r *teamRun) failureOfFirst() error {
+	for _, result := range r.results {
+		if result.Err != nil {
+			return result.Err
+		}
+	}
+	return nil
 }
 
 // failure is the first error of a user's, if there is one.
@@ -177,20 +199,7 @@ func (r *teamRun) checkApproving(ctx context.Context) error {
 	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) }); err != nil {
 		return err
 	}
-	err := r.persevere(ctx, func() (err error) {
-		r.known, err = r.program.Cluster.GrantsWithReach(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if missing := r.known.Missing(); missing != "" {
-		r.tell(GrantsUnread{Reason: missing})
-	}
-	if err := r.persevere(ctx, func() (err error) {
-		r.standing, err = r.program.standing(ctx)
-		return err
-	}); err != nil {
+	if err := r.readKnown(ctx); err != nil {
 		return err
 	}
 	checked := map[access.Grant]bool{}
@@ -211,6 +220,24 @@ func (r *teamRun) checkApproving(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readKnown reads what role bindings give already, and what is known of users who left.
+func (r *teamRun) readKnown(ctx context.Context) error {
+	err := r.persevere(ctx, func() (err error) {
+		r.known, err = r.program.Cluster.GrantsWithReach(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if missing := r.known.Missing(); missing != "" {
+		r.tell(GrantsUnread{Reason: missing})
+	}
+	return r.persevere(ctx, func() (err error) {
+		r.standing, err = r.program.standing(ctx)
+		return err
+	})
 }
 
 // aboutMember says which user an error is about.

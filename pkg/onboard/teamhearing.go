@@ -24,7 +24,7 @@ func (h *hearing) hear(event Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	switch e := event.(type) {
-	case Progress, MemberNotOnboarded, MembersNotOnboarded, TeamWaits, CertificatesProven:
+	case NotDecided, RolesUnchecked, Progress, MemberNotOnboarded, MembersNotOnboarded, TeamWaits, CertificatesProven:
 		h.tell(event)
 	case CertificateIssued:
 		if e.IsOtherThanAsked() {

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -38,14 +39,16 @@ const (
 type teamRun struct {
 	program *Program
 	in      TeamInput
-	// known is what role bindings give; nil without Approve.
+	// known is what role bindings give; nil without Approve, or without a cluster.
 	known *cluster.KnownGrants
-	// standing is what is known of users who left; nil without Approve.
+	// standing is what is known of users who left; nil where known is.
 	standing *request.Standing
 	results  []MemberResult
 
-	whoAmI   func(context.Context) (identity.User, error)
-	awaiting *cluster.Awaiting
+	whoAmI func(context.Context) (identity.User, error)
+	// rehearsal is what a dry run with Approve finds; nil otherwise.
+	rehearsal *rehearsal
+	awaiting  *cluster.Awaiting
 	// prove is nil where nobody is to log in.
 	prove prove
 	// finished takes what came of users, and begun each that now waits.
@@ -173,7 +176,13 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	member := r.in.Members[place]
 	in := member.NewUserInput
 	in.DryRun, in.Signer = r.in.DryRun, r.in.Signer
-	failed := func(err error) (MemberResult, bool) { return MemberResult{Err: err}, false }
+	failed := func(err error) (MemberResult, bool) {
+		if r.rehearsal == nil {
+			return MemberResult{Err: err}, false
+		}
+		_, lacks := r.rehearsal.of(member)
+		return MemberResult{Err: together(err, lacks)}, false
+	}
 	if r.in.collects() {
 		destination := r.program.destination(r.in.Kubeconfig, in.Folder, in.User)
 		if certificate := complete(destination, r.program.Now()); certificate != nil {
@@ -187,7 +196,7 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 		}
 	}
 	r.program.warnOfName(in.User)
-	if r.in.Approve {
+	if r.known != nil {
 		if err := r.program.checkGrants(in.User, r.known); err != nil {
 			return failed(err)
 		}
@@ -212,7 +221,7 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	if err == nil {
 		name, err = r.sendAgain(ctx, in, place, submitted)
 	}
-	if err == nil && r.in.Approve {
+	if err == nil && r.in.Approve && r.rehearsal == nil {
 		err = r.approve(ctx, member, submitted)
 	}
 	if err == nil && r.awaiting != nil {
@@ -222,7 +231,13 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 	if r.awaiting != nil {
 		r.forget(name)
 	}
-	result := MemberResult{Request: name, State: MemberSubmitted, Path: in.Folder.RequestPath(), Err: err}
+	var wanted []access.Wanted
+	if r.rehearsal != nil {
+		var lacks error
+		wanted, lacks = r.rehearsal.of(member)
+		err = together(err, lacks)
+	}
+	result := MemberResult{Request: name, State: MemberSubmitted, Path: in.Folder.RequestPath(), Wanted: wanted, Err: err}
 	switch {
 	case in.DryRun == DryRunClient:
 		result.State = MemberMade
@@ -240,7 +255,7 @@ func (r *teamRun) begin(ctx context.Context, place int) (_ MemberResult, waits b
 // checkReturn leaves out a user who is blocked or was offboarded, unless the file says
 // otherwise, and one whose role the holder of another certificate would get as well.
 func (r *teamRun) checkReturn(member TeamMember, key crypto.PublicKey) error {
-	if !r.in.Approve {
+	if r.known == nil {
 		return nil
 	}
 	wanted, err := member.Grants.WantedFor(member.User)

@@ -97,6 +97,16 @@ func AlgorithmOf(public crypto.PublicKey) KeyAlgorithm {
 	return DefaultKeyAlgorithm
 }
 
+// IsOfAlgorithm reports whether an algorithm makes keys of a public key's kind and strength.
+func IsOfAlgorithm(public crypto.PublicKey, algorithm KeyAlgorithm) bool {
+	if algorithm == DefaultKeyAlgorithm {
+		// AlgorithmOf has the default for kinds that it does not know as well.
+		key, isECDSA := public.(*ecdsa.PublicKey)
+		return isECDSA && key.Curve == elliptic.P256()
+	}
+	return AlgorithmOf(public) == algorithm
+}
+
 // NewKey makes a private key from the operating system's randomness.
 func NewKey(algorithm KeyAlgorithm) (crypto.Signer, error) {
 	for _, g := range generators {

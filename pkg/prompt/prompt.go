@@ -66,15 +66,40 @@ func (p *Person) Secret(ctx context.Context, question string) (secret []byte, _ 
 }
 
 // Select lets the person mark any of the options, and returns the indexes of
-// those she did. Ctrl-C is ErrStopped. An option is one line, and says something
-// else than every other.
+// those that are marked. Ctrl-C is ErrStopped. An option is one row, in columns behind
+// OptionIndent, and says something else than every other.
 func (p *Person) Select(ctx context.Context, question string, options []string) (marked []int, _ error) {
-	err := p.ask(ctx, &survey.MultiSelect{Message: question, Options: options, PageSize: optionsShown}, &marked)
+	columns, rows, err := term.GetSize(int(p.err.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		columns, rows = unknownColumns, unknownRows
+	}
+	err = p.ask(ctx, &survey.MultiSelect{Message: question, Options: options, PageSize: optionsShown(question, columns, rows)}, &marked)
 	return marked, err
 }
 
-// optionsShown is how many options are on the screen at once.
-const optionsShown = 15
+// The size of a terminal that does not say it.
+const (
+	unknownColumns = 80
+	unknownRows    = 24
+)
+
+const (
+	// mostOptions is how many options are on the screen at once where there is room.
+	mostOptions = 15
+	// OptionIndent is how many columns of a row stand before an option: the cursor and the
+	// mark.
+	OptionIndent = 8
+	// menuHelp is how many columns survey's own help takes behind a question, with the mark
+	// before it and room for a filter.
+	menuHelp = 110
+)
+
+// optionsShown is how many options fit on the screen, each in one row, with the question and
+// the help above them and the row that the cursor is in.
+func optionsShown(question string, columns, rows int) int {
+	above := (len(question) + menuHelp + columns - 1) / columns
+	return min(max(rows-above-1, 1), mostOptions)
+}
 
 // ask asks until there is an answer or the context ends, which is
 // outcome.ErrInterrupted; survey itself knows no context.

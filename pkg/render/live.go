@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -12,10 +11,6 @@ import (
 // clearLine goes to the line's beginning and erases it (ECMA-48 EL).
 const clearLine = "\r\x1b[K"
 
-// longestLine keeps a line, with the time behind it, on one row of a terminal of 80
-// columns: only that row is erased.
-const longestLine = 68
-
 // liveLine is one line on a terminal that says what is waited for and for how
 // long, written anew every second.
 type liveLine struct {
@@ -24,18 +19,16 @@ type liveLine struct {
 	done sync.WaitGroup
 }
 
-// startLiveLine begins a line; text is cut where it is too long for a row.
+// startLiveLine begins a line. It is cut to the terminal's width, which may change: only the
+// row that the cursor is in is erased.
 func startLiveLine(out io.Writer, text string) *liveLine {
 	l := &liveLine{out: out, stop: make(chan struct{})}
-	if runes := []rune(text); len(runes) > longestLine {
-		text = string(runes[:longestLine-1]) + "…"
-	}
 	begin := time.Now()
 	l.done.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
-			_, _ = fmt.Fprintf(out, "%s%s (%s)", clearLine, text, duration.HumanDuration(time.Since(begin)))
+			_, _ = io.WriteString(out, clearLine+liveText(text, time.Since(begin), Columns(out)))
 			select {
 			case <-l.stop:
 				return
@@ -52,3 +45,16 @@ func (l *liveLine) end() {
 	l.done.Wait()
 	_, _ = io.WriteString(l.out, clearLine)
 }
+
+// liveText is a line's text with the time that has passed, so that it fits into a row and
+// leaves its last column free: some terminals go on to the next row behind it.
+func liveText(text string, passed time.Duration, columns int) string {
+	behind := " (" + duration.HumanDuration(passed) + ")"
+	if room := columns - 1 - width(behind); room >= shortestText {
+		return cutToWidth(text, room) + behind
+	}
+	return cutToWidth(text, columns-1)
+}
+
+// shortestText is how many columns a text needs to say something.
+const shortestText = 12

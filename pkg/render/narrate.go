@@ -26,6 +26,8 @@ type Narrator struct {
 	out io.Writer
 	// animated says that a wait is shown by a line that changes.
 	animated bool
+	// dryRun goes behind what is said to be done.
+	dryRun   onboard.DryRun
 	live     *liveLine
 	progress *progress
 }
@@ -35,6 +37,12 @@ type Narrator struct {
 // changes; elsewhere it is a line for each change of state.
 func NewNarrator(out io.Writer) *Narrator {
 	return &Narrator{out: out, animated: printers.AllowsColorOutput(out)}
+}
+
+// In has the narrator say of everything done that it is a dry run, if it is one.
+func (n *Narrator) In(dryRun onboard.DryRun) *Narrator {
+	n.dryRun = dryRun
+	return n
 }
 
 // Close removes what the narrator left on the screen that was not to stay.
@@ -56,12 +64,7 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.FindingWarned:
 		n.say("%s: %s: %s", e.Finding.Severity, e.Finding.Name, e.Finding.Sentence)
 	case onboard.KeyReady:
-		made := "using the private key that is there:"
-		if e.Created {
-			made = "made a private key:"
-		}
-		n.say("%s %s (%s)", made, identity.PrintableSentence(e.Path), e.Kind)
-		n.say("  fingerprint %s", e.Fingerprint)
+		n.keyReady(e)
 	case onboard.KeyRetired:
 		n.say("the certificate of certificate signing request %s expired %s: requesting another with a new key", identity.Printable(e.Request), instant(e.NotAfter))
 		n.say("  the private key of the expired one is kept: %s", identity.PrintableSentence(e.Path))
@@ -89,28 +92,36 @@ func (n *Narrator) Tell(event onboard.Event) {
 			n.say("  to be given: %s to %s", wanted.Grant, wanted.Holder)
 		}
 	case onboard.Given:
-		n.say("%s has %s (%s/%s)", e.Wanted.Holder, e.Wanted.Grant, e.Wanted.Resource(), e.Wanted.Name())
+		n.did("%s has %s (%s/%s)", e.Wanted.Holder, e.Wanted.Grant, e.Wanted.Resource(), e.Wanted.Name())
+	case onboard.RolesUnchecked:
+		n.say("warning: the kubeconfig names no cluster, so whether the roles and namespaces exist was not checked")
+	case onboard.UserUnknown:
+		n.say("warning: nothing on the cluster names the user %s: check the name", identity.Quote(e.Name))
 	case onboard.OffboardingPlanned:
 		n.Close()
 		_ = OffboardingPlan(n.out, e.Plan)
 	case onboard.IdentityBlocked:
-		n.say("blocked %s: the API server refused a write", e.Blocked)
+		proof := ""
+		if e.IsProven {
+			proof = ": the API server refused a write"
+		}
+		n.did("blocked %s%s", e.Blocked, proof)
 	case onboard.BlockNotProven:
 		n.say("not proven: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.NotRemembered:
 		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestDenied:
-		n.say("denied %s", identity.Printable(e.Name))
+		n.did("denied %s", identity.Printable(e.Name))
 	case onboard.TakenAway:
 		done := "took the user out of"
 		if e.Held.IsOwn(e.User) {
 			done = "deleted"
 		}
-		n.say("%s %s", done, e.Held)
+		n.did("%s %s", done, e.Held)
 	case onboard.NotTakenAway:
 		n.say("not taken away: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestApproved:
-		n.say("approved %s", identity.Printable(e.Name))
+		n.did("approved %s", identity.Printable(e.Name))
 	case onboard.AlreadyDecided:
 		n.say("%s is %s already%s", identity.Printable(e.Name), e.Decision.Done, inParentheses(e.Message))
 	case onboard.StillWaiting:
@@ -162,7 +173,7 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.Progress:
 		n.tellProgress(e)
 	case onboard.MemberNotOnboarded:
-		n.say("not onboarded: %s: %s", member(e.User, e.Line), identity.PrintableSentence(e.Reason.Error()))
+		n.did("not onboarded: %s: %s", member(e.User, e.Line), identity.PrintableSentence(e.Reason.Error()))
 		if hint := outcome.Hint(e.Reason); hint != "" {
 			n.say("  hint: %s", identity.PrintableSentence(hint))
 		}
@@ -217,15 +228,31 @@ func (n *Narrator) NothingListed(pending bool) {
 	n.say("there is no certificate signing request")
 }
 
+// NothingDecided says that what was shown was only shown.
+func (n *Narrator) NothingDecided(decision request.Decision) { n.did("nothing was %s", decision.Done) }
+
 func (n *Narrator) requestReady(e onboard.RequestReady) {
 	if e.Created {
-		n.say("submitted certificate signing request %s to %s, for %s", identity.Printable(e.Name), identity.Printable(e.Server), lifetime(e.StoredLifetime))
+		n.did("submitted certificate signing request %s to %s, for %s", identity.Printable(e.Name), identity.Printable(e.Server), lifetime(e.StoredLifetime))
 		return
 	}
 	n.say("using certificate signing request %s that is there: %s", identity.Printable(e.Name), strings.ToLower(string(e.State)))
 	if e.StoredLifetime != e.AskedLifetime {
 		n.say("warning: it asks for %s, not for %s, and that can't be changed", lifetime(e.StoredLifetime), lifetime(e.AskedLifetime))
 	}
+}
+
+func (n *Narrator) keyReady(e onboard.KeyReady) {
+	path := identity.PrintableSentence(e.Path)
+	switch {
+	case e.Created && e.CopiedFrom != "":
+		n.say("copied the private key %s to %s (%s)", identity.PrintableSentence(e.CopiedFrom), path, e.Kind)
+	case e.Created:
+		n.say("made a private key: %s (%s)", path, e.Kind)
+	default:
+		n.say("using the private key that is there: %s (%s)", path, e.Kind)
+	}
+	n.say("  fingerprint %s", e.Fingerprint)
 }
 
 func (n *Narrator) candidates(e onboard.CandidatesFound) {
@@ -303,6 +330,11 @@ func inParentheses(text string) string {
 		return ""
 	}
 	return " (" + identity.Printable(text) + ")"
+}
+
+// did says what was done, or would be done if this were not a dry run.
+func (n *Narrator) did(format string, arguments ...any) {
+	n.say("%s%s", fmt.Sprintf(format, arguments...), n.dryRun.Note())
 }
 
 func (n *Narrator) say(format string, arguments ...any) {

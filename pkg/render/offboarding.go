@@ -14,7 +14,7 @@ import (
 // OffboardingPlan writes what is to be taken away from a user.
 func OffboardingPlan(out io.Writer, plan *onboard.Offboarding) error {
 	w := &lines{out: out}
-	w.line("to be taken away from %s:", identity.Name(plan.User))
+	w.line("to be taken away from %s%s:", identity.Name(plan.User), plan.DryRun.Note())
 	if plan.Block != nil {
 		w.line("  block %s: the API server refuses every write from then on; reads are not refused", plan.Block)
 	}
@@ -28,6 +28,9 @@ func OffboardingPlan(out io.Writer, plan *onboard.Offboarding) error {
 			continue
 		}
 		w.line("  take the user out of %s, which gives %s; %s", held, held.Grant, staying(len(rest)))
+	}
+	if !plan.IsKnown {
+		w.line("  nothing else: nothing on the cluster names the user")
 	}
 	if plan.Block == nil && len(plan.Deny) == 0 && len(plan.TakeAway) == 0 {
 		w.line("  nothing: no pending request and no role binding names the user")
@@ -50,7 +53,7 @@ func staying(others int) string {
 // remains to be done.
 func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
 	w := &lines{out: out}
-	w.line("what %s still has:", identity.Name(plan.User))
+	w.line("what %s still has%s:", identity.Name(plan.User), plan.DryRun.Note())
 	for _, held := range plan.Kept {
 		w.line("  by the user's own name: %s (%s)", held.Grant, held)
 	}

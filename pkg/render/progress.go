@@ -19,6 +19,10 @@ const (
 	stillPause    = time.Minute
 )
 
+// barColumns is what a bar takes with all that stands around it. On a terminal with fewer
+// columns it would go on to the next row, which is not erased.
+const barColumns = 80
+
 // progress is how far something is that is done to many users: a bar with rate and
 // remaining time on a terminal, and now and then a line elsewhere.
 type progress struct {
@@ -32,7 +36,7 @@ type progress struct {
 func newProgress(first onboard.Progress, out io.Writer, animated bool) *progress {
 	p := &progress{begin: time.Now()}
 	p.told = p.begin
-	if animated {
+	if animated && Columns(out) >= barColumns {
 		p.bar = progressbar.NewOptions(first.Total,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetDescription(first.Doing),

@@ -40,7 +40,7 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 	}
 	row("signer", identity.Printable(r.Object.Spec.SignerName))
 	row("usages", usages(r.Object.Spec.Usages))
-	row("lifetime", lifetime(r.Lifetime))
+	row("lifetime", reviewedLifetime(r.Lifetime))
 	if r.Source == "" {
 		row("age", duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)))
 	}
@@ -83,4 +83,13 @@ func usages(list []certificatesv1.KeyUsage) string {
 		texts[i] = identity.Printable(string(usage))
 	}
 	return strings.Join(texts, ", ")
+}
+
+// reviewedLifetime says what a signer makes of a request that asks for no lifetime: its
+// maximum (kube-controller-manager --cluster-signing-duration).
+func reviewedLifetime(d time.Duration) string {
+	if d == 0 {
+		return "not requested: the signer's maximum, a year unless configured otherwise"
+	}
+	return lifetime(d)
 }

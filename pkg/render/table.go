@@ -183,12 +183,44 @@ func cut(text string, longest int) string {
 	return text
 }
 
-// Choice is a request on one line, to be told apart from others in a menu.
-func Choice(r *request.Review, now time.Time) string {
+// Choice is a request as a line of a menu, in so many columns. User and fingerprint tell
+// requests apart and come first; where there is no room, the fingerprint's first characters
+// stand for it, and what comes behind is left out.
+func Choice(r *request.Review, now time.Time, columns int) string {
 	user := "<can't be read>"
 	if r.IsDecoded() {
 		user = cut(r.User.String(), longestCell)
 	}
-	return fmt.Sprintf("%s  %s  from %s  %s old  findings: %s  %s", user, r.Fingerprint, cut(identity.Name(r.Requester), longestCell),
-		duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)), countOf(r), cut(identity.Printable(r.Object.Name), longestName))
+	findings := "findings: " + countOf(r)
+	rest := []string{
+		"from " + cut(identity.Name(r.Requester), longestCell),
+		duration.HumanDuration(now.Sub(r.Object.CreationTimestamp.Time)) + " old",
+		findings,
+		cut(identity.Printable(r.Object.Name), longestName),
+	}
+	for _, parts := range [][]string{
+		append([]string{user, r.Fingerprint}, rest...),
+		append([]string{user, shortFingerprint(r)}, rest...),
+		append([]string{user, shortFingerprint(r)}, rest[:3]...),
+		{user, shortFingerprint(r), findings},
+	} {
+		if line := strings.Join(parts, "  "); width(line) <= columns {
+			return line
+		}
+	}
+	short := shortFingerprint(r)
+	return cutToWidth(cutToWidth(user, max(columns-width(short)-2, shortestUser))+"  "+short, columns)
+}
+
+// shortestUser is how many columns a user's name gets at least.
+const shortestUser = 8
+
+// shortFingerprint is enough of a fingerprint for telling requests apart, and too little for
+// comparing it with what a user has said.
+func shortFingerprint(r *request.Review) string {
+	const shown = len("SHA256:") + 10
+	if r.Fingerprint == "" {
+		return cutToWidth(identity.Printable(r.Object.Name), shown+1)
+	}
+	return cutToWidth(r.Fingerprint, shown+1)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/team"
 )
 
@@ -71,7 +72,7 @@ func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
 		words string
 	}{
 		{onboard.MemberFetched, "onboarded"}, {onboard.MemberComplete, "had a kubeconfig already"},
-		{onboard.MemberSubmitted, "submitted"}, {onboard.MemberFound, "submitted already"}, {onboard.MemberMade, "made"}, {onboard.MemberChecked, "checked by the API server"}, {onboard.MemberFailed, "not onboarded"},
+		{onboard.MemberSubmitted, "submitted"}, {onboard.MemberFound, "submitted already"}, {onboard.MemberMade, "with key and request on this machine"}, {onboard.MemberChecked, "checked by the API server"}, {onboard.MemberFailed, "not onboarded"},
 	} {
 		if count[part.state] == 0 {
 			continue
@@ -81,7 +82,7 @@ func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
 		}
 		text += fmt.Sprintf("%d %s", count[part.state], part.words)
 	}
-	n.say("%s: %s", Count(len(results), "user"), text)
+	n.did("%s: %s", Count(len(results), "user"), text)
 }
 
 // membersNotOnboarded names users who were not onboarded for the same reason.
@@ -105,11 +106,29 @@ func (n *Narrator) NextStepsOfTeam(again identity.Command) {
 }
 
 // NextStepsOfTeamOffline says how it goes on with the requests of many users that were
-// made without a cluster; fetch is the command that takes what comes back.
-func (n *Narrator) NextStepsOfTeamOffline(fetch identity.Command) {
+// made without a cluster; fetch is the command that takes what comes back. A request as a
+// file holds no lifetime, so lifetimes says which users want which: the approval has to name
+// it. One of 0 is the default.
+func (n *Narrator) NextStepsOfTeamOffline(fetch identity.Command, lifetimes []LifetimeOfUsers) {
 	n.say("nothing was sent anywhere; next:")
-	n.say("  send the requests, and nothing else, to an administrator; she runs:  kubectl csr-onboard approve -f FOLDER --out FOLDER")
-	n.say("  with each file that she sends back:                                  %s", fetch)
+	approve := identity.NewCommand("kubectl csr-onboard approve -f FOLDER --out FOLDER")
+	for _, one := range lifetimes {
+		command, whose := approve, "the requests"
+		if one.Lifetime != 0 {
+			command = command.Option("--expiration", request.FormatLifetime(one.Lifetime))
+		}
+		if len(lifetimes) > 1 {
+			whose = "the requests of " + strings.Join(one.Users, ", ")
+		}
+		n.say("  send %s, and nothing else, to an administrator, who runs:  %s", whose, command)
+	}
+	n.say("  with each file that the administrator sends back:  %s", fetch)
+}
+
+// LifetimeOfUsers is a lifetime that some users want. Users are safe to print.
+type LifetimeOfUsers struct {
+	Lifetime time.Duration
+	Users    []string
 }
 
 // Mistakes lists what is wrong with a file of users.

@@ -41,6 +41,24 @@ func Import(data []byte, lifetime time.Duration) ([]*certificatesv1.CertificateS
 	return []*certificatesv1.CertificateSigningRequest{newObject("", encoded, lifetime)}, nil
 }
 
+// SetLifetime has an imported object ask for a lifetime that the administrator names. An
+// object that asks for another one itself stays as it is: what its requester wrote is not
+// changed. The error is an outcome.ErrUsage that names both.
+func SetLifetime(object *certificatesv1.CertificateSigningRequest, lifetime time.Duration) error {
+	own := LifetimeOf(object)
+	switch own {
+	case lifetime:
+	case 0:
+		seconds := int32(lifetime / time.Second) //nolint:gosec // ParseLifetime keeps it in range.
+		object.Spec.ExpirationSeconds = &seconds
+	default:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--expiration asks for %s, and the manifest asks for %s itself (spec.expirationSeconds)", FormatLifetime(lifetime), FormatLifetime(own)),
+			"leave out --expiration to accept what the manifest asks for, or have its sender change it")
+	}
+	return nil
+}
+
 // importBytes checks that the bytes are a request; what is in it, is the
 // review's. One that is too long to be looked into is left to the review, too.
 func importBytes(data []byte) ([]byte, error) {

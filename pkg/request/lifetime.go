@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -52,6 +53,25 @@ func AskableLifetime(lifetime time.Duration) time.Duration {
 func ExpirationSeconds(lifetime time.Duration) *int32 {
 	seconds := int32(min(max(lifetime/time.Second, 0), math.MaxInt32))
 	return &seconds
+}
+
+// FormatLifetime writes a lifetime in full, in the form that ParseLifetime reads: "8h",
+// "1d12h".
+func FormatLifetime(lifetime time.Duration) string {
+	var b strings.Builder
+	for _, unit := range []struct {
+		name string
+		size time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		if n := lifetime / unit.size; n > 0 {
+			b.WriteString(strconv.FormatInt(int64(n), 10) + unit.name)
+			lifetime -= n * unit.size
+		}
+	}
+	if b.Len() == 0 {
+		return "0s"
+	}
+	return b.String()
 }
 
 func tooLong(text string) error {

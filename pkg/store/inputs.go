@@ -211,6 +211,12 @@ func IsFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// IsFile reports whether a path is a file that exists, and no directory.
+func IsFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
 // AsFolder is a path that is meant to be a folder, written as one: whether it is there or
 // will be made.
 func AsFolder(path string) string {

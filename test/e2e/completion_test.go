@@ -199,7 +199,9 @@ func TestTheVersionsOfClientAndServer(t *testing.T) {
 	if strings.Contains(away.Stdout, "server") || !strings.Contains(away.Stderr, "warning: the server's version is not known") {
 		t.Errorf("with the server away it says %q and %q", away.Stdout, away.Stderr)
 	}
-	if alone := s.must("version", "--client", "--server", "https://127.0.0.1:1"); alone.Stderr != "" {
+	s.env.Kubeconfig = s.path("missing")
+	if alone := s.must("version", "--client"); alone.Stderr != "" {
 		t.Errorf("with --client it asks the server: %q", alone.Stderr)
 	}
+	s.check(s.run("version", "--client", "--server", "https://127.0.0.1:1"), expect{2, []string{"--server does nothing with --client"}})
 }

@@ -49,7 +49,10 @@ func TestAGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 	}
 	encoded := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	s.write("mine.pem", encoded)
-	s.must("new-user", "given", "--key", "mine.pem", "--approve", "--dir", "D")
+	said := s.must("new-user", "given", "--key", "mine.pem", "--approve", "--dir", "D").Stderr
+	if !strings.Contains(said, "copied the private key mine.pem to D/given.key (RSA") || strings.Contains(said, "made a private key") {
+		t.Errorf("of the key it says\n%s", said)
+	}
 	if who := whoIs(t, s.path("D", "given.kubeconfig")); who != "given" {
 		t.Errorf("the kubeconfig logs in as %q", who)
 	}
@@ -61,7 +64,9 @@ func TestAGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 		t.Errorf("the folder holds another key: %v", err)
 	}
 
-	s.must("new-user", "given", "--key", "mine.pem", "--dir", "D")
+	if again := s.must("new-user", "given", "--key", "mine.pem", "--dir", "D").Stderr; !strings.Contains(again, "using the private key that is there: D/given.key") {
+		t.Errorf("the second time it says\n%s", again)
+	}
 	s.must("new-user", "other", "--dir", "D")
 	s.check(s.run("new-user", "other", "--key", "mine.pem", "--dir", "D"), expect{2, []string{`--key "mine.pem" is another key than "D/other.key", which is there already`}})
 	if err := os.Chmod(s.path("mine.pem"), 0o640); err != nil { //nolint:gosec // Too open on purpose.

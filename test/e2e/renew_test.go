@@ -322,8 +322,8 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 		s.check(s.run("renew", "--wait=false", "--timeout", "1m"), expect{2, []string{"--timeout"}})
 		s.check(s.run("renew", "--allow", "admin-group"), expect{2, []string{"--approve"}})
 		for flag, value := range map[string]string{"--server": "https://127.0.0.1:1", "--as-group": "g", "--client-key": "k", "--certificate-authority": "c", "--proxy-url": "http://127.0.0.1:1"} {
-			s.check(s.run("renew", flag, value), expect{2, []string{flag + " is not for renew"}})
-			s.check(s.run("status", flag, value), expect{2, []string{flag + " is not for status"}})
+			s.check(s.run("renew", flag, value), expect{2, []string{flag + " does nothing with renew"}})
+			s.check(s.run("status", flag, value), expect{2, []string{flag + " does nothing with status"}})
 		}
 	})
 	if string(s.read("config")) != unchanged {

@@ -159,7 +159,7 @@ func TestADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
 	s := newSession(t, shared)
 	create(t, s, "rehearsed", identity.User{Name: "rehearsed", Groups: []string{"dev"}})
 	text := s.must("approve", "rehearsed", "--dry-run=client")
-	if !strings.HasPrefix(text.Stdout, "certificate signing request rehearsed\n  user          rehearsed\n  groups        dev\n") || text.Stderr != "" {
+	if !strings.HasPrefix(text.Stdout, "certificate signing request rehearsed\n  user          rehearsed\n  groups        dev\n") || text.Stderr != "nothing was approved (dry run)\n" {
 		t.Errorf("it prints\n%s%s", text.Stdout, text.Stderr)
 	}
 	var review struct {

@@ -153,7 +153,7 @@ func TestWhatACAServerDoesNotSign(t *testing.T) {
 		{"a folder that is not there", sign("silke.csr", "--yes", "--out", "missing/silke.crt"), expect{1, []string{`there is no folder "missing" to write the certificate to`}}},
 		{"no file", sign("missing.csr", "--yes"), expect{1, []string{`"missing.csr": no such file or directory`}}},
 		{"no request", sign("ca.crt", "--yes"), expect{1, []string{`there is no certificate signing request in "ca.crt"`}}},
-		{"flags for a kubeconfig that is not written", sign("silke.csr", "--yes", "--cluster-name", "x"), expect{2, []string{"do nothing without --server"}}},
+		{"flags for a kubeconfig that is not written", sign("silke.csr", "--yes", "--cluster-name", "x"), expect{2, []string{"--cluster-name does nothing without --server"}}},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			result := ca.run(test.arguments...)

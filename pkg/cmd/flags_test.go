@@ -1,0 +1,641 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"math/big"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+)
+
+// packageDirectory is where the tests of this package are started; TestMain leaves it.
+var packageDirectory, _ = os.Getwd()
+
+// run is a command line that was parsed and validated, and did nothing.
+type run struct {
+	// steps is the command at its last step; nil if it did not get there.
+	steps       steps
+	err         error
+	out, errOut string
+}
+
+// parse runs the program up to the last step of a command, without a terminal.
+func parse(t *testing.T, arguments ...string) run {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	var result run
+	env := &environment{
+		streams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut},
+		flags:   genericclioptions.NewConfigFlags(false),
+		now:     time.Now,
+		home:    func() string { return "home" },
+		run:     func(_ context.Context, s steps) error { result.steps = s; return nil },
+	}
+	root := newRootIn(env, commandsFor(arguments))
+	root.SetArgs(arguments)
+	result.err = root.ExecuteContext(t.Context())
+	result.out, result.errOut = out.String(), errOut.String()
+	return result
+}
+
+// mode is a way to call a command.
+type mode struct {
+	name      string
+	arguments string
+}
+
+// use says what becomes of a flag in the modes of its command.
+type use struct {
+	// kept are the modes in which the flag is kept; in all others it is refused. "*" is all,
+	// and "* -one -two" all but these.
+	kept string
+	// with are further flags that the flag does nothing without. Optional.
+	with string
+	// shown is the test that shows what the flag does: a function that names the flag, or a
+	// script of test/script.
+	shown string
+}
+
+// usesOf is what becomes of the flags of one command.
+type usesOf struct {
+	modes []mode
+	// own are the command's own flags.
+	own map[string]use
+	// connection are the modes in which the flags about the connection are kept, each by its
+	// name, or "all" of them but for --namespace. TestEveryConnectionFlagChangesTheConnection
+	// shows what they do.
+	connection map[string]string
+}
+
+const server = "https://127.0.0.1:1"
+
+// table is what becomes of every flag in every mode of its command.
+var table = map[string]usesOf{
+	"new-user": {
+		modes: []mode{
+			{"one", "jane"}, {"wait", "jane --wait"}, {"approve", "jane --approve"},
+			{"offline", "jane --offline"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"},
+			{"team", "-f open.yaml"}, {"team-wait", "-f open.yaml --wait"}, {"team-approve", "-f open.yaml --approve"},
+			{"team-offline", "-f open.yaml --offline"}, {"team-client", "-f open.yaml --dry-run=client"}, {"team-server", "-f open.yaml --dry-run=server"},
+			{"team-check", "-f open.yaml --approve --dry-run=server"}, {"team-said", "-f said.yaml --approve"},
+		},
+		own: map[string]use{
+			"filename":                    {kept: "team team-wait team-approve team-offline team-client team-server team-check team-said", shown: "TestATeamIsOnboardedInOneRun"},
+			"group":                       {kept: "* -team-said", shown: "TestThreeCommandsThroughKubectlMakeAUserWhoLogsIn"},
+			"key-algorithm":               {kept: "* -team-said", shown: "TestEveryKeyAlgorithmLogsIn"},
+			"key":                         {kept: "one wait approve offline client server", shown: "TestAGivenKeyIsUsedAndStaysAsItIs"},
+			"expiration":                  {kept: "* -team-said", shown: "TestTheRequestAsksForExactlyWhatTheContractSays"},
+			"signer-name":                 {kept: "* -offline -team-offline", shown: "TestAnotherSignerSignsWhatItWasAskedFor"},
+			"request-name":                {kept: "one wait approve client server", shown: "TestARequestUnderANameOfOnesOwnIsFoundByItsUser"},
+			"dir":                         {kept: "*", shown: "TestATeamIsOnboardedInOneRun"},
+			"offline":                     {kept: "one offline team team-offline", shown: "TestAHandoffKeepsTheKeyWhereItWasMade"},
+			"wait":                        {kept: "one wait approve team team-wait team-approve team-said", shown: "TestNewUserWaitsForSomebodyElsesApproval"},
+			"approve":                     {kept: "* -offline -client -server -team-offline", shown: "TestATeamIsOnboardedInOneRun"},
+			"dry-run":                     {kept: "one client server team team-approve team-client team-server team-check team-said", shown: "TestAServersDryRunStoresNothing"},
+			"output":                      {kept: "*", shown: "TestStandardOutputIsData"},
+			"template":                    {kept: "one offline client server team-client team-server team-check", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"allow-missing-template-keys": {kept: "one offline client server team-client team-server team-check", with: "--template={{.kind}}", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"show-managed-fields":         {kept: "one offline client server team-client team-server team-check", with: "-o json", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"timeout":                     {kept: "wait approve team-wait team-approve team-said", shown: "TestAWaitThatRunsOutIs124"},
+			"verify-login":                {kept: "wait approve team-wait team-approve team-said", shown: "TestOneLoginProvesATeam"},
+			"certificate-only":            {kept: "wait approve", shown: "TestTheCertificateAloneIsWrittenAndReplacesNothingElse"},
+			"out":                         {kept: "wait approve", shown: "TestAReadOnlyFileSystemIsSaid"},
+			"merge":                       {kept: "wait approve", shown: "TestMergeGoesWhereKubectlWouldWrite"},
+			"set-current":                 {kept: "wait approve", with: "--merge", shown: "TestMergeTouchesOnlyItsOwnEntries"},
+			"external-server":             {kept: "wait approve team-wait team-approve team-said", shown: "TestFetchNamesWhatItIsToldTo"},
+			"cluster-name":                {kept: "wait approve team-wait team-approve team-said", shown: "TestFetchNamesWhatItIsToldTo"},
+			"context-name":                {kept: "wait approve", shown: "TestFetchNamesWhatItIsToldTo"},
+			"default-namespace":           {kept: "wait approve team-wait team-approve team-said", shown: "TestFetchNamesWhatItIsToldTo"},
+			"exec":                        {kept: "wait approve team-wait team-approve team-said", shown: "TestKubeconfigsThatRenewThemselves"},
+			"overwrite":                   {kept: "wait approve team-wait team-approve team-said", shown: "TestARenewedPairSurvivesAFetch"},
+			"clusterrole":                 {kept: "approve team-approve team-check", shown: "TestAUserGetsARoleAndNothingElse"},
+			"role":                        {kept: "approve team-approve team-check", with: "-n dev", shown: "TestWhatCannotBeGivenIsFoundBeforeAnythingIsApproved"},
+			"renewable":                   {kept: "approve team-approve team-check team-said", shown: "TestThePermissionToRenewIsThatAndNothingElse"},
+			"to-group":                    {kept: "approve team-approve team-check", with: "--clusterrole view", shown: "TestAUserGetsARoleAndNothingElse"},
+			"namespace":                   {kept: "approve team-approve team-check", with: "--clusterrole view", shown: "TestAUserGetsARoleAndNothingElse"},
+		},
+		connection: map[string]string{
+			"one": "all", "wait": "all", "approve": "all", "client": "all", "server": "all", "team": "all", "team-wait": "all",
+			"team-approve": "all", "team-client": "all", "team-server": "all", "team-check": "all", "team-said": "all",
+		},
+	},
+	"approve": {
+		modes: []mode{
+			{"name", "jane"}, {"names", "jane bob"}, {"wait", "jane --wait"}, {"handoff", "jane --out OUT"}, {"all", "--all"}, {"selector", "-l a=b"}, {"pkcs10", "-f jane.csr"}, {"manifest", "-f open-manifest.yaml"},
+			{"said", "-f manifest.yaml"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}, {"file-client", "-f jane.csr --dry-run=client"}, {"file-server", "-f jane.csr --dry-run=server"},
+		},
+		own: map[string]use{
+			"yes":                         {kept: "*", shown: "TestApprovingEverythingThatIsPending"},
+			"fingerprint":                 {kept: "* -names -all -selector", shown: "TestTwoRequestsOfOneUserAreNeverGuessedBetween"},
+			"message":                     {kept: "* -client -file-client", shown: "TestAuditLogsAndApprovalsNameTheProgram"},
+			"all":                         {kept: "all", shown: "TestApprovingEverythingThatIsPending"},
+			"selector":                    {kept: "selector", shown: "TestApprovingEverythingThatIsPending"},
+			"allow":                       {kept: "*", shown: "TestRefusedFindingsStopAnApprovalUnlessAllowed"},
+			"filename":                    {kept: "pkcs10 manifest said file-client file-server", shown: "TestWhatCanBeSentToBeApproved"},
+			"expiration":                  {kept: "pkcs10 manifest file-client file-server", shown: "TestAnExpirationIsKeptOrRefused"},
+			"dry-run":                     {kept: "* -wait -handoff", shown: "TestADryRunOfAnApprovalIsTheReviewAlone"},
+			"output":                      {kept: "*", shown: "TestStandardOutputIsData"},
+			"template":                    {kept: "* -client -file-client", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"allow-missing-template-keys": {kept: "* -client -file-client", with: "--template={{.kind}}", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"show-managed-fields":         {kept: "* -client -file-client", with: "-o json", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"wait":                        {kept: "* -client -server -file-client -file-server", shown: "TestABareCertificateNeedsToKnowItsCluster"},
+			"timeout":                     {kept: "wait handoff pkcs10 manifest said", shown: "TestAnApprovalFromAFileGoesOnWhereItWas"},
+			"out":                         {kept: "name wait handoff pkcs10 manifest said", shown: "TestAHandoffKeepsTheKeyWhereItWasMade"},
+			"external-server":             {kept: "handoff", shown: "TestAHandoffKeepsTheKeyWhereItWasMade"},
+			"cluster-name":                {kept: "handoff", shown: "TestFetchNamesWhatItIsToldTo"},
+			"clusterrole":                 {kept: "*", shown: "TestAUserGetsARoleAndNothingElse"},
+			"role":                        {kept: "*", with: "-n dev", shown: "TestWhatCannotBeGivenIsFoundBeforeAnythingIsApproved"},
+			"renewable":                   {kept: "*", shown: "TestThePermissionToRenewIsThatAndNothingElse"},
+			"to-group":                    {kept: "*", with: "--clusterrole view", shown: "TestWhatCannotBeGivenIsFoundBeforeAnythingIsApproved"},
+			"namespace":                   {kept: "*", with: "--clusterrole view", shown: "TestAUserGetsARoleAndNothingElse"},
+		},
+		connection: map[string]string{"*": "all"},
+	},
+	"deny": {
+		modes: []mode{{"name", "jane"}, {"names", "jane bob"}, {"all", "--all"}, {"selector", "-l a=b"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},
+		own: map[string]use{
+			"yes":                         {kept: "*", shown: "TestADenialTellsTheWaitingUserWhy"},
+			"fingerprint":                 {kept: "* -names -all -selector", shown: "TestTwoRequestsOfOneUserAreNeverGuessedBetween"},
+			"message":                     {kept: "* -client", shown: "TestADenialTellsTheWaitingUserWhy"},
+			"all":                         {kept: "all", shown: "TestApprovingEverythingThatIsPending"},
+			"selector":                    {kept: "selector", shown: "TestApprovingEverythingThatIsPending"},
+			"dry-run":                     {kept: "*", shown: "TestEveryDryRunSaysSo"},
+			"output":                      {kept: "*", shown: "TestAListIsAListHoweverManyThereAre"},
+			"template":                    {kept: "* -client", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"allow-missing-template-keys": {kept: "* -client", with: "--template={{.kind}}", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"show-managed-fields":         {kept: "* -client", with: "-o json", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+		},
+		connection: map[string]string{"*": "all"},
+	},
+	"fetch": {
+		modes: []mode{{"cluster", "jane"}, {"merge", "jane --merge"}, {"only", "jane --certificate-only"}, {"handoff", "jane --from handoff"}, {"handoff-merge", "jane --from handoff --merge"},
+			{"bare", "jane --from bare --server " + server + " --insecure-skip-tls-verify"}},
+		own: map[string]use{
+			"timeout":           {kept: "cluster merge only", shown: "TestAWaitThatRunsOutIs124"},
+			"verify-login":      {kept: "*", shown: "TestConnectionsThatKeepBreakingAreSurvived"},
+			"certificate-only":  {kept: "cluster only handoff bare", shown: "TestTheCertificateAloneIsWrittenAndReplacesNothingElse"},
+			"out":               {kept: "cluster only handoff bare", shown: "TestFetchCanWriteElsewhere"},
+			"merge":             {kept: "cluster merge handoff handoff-merge bare", shown: "TestMergeTouchesOnlyItsOwnEntries"},
+			"set-current":       {kept: "cluster merge handoff handoff-merge bare", with: "--merge", shown: "TestMergeTouchesOnlyItsOwnEntries"},
+			"external-server":   {kept: "* -only", shown: "TestFetchNamesWhatItIsToldTo"},
+			"cluster-name":      {kept: "* -only", shown: "TestFetchNamesWhatItIsToldTo"},
+			"context-name":      {kept: "* -only", shown: "TestFetchNamesWhatItIsToldTo"},
+			"default-namespace": {kept: "* -only", shown: "TestFetchNamesWhatItIsToldTo"},
+			"exec":              {kept: "* -only", shown: "TestKubeconfigsThatRenewThemselves"},
+			"overwrite":         {kept: "*", shown: "TestARenewedPairSurvivesAFetch"},
+			"dir":               {kept: "*", shown: "TestFetchCanWriteElsewhere"},
+			"key":               {kept: "cluster merge only", shown: "TestARequestMadeByHandIsCompleted"},
+			"request-name":      {kept: "cluster merge only", shown: "TestARequestMadeByHandIsCompleted"},
+			"ca-fingerprint":    {kept: "handoff handoff-merge bare", shown: "TestAServerWithACAOfItsOwnIsConfirmed"},
+			"from":              {kept: "*", shown: "TestAHandoffKeepsTheKeyWhereItWasMade"},
+			"output":            {kept: "*", shown: "TestStandardOutputIsData"},
+			"namespace":         {},
+		},
+		connection: map[string]string{
+			"cluster": "all", "merge": "all", "only": "all", "handoff": confirmingFlags, "handoff-merge": confirmingFlags + " kubeconfig",
+			"bare": "request-timeout server certificate-authority insecure-skip-tls-verify tls-server-name",
+		},
+	},
+	"renew": {
+		modes: []mode{{"current", ""}, {"context", "other"}, {"all", "--all"}, {"approve", "--approve"}, {"later", "--wait=false"}, {"within", "--within 7d"}},
+		own: map[string]use{
+			"within":     {kept: "*", shown: "TestRenewWithinAsksNobody"},
+			"expiration": {kept: "*", shown: "TestRenewApprovesForWhoMay"},
+			"all":        {kept: "* -context", shown: "TestRenewAllGoesOnAfterAFailure"},
+			"wait":       {kept: "*", shown: "TestAPendingRenewalIsFinishedByTheNextRun"},
+			"timeout":    {kept: "* -later", shown: "TestAPendingRenewalIsFinishedByTheNextRun"},
+			"approve":    {kept: "*", shown: "TestRenewApprovesForWhoMay"},
+			"allow":      {kept: "*", with: "--approve", shown: "TestRenewIsRefusedInWords"},
+			"force":      {kept: "*", shown: "TestADeniedRenewalIsToldOnce"},
+			"exec":       {kept: "*", shown: "TestKubeconfigsThatRenewThemselves"},
+			"move-cache": {kept: "* -all -within", shown: "TestACacheFollowsItsContextWhereThatIsWanted"},
+			"namespace":  {},
+		},
+		connection: map[string]string{"current": contextFlags, "context": contextFlags, "all": "kubeconfig request-timeout", "approve": contextFlags, "later": contextFlags, "within": contextFlags},
+	},
+	"credential": {
+		modes: []mode{{"answer", "--cache CACHE"}, {"renew", "--cache CACHE --renew"}},
+		own: map[string]use{
+			"cache":     {kept: "*", shown: "TestAKeyStaysInTheCache"},
+			"renew":     {kept: "*", shown: "TestARenewalInTheBackgroundAnswersNothing"},
+			"namespace": {},
+		},
+	},
+	"status": {
+		modes: []mode{{"status", ""}},
+		own: map[string]use{
+			"fail-within": {kept: "*", shown: "TestStatusSaysOfEveryContextUntilWhen"},
+			"live":        {kept: "*", shown: "TestStatusSaysOfEveryContextUntilWhen"},
+			"output":      {kept: "*", shown: "TestStatusSaysOfEveryContextUntilWhen"},
+			"namespace":   {},
+		},
+		connection: map[string]string{"*": contextFlags},
+	},
+	"list": {
+		modes: []mode{{"table", ""}, {"wide", "-o wide"}, {"json", "-o json"}, {"name", "-o name"}, {"watch", "--watch"}},
+		own: map[string]use{
+			"all-signers": {kept: "*", shown: "TestListShowsWhatIsInside"},
+			"pending":     {kept: "*", shown: "TestListShowsWhatIsInside"},
+			"selector":    {kept: "*", shown: "TestListShowsWhatIsInside"},
+			"watch":       {kept: "*", shown: "TestListGoesOnWithWhatChanges"},
+			"output":      {kept: "*", shown: "TestListShowsWhatIsInside"},
+			"no-headers":  {kept: "table wide watch", shown: "TestChoosingFromAListAtATerminal"},
+			"namespace":   {},
+		},
+		connection: map[string]string{"*": "all"},
+	},
+	"sign": {
+		modes: []mode{{"certificate", "jane.csr --ca-cert ca.crt --ca-key ca.key"}, {"handoff", "jane.csr --ca-cert ca.crt --ca-key ca.key --server " + server}},
+		own: map[string]use{
+			"ca-cert":      {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"ca-key":       {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"expiration":   {kept: "*", shown: "TestSignGivesTheLifetimeOfExpiration"},
+			"out":          {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"log":          {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"cluster-name": {kept: "handoff", shown: "TestACertificateSignedOnACAServerLogsIn"},
+			"yes":          {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"fingerprint":  {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"allow":        {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
+			"namespace":    {},
+		},
+		connection: map[string]string{"certificate": "server", "handoff": "server certificate-authority tls-server-name insecure-skip-tls-verify"},
+	},
+	"grant": {
+		modes: []mode{{"role", "jane --clusterrole view"}, {"renewable", "jane --renewable"}, {"group", "--group dev --clusterrole view"},
+			{"client", "jane --clusterrole view --dry-run=client"}, {"server", "jane --clusterrole view --dry-run=server"}},
+		own: map[string]use{
+			"clusterrole":                 {kept: "*", shown: "TestAUserGetsARoleAndNothingElse"},
+			"role":                        {kept: "*", with: "-n dev", shown: "TestWhatCannotBeGivenIsFoundBeforeAnythingIsApproved"},
+			"renewable":                   {kept: "*", shown: "TestThePermissionToRenewIsThatAndNothingElse"},
+			"to-group":                    {kept: "* -group", shown: "TestAUserGetsARoleAndNothingElse"},
+			"allow":                       {kept: "role renewable server", shown: "TestNoDoorGivesRightsBackUnasked"},
+			"group":                       {kept: "group", shown: "TestAGroupIsGrantedARoleByItsName"},
+			"dry-run":                     {kept: "*", shown: "TestAUserGetsARoleAndNothingElse"},
+			"output":                      {kept: "*", shown: "TestAUserGetsARoleAndNothingElse"},
+			"template":                    {kept: "*", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"allow-missing-template-keys": {kept: "*", with: "--template={{.kind}}", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"show-managed-fields":         {kept: "*", with: "-o json", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
+			"namespace":                   {kept: "role group client server", shown: "TestAUserGetsARoleAndNothingElse"},
+		},
+		connection: map[string]string{"*": "all"},
+	},
+	"offboard": {
+		modes: []mode{{"leave", "jane"}, {"block", "jane --block"}, {"unblock", "jane --unblock"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},
+		own: map[string]use{
+			"block":       {kept: "* -unblock", shown: "TestABlockedIdentityWritesNothing"},
+			"unblock":     {kept: "* -block", shown: "TestABlockedIdentityWritesNothing"},
+			"certificate": {kept: "*", shown: "TestABlockedIdentityWritesNothing"},
+			"yes":         {kept: "*", shown: "TestABlockedIdentityWritesNothing"},
+			"dry-run":     {kept: "*", shown: "TestEveryDryRunSaysSo"},
+			"namespace":   {},
+		},
+		connection: map[string]string{"*": "all"},
+	},
+	"doctor": {
+		modes: []mode{{"look", ""}, {"probe", "--probe"}},
+		own: map[string]use{
+			"probe":     {kept: "*", shown: "TestDoctorTellsApart"},
+			"timeout":   {kept: "probe", shown: "TestDoctorTellsApart"},
+			"output":    {kept: "*", shown: "TestDoctorTellsApart"},
+			"namespace": {},
+		},
+		connection: map[string]string{"*": "all"},
+	},
+	"version": {
+		modes: []mode{{"both", ""}, {"client", "--client"}},
+		own: map[string]use{
+			"client":    {kept: "*", shown: "TestTheVersionsOfClientAndServer"},
+			"output":    {kept: "*", shown: "TestTheVersionsOfClientAndServer"},
+			"namespace": {},
+		},
+		connection: map[string]string{"both": "all"},
+	},
+	"completion install": {
+		modes: []mode{{"install", "--dir DIR"}},
+		own:   map[string]use{"dir": {kept: "*", shown: "completion.txtar"}, "namespace": {}},
+	},
+	"completion bash":       {modes: []mode{{"print", ""}}, own: map[string]use{"namespace": {}}},
+	"completion zsh":        {modes: []mode{{"print", ""}}, own: map[string]use{"namespace": {}}},
+	"completion fish":       {modes: []mode{{"print", ""}}, own: map[string]use{"namespace": {}}},
+	"completion powershell": {modes: []mode{{"print", ""}}, own: map[string]use{"namespace": {}}},
+}
+
+// confirmingFlags are the connection flags that confirm what a handoff says.
+const confirmingFlags = "request-timeout server insecure-skip-tls-verify proxy-url"
+
+// contextFlags are the connection flags of commands that go by what a kubeconfig says.
+const contextFlags = "kubeconfig context request-timeout"
+
+const someFingerprint = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+
+// values are for flags that take no other.
+var values = map[string]string{
+	"filename": "open.yaml", "key-algorithm": "ed25519", "expiration": "8h", "signer-name": "example.com/signer", "dry-run": "client", "output": "json",
+	"external-server": server, "server": server, "request-timeout": "5s", "proxy-url": "http://127.0.0.1:2", "certificate-authority": "ca.crt",
+	"kubeconfig": "kubeconfig", "context": "other", "cluster": "other", "user": "other", "as-user-extra": "a=b", "fingerprint": someFingerprint, "ca-fingerprint": someFingerprint, "allow": "user-offboarded",
+	"within": "7d", "fail-within": "7d", "template": "{{.kind}}", "selector": "a=b", "certificate": "jane.crt", "from": "jane.handoff.yaml", "timeout": "1m",
+	"request-name": "a-name",
+}
+
+func valueOf(flag *pflag.Flag) string {
+	if value, known := values[flag.Name]; known {
+		return value
+	}
+	if flag.Value.Type() == "bool" {
+		return "true"
+	}
+	return "x"
+}
+
+// keeps reports whether modes, as in use, have a mode among them.
+func keeps(modes, mode string) bool {
+	words := strings.Fields(modes)
+	return slices.Contains(words, mode) || slices.Contains(words, "*") && !slices.Contains(words, "-"+mode)
+}
+
+// usesOfConnection adds the flags about the connection to a command's own.
+func (u usesOf) usesOfConnection(mode string) string {
+	if kept, said := u.connection[mode]; said {
+		return kept
+	}
+	return u.connection["*"]
+}
+
+// inFilesOfModes makes the files that the modes name, and goes where they are.
+func inFilesOfModes(t *testing.T) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := pki.NewRequest(key, identity.User{Name: "jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const team = "apiVersion: csr-onboard.github.io/v1alpha1\nkind: Team\nusers:\n- name: jane\n"
+	manifest := "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata: {name: jane}\nspec:\n  signerName: kubernetes.io/kube-apiserver-client\n" +
+		"  usages: [client auth]\n  request: " + base64.StdEncoding.EncodeToString(made.PEM()) + "\n"
+	authority := selfSigned(t, key)
+	for name, text := range map[string]string{
+		"open.yaml": team, "said.yaml": team + "  groups: [dev]\n  expiration: 8h\n  keyAlgorithm: ed25519\n  clusterRoles: [view]\n",
+		"jane.csr": string(made.PEM()), "open-manifest.yaml": manifest, "manifest.yaml": manifest + "  expirationSeconds: 3600\n",
+		"jane.handoff.yaml": "kind: Config\n", "handoff": "apiVersion: v1\nkind: Config\n", "bare": authority, "other.crt": authority, "ca.crt": authority, "jane.crt": authority,
+		"kubeconfig": kubeconfigForFlags,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("KUBECONFIG", "kubeconfig")
+	t.Setenv("HOME", ".")
+}
+
+const kubeconfigForFlags = `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}, {name: other, cluster: {server: "https://127.0.0.1:2"}}]
+users: [{name: u, user: {}}, {name: other, user: {token: t}}]
+contexts: [{name: x, context: {cluster: c, user: u}}, {name: other, context: {cluster: other, user: other}}]
+current-context: x
+`
+
+func selfSigned(t *testing.T, key crypto.Signer) string {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "jane"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// runnable are the tree's commands that do something.
+func runnable(t *testing.T) map[string]*cobra.Command {
+	t.Helper()
+	found := map[string]*cobra.Command{}
+	var visit func(*cobra.Command, string)
+	visit = func(command *cobra.Command, path string) {
+		for _, child := range command.Commands() {
+			visit(child, strings.TrimSpace(path+" "+child.Name()))
+		}
+		// The root and completion only say what commands there are.
+		if path != "" && path != completionCommand {
+			found[path] = command
+		}
+	}
+	visit(Tree(Build{}), "")
+	return found
+}
+
+func TestEveryFlagIsKeptOrRefusedInEveryMode(t *testing.T) {
+	shown := testSources(t, filepath.Join(packageDirectory, "..", ".."))
+	inFilesOfModes(t)
+	connection := (&environment{flags: genericclioptions.NewConfigFlags(true)}).connectionFlags()
+	for path, command := range runnable(t) {
+		uses, known := table[path]
+		if !known {
+			t.Errorf("%s has no row in the table", path)
+			continue
+		}
+		for _, mode := range uses.modes {
+			words := strings.Fields(path + " " + mode.arguments)
+			if result := parse(t, words...); result.err != nil {
+				t.Errorf("%s, mode %s: %v", path, mode.name, result.err)
+			}
+			all := *command.Flags()
+			all.AddFlagSet(command.InheritedFlags())
+			all.VisitAll(func(flag *pflag.Flag) {
+				use, said := uses.own[flag.Name]
+				switch {
+				case flag.Name == "help" || flag.Name == "cache-dir":
+					return
+				case !said && slices.Contains(connection, flag.Name):
+					if kept := uses.usesOfConnection(mode.name); kept == "all" && flag.Name != namespaceFlag || keeps(kept, flag.Name) {
+						use.kept = "*"
+					}
+				case !said:
+					t.Errorf("%s --%s has no row in the table", path, flag.Name)
+					return
+				}
+				if !slices.Contains(words, "--"+flag.Name) {
+					checkUse(t, use, mode, words, flag)
+				}
+			})
+		}
+	}
+	for path, uses := range table {
+		for name, use := range uses.own {
+			flag := runnable(t)[path].Flag(name)
+			if flag == nil {
+				t.Errorf("the table has a row for %s --%s, which is no flag", path, name)
+			} else if use.kept != "" && !namesFlag(shown[use.shown], flag) {
+				t.Errorf("%s --%s: %q is no test that names the flag", path, name, use.shown)
+			}
+		}
+		if _, exists := runnable(t)[path]; !exists {
+			t.Errorf("the table has a row for %q, which is no command", path)
+		}
+	}
+}
+
+// namesFlag reports whether a test's text gives a flag.
+func namesFlag(text string, flag *pflag.Flag) bool {
+	if strings.Contains(text, "--"+flag.Name) {
+		return true
+	}
+	return flag.Shorthand != "" && (strings.Contains(text, `"-`+flag.Shorthand) || strings.Contains(text, " -"+flag.Shorthand+" "))
+}
+
+func checkUse(t *testing.T, use use, mode mode, words []string, flag *pflag.Flag) {
+	t.Helper()
+	given := "--" + flag.Name + "=" + valueOf(flag)
+	alone := append(slices.Clone(words), given)
+	together := append(slices.Clone(alone), strings.Fields(use.with)...)
+	isKept := keeps(use.kept, mode.name)
+	if isKept {
+		if result := parse(t, together...); result.err != nil {
+			t.Errorf("%q is refused: %v", together, result.err)
+		}
+	}
+	if isKept && (use.with == "" || slices.ContainsFunc(strings.Fields(use.with), func(word string) bool { return slices.Contains(words, word) })) {
+		return
+	}
+	result := parse(t, alone...)
+	if ExitCode(result.err) != 2 || !strings.Contains(result.err.Error(), "--"+flag.Name) {
+		t.Errorf("%q ends with %v, and should refuse --%s", alone, result.err, flag.Name)
+	}
+}
+
+// TestAnEmptyValueIsRefused: an unset variable in a script must not turn a flag off.
+func TestAnEmptyValueIsRefused(t *testing.T) {
+	inFilesOfModes(t)
+	for path, command := range runnable(t) {
+		for name, use := range table[path].own {
+			if flag := command.Flag(name); flag.Value.Type() != "string" || slices.Contains(mayBeEmpty, name) {
+				continue
+			}
+			for _, mode := range table[path].modes {
+				words := strings.Fields(path + " " + mode.arguments + " " + use.with + " --" + name + "=")
+				if keeps(use.kept, mode.name) && !slices.Contains(words, "--"+name) && ExitCode(parse(t, words...).err) != 2 {
+					t.Errorf("%q is accepted", words)
+				}
+			}
+		}
+	}
+}
+
+// testSources are the tests that may show what a flag does: functions and scripts by their
+// names.
+func testSources(t *testing.T, root string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	scripts, _ := filepath.Glob(filepath.Join(root, "test", "script", "testdata", "*.txtar"))
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[filepath.Base(path)] = string(text)
+	}
+	for _, pattern := range []string{"test/e2e/*_test.go", "pkg/cmd/*_test.go"} {
+		paths, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := token.NewFileSet()
+			parsed, err := parser.ParseFile(files, path, text, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, declared := range parsed.Decls {
+				if function, ok := declared.(*ast.FuncDecl); ok {
+					found[function.Name.Name] = string(text[files.Position(function.Pos()).Offset:files.Position(function.End()).Offset])
+				}
+			}
+		}
+	}
+	return found
+}
+
+// TestEveryConnectionFlagChangesTheConnection shows that none of kubectl's own flags is lost
+// on the way to the API server.
+func TestEveryConnectionFlagChangesTheConnection(t *testing.T) {
+	inFilesOfModes(t)
+	if err := os.WriteFile("another", []byte(strings.ReplaceAll(kubeconfigForFlags, "127.0.0.1:1", "127.0.0.1:9")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	configure := func(arguments ...string) any {
+		t.Helper()
+		result := parse(t, append([]string{"list"}, arguments...)...)
+		if result.err != nil {
+			t.Fatalf("%q: %v", arguments, result.err)
+		}
+		config, name, err := result.steps.(*listOptions).configuration()
+		if err != nil {
+			t.Fatalf("%q: %v", arguments, err)
+		}
+		return []any{config.String(), config.Impersonate, config.TLSClientConfig, config.BearerToken, config.Timeout, config.DisableCompression, config.Proxy != nil, name}
+	}
+	plain := configure()
+	for _, name := range (&environment{flags: genericclioptions.NewConfigFlags(true)}).connectionFlags() {
+		value := map[string]string{
+			"kubeconfig": "another", "server": "https://127.0.0.1:3", "insecure-skip-tls-verify": "true", "disable-compression": "true",
+		}[name]
+		if value == "" {
+			value = valueOf(&pflag.Flag{Name: name, Value: new(textValue)})
+		}
+		arguments := []string{"--" + name + "=" + value}
+		switch name {
+		case namespaceFlag, "cache-dir":
+			continue
+		case "client-certificate", "client-key":
+			// They go together.
+			both := []string{"--client-certificate=ca.crt", "--client-key=ca.crt"}
+			if reflect.DeepEqual(configure(append(both, "--"+name+"=other.crt")...), configure(both...)) {
+				t.Errorf("--%s changes nothing", name)
+			}
+			continue
+		case "as-group", "as-uid", "as-user-extra":
+			// They go with a user.
+			plainAs := configure("--as=x")
+			if reflect.DeepEqual(configure(append(arguments, "--as=x")...), plainAs) {
+				t.Errorf("--%s changes nothing", name)
+			}
+			continue
+		}
+		if reflect.DeepEqual(configure(arguments...), plain) {
+			t.Errorf("--%s changes nothing", name)
+		}
+	}
+}
+
+// textValue is a flag's value of type string.
+type textValue string
+
+func (v *textValue) String() string     { return string(*v) }
+func (v *textValue) Set(s string) error { *v = textValue(s); return nil }
+func (v *textValue) Type() string       { return "string" }
