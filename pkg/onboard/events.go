@@ -64,6 +64,10 @@ type RequestReady struct {
 	AskedLifetime, StoredLifetime time.Duration
 }
 
+// LifetimeChanged says that the cluster has stored a new request with another lifetime
+// than was asked for, as a mutating admission policy does; Stored is 0 if it asks for none.
+type LifetimeChanged struct{ Asked, Stored time.Duration }
+
 // CandidatesFound says that several requests claim one name.
 type CandidatesFound struct {
 	Name    string
@@ -405,6 +409,7 @@ func (StandingUnread) isEvent()          {}
 func (KeyReady) isEvent()                {}
 func (RequestReady) isEvent()            {}
 func (CandidatesFound) isEvent()         {}
+func (LifetimeChanged) isEvent()         {}
 func (Reviewed) isEvent()                {}
 func (ToBeGiven) isEvent()               {}
 func (Given) isEvent()                   {}

@@ -7,6 +7,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -127,8 +128,10 @@ func (p *Program) submitReviewed(ctx context.Context, review *request.Review, dr
 	if err := request.CheckSubmitted(stored, ready); err != nil {
 		return nil, err
 	}
-	if request.LifetimeOf(stored) != review.Lifetime {
-		return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was changed by the cluster: it asks for another lifetime than was shown", stored.Name)
+	if got := request.LifetimeOf(stored); got != review.Lifetime {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrChanged, "an admission policy of the cluster changed certificate signing request %q: it asks for %s, not for the %s that was shown", stored.Name, lifetimeOrNone(got), lifetimeOrNone(review.Lifetime)),
+			"%s", afterLifetimeChanged(stored.Name, got, dryRun))
 	}
 	if !dryRun {
 		p.Tell(RequestReady{
@@ -137,6 +140,16 @@ func (p *Program) submitReviewed(ctx context.Context, review *request.Review, dr
 		})
 	}
 	return request.ReviewOf(stored), nil
+}
+
+// afterLifetimeChanged says how to approve a request whose lifetime the cluster has
+// changed. Submitted, it cannot be changed back.
+func afterLifetimeChanged(name string, got time.Duration, dryRun bool) string {
+	if dryRun {
+		return "ask for what the policy accepts, for example: --expiration " + request.FormatLifetime(got)
+	}
+	return "it is submitted and not approved; to look at it as it is now, and approve it: " +
+		identity.NewCommand("kubectl csr-onboard approve").Argument(name).String() + ", or the same command again, without --expiration"
 }
 
 func lifetimeOrNone(lifetime time.Duration) string {

@@ -155,6 +155,9 @@ func (p *Program) send(ctx context.Context, in NewUserInput, s *submission, whoA
 		}
 	}
 	s.object, s.created = stored, created
+	if got := request.LifetimeOf(stored); created && got != in.Lifetime {
+		p.Tell(LifetimeChanged{Asked: in.Lifetime, Stored: got})
+	}
 	if in.DryRun == DryRunServer && created {
 		return nil
 	}

@@ -30,6 +30,8 @@ func (h *hearing) hear(event Event) {
 		if e.IsOtherThanAsked() {
 			h.tellOnce(fmt.Sprint(e.Asked, e.Given), LifetimesDiffer{Asked: e.Asked, Given: e.Given})
 		}
+	case LifetimeChanged:
+		h.tellOnce(fmt.Sprintf("%T%v", e, e), e)
 	case StillFollowing:
 		h.troubled = time.Now()
 		if h.troubled.Sub(h.toldOfIt) >= troublePause {

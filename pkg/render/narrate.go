@@ -183,6 +183,8 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.membersNotOnboarded(e)
 	case onboard.TeamWaits:
 		n.teamWaits(e)
+	case onboard.LifetimeChanged:
+		n.say("warning: %s was asked for, and an admission policy of the cluster changed that to %s", lifetime(e.Asked), lifetime(e.Stored))
 	case onboard.LifetimesDiffer:
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	case onboard.LifetimeNotAskable:
