@@ -56,6 +56,10 @@ func (e *environment) readKubeconfig() (clientcmdapi.Config, clientcmd.ClientCon
 	if err != nil {
 		return clientcmdapi.Config{}, nil, err
 	}
+	for _, file := range loader.ConfigAccess().GetLoadingPrecedence() {
+		// What keeps a file from being recovered is reported where it is written to.
+		_ = store.RecoverFile(file)
+	}
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return raw, loader, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", whyUnread(loader.ConfigAccess())),

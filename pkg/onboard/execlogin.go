@@ -153,7 +153,7 @@ func (p *Program) UseCache(ctx context.Context, user KubeconfigUser, folderOf fu
 // the kubeconfig loses it.
 func (p *Program) checkFitForCache(ctx context.Context, user KubeconfigUser, held *heldPair) error {
 	const unchanged = "nothing was changed"
-	if err := store.CheckReplaceable(user.Path); err != nil {
+	if err := store.CheckWritable(store.SharedKubeconfig, user.Path); err != nil {
 		return outcome.WithHint(fmt.Errorf("the kubeconfig can't be changed: %w", err), unchanged)
 	}
 	her, err := p.Cluster.ByEndpoint(held.credentials, p.UserAgent)

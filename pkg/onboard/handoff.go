@@ -125,7 +125,7 @@ func (p *Program) checkHandoff(user identity.User, endpoint kubeconfig.Endpoint,
 		}
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = store.CheckReplaceable(path)
+		err = store.CheckWritable(store.Handoff, path)
 	}
 	if err != nil {
 		return outcome.AddHint(fmt.Errorf("the handoff could not be written: %w", err), "name another place: --out FILE, or --out DIR/")

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"path/filepath"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -132,13 +133,19 @@ func (d *destination) checkEarly() error {
 		kind = store.Certificate
 	}
 	existing, err := store.ReadFileOf(kind, d.Path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
+	isNew := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !isNew {
 		return err
-	case d.Merge:
-		// What is in it is compared when it is merged into.
+	}
+	// Where the user's key is, a file can be made.
+	if !isNew || filepath.Dir(d.Path) != filepath.Dir(d.folder.KeyPath()) {
+		if err := store.CheckWritable(kind, d.Path); err != nil {
+			return fmt.Errorf("the result could not be written: %w", err)
+		}
+	}
+	switch {
+	case isNew, d.Merge:
+		// What is in a kubeconfig is compared when it is merged into.
 		return nil
 	case d.CertificateOnly:
 		return d.checkCertificate(existing)

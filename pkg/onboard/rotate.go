@@ -70,7 +70,7 @@ func (r *renewing) checkPlace() error {
 		}
 	}
 	for _, file := range files {
-		if err := store.CheckReplaceable(file); err != nil {
+		if err := store.CheckWritable(store.SharedKubeconfig, file); err != nil {
 			return outcome.AddHint(fmt.Errorf("a new certificate could not be written: %w", err),
 				"nothing was changed; the folder %s has to be writable", identity.Quote(filepath.Dir(file)))
 		}

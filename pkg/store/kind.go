@@ -94,6 +94,11 @@ var (
 	renewalPrevious = kind(Kind{name: "kubeconfig before a renewal", way: replaces, isSecret: true, place: privatePlace})
 	renewalRefusal  = kind(Kind{name: "refusal of a renewal", way: replaces, isSecret: true, place: privatePlace})
 
+	// contentBefore and contentAfter are what a file that is written in place held, and is
+	// going to hold, until it is written.
+	contentBefore = kind(Kind{name: "content from before a change", way: creates, isSecret: true})
+	contentAfter  = kind(Kind{name: "content of a change", way: creates, isSecret: true})
+
 	issuanceLog = kind(Kind{name: "log", way: appends})
 	lockFile    = kind(Kind{name: "lock", way: locks})
 	// A program is for everybody.

@@ -225,6 +225,15 @@ func (l *fileLock) notALock() error {
 	return refuse("move it away", "the %s %q is not a regular file", lockFile.name, l.path)
 }
 
+// checkLockable says why the lock on a file could never be taken.
+func checkLockable(path string) error {
+	l := &fileLock{path: path + lockSuffix}
+	if info, err := os.Lstat(l.path); err == nil && !info.Mode().IsRegular() {
+		return l.notALock()
+	}
+	return nil
+}
+
 // release removes the lock.
 func (l *fileLock) release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())

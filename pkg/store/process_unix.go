@@ -40,7 +40,7 @@ func keepOwner(to *os.File, existing fs.FileInfo) (hasGroup bool, _ error) {
 	if known && now.Uid == before.Uid && errors.Is(err, fs.ErrPermission) {
 		return false, nil
 	}
-	return false, fmt.Errorf("it belongs to %s, and a new file cannot be given to them: %w", nameOf(int(before.Uid)), cause(err))
+	return false, fmt.Errorf("%w, %s: %w", errNotGiven, nameOf(int(before.Uid)), cause(err))
 }
 
 // holdWhileAlive takes the kernel's advisory lock on an open file, which ends

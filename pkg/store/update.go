@@ -52,6 +52,9 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
+	if err := recoverInterrupted(path); err != nil {
+		return err
+	}
 	before, err := k.read(path)
 	if err != nil {
 		return err
@@ -122,6 +125,9 @@ func updateShared(ctx context.Context, path string, change change) (err error) {
 			return lockErr
 		}
 		defer func() { err = errors.Join(err, lock.release()) }()
+	}
+	if err := recoverInterrupted(target); err != nil {
+		return err
 	}
 	before, err := readShared(target)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // createExclusive makes a file that was not there, such that
@@ -84,12 +85,16 @@ func RemoveFile(path string) error {
 // extended attributes and its mode, except that nobody else can write to it. Whatever took
 // the name since then is replaced without being opened.
 func replaceOwn(before *openedFile, data []byte) error {
-	return rename(before.path, data, func(file *os.File) error {
+	err := rename(before.path, data, func(file *os.File) error {
 		return keepAttributes(file, before.file, before.info.Mode().Perm()&^0o022)
 	}, func() bool {
 		before.close()
 		return true
 	})
+	if isIrreplaceable(err) {
+		return before.rewrite(data)
+	}
+	return err
 }
 
 // errExchanged is the error of a file that is not the one any more that was read.
@@ -98,7 +103,7 @@ var errExchanged = errors.New("the file was exchanged while it was being changed
 // replaceShared puts new content in the place of a shared file that was read, with its
 // mode, owner and extended attributes.
 func replaceShared(before *openedFile, data []byte) error {
-	return rename(before.path, data, func(file *os.File) error {
+	err := rename(before.path, data, func(file *os.File) error {
 		mode := before.info.Mode().Perm()
 		canKeepGroup, err := keepOwner(file, before.info)
 		if err != nil {
@@ -112,6 +117,10 @@ func replaceShared(before *openedFile, data []byte) error {
 		before.close()
 		return before.isInPlace()
 	})
+	if isIrreplaceable(err) {
+		return before.rewrite(data)
+	}
+	return err
 }
 
 // rename puts a new file in another's place, whole or not at all: write next to it, fsync,
@@ -134,18 +143,64 @@ func rename(path string, data []byte, prepare func(*os.File) error, isUnchanged 
 	return syncDirectory(path)
 }
 
-// CheckReplaceable says why the file at a path could not be made or replaced: another file
-// can't be made beside it, or, where its folder is to be made as well, beside that.
-func CheckReplaceable(path string) error {
-	target, err := resolve(path)
-	if err != nil {
+// CheckWritable says why the file of a kind at a path could not be made or changed: another
+// file can't be made next to it, or, where its directory is to be made as well, next to
+// that; what stands in the place of its lock is not one; or it can be written in place
+// only, and not that either. What an interrupted run left is put in order.
+func CheckWritable(k *Kind, path string) error {
+	target := path
+	if k.way == shares {
+		var err error
+		if target, err = resolve(path); err != nil {
+			return err
+		}
+		// See updateShared.
+		if err := checkLockable(path); err != nil {
+			return err
+		}
+	}
+	if err := checkLockable(target); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(existingAbove(target), temporaryPattern(target))
+	if err := RecoverFile(target); err != nil {
+		return err
+	}
+	temporary, err := os.CreateTemp(existingAbove(target), temporaryPattern(target))
 	if err != nil {
 		return about(target, err)
 	}
-	return errors.Join(file.Close(), os.Remove(file.Name()))
+	return errors.Join(checkPlaceFor(k, target, temporary), temporary.Close(), os.Remove(temporary.Name()))
+}
+
+// checkPlaceFor says why a new file could neither take the place of the one at a path nor
+// be written into it.
+func checkPlaceFor(k *Kind, path string, temporary *os.File) (err error) {
+	var before *openedFile
+	if k.way == shares {
+		before, err = readShared(path)
+	} else {
+		before, err = k.read(path)
+	}
+	if err != nil {
+		return err
+	}
+	defer before.close()
+	if before.file == nil {
+		return nil
+	}
+	if isMountPoint(before.file) {
+		err = syscall.EBUSY
+	} else if k.way == shares {
+		_, err = keepOwner(temporary, before.info)
+	}
+	if !isIrreplaceable(err) {
+		return err
+	}
+	file, err := before.openInPlace()
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // writeTemporary writes data to a new file next to path, which is prepared while it is

@@ -23,6 +23,8 @@ func copied(t *testing.T, text string, want int) []string {
 const spaced = "her  own 50%'s files"
 
 func TestWhatIsMeantToBeCopiedRuns(t *testing.T) {
+	// What the user was told over another channel: no file says it.
+	told := " " + strings.Join(confirmed(t, shared), " ")
 	t.Run("online", func(t *testing.T) {
 		s := newSession(t, shared)
 		next := copied(t, s.must("new-user", "kopie", "--dir", spaced).Stderr, 2)
@@ -42,7 +44,7 @@ func TestWhatIsMeantToBeCopiedRuns(t *testing.T) {
 		next := copied(t, s.must("new-user", "kopia", "-g", "dev team", "--offline", "--expiration", "8h", "--dir", spaced).Stderr, 2)
 		s.shell(`cd "her  own 50%'s files"; ` + next[0] + " --yes")
 		s.write("kopia.handoff.yaml", string(s.read(spaced, "kopia.handoff.yaml")))
-		s.shell(next[1])
+		s.shell(next[1] + told)
 	})
 	t.Run("the handoff's comment", func(t *testing.T) {
 		s := newSession(t, shared)
@@ -52,14 +54,14 @@ func TestWhatIsMeantToBeCopiedRuns(t *testing.T) {
 		if !strings.Contains(comment, "\n#   kubectl csr-onboard fetch kopio ") {
 			t.Errorf("the comment is\n%s", comment)
 		}
-		s.shell(copied(t, comment, 1)[0])
+		s.shell(copied(t, comment, 1)[0] + told)
 	})
 	t.Run("a signed handoff's comment", func(t *testing.T) {
 		s := newSession(t, shared)
 		authorityOf(s)
 		s.must("new-user", "kopiu", "--offline")
 		s.must("sign", ".kube/csr-onboard/kopiu/kopiu.csr", "--ca-cert", "ca.crt", "--ca-key", "ca.key", "--server", shared.Server, "--certificate-authority", serverAuthority(t, s), "--yes", "--out", "kopiu.handoff.yaml")
-		s.shell(copied(t, string(s.read("kopiu.handoff.yaml")), 1)[0])
+		s.shell(copied(t, string(s.read("kopiu.handoff.yaml")), 1)[0] + told)
 	})
 	t.Run("a team", func(t *testing.T) {
 		s := newSession(t, shared)

@@ -99,18 +99,18 @@ func TestAListIsAListHoweverManyThereAre(t *testing.T) {
 
 func TestATemplateAloneIsUsedAsKubectlDoes(t *testing.T) {
 	s := newSession(t, shared)
-	if kind := s.must("new-user", "tilda", "--dir", "D", "--dry-run=client", "--template", "{{.kind}}").Stdout; kind != "CertificateSigningRequest" {
+	if kind := s.must("new-user", "tilo", "--dir", "D", "--dry-run=client", "--template", "{{.kind}}").Stdout; kind != "CertificateSigningRequest" {
 		t.Errorf("new-user prints %q", kind)
 	}
-	if kind := s.must("grant", "tilda", "--clusterrole", "view", "--dry-run=client", "--template", "{{.kind}}").Stdout; kind != "ClusterRoleBinding" {
+	if kind := s.must("grant", "tilo", "--clusterrole", "view", "--dry-run=client", "--template", "{{.kind}}").Stdout; kind != "ClusterRoleBinding" {
 		t.Errorf("grant prints %q", kind)
 	}
-	s.must("new-user", "tilda", "--dir", "D")
-	s.check(s.run("approve", "tilda", "--dry-run=server", "--template", "{{.none}}", "--allow-missing-template-keys=false"), expect{1, []string{"none"}})
-	s.must("approve", "tilda", "--dry-run=server", "--template", "{{.none}}")
+	s.must("new-user", "tilo", "--dir", "D")
+	s.check(s.run("approve", "tilo", "--dry-run=server", "--template", "{{.none}}", "--allow-missing-template-keys=false"), expect{1, []string{"none"}})
+	s.must("approve", "tilo", "--dry-run=server", "--template", "{{.none}}")
 	for _, command := range []string{"approve", "deny"} {
 		for flag, want := range map[string]bool{"--show-managed-fields": true, "--show-managed-fields=false": false} {
-			printed := s.must(command, "tilda", "--dry-run=server", "-o", "json", flag).Stdout
+			printed := s.must(command, "tilo", "--dry-run=server", "-o", "json", flag).Stdout
 			if strings.Contains(printed, "managedFields") != want {
 				t.Errorf("%s %s prints\n%s", command, flag, printed)
 			}
