@@ -287,3 +287,49 @@ func TestAWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
 	removeAbandoned(filepath.Dir(path))
 	onlyFiles(t, filepath.Dir(path), "config")
 }
+
+func TestAFileThatWasExchangedIsNotWrittenInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	write(t, path, "old", 0o600)
+	opened, err := readShared(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.close()
+	write(t, path+".other", "somebody else's", 0o600)
+	if err := os.Rename(path+".other", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := opened.rewrite([]byte("new")); err == nil || !strings.Contains(err.Error(), "exchanged") {
+		t.Error(err)
+	}
+	holds(t, path, "somebody else's")
+	onlyFiles(t, filepath.Dir(path), "config")
+}
+
+func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
+	for about, prepare := range map[string]func(lock string) error{
+		"a named pipe":    func(lock string) error { return syscall.Mkfifo(lock, 0o600) },
+		"a directory":     func(lock string) error { return os.Mkdir(lock, 0o700) },
+		"a symbolic link": func(lock string) error { return os.Symlink("elsewhere", lock) },
+	} {
+		for _, isOfLink := range []bool{false, true} {
+			directory := t.TempDir()
+			path, link := filepath.Join(directory, "config"), filepath.Join(directory, "link")
+			write(t, path, "old", 0o600)
+			if err := os.Symlink(path, link); err != nil {
+				t.Fatal(err)
+			}
+			lock := path + lockSuffix
+			if isOfLink {
+				lock = link + lockSuffix
+			}
+			if err := prepare(lock); err != nil {
+				t.Fatal(err)
+			}
+			if err := CheckWritable(SharedKubeconfig, link); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+				t.Errorf("%s, of the link: %v: %v", about, isOfLink, err)
+			}
+		}
+	}
+}
