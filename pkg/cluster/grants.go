@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -63,6 +64,34 @@ func (k *KnownGrants) Missing() string {
 	return k.Unread + k.ReachesUnread
 }
 
+// GrantsOf is Grants, and how far the cluster's ClusterRoles reach, where role bindings give
+// one to the user or to a group of the user. The roles are many times as large as the
+// bindings, and for most new users none of them matters.
+func (c *Client) GrantsOf(ctx context.Context, user identity.User) (*KnownGrants, error) {
+	var known KnownGrants
+	var err error
+	if known.Grants, known.Unread, err = c.Grants(ctx); err != nil {
+		return nil, err
+	}
+	given := known.Grants[access.Holder{Name: user.Name}]
+	for _, group := range user.Groups {
+		given = append(slices.Clone(given), known.Grants[access.Holder{IsGroup: true, Name: group}]...)
+	}
+	if !slices.ContainsFunc(given, func(grant access.Grant) bool { return grant.Role.IsCluster }) {
+		return &known, nil
+	}
+	known.Reaches, err = c.reaches(ctx)
+	return known.withReaches(ctx, c, err)
+}
+
+// withReaches takes in that ClusterRoles were read, or why not.
+func (k *KnownGrants) withReaches(ctx context.Context, c *Client, err error) (*KnownGrants, error) {
+	if apierrors.IsForbidden(err) {
+		k.ReachesUnread, err = err.Error(), nil
+	}
+	return k, c.explain(ctx, err, "read what roles permit")
+}
+
 // GrantsWithReach is Grants, and how far the cluster's ClusterRoles reach.
 func (c *Client) GrantsWithReach(ctx context.Context) (*KnownGrants, error) {
 	var (
@@ -76,10 +105,7 @@ func (c *Client) GrantsWithReach(ctx context.Context) (*KnownGrants, error) {
 	if grantsErr != nil {
 		return nil, grantsErr
 	}
-	if apierrors.IsForbidden(rolesErr) {
-		known.ReachesUnread, rolesErr = rolesErr.Error(), nil
-	}
-	return &known, c.explain(ctx, rolesErr, "read what roles permit")
+	return known.withReaches(ctx, c, rolesErr)
 }
 
 func (c *Client) reaches(ctx context.Context) (access.Reaches, error) {

@@ -22,7 +22,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	var standing *request.Standing
 	var notRead, notKnown error
 	var reading sync.WaitGroup
-	reading.Go(func() { known, notRead = p.Cluster.GrantsWithReach(ctx) })
+	reading.Go(func() { known, notRead = p.Cluster.GrantsOf(ctx, in.User) })
 	reading.Go(func() { standing, notKnown = p.standing(ctx) })
 	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
 	reading.Wait()
