@@ -18,6 +18,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
 // diagnosis is the cause of a failed call, in words, and what to try.
@@ -236,15 +237,15 @@ func (c *Client) diagnoseServerCertificate(err error) (diagnosis, bool) {
 func (c *Client) validityOf(certificate *x509.Certificate) (what, hint string) {
 	const clock = "this machine's clock says %s; if that is wrong, set it, for example by NTP"
 	now := c.now()
-	says := fmt.Sprintf(clock, stamp(now))
+	says := fmt.Sprintf(clock, pki.Stamp(now))
 	if certificate != nil && now.Before(certificate.NotBefore) {
-		return "is not valid before " + stamp(certificate.NotBefore), says
+		return "is not valid before " + pki.Stamp(certificate.NotBefore), says
 	}
 	const renew = "; otherwise the operators of the cluster have to renew the API server's certificate, such as with: kubeadm certs renew apiserver"
 	if certificate == nil {
 		return "has expired", says + renew
 	}
-	return "has expired " + stamp(certificate.NotAfter), says + renew
+	return "has expired " + pki.Stamp(certificate.NotAfter), says + renew
 }
 
 // diagnoseAlert recognizes a TLS alert, as crypto/tls wraps it.

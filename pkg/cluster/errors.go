@@ -149,3 +149,6 @@ func isTransient(err error) bool {
 	}
 	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 }
+
+// IsUnreachable reports whether nothing is known of what the API server would say.
+func IsUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }

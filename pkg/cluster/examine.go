@@ -26,6 +26,12 @@ type Right struct {
 	Group, Resource, Subresource, Name, Verb string
 }
 
+// RequestRight is the right to do something with all certificate signing requests, or with
+// a subresource of them, such as "approval"; "" is the object itself.
+func RequestRight(subresource, verb string) Right {
+	return Right{Group: certificatesv1.GroupName, Resource: "certificatesigningrequests", Subresource: subresource, Verb: verb}
+}
+
 // MayI asks whether this client has a right (SelfSubjectAccessReview).
 func (c *Client) MayI(ctx context.Context, right Right) (bool, error) {
 	call, cancel := c.bounded(ctx)

@@ -83,12 +83,10 @@ func (l ownLogin) troubleWithCertificate() (hint string, _ error) {
 	switch {
 	case !l.now.Before(leaf.NotAfter):
 		return request.AfterExpiry(user) + "; or choose another context: --context NAME",
-			fmt.Errorf("%s expired %s, and this machine's clock says %s", whose, stamp(leaf.NotAfter), stamp(l.now))
+			fmt.Errorf("%s expired %s, and this machine's clock says %s", whose, pki.Stamp(leaf.NotAfter), pki.Stamp(l.now))
 	case l.now.Before(leaf.NotBefore):
 		return "set this machine's clock, for example by NTP, or wait until then",
-			fmt.Errorf("%s is not valid before %s, and this machine's clock says %s", whose, stamp(leaf.NotBefore), stamp(l.now))
+			fmt.Errorf("%s is not valid before %s, and this machine's clock says %s", whose, pki.Stamp(leaf.NotBefore), pki.Stamp(l.now))
 	}
 	return "", nil
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

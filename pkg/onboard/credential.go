@@ -178,7 +178,7 @@ func (p *Program) RenewCached(ctx context.Context, cache store.CredentialCache, 
 		case errors.Is(err, outcome.ErrTimedOut):
 			record.Ending, record.Trouble = renewalWaits, "it waits for an administrator's approval"
 			record.Advice = "she runs: " + identity.NewCommand("kubectl csr-onboard approve").Argument(held.certificate.User().Name).String()
-		case errors.Is(err, outcome.ErrInterrupted), isUnreachable(err) && !p.Now().After(held.certificate.WarnFrom()):
+		case errors.Is(err, outcome.ErrInterrupted), cluster.IsUnreachable(err) && !p.Now().After(held.certificate.WarnFrom()):
 			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""
 		}

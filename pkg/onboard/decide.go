@@ -361,7 +361,7 @@ func (d *deciding) decideAlone(ctx context.Context, review *request.Review) (*ce
 		}
 		review = submitted
 	}
-	return d.program.Cluster.Decide(ctx, review, d.in.Decision, d.program.signed(d.in.Decision, d.in.Message, d.me), dryRun)
+	return d.program.Cluster.Decide(ctx, review, d.in.Decision, d.in.Decision.Message(d.in.Message, d.me, d.program.Version), dryRun)
 }
 
 // fail takes in that a request was not decided. The error it returns ends
@@ -388,13 +388,4 @@ func (d *deciding) firstFailure() error {
 		return d.failures[0]
 	}
 	return fmt.Errorf("%d requests were not %s; the first: %w", len(d.failures), d.in.Decision.Done, d.failures[0])
-}
-
-// signed says in a decision's message who decided and with what.
-func (p *Program) signed(decision request.Decision, message, who string) string {
-	by := fmt.Sprintf("%s by %s with kubectl csr-onboard %s", decision.Done, who, p.Version)
-	if message == "" {
-		return by
-	}
-	return message + " (" + by + ")"
 }

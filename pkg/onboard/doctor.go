@@ -132,20 +132,16 @@ var rights = []struct {
 	without    Verdict
 	rights     []cluster.Right
 }{
-	{"may-create", "create requests (new-user)", Fail, []cluster.Right{certificates("", "create")}},
-	{"may-read", "get, list and watch requests (fetch, list, approve)", Fail, []cluster.Right{certificates("", "get"), certificates("", "list"), certificates("", "watch")}},
+	{"may-create", "create requests (new-user)", Fail, []cluster.Right{cluster.RequestRight("", "create")}},
+	{"may-read", "get, list and watch requests (fetch, list, approve)", Fail, []cluster.Right{cluster.RequestRight("", "get"), cluster.RequestRight("", "list"), cluster.RequestRight("", "watch")}},
 	{"may-approve", "approve requests (approve, deny)", Fail, []cluster.Right{
-		certificates("approval", "update"),
+		cluster.RequestRight("approval", "update"),
 		{Group: certificatesv1.GroupName, Resource: "signers", Name: request.Signer, Verb: "approve"},
 	}},
 	{"may-bind", "make role bindings (grant, offboard)", Warn, []cluster.Right{
 		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Verb: "create"},
 		{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Verb: "create"},
 	}},
-}
-
-func certificates(subresource, verb string) cluster.Right {
-	return cluster.Right{Group: certificatesv1.GroupName, Resource: "certificatesigningrequests", Subresource: subresource, Verb: verb}
 }
 
 func (d *doctor) checkRights(ctx context.Context) {
@@ -311,7 +307,7 @@ func (d *doctor) checkSigner(ctx context.Context) {
 }
 
 // lastIssued is the request that was issued last; nil if none was.
-func (d *doctor) lastIssued() *request.Review { return newest(d.issued) }
+func (d *doctor) lastIssued() *request.Review { return request.Newest(d.issued) }
 
 // probe makes a request and sees it through.
 func (d *doctor) probe(ctx context.Context) {
@@ -334,7 +330,7 @@ func (d *doctor) probe(ctx context.Context) {
 			d.add("probe-removed", Warn, "delete it: "+identity.NewCommand("kubectl delete csr").Argument(submitted.Name).String(), "the probe %s is left: %v", submitted.Name, err)
 		}
 	}()
-	approved, err := d.program.Cluster.Decide(ctx, request.ReviewOf(submitted), request.Approval(), d.program.signed(request.Approval(), "probe", submitted.Spec.Username), false)
+	approved, err := d.program.Cluster.Decide(ctx, request.ReviewOf(submitted), request.Approval(), request.Approval().Message("probe", submitted.Spec.Username, d.program.Version), false)
 	if err != nil {
 		d.unknown(name, err, "the probe could not be approved")
 		return

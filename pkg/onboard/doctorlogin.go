@@ -36,7 +36,7 @@ func (d *doctor) logIn(ctx context.Context, review *request.Review, key crypto.S
 	credentials := kubeconfig.Credentials{Certificate: review.Certificate.PEM, Key: encoded}
 	me, err := d.program.Cluster.LogIn(ctx, credentials, d.program.UserAgent)
 	switch {
-	case isUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
+	case cluster.IsUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
 		return probed{}
 	case err != nil:
 		return probed{wasTried: true, reason: err}

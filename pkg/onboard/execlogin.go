@@ -48,7 +48,7 @@ func (p *Program) fillCache(ctx context.Context, cache store.CredentialCache, en
 		case err != nil:
 			return nil, outcome.ReplaceHint(
 				fmt.Errorf("the credential cache %s has a certificate that expires later (%s), and it is unknown whether it logs in: %w",
-					identity.Quote(cache.Directory()), stamp(held.certificate.Leaf.NotAfter), err),
+					identity.Quote(cache.Directory()), pki.Stamp(held.certificate.Leaf.NotAfter), err),
 				"nothing was changed; try again when the API server can be reached")
 		case logsIn:
 			p.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.certificate.Leaf.NotAfter})
@@ -93,7 +93,7 @@ const heldPatience = 5 * time.Second
 // is of a server that did not answer.
 func (p *Program) logsInFrom(ctx context.Context, held *cachedPair, endpoint kubeconfig.Endpoint) (bool, error) {
 	me, err := cluster.LogIn(ctx, endpoint, held.credentials, p.UserAgent, heldPatience)
-	if isUnreachable(err) || errors.Is(err, outcome.ErrInterrupted) {
+	if cluster.IsUnreachable(err) || errors.Is(err, outcome.ErrInterrupted) {
 		return false, err
 	}
 	return err == nil && me.Name == held.certificate.User().Name, nil
@@ -163,7 +163,7 @@ func (p *Program) checkFitForCache(ctx context.Context, user KubeconfigUser, hel
 	if _, _, err := holderOf(ctx, her, user, held); err != nil {
 		return err
 	}
-	may, err := her.MayI(ctx, certificates("", "create"))
+	may, err := her.MayI(ctx, cluster.RequestRight("", "create"))
 	if err != nil {
 		return outcome.WithHint(err, unchanged)
 	}

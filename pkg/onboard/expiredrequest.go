@@ -60,7 +60,7 @@ func (p *Program) prepareAgain(in NewUserInput, s *submission) (replaced bool, _
 	for _, given := range []struct{ flag, value string }{{"key", in.KeyFile}, {"request-name", in.RequestName}} {
 		if given.value != "" {
 			return false, outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "certificate signing request %q has been issued, and its certificate expired %s", s.object.Name, stamp(expired.Leaf.NotAfter)),
+				outcome.Errorf(outcome.ErrUsage, "certificate signing request %q has been issued, and its certificate expired %s", s.object.Name, pki.Stamp(expired.Leaf.NotAfter)),
 				"a new request needs a new key and a new name: leave out --%s", given.flag)
 		}
 	}

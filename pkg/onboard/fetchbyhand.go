@@ -64,7 +64,7 @@ func (p *Program) objectByHand(ctx context.Context, in FetchInput, key crypto.Pu
 		return p.Cluster.Get(ctx, in.RequestName)
 	}
 	var found []*certificatesv1.CertificateSigningRequest
-	err := p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, _ []string) {
+	err := p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, _ []string) {
 		if _, err := request.UserByHand(object, key); err == nil {
 			found = append(found, object)
 		}

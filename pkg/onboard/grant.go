@@ -131,7 +131,7 @@ func (p *Program) isKnown(ctx context.Context, name string) bool {
 		return true
 	}
 	isNamed := false
-	err = p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
+	err = p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
 		isNamed = isNamed || slices.Contains(users, name)
 	})
 	return err != nil || isNamed
@@ -141,7 +141,7 @@ func (p *Program) isKnown(ctx context.Context, name string) bool {
 // approved: what she only asks for counts for nothing.
 func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, error) {
 	var approved []*request.Review
-	err := p.eachDecoded(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+	err := p.Cluster.EachOfUsers(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 		if !slices.Contains(users, name) {
 			return
 		}
@@ -152,7 +152,7 @@ func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, er
 	if err != nil {
 		return identity.User{}, err
 	}
-	last := newest(approved)
+	last := request.Newest(approved)
 	if last == nil {
 		return identity.User{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrNotFound, "which groups the user %q is in is unknown: no approved request of this user is on the cluster", name),

@@ -38,9 +38,9 @@ func isLater(standing, incoming *pki.Certificate) bool {
 }
 
 func laterPairKept(standing, incoming *pki.Certificate, place string) error {
-	expires := "expires later (" + stamp(standing.Leaf.NotAfter) + ") than the new one (" + stamp(incoming.Leaf.NotAfter) + ")"
+	expires := "expires later (" + pki.Stamp(standing.Leaf.NotAfter) + ") than the new one (" + pki.Stamp(incoming.Leaf.NotAfter) + ")"
 	if standing.Leaf.NotAfter.Equal(incoming.Leaf.NotAfter) {
-		expires = "expires when the new one does (" + stamp(standing.Leaf.NotAfter) + ")"
+		expires = "expires when the new one does (" + pki.Stamp(standing.Leaf.NotAfter) + ")"
 	}
 	return outcome.WithHint(
 		fmt.Errorf("%s has a certificate for another key that %s", place, expires),

@@ -106,7 +106,7 @@ func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted 
 		return err
 	}
 	// The object was submitted by whoever approves it.
-	approved, err := p.Cluster.Decide(ctx, review, request.Approval(), p.signed(request.Approval(), "", review.Requester), false)
+	approved, err := p.Cluster.Decide(ctx, review, request.Approval(), request.Approval().Message("", review.Requester, p.Version), false)
 	if err != nil {
 		return err
 	}

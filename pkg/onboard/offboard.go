@@ -239,7 +239,7 @@ func (p *Program) plan(ctx context.Context, in OffboardInput, me string) (*Offbo
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
 	plan.remember(in, me, p.Now())
-	err := p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+	err := p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 		if !slices.Contains(users, in.User) {
 			return
 		}
@@ -375,7 +375,7 @@ func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dr
 		return err
 	}
 	for _, review := range plan.Deny {
-		_, err := p.Cluster.Decide(ctx, review, request.Denial(), p.signed(request.Denial(), "offboarded", me), dryRun)
+		_, err := p.Cluster.Decide(ctx, review, request.Denial(), request.Denial().Message("offboarded", me, p.Version), dryRun)
 		if !did(err, RequestDenied{Name: review.Object.Name}) {
 			return failures[0]
 		}

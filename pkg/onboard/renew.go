@@ -165,7 +165,7 @@ func ended(user KubeconfigUser, certificate *pki.Certificate, now time.Time) err
 	name := certificate.User().Name
 	return outcome.WithHint(
 		fmt.Errorf("the certificate of %q in the context %q ended %s, and this machine's clock says %s: it can't log in to ask for another",
-			name, user.Context, stamp(certificate.Leaf.NotAfter), stamp(now)),
+			name, user.Context, pki.Stamp(certificate.Leaf.NotAfter), pki.Stamp(now)),
 		"%s", request.AfterExpiry(certificate.User()))
 }
 
@@ -356,7 +356,7 @@ func (r *renewing) remember(err error) error {
 func (r *renewing) refused(err error) error {
 	return outcome.ReplaceHint(
 		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", r.present.certificate.User().Name, err),
-		"the present certificate goes on until %s; once it is settled, ask again: %s", stamp(r.present.certificate.Leaf.NotAfter), r.in.Again)
+		"the present certificate goes on until %s; once it is settled, ask again: %s", pki.Stamp(r.present.certificate.Leaf.NotAfter), r.in.Again)
 }
 
 func (r *renewing) approve(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
@@ -370,7 +370,7 @@ func (r *renewing) approve(ctx context.Context, object *certificatesv1.Certifica
 		return nil, err
 	}
 	approval := request.Approval()
-	approved, err := r.her.Cluster.Decide(ctx, review, approval, r.program.signed(approval, "", r.user.Name), false)
+	approved, err := r.her.Cluster.Decide(ctx, review, approval, approval.Message("", r.user.Name, r.program.Version), false)
 	if err != nil {
 		return nil, err
 	}
@@ -416,8 +416,3 @@ func (r *renewing) logInWith(ctx context.Context, held *heldPair) error {
 	}
 	return nil
 }
-
-// isUnreachable says whether nothing is known of what the server would say.
-func isUnreachable(err error) bool { return errors.Is(err, cluster.ErrUnreachable) }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -12,6 +12,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -174,7 +175,7 @@ func (r *renewing) proveInPlace(ctx context.Context, renewed *heldPair) error {
 	switch {
 	case err == nil:
 		return nil
-	case isUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
+	case cluster.IsUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
 		// It has logged in a moment ago, from memory.
 		return outcome.ReplaceHint(fmt.Errorf("the new certificate is in %q, and could not be tried there: %w", r.in.User.Path, err),
 			"the one before it is kept in %s until the next renewal", identity.PrintableSentence(r.renewal.PreviousPath()))

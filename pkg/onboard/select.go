@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
@@ -137,7 +136,7 @@ func (p *Program) choose(name string, reviews []*request.Review, in DecideInput)
 	case len(pending) == 1:
 		return pending[0], nil
 	}
-	last := newest(reviews)
+	last := request.Newest(reviews)
 	if !in.Decision.Is(last.State) {
 		return nil, decidedAlready(last)
 	}
@@ -183,15 +182,4 @@ func having(reviews []*request.Review, property func(*request.Review) bool) []*r
 		}
 	}
 	return matching
-}
-
-func newest(reviews []*request.Review) *request.Review {
-	var latest *request.Review
-	var at time.Time
-	for _, review := range reviews {
-		if created := review.Object.CreationTimestamp.Time; latest == nil || created.After(at) {
-			latest, at = review, created
-		}
-	}
-	return latest
 }

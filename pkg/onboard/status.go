@@ -197,7 +197,7 @@ func (s *ContextStatus) tryLogin(ctx context.Context, client *cluster.Client) {
 	case err == nil:
 		s.Live = Live
 		s.User = identity.User{Name: me.Name, Groups: withoutAuthenticated(me.Groups)}
-	case isUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
+	case cluster.IsUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
 		s.Live, s.Problem = Unreachable, err.Error()
 	default:
 		s.Live, s.Problem = NotLive, err.Error()

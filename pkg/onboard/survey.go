@@ -3,7 +3,6 @@ package onboard
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -13,42 +12,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
-
-// eachDecoded hands over every request of a query with the users it is for (see
-// request.UsersOf), in the order of their names. No label narrows it down: whoever
-// creates a request chooses its labels, so that a wrong one would hide it.
-func (p *Program) eachDecoded(ctx context.Context, query cluster.Query, visit func(object *certificatesv1.CertificateSigningRequest, users []string)) error {
-	// While one page is decoded, the next is on its way.
-	pages := make(chan []certificatesv1.CertificateSigningRequest, 1)
-	var decoding sync.WaitGroup
-	decoding.Go(func() {
-		for page := range pages {
-			for i, users := range usersOfEach(page) {
-				visit(&page[i], users)
-			}
-		}
-	})
-	_, err := p.Cluster.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) { pages <- page })
-	close(pages)
-	decoding.Wait()
-	return err
-}
-
-// usersOfEach is request.UsersOf of each object, by one worker a processor.
-func usersOfEach(page []certificatesv1.CertificateSigningRequest) [][]string {
-	users := make([][]string, len(page))
-	workers := runtime.GOMAXPROCS(0)
-	var working sync.WaitGroup
-	for worker := range workers {
-		working.Go(func() {
-			for i := worker; i < len(page); i += workers {
-				users[i] = request.UsersOf(&page[i])
-			}
-		})
-	}
-	working.Wait()
-	return users
-}
 
 // survey is what all requests on the cluster say about users.
 type survey struct {
@@ -68,7 +31,7 @@ func (p *Program) beginSurvey(ctx context.Context, standing *request.Standing, w
 	s := &survey{known: map[string][]request.Reference{}, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		s.err = p.eachDecoded(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+		s.err = p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 			standing.See(object)
 			for _, user := range users {
 				s.known[user] = append(s.known[user], request.Reference{Name: object.Name, UID: object.UID})

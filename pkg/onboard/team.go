@@ -180,7 +180,7 @@ func (r *teamRun) failure() error {
 func (r *teamRun) checkSubmitting(ctx context.Context) error {
 	var may bool
 	err := r.persevere(ctx, func() (err error) {
-		may, err = r.program.Cluster.MayI(ctx, certificates("", "create"))
+		may, err = r.program.Cluster.MayI(ctx, cluster.RequestRight("", "create"))
 		return err
 	})
 	switch {

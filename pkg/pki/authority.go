@@ -124,9 +124,9 @@ func checkAuthority(certificate *x509.Certificate, now time.Time) error {
 	case certificate.KeyUsage != 0 && certificate.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("its key usage does not permit to sign certificates")
 	case now.Before(certificate.NotBefore):
-		return fmt.Errorf("it is not valid before %s, and this machine's clock says %s", stamp(certificate.NotBefore), stamp(now))
+		return fmt.Errorf("it is not valid before %s, and this machine's clock says %s", Stamp(certificate.NotBefore), Stamp(now))
 	case !now.Before(certificate.NotAfter):
-		return fmt.Errorf("it ended %s", stamp(certificate.NotAfter))
+		return fmt.Errorf("it ended %s", Stamp(certificate.NotAfter))
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func (a *Authority) template(user identity.User, lifetime time.Duration, now tim
 		end = last
 	}
 	if end.Sub(now) < leastLifetime {
-		return nil, fmt.Errorf("the authority's certificate ends %s, which leaves less than ten minutes", stamp(last))
+		return nil, fmt.Errorf("the authority's certificate ends %s, which leaves less than ten minutes", Stamp(last))
 	}
 	return &x509.Certificate{
 		SerialNumber:          new(big.Int).SetBytes(serial),
@@ -294,13 +294,13 @@ func IssuanceOf(certificate *Certificate, at time.Time) Issuance {
 	leaf := certificate.Leaf
 	user := certificate.User()
 	return Issuance{
-		Time:        stamp(at),
+		Time:        Stamp(at),
 		Serial:      leaf.SerialNumber.Text(16),
 		SHA256:      hex.EncodeToString(certificate.SHA256()),
 		User:        user.Name,
 		Groups:      append([]string{}, user.Groups...),
 		Fingerprint: Fingerprint(leaf.PublicKey),
-		NotBefore:   stamp(leaf.NotBefore),
-		NotAfter:    stamp(leaf.NotAfter),
+		NotBefore:   Stamp(leaf.NotBefore),
+		NotAfter:    Stamp(leaf.NotAfter),
 	}
 }

@@ -131,11 +131,11 @@ func (c *Certificate) CheckValidity(now time.Time) error {
 	leaf := c.Leaf
 	switch {
 	case leaf.NotAfter.Before(leaf.NotBefore):
-		return fmt.Errorf("the certificate is never valid: it expires %s, before it begins %s", stamp(leaf.NotAfter), stamp(leaf.NotBefore))
+		return fmt.Errorf("the certificate is never valid: it expires %s, before it begins %s", Stamp(leaf.NotAfter), Stamp(leaf.NotBefore))
 	case now.Before(leaf.NotBefore):
-		return fmt.Errorf("the certificate is not valid before %s, and this machine's clock says %s", stamp(leaf.NotBefore), stamp(now))
+		return fmt.Errorf("the certificate is not valid before %s, and this machine's clock says %s", Stamp(leaf.NotBefore), Stamp(now))
 	case !now.Before(leaf.NotAfter):
-		return fmt.Errorf("the certificate expired %s, and this machine's clock says %s", stamp(leaf.NotAfter), stamp(now))
+		return fmt.Errorf("the certificate expired %s, and this machine's clock says %s", Stamp(leaf.NotAfter), Stamp(now))
 	}
 	return nil
 }
@@ -195,4 +195,5 @@ func checkSignedByNamesake(certificate *x509.Certificate, authorities []*x509.Ce
 	return nil
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// Stamp writes a time as people and JSON read it: RFC 3339, in UTC.
+func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

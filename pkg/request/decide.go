@@ -1,6 +1,7 @@
 package request
 
 import (
+	"fmt"
 	"slices"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -41,6 +42,16 @@ func Denial() Decision {
 
 // Is says whether a request in this state was decided this way already.
 func (d Decision) Is(state State) bool { return slices.Contains(d.states, state) }
+
+// Message is a decision's message with who decided, and the version of this program that
+// did it, so that people and audit logs can tell. message is optional.
+func (d Decision) Message(message, who, version string) string {
+	by := fmt.Sprintf("%s by %s with kubectl csr-onboard %s", d.Done, who, version)
+	if message == "" {
+		return by
+	}
+	return message + " (" + by + ")"
+}
 
 // Apply returns a copy of the object with the decision added to its conditions.
 // It keeps the conditions that are there, because the API server takes the list

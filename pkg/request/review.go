@@ -213,3 +213,15 @@ func DescribeDecision(object *certificatesv1.CertificateSigningRequest) string {
 	}
 	return state
 }
+
+// Newest is the review of the request that was created last; nil of none.
+func Newest(reviews []*Review) *Review {
+	var latest *Review
+	var at time.Time
+	for _, review := range reviews {
+		if created := review.Object.CreationTimestamp.Time; latest == nil || created.After(at) {
+			latest, at = review, created
+		}
+	}
+	return latest
+}

@@ -116,11 +116,11 @@ func (f *findings) examineStanding(s *Standing, claim Claim) {
 	for _, other := range s.others(claim) {
 		given := newForHolder(claim, other.groups)
 		if len(given) == 0 {
-			f.warn(OtherCertificateValid, "another certificate of the user logs in until %s (%s)", stamp(other.notAfter), other.source)
+			f.warn(OtherCertificateValid, "another certificate of the user logs in until %s (%s)", pki.Stamp(other.notAfter), other.source)
 			continue
 		}
 		f.refuse(OtherCertificateValid, "another certificate of the user logs in until %s (%s), and its holder would get %s as well",
-			stamp(other.notAfter), other.source, strings.Join(given, ", "))
+			pki.Stamp(other.notAfter), other.source, strings.Join(given, ", "))
 	}
 }
 
@@ -130,8 +130,6 @@ func since(details access.Details) string {
 	}
 	return ""
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // newForHolder names what the holder of another certificate of the same user would get.
 func newForHolder(claim Claim, groups []string) []string {
