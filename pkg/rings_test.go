@@ -21,23 +21,26 @@ const module = "github.com/csr-onboard/kubectl-csr-onboard/"
 // rings says which packages of ours each package may import itself. What those
 // import in turn is their own line.
 var rings = map[string][]string{
-	"pkg/outcome":    {},
-	"pkg/answer":     {},
-	"pkg/document":   {},
-	"pkg/identity":   {"pkg/outcome"},
-	"pkg/pki":        {"pkg/identity", "pkg/outcome"},
-	"pkg/access":     {"pkg/identity", "pkg/outcome"},
-	"pkg/request":    {"pkg/document", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/team":       {"pkg/document", "pkg/access", "pkg/request", "pkg/pki", "pkg/identity"},
-	"pkg/kubeconfig": {"pkg/document", "pkg/answer", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cluster":    {"pkg/access", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/store":      {"pkg/answer", "pkg/identity", "pkg/outcome"},
-	"pkg/process":    {},
-	"pkg/prompt":     {"pkg/outcome"},
-	"pkg/onboard":    {"pkg/answer", "pkg/access", "pkg/cluster", "pkg/store", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/render":     {"pkg/team", "pkg/access", "pkg/onboard", "pkg/cluster", "pkg/request", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cmd": {"pkg/document", "pkg/access", "pkg/answer", "pkg/onboard", "pkg/render", "pkg/process", "pkg/prompt", "pkg/cluster", "pkg/store", "pkg/team", "pkg/request",
-		"pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/outcome":                   {},
+	"pkg/answer":                    {},
+	"pkg/document":                  {},
+	"pkg/identity":                  {"pkg/outcome"},
+	"pkg/pki":                       {"pkg/identity", "pkg/outcome"},
+	"pkg/access":                    {"pkg/identity", "pkg/outcome"},
+	"pkg/request":                   {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
+	"pkg/team":                      {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
+	"pkg/kubeconfig":                {"pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
+	"pkg/cluster":                   {"pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/store":                     {"pkg/identity", "pkg/answer", "pkg/outcome"},
+	"pkg/process":                   {},
+	"pkg/prompt":                    {"pkg/outcome"},
+	"pkg/onboard":                   {"pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/answer", "pkg/outcome"},
+	"pkg/onboard/completion":        {"pkg/onboard", "pkg/store", "pkg/cluster", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity"},
+	"pkg/onboard/doctor":            {"pkg/onboard", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/offboard":          {"pkg/onboard", "pkg/cluster", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/sign":              {"pkg/onboard", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/render":                    {"pkg/onboard/sign", "pkg/onboard/offboard", "pkg/onboard/doctor", "pkg/onboard", "pkg/team", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cmd":                       {"pkg/render", "pkg/onboard/sign", "pkg/onboard/offboard", "pkg/onboard/doctor", "pkg/onboard/completion", "pkg/onboard", "pkg/prompt", "pkg/process", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/team", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
 	"cmd/kubectl-csr_onboard/early": {"pkg/answer"},
 	"cmd/kubectl-csr_onboard":       {"cmd/kubectl-csr_onboard/early", "pkg/cmd"},
 }
@@ -98,6 +101,23 @@ func TestDependenciesPointInward(t *testing.T) {
 			inner, isOurs := strings.CutPrefix(imported, module)
 			if isOurs && !slices.Contains(allowed, inner) {
 				t.Errorf("%s imports %s, which lies further out or beside it", name, inner)
+			}
+		}
+	}
+}
+
+// TestNoPermissionIsUnused keeps the table as small as the program: what is permitted and not
+// used invites what nobody has decided.
+func TestNoPermissionIsUnused(t *testing.T) {
+	ours := list(t)
+	for name, allowed := range rings {
+		p, exists := ours[name]
+		if !exists {
+			t.Errorf("%s is in the table, and there is no such package", name)
+		}
+		for _, permitted := range allowed {
+			if !slices.Contains(p.Imports, module+permitted) {
+				t.Errorf("%s may import %s, and does not", name, permitted)
 			}
 		}
 	}

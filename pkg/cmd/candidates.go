@@ -12,6 +12,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/completion"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 )
 
@@ -19,7 +20,7 @@ import (
 const completionPatience = 900 * time.Millisecond
 
 // candidates finds what may be meant at a place of the command line.
-type candidates func(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error)
+type candidates func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error)
 
 // completeFromCluster completes names with what the cluster knows. A cluster that can't
 // be reached, does not answer soon, or says no completes nothing, and nothing is said. So
@@ -56,7 +57,7 @@ func onlyFirst(complete cobra.CompletionFunc) cobra.CompletionFunc {
 // completeOwnUsers completes with the users whose requests are on this machine.
 func (e *environment) completeOwnUsers(directory *string) cobra.CompletionFunc {
 	return onlyFirst(func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return offered(onboard.OwnCandidates(*directory, e.home()), given, typed), cobra.ShellCompDirectiveNoFileComp
+		return offered(completion.OwnUsers(*directory, e.home()), given, typed), cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
@@ -67,7 +68,7 @@ func (e *environment) completeFromKubeconfig(names func(*contexts) []string) cob
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return offered(onboard.NamesAsCandidates(names(contexts)), given, typed), cobra.ShellCompDirectiveNoFileComp
+		return offered(completion.Names(names(contexts)), given, typed), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -76,7 +77,7 @@ func registerCompletion(cmd *cobra.Command, flag string, words []string) {
 	// It fails only for a flag that there is not, which the command's own tests
 	// would show.
 	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return offered(onboard.NamesAsCandidates(words), nil, typed), cobra.ShellCompDirectiveNoFileComp
+		return offered(completion.Names(words), nil, typed), cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
@@ -90,7 +91,7 @@ func userNames(c *contexts) []string { return slices.Sorted(maps.Keys(c.raw.Auth
 // typed, were not given already, and mean nothing to a shell but themselves. Names come
 // from whoever made a request or a binding, and a shell puts them on the command line as
 // they are.
-func offered(found []onboard.Candidate, given []string, typed string) []cobra.Completion {
+func offered(found []completion.Candidate, given []string, typed string) []cobra.Completion {
 	var completions []cobra.Completion
 	for _, candidate := range found {
 		for _, name := range []string{candidate.Name, candidate.Request} {
@@ -114,35 +115,35 @@ func isTypeable(name string) bool {
 
 // Candidates for arguments and flags.
 
-func pendingUsers(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
-	return program.PendingCandidates(ctx)
+func pendingUsers(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	return completion.PendingUsers(ctx, program)
 }
 
-func knownUsers(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
-	return program.UserCandidates(ctx)
+func knownUsers(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	return completion.KnownUsers(ctx, program)
 }
 
-func knownGroups(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
-	return program.GroupCandidates(ctx)
+func knownGroups(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	return completion.KnownGroups(ctx, program)
 }
 
-func namespaces(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+func namespaces(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	names, err := program.Cluster.Namespaces(ctx)
-	return onboard.NamesAsCandidates(names), err
+	return completion.Names(names), err
 }
 
-func clusterRoles(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+func clusterRoles(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	names, err := program.Cluster.ClusterRoles(ctx)
-	return onboard.NamesAsCandidates(names), err
+	return completion.Names(names), err
 }
 
 // rolesIn are the Roles of the namespace that was given.
 func rolesIn(namespace *string) candidates {
-	return func(ctx context.Context, program *onboard.Program) ([]onboard.Candidate, error) {
+	return func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 		if *namespace == "" {
 			return nil, nil
 		}
 		names, err := program.Cluster.Roles(ctx, *namespace)
-		return onboard.NamesAsCandidates(names), err
+		return completion.Names(names), err
 	}
 }

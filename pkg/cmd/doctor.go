@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 )
@@ -90,7 +90,7 @@ func (o *doctorOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	checks, err := work.Doctor(ctx, onboard.DoctorInput{Probe: o.Probe, ProbeTimeout: o.Timeout})
+	checks, err := doctor.Run(ctx, work, doctor.Input{Probe: o.Probe, ProbeTimeout: o.Timeout})
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (o *doctorOptions) Run(ctx context.Context) error {
 	}
 	var failed []string
 	for _, check := range checks {
-		if check.Verdict == onboard.Fail {
+		if check.Verdict == doctor.Fail {
 			failed = append(failed, check.Name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
@@ -30,7 +31,7 @@ type offboardOptions struct {
 	// DryRun says how much is done. Required; has a default.
 	DryRun dryRunFlag
 
-	input  onboard.OffboardInput
+	input  offboard.Input
 	person *prompt.Person
 }
 
@@ -100,7 +101,7 @@ func (o *offboardOptions) Complete(arguments []string) error {
 		return err
 	}
 	o.person = prompt.AtTerminal(o.streams.In, o.streams.ErrOut)
-	o.input = onboard.OffboardInput{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Confirm: o.confirm}
+	o.input = offboard.Input{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Confirm: o.confirm}
 	return nil
 }
 
@@ -140,7 +141,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		return err
 	}
 	if o.Unblock {
-		was, err := work.Unblock(ctx, o.input)
+		was, err := offboard.Unblock(ctx, work, o.input)
 		if err != nil {
 			return err
 		}
@@ -154,7 +155,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		}
 		return o.printLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
 	}
-	plan, failed := work.Offboard(ctx, o.input)
+	plan, failed := offboard.Run(ctx, work, o.input)
 	if plan == nil {
 		return failed
 	}
@@ -169,7 +170,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 	return failed
 }
 
-func (o *offboardOptions) confirm(ctx context.Context, plan *onboard.Offboarding) error {
+func (o *offboardOptions) confirm(ctx context.Context, plan *offboard.Plan) error {
 	if o.Yes {
 		return nil
 	}

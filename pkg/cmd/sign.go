@@ -12,7 +12,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -209,7 +209,7 @@ func (o *signOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	signed, err := o.offline(narrator).Sign(ctx, in)
+	signed, err := sign.Run(ctx, o.offline(narrator), in)
 	if err != nil {
 		return err
 	}
@@ -220,8 +220,8 @@ func (o *signOptions) Run(ctx context.Context) error {
 	return err
 }
 
-func (o *signOptions) input() (onboard.SignInput, error) {
-	in := onboard.SignInput{
+func (o *signOptions) input() (sign.Input, error) {
+	in := sign.Input{
 		Source:          o.file,
 		CertificateFile: o.CACert,
 		KeyFile:         o.CAKey,

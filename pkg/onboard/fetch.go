@@ -218,7 +218,7 @@ func (p *Program) deliver(ctx context.Context, destination *destination, credent
 	if destination.CertificateOnly {
 		return p.deliverCertificate(ctx, destination, fetched)
 	}
-	p.warnOf(destination.endpoint, forSomebodyElse)
+	p.WarnOf(destination.endpoint, forSomebodyElse)
 	if destination.Exec {
 		if forSomebodyElse {
 			p.Tell(ExecIsLocal{})

@@ -100,8 +100,8 @@ func (p *Program) HandOff(ctx context.Context, object *certificatesv1.Certificat
 		return handed, nil
 	}
 	endpoint := p.handoffEndpoint(in)
-	p.warnOf(endpoint, true)
-	return handed, p.writeHandoff(ctx, endpoint, handed, in)
+	p.WarnOf(endpoint, true)
+	return handed, p.WriteHandoff(ctx, endpoint, handed, in)
 }
 
 // CheckHandoff finds what would keep a user's handoff from being written, before
@@ -110,10 +110,11 @@ func (p *Program) CheckHandoff(user identity.User, in HandoffInput) error {
 	if in.Path == "" {
 		return nil
 	}
-	return p.checkHandoff(user, p.handoffEndpoint(in), in)
+	return p.CheckHandoffAt(user, p.handoffEndpoint(in), in)
 }
 
-func (p *Program) checkHandoff(user identity.User, endpoint kubeconfig.Endpoint, in HandoffInput) error {
+// CheckHandoffAt is CheckHandoff for a server that is not the program's.
+func (p *Program) CheckHandoffAt(user identity.User, endpoint kubeconfig.Endpoint, in HandoffInput) error {
 	path := in.pathFor(user)
 	if path == "-" {
 		return nil
@@ -155,8 +156,8 @@ func handoffConfig(endpoint kubeconfig.Endpoint, user identity.User, certificate
 	return kubeconfig.Assemble(endpoint, kubeconfig.Credentials{Certificate: certificate}, kubeconfig.NamesFor(user.Name, endpoint.Cluster, ""), "")
 }
 
-// writeHandoff writes the file of a certificate that was checked.
-func (p *Program) writeHandoff(ctx context.Context, endpoint kubeconfig.Endpoint, handed *HandedOff, in HandoffInput) error {
+// WriteHandoff writes the file of a certificate that was checked.
+func (p *Program) WriteHandoff(ctx context.Context, endpoint kubeconfig.Endpoint, handed *HandedOff, in HandoffInput) error {
 	user, leaf := handed.User, handed.Certificate.Leaf
 	authorities, err := authoritiesOf(endpoint, func(authority *x509.Certificate) bool { return handed.Certificate.IsSignedBy(authority, p.Now()) })
 	if err != nil {

@@ -58,8 +58,8 @@ func (p *Program) imported(ctx context.Context, in DecideInput) (reviews []*requ
 			p.Tell(SignerAssumed{Source: file.Source, Signer: file.Object.Spec.SignerName})
 		}
 		review, err := p.importedOne(ctx, file)
-		if err == nil && in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
-			err = otherKeyInFile(file.Source, review, in.Fingerprint)
+		if err == nil && in.Fingerprint != "" {
+			err = review.CheckKeyOf(file.Source, in.Fingerprint)
 		}
 		switch {
 		case err == nil:
@@ -157,10 +157,4 @@ func lifetimeOrNone(lifetime time.Duration) string {
 		return "no particular lifetime"
 	}
 	return request.FormatLifetime(lifetime)
-}
-
-func otherKeyInFile(source string, review *request.Review, fingerprint string) error {
-	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "the request in %q is for the key %s, not for %q", source, review.Fingerprint, fingerprint),
-		"leave it alone: it is not what the user made, or she told another fingerprint")
 }

@@ -235,10 +235,10 @@ func (d *destination) merged(existing []byte, config *clientcmdapi.Config) ([]by
 	return kubeconfig.Encode(merged)
 }
 
-// warnOf says what its user should know about an endpoint: that the server's
+// WarnOf says what its user should know about an endpoint: that the server's
 // certificate is not checked, and, where the kubeconfig is for somebody else, that
 // its address is one that only this machine reaches.
-func (p *Program) warnOf(endpoint kubeconfig.Endpoint, forSomebodyElse bool) {
+func (p *Program) WarnOf(endpoint kubeconfig.Endpoint, forSomebodyElse bool) {
 	if endpoint.InsecureSkipVerify {
 		p.Tell(ServerNotVerified{Server: endpoint.Server})
 	}

@@ -4,7 +4,7 @@ import (
 	"io"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
 )
 
 // examination is the versioned form in which scripts read what doctor found.
@@ -23,12 +23,12 @@ type checkReport struct {
 }
 
 // Checks writes what was examined: as lines for people, or as JSON or YAML.
-func Checks(out io.Writer, format string, checks []onboard.Check) error {
+func Checks(out io.Writer, format string, checks []doctor.Check) error {
 	if format == "" {
 		w := &lines{out: out}
 		for _, check := range checks {
 			w.line("%-7s  %s: %s", check.Verdict, check.Name, identity.PrintableSentence(check.Sentence))
-			if check.Advice != "" && check.Verdict != onboard.Pass {
+			if check.Advice != "" && check.Verdict != doctor.Pass {
 				w.line("         to do: %s", identity.PrintableSentence(check.Advice))
 			}
 		}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -97,28 +99,28 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: the kubeconfig names no cluster, so whether the roles and namespaces exist was not checked")
 	case onboard.UserUnknown:
 		n.say("warning: nothing on the cluster names the user %s: check the name", identity.Quote(e.Name))
-	case onboard.OffboardingPlanned:
+	case offboard.OffboardingPlanned:
 		n.Close()
 		_ = OffboardingPlan(n.out, e.Plan)
-	case onboard.IdentityBlocked:
+	case offboard.IdentityBlocked:
 		proof := ""
 		if e.IsProven {
 			proof = ": the API server refused a write"
 		}
 		n.did("blocked %s%s", e.Blocked, proof)
-	case onboard.BlockNotProven:
+	case offboard.BlockNotProven:
 		n.say("not proven: %s", identity.PrintableSentence(e.Reason.Error()))
-	case onboard.NotRemembered:
+	case offboard.NotRemembered:
 		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", identity.PrintableSentence(e.Reason.Error()))
-	case onboard.RequestDenied:
+	case offboard.RequestDenied:
 		n.did("denied %s", identity.Printable(e.Name))
-	case onboard.TakenAway:
+	case offboard.TakenAway:
 		done := "took the user out of"
 		if e.Held.IsOwn(e.User) {
 			done = "deleted"
 		}
 		n.did("%s %s", done, e.Held)
-	case onboard.NotTakenAway:
+	case offboard.NotTakenAway:
 		n.say("not taken away: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestApproved:
 		n.did("approved %s", identity.Printable(e.Name))
@@ -139,11 +141,11 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
 	case onboard.CertificateWritten:
 		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
-	case onboard.AuthorityKeyNotPrivate:
+	case sign.AuthorityKeyNotPrivate:
 		n.say("warning: the authority's private key %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
-	case onboard.PassphraseNotPrivate:
+	case sign.PassphraseNotPrivate:
 		n.say("warning: the passphrase in %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
-	case onboard.SignerTrustedForServer:
+	case sign.SignerTrustedForServer:
 		n.say("warning: the handoff trusts the certificate authority (CA) that signs, %s, for the API server %s as well;", identity.Quote(e.Authority), identity.Printable(e.Server))
 		n.say("  if the API server's certificate is signed by another CA, name that one: --certificate-authority FILE")
 	case onboard.SignerAssumed:

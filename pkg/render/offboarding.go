@@ -8,11 +8,11 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 )
 
 // OffboardingPlan writes what is to be taken away from a user.
-func OffboardingPlan(out io.Writer, plan *onboard.Offboarding) error {
+func OffboardingPlan(out io.Writer, plan *offboard.Plan) error {
 	w := &lines{out: out}
 	w.line("to be taken away from %s%s:", identity.Name(plan.User), plan.DryRun.Note())
 	if plan.Block != nil {
@@ -51,7 +51,7 @@ func staying(others int) string {
 // OffboardingTruth writes what a user still has, strongest first: what role bindings give
 // by the user's own name, by the groups, and to everybody; then certificates, and what
 // remains to be done.
-func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
+func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
 	w := &lines{out: out}
 	w.line("what %s still has%s:", identity.Name(plan.User), plan.DryRun.Note())
 	for _, held := range plan.Kept {
@@ -94,7 +94,7 @@ func OffboardingTruth(out io.Writer, plan *onboard.Offboarding) error {
 
 // groupRights writes what the user's groups give, and reports whether that is anything
 // more than what everybody has.
-func (l *lines) groupRights(plan *onboard.Offboarding) bool {
+func (l *lines) groupRights(plan *offboard.Plan) bool {
 	rights := false
 	for _, group := range plan.KnownGroups() {
 		given := plan.GroupGrants[access.Holder{IsGroup: true, Name: group}]
@@ -110,11 +110,11 @@ func (l *lines) groupRights(plan *onboard.Offboarding) bool {
 		l.line("  by groups: unknown, since no certificate of the user is known; if you have one, name it: --certificate FILE")
 	}
 	var everybody []string
-	for _, grant := range plan.GroupGrants[access.Holder{IsGroup: true, Name: onboard.AuthenticatedGroup}] {
+	for _, grant := range plan.GroupGrants[access.Holder{IsGroup: true, Name: offboard.AuthenticatedGroup}] {
 		everybody = append(everybody, grant.String())
 	}
 	if len(everybody) > 0 {
-		l.line("  as every user who is logged in (%s): %s", onboard.AuthenticatedGroup, strings.Join(everybody, ", "))
+		l.line("  as every user who is logged in (%s): %s", offboard.AuthenticatedGroup, strings.Join(everybody, ", "))
 	}
 	if plan.Unread != "" {
 		l.line("  what role bindings give could not be read: %s", identity.PrintableSentence(plan.Unread))
@@ -124,7 +124,7 @@ func (l *lines) groupRights(plan *onboard.Offboarding) bool {
 
 // otherWays writes by what else than the user's certificates somebody can act: whoever
 // can impersonate the user, and what the user could make for later.
-func (l *lines) otherWays(plan *onboard.Offboarding) {
+func (l *lines) otherWays(plan *offboard.Plan) {
 	if plan.RulesUnread != "" || plan.Unread != "" {
 		l.line("  who can impersonate the user, and whether the user could: unknown, since roles could not be read: %s",
 			identity.PrintableSentence(plan.RulesUnread+plan.Unread))

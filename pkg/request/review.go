@@ -123,6 +123,17 @@ func (r *Review) IsFor(fingerprint string) bool {
 	return r.IsDecoded() && r.Fingerprint == fingerprint
 }
 
+// CheckKeyOf returns an outcome.ErrChanged if the request in a file is not for the key of a
+// fingerprint, which is as pki.ParseFingerprint returns it.
+func (r *Review) CheckKeyOf(file, fingerprint string) error {
+	if r.IsFor(fingerprint) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "the request in %q is for the key %s, not for %q", file, r.Fingerprint, fingerprint),
+		"leave it alone: it is not what the user made, or the user told another fingerprint")
+}
+
 // HasDerivedName says whether the object's name is the one that ObjectName
 // derives from what the request holds: who gives such a name means this request.
 func (r *Review) HasDerivedName() bool { return r.derivedName == r.Object.Name }

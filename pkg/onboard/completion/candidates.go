@@ -1,4 +1,4 @@
-package onboard
+package completion
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -28,10 +29,10 @@ type Candidate struct {
 	About string
 }
 
-// PendingCandidates are the users whose requests nobody has decided, and where a name
+// PendingUsers are the users whose requests nobody has decided, and where a name
 // is claimed by several requests, those requests. With an error they are what was found
 // before it.
-func (p *Program) PendingCandidates(ctx context.Context) ([]Candidate, error) {
+func PendingUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) {
 	type claim struct {
 		request string
 		about   string
@@ -62,10 +63,10 @@ func (p *Program) PendingCandidates(ctx context.Context) ([]Candidate, error) {
 	return candidates, err
 }
 
-// UserCandidates are the users whom role bindings or requests on the cluster name,
+// KnownUsers are the users whom role bindings or requests on the cluster name,
 // without Kubernetes' own.
-func (p *Program) UserCandidates(ctx context.Context) ([]Candidate, error) {
-	users, err := p.bound(ctx, false)
+func KnownUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) {
+	users, err := bound(ctx, p, false)
 	if err == nil {
 		err = p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 			parsed, err := pki.DecodeRequest(object.Spec.Request)
@@ -81,15 +82,15 @@ func (p *Program) UserCandidates(ctx context.Context) ([]Candidate, error) {
 	return candidatesOf(users), err
 }
 
-// GroupCandidates are the groups that role bindings name, without Kubernetes' own.
-func (p *Program) GroupCandidates(ctx context.Context) ([]Candidate, error) {
-	groups, err := p.bound(ctx, true)
+// KnownGroups are the groups that role bindings name, without Kubernetes' own.
+func KnownGroups(ctx context.Context, p *onboard.Program) ([]Candidate, error) {
+	groups, err := bound(ctx, p, true)
 	return candidatesOf(groups), err
 }
 
 // bound are the users, or the groups, that role bindings name, without Kubernetes' own,
 // and what each is given.
-func (p *Program) bound(ctx context.Context, areGroups bool) (map[string]string, error) {
+func bound(ctx context.Context, p *onboard.Program, areGroups bool) (map[string]string, error) {
 	names := map[string]string{}
 	grants, _, err := p.Cluster.Grants(ctx)
 	for holder, given := range grants {
@@ -100,9 +101,9 @@ func (p *Program) bound(ctx context.Context, areGroups bool) (map[string]string,
 	return names, err
 }
 
-// OwnCandidates are the users whose requests are on this machine: in the folder that was
+// OwnUsers are the users whose requests are on this machine: in the folder that was
 // named, or under home.
-func OwnCandidates(directory, home string) []Candidate {
+func OwnUsers(directory, home string) []Candidate {
 	users := map[string]string{}
 	for _, encoded := range store.UserRequests(directory, home) {
 		if parsed, err := pki.ParseRequest(encoded); err == nil {
@@ -112,8 +113,8 @@ func OwnCandidates(directory, home string) []Candidate {
 	return candidatesOf(users)
 }
 
-// NamesAsCandidates are names of which there is nothing more to say.
-func NamesAsCandidates(names []string) []Candidate {
+// Names are names of which there is nothing more to say.
+func Names(names []string) []Candidate {
 	candidates := make([]Candidate, len(names))
 	for i, name := range names {
 		candidates[i].Name = name

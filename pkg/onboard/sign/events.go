@@ -1,8 +1,12 @@
-package onboard
+package sign
+
+import (
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
 
 // AuthorityKeyNotPrivate says that others may read an authority's private key.
 type AuthorityKeyNotPrivate struct {
-	Marker
+	onboard.Marker
 
 	Path string
 }
@@ -10,7 +14,7 @@ type AuthorityKeyNotPrivate struct {
 // PassphraseNotPrivate says that others may read the file with the passphrase of an
 // authority's private key.
 type PassphraseNotPrivate struct {
-	Marker
+	onboard.Marker
 
 	Path string
 }
@@ -18,7 +22,7 @@ type PassphraseNotPrivate struct {
 // SignerTrustedForServer says that a handoff has the authority that signs the user's
 // certificate vouch for the API server too, because no other was named.
 type SignerTrustedForServer struct {
-	Marker
+	onboard.Marker
 
 	Authority, Server string
 }

@@ -1,17 +1,20 @@
-package onboard
+package offboard
 
-import "github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+import (
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
 
 // OffboardingPlanned is what an administrator is about to take away.
 type OffboardingPlanned struct {
-	Marker
+	onboard.Marker
 
-	Plan *Offboarding
+	Plan *Plan
 }
 
 // IdentityBlocked says that an identity is blocked.
 type IdentityBlocked struct {
-	Marker
+	onboard.Marker
 
 	Blocked access.Blocked
 	// IsProven says that a write by the identity was seen refused, which a dry run does not
@@ -21,28 +24,28 @@ type IdentityBlocked struct {
 
 // BlockNotProven says why it is unknown whether a block is in force.
 type BlockNotProven struct {
-	Marker
+	onboard.Marker
 
 	Reason error
 }
 
 // NotRemembered says why the cluster does not remember that a user was offboarded.
 type NotRemembered struct {
-	Marker
+	onboard.Marker
 
 	Reason error
 }
 
 // RequestDenied says that a pending request was denied.
 type RequestDenied struct {
-	Marker
+	onboard.Marker
 
 	Name string
 }
 
 // TakenAway says that a binding gives a user nothing any more.
 type TakenAway struct {
-	Marker
+	onboard.Marker
 
 	Held access.Held
 	User string
@@ -50,7 +53,7 @@ type TakenAway struct {
 
 // NotTakenAway says what could not be taken away.
 type NotTakenAway struct {
-	Marker
+	onboard.Marker
 
 	Reason error
 }

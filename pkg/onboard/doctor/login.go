@@ -1,4 +1,4 @@
-package onboard
+package doctor
 
 import (
 	"context"
@@ -28,7 +28,7 @@ type probed struct {
 func (p probed) hasLoggedIn() bool { return p.wasTried && p.reason == nil }
 
 // logIn logs in with the probe's certificate, whose key is in memory only.
-func (d *doctor) logIn(ctx context.Context, review *request.Review, key crypto.Signer) probed {
+func (d *examination) logIn(ctx context.Context, review *request.Review, key crypto.Signer) probed {
 	encoded, err := pki.EncodeKey(key)
 	if err != nil || review.Certificate == nil {
 		return probed{}
@@ -48,7 +48,7 @@ func (d *doctor) logIn(ctx context.Context, review *request.Review, key crypto.S
 
 // checkReached finds out whether client certificates reach the API server: not where TLS
 // ends at a proxy in front of it.
-func (d *doctor) checkReached(ctx context.Context) {
+func (d *examination) checkReached(ctx context.Context) {
 	const name = "client-certificates"
 	if d.probed.hasLoggedIn() {
 		d.add(name, Pass, "", "client certificates reach the API server: the probe's has logged in")
@@ -70,7 +70,7 @@ func (d *doctor) checkReached(ctx context.Context) {
 
 // signerIsAccepted reports whether the API server is known to trust who signed the newest
 // certificate.
-func (d *doctor) signerIsAccepted(ctx context.Context) bool {
+func (d *examination) signerIsAccepted(ctx context.Context) bool {
 	last := d.lastIssued()
 	published, err := d.program.Cluster.ClientAuthorities(ctx)
 	if last == nil || err != nil {
@@ -89,7 +89,7 @@ const holdSigner = "let the API server's --client-ca-file hold the authority of 
 
 // checkClientAuthority finds out whether the API server trusts who signs. A login with the
 // probe's certificate says more than any comparison.
-func (d *doctor) checkClientAuthority(ctx context.Context) {
+func (d *examination) checkClientAuthority(ctx context.Context) {
 	const name = "client-authority"
 	if d.probed.hasLoggedIn() {
 		d.add(name, Pass, "", "the API server accepts what the signer signs: the probe's certificate has logged in")

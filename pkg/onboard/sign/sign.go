@@ -1,4 +1,4 @@
-package onboard
+package sign
 
 import (
 	"context"
@@ -13,14 +13,15 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// SignInput is what it takes to sign a request on a CA server.
-type SignInput struct {
+// Input is what it takes to sign a request on a CA server.
+type Input struct {
 	// Source is the request's file, and Object what request.Import made of it.
 	// Required.
 	Source string
@@ -50,22 +51,24 @@ type SignInput struct {
 	// Path is the file to write; "-" hands it back. Required.
 	Path string
 	// Fetch is as in HandoffInput. Required with Endpoint.
-	Fetch func(user, file string, trust HandoffTrust) string
+	Fetch func(user, file string, trust onboard.HandoffTrust) string
 }
 
-// Sign shows a request, asks, and signs it with an authority's key, without any
+// Run shows a request, asks, and signs it with an authority's key, without any
 // cluster. The certificate is in the log, and the log on the disk, before it is
 // anywhere else.
-func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
-	authority, err := p.authority(ctx, in)
+func Run(ctx context.Context, p *onboard.Program, in Input) (*onboard.HandedOff, error) {
+	authority, err := openAuthority(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
 	review := request.ReviewOfFile(in.Object, in.Source)
-	if in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
-		return nil, otherKeyInFile(in.Source, review, in.Fingerprint)
+	if in.Fingerprint != "" {
+		if err := review.CheckKeyOf(in.Source, in.Fingerprint); err != nil {
+			return nil, err
+		}
 	}
-	p.Tell(Reviewed{Review: review, Now: p.Now()})
+	p.Tell(onboard.Reviewed{Review: review, Now: p.Now()})
 	if err := review.CheckAllowed(in.Allow); err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.checkSignedPlace(review.User, in, authority); err != nil {
+	if err := checkSignedPlace(p, review.User, in, authority); err != nil {
 		return nil, err
 	}
 	if in.trustsSigner() {
@@ -98,14 +101,14 @@ func (p *Program) Sign(ctx context.Context, in SignInput) (*HandedOff, error) {
 		return nil, outcome.WithHint(fmt.Errorf("the log of issued certificates can't be written, so none was issued: %w", err),
 			"name another: --log FILE")
 	}
-	p.Tell(CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Lifetime()})
-	signed := &HandedOff{User: parsed.User(), Certificate: certificate}
-	return signed, p.deliverSigned(ctx, signed, in, authority)
+	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Lifetime()})
+	signed := &onboard.HandedOff{User: parsed.User(), Certificate: certificate}
+	return signed, deliverSigned(ctx, p, signed, in, authority)
 }
 
-// authority reads the authority's certificate and key. A key that is encrypted is
+// openAuthority reads the openAuthority's certificate and key. A key that is encrypted is
 // decrypted in memory only.
-func (p *Program) authority(ctx context.Context, in SignInput) (*pki.Authority, error) {
+func openAuthority(ctx context.Context, p *onboard.Program, in Input) (*pki.Authority, error) {
 	certificate, err := in.Inputs.Read(in.CertificateFile)
 	if err != nil {
 		return nil, unreadFile("--ca-cert", err)
@@ -117,7 +120,7 @@ func (p *Program) authority(ctx context.Context, in SignInput) (*pki.Authority, 
 	isEncrypted := false
 	passphrase := func() ([]byte, error) {
 		isEncrypted = true
-		return p.passphrase(ctx, in)
+		return askPassphrase(ctx, p, in)
 	}
 	authority, err := pki.NewAuthority(certificate, key, passphrase, p.Now())
 	switch {
@@ -143,7 +146,7 @@ func unreadFile(flag string, err error) error {
 	return outcome.Errorf(outcome.ErrUsage, "%s: %w", flag, err)
 }
 
-func (p *Program) passphrase(ctx context.Context, in SignInput) ([]byte, error) {
+func askPassphrase(ctx context.Context, p *onboard.Program, in Input) ([]byte, error) {
 	if in.PassphraseFile == "" {
 		return in.AskPassphrase(ctx)
 	}
@@ -159,25 +162,25 @@ func (p *Program) passphrase(ctx context.Context, in SignInput) ([]byte, error) 
 
 // trustsSigner reports whether the handoff has the signing authority vouch for the API
 // server as well, because no other is named.
-func (in SignInput) trustsSigner() bool {
+func (in Input) trustsSigner() bool {
 	return in.Endpoint != nil && len(in.Endpoint.CertificateAuthority) == 0 && !in.Endpoint.InsecureSkipVerify
 }
 
 // handoffOf is where and what to write for a cluster.
-func (in SignInput) handoffOf(authority *pki.Authority) (kubeconfig.Endpoint, HandoffInput) {
+func (in Input) handoffOf(authority *pki.Authority) (kubeconfig.Endpoint, onboard.HandoffInput) {
 	endpoint := *in.Endpoint
 	if in.trustsSigner() {
 		endpoint.CertificateAuthority = authority.PEM()
 	}
-	return endpoint, HandoffInput{Path: in.Path, Fetch: in.Fetch}
+	return endpoint, onboard.HandoffInput{Path: in.Path, Fetch: in.Fetch}
 }
 
 // checkSignedPlace finds what would keep the file from being written, before there
 // is a certificate.
-func (p *Program) checkSignedPlace(user identity.User, in SignInput, authority *pki.Authority) error {
+func checkSignedPlace(p *onboard.Program, user identity.User, in Input, authority *pki.Authority) error {
 	if in.Endpoint != nil {
 		endpoint, handoff := in.handoffOf(authority)
-		return p.checkHandoff(user, endpoint, handoff)
+		return p.CheckHandoffAt(user, endpoint, handoff)
 	}
 	switch {
 	case in.Path == "-":
@@ -194,11 +197,11 @@ func alreadyThere(path string) error {
 	return outcome.WithHint(fmt.Errorf("the file %q already exists", path), "move it away, or name another: --out FILE")
 }
 
-func (p *Program) deliverSigned(ctx context.Context, signed *HandedOff, in SignInput, authority *pki.Authority) error {
+func deliverSigned(ctx context.Context, p *onboard.Program, signed *onboard.HandedOff, in Input, authority *pki.Authority) error {
 	if in.Endpoint != nil {
 		endpoint, handoff := in.handoffOf(authority)
-		p.warnOf(endpoint, true)
-		return p.writeHandoff(ctx, endpoint, signed, handoff)
+		p.WarnOf(endpoint, true)
+		return p.WriteHandoff(ctx, endpoint, signed, handoff)
 	}
 	if in.Path == "-" {
 		signed.Handoff = signed.Certificate.PEM
@@ -212,6 +215,6 @@ func (p *Program) deliverSigned(ctx context.Context, signed *HandedOff, in SignI
 		return fmt.Errorf("the certificate was not written, and is in the log %q all the same: %w", in.Log, err)
 	}
 	signed.Path = in.Path
-	p.Tell(CertificateWritten{Path: in.Path, User: signed.User})
+	p.Tell(onboard.CertificateWritten{Path: in.Path, User: signed.User})
 	return nil
 }

@@ -1,4 +1,4 @@
-package onboard
+package doctor
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -40,8 +41,8 @@ type Check struct {
 	Sentence, Advice string
 }
 
-// DoctorInput says how far an examination goes.
-type DoctorInput struct {
+// Input says how far an examination goes.
+type Input struct {
 	// Probe makes a request, approves it, waits for its certificate and deletes
 	// it. Its private key is thrown away.
 	Probe bool
@@ -65,14 +66,14 @@ const (
 	clockFail = 5 * time.Minute
 )
 
-// Doctor examines whether this cluster and this identity can onboard users. It
+// Run examines whether this cluster and this identity can onboard users. It
 // fails only where there is no way to ask at all.
-func (p *Program) Doctor(ctx context.Context, in DoctorInput) ([]Check, error) {
+func Run(ctx context.Context, p *onboard.Program, in Input) ([]Check, error) {
 	me, err := p.Cluster.WhoAmI(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d := &doctor{program: p, in: in}
+	d := &examination{program: p, in: in}
 	d.add("identity", Pass, "", "you are %s on %s", me, p.Cluster.Endpoint().Server)
 	d.checkAPI(ctx)
 	d.checkRights(ctx)
@@ -90,10 +91,10 @@ func (p *Program) Doctor(ctx context.Context, in DoctorInput) ([]Check, error) {
 	return d.checks, nil
 }
 
-// doctor is one examination.
-type doctor struct {
-	program *Program
-	in      DoctorInput
+// examination is one examination.
+type examination struct {
+	program *onboard.Program
+	in      Input
 	checks  []Check
 
 	// issued are the issued requests on the cluster, and the probe's.
@@ -106,16 +107,16 @@ type doctor struct {
 	unread error
 }
 
-func (d *doctor) add(name string, verdict Verdict, advice, format string, arguments ...any) {
+func (d *examination) add(name string, verdict Verdict, advice, format string, arguments ...any) {
 	d.checks = append(d.checks, Check{Name: name, Verdict: verdict, Sentence: fmt.Sprintf(format, arguments...), Advice: advice})
 }
 
 // unknown says that a check could not be made.
-func (d *doctor) unknown(name string, err error, what string) {
+func (d *examination) unknown(name string, err error, what string) {
 	d.add(name, Unknown, outcome.Hint(err), "%s: %v", what, err)
 }
 
-func (d *doctor) checkAPI(ctx context.Context) {
+func (d *examination) checkAPI(ctx context.Context) {
 	switch served, err := d.program.Cluster.ServesCertificates(ctx); {
 	case err != nil:
 		d.unknown("certificates-api", err, "whether certificates.k8s.io/v1 is served is not known")
@@ -144,7 +145,7 @@ var rights = []struct {
 	}},
 }
 
-func (d *doctor) checkRights(ctx context.Context) {
+func (d *examination) checkRights(ctx context.Context) {
 	for _, needed := range rights {
 		var missing []string
 		var failed error
@@ -179,7 +180,7 @@ func describeRight(right cluster.Right) string {
 }
 
 // checkServer looks whether the address is one that others reach.
-func (d *doctor) checkServer() {
+func (d *examination) checkServer() {
 	server := d.program.Cluster.Endpoint().Server
 	address, err := url.Parse(server)
 	if err != nil {
@@ -210,7 +211,7 @@ var clouds = []struct {
 	{"Google GKE", ".gke.goog", "-gke.", Warn, "restricts client certificates, and may not issue them"},
 }
 
-func (d *doctor) checkCloud(ctx context.Context) {
+func (d *examination) checkCloud(ctx context.Context) {
 	version, err := d.program.Cluster.Version(ctx)
 	server := d.program.Cluster.Endpoint().Server
 	for _, cloud := range clouds {
@@ -227,7 +228,7 @@ func (d *doctor) checkCloud(ctx context.Context) {
 }
 
 // look reads what is on the cluster already.
-func (d *doctor) look(ctx context.Context) {
+func (d *examination) look(ctx context.Context) {
 	now := d.program.Now()
 	d.unread = d.program.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 		review := request.ReviewOf(object)
@@ -263,7 +264,7 @@ func probeRequest() (*certificatesv1.CertificateSigningRequest, crypto.Signer, e
 	return request.Build(made, request.Terms{Lifetime: request.MinimumLifetime}), key, nil
 }
 
-func (d *doctor) checkClock(ctx context.Context) {
+func (d *examination) checkClock(ctx context.Context) {
 	object, _, err := probeRequest()
 	var server time.Time
 	if err == nil {
@@ -286,7 +287,7 @@ func (d *doctor) checkClock(ctx context.Context) {
 	}
 }
 
-func (d *doctor) checkSigner(ctx context.Context) {
+func (d *examination) checkSigner(ctx context.Context) {
 	if d.in.Probe {
 		d.probe(ctx)
 		return
@@ -307,10 +308,10 @@ func (d *doctor) checkSigner(ctx context.Context) {
 }
 
 // lastIssued is the request that was issued last; nil if none was.
-func (d *doctor) lastIssued() *request.Review { return request.Newest(d.issued) }
+func (d *examination) lastIssued() *request.Review { return request.Newest(d.issued) }
 
 // probe makes a request and sees it through.
-func (d *doctor) probe(ctx context.Context) {
+func (d *examination) probe(ctx context.Context) {
 	const name = "signer"
 	object, key, err := probeRequest()
 	if err != nil {
@@ -355,7 +356,7 @@ func (d *doctor) probe(ctx context.Context) {
 }
 
 // notSigning says that requests are not signed, and why, as far as that can be seen.
-func (d *doctor) notSigning(ctx context.Context, what string) {
+func (d *examination) notSigning(ctx context.Context, what string) {
 	const name = "signer"
 	seen, err := d.program.Cluster.ControllerManagerSeen(ctx)
 	own, errOwn := d.program.Cluster.HasCertificateController(ctx)
@@ -384,7 +385,7 @@ func hasFlag(flags []string, name string) bool {
 }
 
 // checkLifetimes says how long certificates were good for.
-func (d *doctor) checkLifetimes(ctx context.Context) {
+func (d *examination) checkLifetimes(ctx context.Context) {
 	const name = "lifetimes"
 	if len(d.issued) == 0 {
 		d.add(name, Unknown, "", "no certificate is there whose lifetime could be told")

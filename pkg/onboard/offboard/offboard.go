@@ -1,4 +1,4 @@
-package onboard
+package offboard
 
 import (
 	"context"
@@ -13,13 +13,14 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// OffboardInput is what it takes to take a user's access away.
-type OffboardInput struct {
+// Input is what it takes to take a user's access away.
+type Input struct {
 	// User is whose access it is. Required.
 	User string
 	// Certificate is one of hers, and Source the file it came from. Optional: with
@@ -32,14 +33,14 @@ type OffboardInput struct {
 	Block, Unblock bool
 	// DryRun says how much is done: a client's shows it all, a server's has the
 	// cluster check it. Required.
-	DryRun DryRun
+	DryRun onboard.DryRun
 	// Confirm asks the administrator about what she was just shown. It is not
 	// asked in a dry run. Required.
-	Confirm func(context.Context, *Offboarding) error
+	Confirm func(context.Context, *Plan) error
 }
 
-// Offboarding is what is taken away from a user, and what can't be.
-type Offboarding struct {
+// Plan is what is taken away from a user, and what can't be.
+type Plan struct {
 	// User is whose access it is.
 	User string
 	// Remember are the entries for the list: that the user was offboarded, and what is
@@ -72,7 +73,7 @@ type Offboarding struct {
 	// the user.
 	IsKnown bool
 	// DryRun says how much of it is done.
-	DryRun DryRun
+	DryRun onboard.DryRun
 }
 
 // AliveCertificate is a certificate that still logs in.
@@ -92,7 +93,7 @@ const AuthenticatedGroup = "system:authenticated"
 
 // KnownGroups are the groups of the user's certificates, and of approved requests that
 // have none yet, as far as can be seen.
-func (o *Offboarding) KnownGroups() []string {
+func (o *Plan) KnownGroups() []string {
 	names := slices.Clone(o.Groups)
 	for _, review := range o.Unissued {
 		for _, group := range review.User.Groups {
@@ -106,7 +107,7 @@ func (o *Offboarding) KnownGroups() []string {
 
 // Impersonators are the users and groups that can act as the user, or as a member of one
 // of the user's groups, by name; system:masters, which can do everything, is left out.
-func (o *Offboarding) Impersonators() []access.Holder {
+func (o *Plan) Impersonators() []access.Holder {
 	var holders []access.Holder
 	for holder, grants := range o.GroupGrants {
 		if holder == (access.Holder{Name: o.User}) || holder.IsGroup && identity.IsMasters(holder.Name) {
@@ -121,13 +122,13 @@ func (o *Offboarding) Impersonators() []access.Holder {
 }
 
 // GivesImpersonation are the grants that stay and permit the user to act as others.
-func (o *Offboarding) GivesImpersonation() []access.Grant {
+func (o *Plan) GivesImpersonation() []access.Grant {
 	return that(o.Rules.CanImpersonateAny, o.remaining())
 }
 
 // GivesTokens are the grants that permit, or permitted until now, the user to take tokens
 // of service accounts: such a token stays when the grant goes.
-func (o *Offboarding) GivesTokens() []access.Grant {
+func (o *Plan) GivesTokens() []access.Grant {
 	grants := o.remaining()
 	for _, held := range o.TakeAway {
 		grants = append(grants, held.Grant)
@@ -147,7 +148,7 @@ func that(hasProperty func(access.Grant) bool, grants []access.Grant) []access.G
 }
 
 // remaining are the grants that stay.
-func (o *Offboarding) remaining() []access.Grant {
+func (o *Plan) remaining() []access.Grant {
 	var grants []access.Grant
 	for _, held := range o.Kept {
 		grants = append(grants, held.Grant)
@@ -158,10 +159,10 @@ func (o *Offboarding) remaining() []access.Grant {
 	return grants
 }
 
-// Offboard takes away what can be taken away from a user (pending requests,
+// Run takes away what can be taken away from a user (pending requests,
 // bindings, and with Block her writes) and says what can't. What fails does not
 // stop the rest; the first failure is returned with what was found.
-func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding, error) {
+func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 	if in.Certificate != nil && in.Certificate.User().Name != in.User {
 		return nil, outcome.Errorf(outcome.ErrUsage, "the certificate in %q is for %s, not for the user %q", in.Source, in.Certificate.Subject, in.User)
 	}
@@ -169,7 +170,7 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.plan(ctx, in, me.Name)
+	plan, err := makePlan(ctx, p, in, me.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -189,31 +190,31 @@ func (p *Program) Offboard(ctx context.Context, in OffboardInput) (*Offboarding,
 				return nil, err
 			}
 		}
-		if err := p.checkBlock(ctx, *plan.Block, me, credentials); err != nil {
+		if err := checkBlock(ctx, p, *plan.Block, me, credentials); err != nil {
 			return nil, err
 		}
 	}
-	if slices.ContainsFunc(plan.Deny, isForSigner) && in.DryRun != DryRunClient {
+	if slices.ContainsFunc(plan.Deny, isForSigner) && in.DryRun != onboard.DryRunClient {
 		if err := p.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
 			return nil, err
 		}
 	}
-	if in.DryRun == DryRunClient {
+	if in.DryRun == onboard.DryRunClient {
 		return plan, nil
 	}
 	p.Tell(OffboardingPlanned{Plan: plan})
-	if in.DryRun == DryRunNone {
+	if in.DryRun == onboard.DryRunNone {
 		if err := in.Confirm(ctx, plan); err != nil {
 			return nil, err
 		}
 	}
-	return plan, p.offboard(ctx, plan, me.Name, in.DryRun == DryRunServer)
+	return plan, takeAway(ctx, p, plan, me.Name, in.DryRun == onboard.DryRunServer)
 }
 
 // Unblock takes back what Offboard blocked, and of a user also the record that they were
 // offboarded. It says what the list had; a client's dry run looks as well.
-func (p *Program) Unblock(ctx context.Context, in OffboardInput) (cluster.Unblocked, error) {
-	if in.DryRun == DryRunClient {
+func Unblock(ctx context.Context, p *onboard.Program, in Input) (cluster.Unblocked, error) {
+	if in.DryRun == onboard.DryRunClient {
 		list, unread, err := p.Cluster.BlockList(ctx)
 		if err == nil && unread != "" {
 			err = outcome.WithHint(fmt.Errorf("forbidden: you cannot read the list of who is blocked: %s", unread), "ask a cluster administrator")
@@ -222,19 +223,19 @@ func (p *Program) Unblock(ctx context.Context, in OffboardInput) (cluster.Unbloc
 		_, offboarded := list.Offboarded(in.blocked().User)
 		return cluster.Unblocked{WasBlocked: blocked, WasOffboarded: offboarded}, err
 	}
-	return p.Cluster.Unblock(ctx, in.blocked(), in.DryRun == DryRunServer)
+	return p.Cluster.Unblock(ctx, in.blocked(), in.DryRun == onboard.DryRunServer)
 }
 
-func (in OffboardInput) blocked() access.Blocked {
+func (in Input) blocked() access.Blocked {
 	if in.Certificate != nil {
 		return access.Blocked{CredentialID: access.CredentialID(in.Certificate.SHA256())}
 	}
 	return access.Blocked{User: in.User}
 }
 
-// plan looks for everything of the user's. me is the administrator.
-func (p *Program) plan(ctx context.Context, in OffboardInput, me string) (*Offboarding, error) {
-	plan := &Offboarding{User: in.User, CertificateOnly: in.Certificate != nil && in.Block, IsKnown: in.Certificate != nil}
+// makePlan looks for everything of the user's. me is the administrator.
+func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Plan, error) {
+	plan := &Plan{User: in.User, CertificateOnly: in.Certificate != nil && in.Block, IsKnown: in.Certificate != nil}
 	if in.Certificate != nil {
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
@@ -293,7 +294,7 @@ func isForSigner(review *request.Review) bool {
 }
 
 // remember says what is written into the list about the user.
-func (o *Offboarding) remember(in OffboardInput, me string, now time.Time) {
+func (o *Plan) remember(in Input, me string, now time.Time) {
 	details := access.Details{User: in.User, By: me, At: now.UTC().Truncate(time.Second)}
 	if in.Block {
 		blocked := in.blocked()
@@ -311,7 +312,7 @@ func (o *Offboarding) remember(in OffboardInput, me string, now time.Time) {
 }
 
 // see takes in a certificate that may still log in.
-func (o *Offboarding) see(source string, certificate *pki.Certificate, now time.Time) {
+func (o *Plan) see(source string, certificate *pki.Certificate, now time.Time) {
 	id := access.CredentialID(certificate.SHA256())
 	if !now.Before(certificate.Leaf.NotAfter) || slices.ContainsFunc(o.Alive, func(a AliveCertificate) bool { return a.CredentialID == id }) {
 		return
@@ -326,7 +327,7 @@ func (o *Offboarding) see(source string, certificate *pki.Certificate, now time.
 }
 
 // checkBlock refuses to block whom it would be a mistake to block.
-func (p *Program) checkBlock(ctx context.Context, blocked access.Blocked, me identity.User, credentials []string) error {
+func checkBlock(ctx context.Context, p *onboard.Program, blocked access.Blocked, me identity.User, credentials []string) error {
 	if blocked.User == me.Name || slices.Contains(credentials, blocked.CredentialID) && blocked.CredentialID != "" {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrRefused, "you are logged in as %s, and would block yourself", blocked),
@@ -357,11 +358,11 @@ func (p *Program) checkBlock(ctx context.Context, blocked access.Blocked, me ide
 	return nil
 }
 
-// offboard does what was planned. Blocking comes first: the rest may take a while, and
+// takeAway does what was planned. Blocking comes first: the rest may take a while, and
 // the API servers learn of the block meanwhile. That it is in force is proven last.
-func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dryRun bool) error {
+func takeAway(ctx context.Context, p *onboard.Program, plan *Plan, me string, dryRun bool) error {
 	var failures []error
-	did := func(err error, event Event) bool {
+	did := func(err error, event onboard.Event) bool {
 		if err == nil {
 			p.Tell(event)
 			return true
@@ -370,7 +371,7 @@ func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dr
 		p.Tell(NotTakenAway{Reason: err})
 		return !errors.Is(err, outcome.ErrInterrupted)
 	}
-	blockWritten, err := p.remember(ctx, plan, dryRun)
+	blockWritten, err := remember(ctx, p, plan, dryRun)
 	if err != nil && !did(err, nil) {
 		return err
 	}
@@ -409,7 +410,7 @@ func (p *Program) offboard(ctx context.Context, plan *Offboarding, me string, dr
 
 // remember writes what is to be remembered. Without a block, a record that cannot be
 // written is told and fails nothing: what was asked for was not a record.
-func (p *Program) remember(ctx context.Context, plan *Offboarding, dryRun bool) (blockWritten bool, _ error) {
+func remember(ctx context.Context, p *onboard.Program, plan *Plan, dryRun bool) (blockWritten bool, _ error) {
 	if plan.Block != nil {
 		err := p.Cluster.Block(ctx, p.Now(), dryRun, *plan.Block, plan.Remember...)
 		return err == nil, err
