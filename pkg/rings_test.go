@@ -28,25 +28,30 @@ var rings = map[string][]string{
 	"pkg/pki":                       {"pkg/identity", "pkg/outcome"},
 	"pkg/access":                    {"pkg/identity", "pkg/outcome"},
 	"pkg/request":                   {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
-	"pkg/team":                      {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
+	"pkg/teamfile":                  {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/kubeconfig":                {"pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
 	"pkg/cluster":                   {"pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/store":                     {"pkg/identity", "pkg/answer", "pkg/outcome"},
 	"pkg/process":                   {},
 	"pkg/prompt":                    {"pkg/outcome"},
-	"pkg/onboard":                   {"pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/answer", "pkg/outcome"},
+	"pkg/onboard":                   {"pkg/onboard/pair", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/pair":              {"pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/handoff":           {"pkg/onboard", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/approval":          {"pkg/onboard", "pkg/cluster", "pkg/request", "pkg/access", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/renewal":           {"pkg/onboard/pair", "pkg/onboard", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/answer", "pkg/outcome"},
+	"pkg/onboard/team":              {"pkg/onboard", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/completion":        {"pkg/onboard", "pkg/store", "pkg/cluster", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity"},
 	"pkg/onboard/doctor":            {"pkg/onboard", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/offboard":          {"pkg/onboard", "pkg/cluster", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/onboard/sign":              {"pkg/onboard", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/render":                    {"pkg/onboard/sign", "pkg/onboard/offboard", "pkg/onboard/doctor", "pkg/onboard", "pkg/team", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cmd":                       {"pkg/render", "pkg/onboard/sign", "pkg/onboard/offboard", "pkg/onboard/doctor", "pkg/onboard/completion", "pkg/onboard", "pkg/prompt", "pkg/process", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/team", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
+	"pkg/onboard/sign":              {"pkg/onboard/handoff", "pkg/onboard", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/render":                    {"pkg/onboard/sign", "pkg/onboard/offboard", "pkg/onboard/doctor", "pkg/onboard/team", "pkg/onboard/renewal", "pkg/onboard/approval", "pkg/onboard/handoff", "pkg/onboard", "pkg/teamfile", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cmd":                       {"pkg/render", "pkg/onboard/sign", "pkg/onboard/offboard", "pkg/onboard/doctor", "pkg/onboard/completion", "pkg/onboard/team", "pkg/onboard/renewal", "pkg/onboard/approval", "pkg/onboard/handoff", "pkg/onboard/pair", "pkg/onboard", "pkg/prompt", "pkg/process", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/teamfile", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
 	"cmd/kubectl-csr_onboard/early": {"pkg/answer"},
 	"cmd/kubectl-csr_onboard":       {"cmd/kubectl-csr_onboard/early", "pkg/cmd"},
 }
 
 // pure are the packages without a disk, a network or a clock of their own.
-var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/pki", "pkg/request", "pkg/team", "pkg/kubeconfig"}
+var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/pki", "pkg/request", "pkg/teamfile", "pkg/kubeconfig"}
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -42,7 +42,7 @@ func (c confirmation) ask(ctx context.Context, review *request.Review) error {
 	case err != nil:
 		return err
 	case !yes:
-		return outcome.Errorf(onboard.ErrDeclined, "%w", no)
+		return outcome.Errorf(approval.ErrDeclined, "%w", no)
 	}
 	return nil
 }

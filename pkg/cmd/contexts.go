@@ -11,7 +11,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
@@ -76,15 +76,15 @@ func asContextsSay(command string) connection {
 }
 
 // user is the entry with the client certificate that a context logs in with.
-func (c *contexts) user(name string) (onboard.KubeconfigUser, error) {
+func (c *contexts) user(name string) (pair.KubeconfigUser, error) {
 	context := c.raw.Contexts[name]
 	user, exists := c.raw.AuthInfos[context.AuthInfo]
 	if !exists {
-		return onboard.KubeconfigUser{}, outcome.WithHint(
-			outcome.Errorf(onboard.ErrNoCertificate, "the context %q is of the user %q, which the kubeconfig does not have", name, context.AuthInfo),
+		return pair.KubeconfigUser{}, outcome.WithHint(
+			outcome.Errorf(pair.ErrNoCertificate, "the context %q is of the user %q, which the kubeconfig does not have", name, context.AuthInfo),
 			"see what there is: kubectl config view")
 	}
-	return onboard.UserOf(name, user.LocationOfOrigin, context.AuthInfo, user)
+	return pair.UserOf(name, user.LocationOfOrigin, context.AuthInfo, user)
 }
 
 // configuration is how a context's API server is reached, and as whom.

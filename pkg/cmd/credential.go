@@ -8,7 +8,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -95,9 +95,9 @@ func (o *credentialOptions) Run(ctx context.Context) error {
 	cache := store.CredentialCacheAt(o.Cache)
 	work := o.offline(narrator)
 	if o.Renew {
-		return work.RenewCached(ctx, cache, approvalPatience)
+		return renewal.RenewCached(ctx, work, cache, approvalPatience)
 	}
-	credential, err := work.Credential(ctx, onboard.CredentialInput{
+	credential, err := renewal.Credential(ctx, work, renewal.CredentialInput{
 		Cache:      cache,
 		APIVersion: o.apiVersion,
 		StartRenewal: func() error {

@@ -15,6 +15,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -56,7 +58,7 @@ type decideOptions struct {
 	grants  grantFlags
 
 	set       *pflag.FlagSet
-	selection onboard.Selection
+	selection approval.Selection
 	dryRun    onboard.DryRun
 	person    *prompt.Person
 	// unread says of each directory of Files what in it was not read.
@@ -183,7 +185,7 @@ func (o *decideOptions) Complete(arguments []string) error {
 	if o.dryRun, err = o.DryRun.parse(); err != nil {
 		return err
 	}
-	o.selection = onboard.Selection{Names: arguments}
+	o.selection = approval.Selection{Names: arguments}
 	if o.selection.Fingerprint, err = o.Fingerprint.parse(); err != nil {
 		return err
 	}
@@ -323,7 +325,7 @@ func (o *decideOptions) readFiles() error {
 	if err != nil {
 		return err
 	}
-	var imported []onboard.Imported
+	var imported []approval.Imported
 	for _, path := range o.Files {
 		if path != "-" && store.IsFolder(path) && o.handoff.Out != "" && o.handoff.Out != "-" {
 			// What is made of a folder's files is as many.
@@ -350,10 +352,10 @@ func (o *decideOptions) readFiles() error {
 				objects, err = request.Import(input.Data, lifetime)
 			}
 			if err != nil {
-				imported = append(imported, onboard.Imported{Source: source, Err: noRequestIn(source, err)})
+				imported = append(imported, approval.Imported{Source: source, Err: noRequestIn(source, err)})
 			}
 			for _, object := range objects {
-				one := onboard.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
+				one := approval.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
 				if o.set.Changed("expiration") {
 					if err := request.SetLifetime(object, lifetime); err != nil {
 						return fmt.Errorf("%q: %w", source, err)
@@ -397,7 +399,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
 		o.selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
 	}
-	in := onboard.DecideInput{
+	in := approval.Input{
 		Decision:  o.Decision,
 		Selection: o.selection,
 		Allow:     o.Allow,
@@ -406,14 +408,14 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		Unasked:   o.Yes || o.dryRun != onboard.DryRunNone,
 		Confirm:   confirmation{o.person, o.Yes, o.Decision.Verb, o.Decision.Done}.ask,
 	}
-	handoff := o.handoff.input(o.environment)
+	file := o.handoff.input(o.environment)
 	if o.approves() {
 		in.Grants = o.grants.input()
-		in.Check = func(review *request.Review) error { return program.CheckHandoff(review.User, handoff) }
+		in.Check = func(review *request.Review) error { return handoff.Check(program, review.User, file) }
 	}
-	decided, err := program.Decide(ctx, in)
+	decided, err := approval.Run(ctx, program, in)
 	err = hintAtFile(err, o.selection.Names, o.forFile())
-	if decided != nil && handoff.Path != "-" {
+	if decided != nil && file.Path != "-" {
 		if err := o.print(decided); err != nil {
 			return err
 		}
@@ -422,7 +424,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		narrator.NothingDecided(o.Decision)
 	}
 	if o.dryRun == onboard.DryRunNone && o.approves() && o.handoff.waits(len(o.Files) > 0) {
-		handed, failed := program.HandOffEach(ctx, decided, handoff)
+		handed, failed := handoff.Each(ctx, program, approval.ObjectsOf(decided), file)
 		for _, one := range handed {
 			if _, err := o.streams.Out.Write(one.Handoff); err != nil {
 				return err
@@ -436,7 +438,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 }
 
 // print writes what was decided, or, in a client's dry run, what was shown.
-func (o *decideOptions) print(decided []onboard.Decided) error {
+func (o *decideOptions) print(decided []approval.Decided) error {
 	if o.dryRun == onboard.DryRunClient {
 		return o.printDryRun(decided)
 	}
@@ -457,7 +459,7 @@ func (o *decideOptions) meansSeveral() bool {
 }
 
 // printDryRun writes what was shown, and behind it the bindings that would be made.
-func (o *decideOptions) printDryRun(decided []onboard.Decided) error {
+func (o *decideOptions) printDryRun(decided []approval.Decided) error {
 	format := o.Output.format()
 	if err := printReviews(o.streams.Out, format, o.meansSeveral(), decided, o.now()); err != nil || !o.approves() {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
@@ -431,7 +432,7 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 	if err != nil {
 		return nil, err
 	}
-	return o.offline(o.narrator).FetchFrom(ctx, onboard.FetchFromInput{
+	return handoff.Fetch(ctx, o.offline(o.narrator), handoff.FetchInput{
 		Trust:        trust,
 		Name:         o.name,
 		Folder:       folder,
@@ -476,8 +477,8 @@ func (o *fetchOptions) bareEndpoint() (*kubeconfig.Endpoint, error) {
 }
 
 // handoffTrust is what the flags say of a handoff.
-func (o *fetchOptions) handoffTrust() (onboard.HandoffTrust, error) {
-	trust := onboard.HandoffTrust{
+func (o *fetchOptions) handoffTrust() (handoff.Trust, error) {
+	trust := handoff.Trust{
 		AuthorityFingerprints: o.AuthorityFingerprints,
 		Server:                *o.flags.APIServer,
 		Insecure:              *o.flags.Insecure,
@@ -496,7 +497,7 @@ func (o *fetchOptions) handoffTrust() (onboard.HandoffTrust, error) {
 }
 
 // confirmEndpoint asks the person whether a handoff leads to the right cluster.
-func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, authorities []onboard.HandoffAuthority) error {
+func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, authorities []handoff.Authority) error {
 	var fingerprints []string
 	for _, authority := range authorities {
 		fingerprints = append(fingerprints, authority.Fingerprint)

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -78,8 +78,8 @@ func (f *handoffFlags) validate(files, several bool) error {
 	return validateName(f.set, "cluster-name", f.ClusterName)
 }
 
-func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
-	return onboard.HandoffInput{
+func (f *handoffFlags) input(env *environment) handoff.Input {
+	return handoff.Input{
 		Timeout:        f.Timeout,
 		Path:           f.Out,
 		ExternalServer: f.ExternalServer,
@@ -97,7 +97,7 @@ func (f *handoffFlags) input(env *environment) onboard.HandoffInput {
 
 // handoffCommand is what a user runs with a handoff file, with what the user has to say of
 // the endpoint in it.
-func handoffCommand(user, file string, trust onboard.HandoffTrust) string {
+func handoffCommand(user, file string, trust handoff.Trust) string {
 	command := identity.NewCommand(program+" fetch").Argument(user).Option("--from", file)
 	for _, fingerprint := range trust.AuthorityFingerprints {
 		command = command.Option("--ca-fingerprint", fingerprint)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -36,7 +36,7 @@ type listOptions struct {
 	NoHeaders bool
 
 	set   *pflag.FlagSet
-	input onboard.ListInput
+	input approval.ListInput
 }
 
 func newList(env *environment) *cobra.Command {
@@ -83,7 +83,7 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
 
 // Complete reads what to list.
 func (o *listOptions) Complete([]string) error {
-	o.input = onboard.ListInput{Query: cluster.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
+	o.input = approval.ListInput{Query: cluster.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (o *listOptions) Run(ctx context.Context) error {
 		return err
 	}
 	out := o.printer()
-	reviews, resourceVersion, err := program.List(ctx, o.input)
+	reviews, resourceVersion, err := approval.List(ctx, program, o.input)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (o *listOptions) Run(ctx context.Context) error {
 	if !o.Watch {
 		return nil
 	}
-	err = program.Follow(ctx, o.input, reviews, resourceVersion, out.change)
+	err = approval.Follow(ctx, program, o.input, reviews, resourceVersion, out.change)
 	if errors.Is(err, outcome.ErrInterrupted) {
 		// That is how a person ends it.
 		return nil

@@ -4,7 +4,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 )
 
 // describeLogin says what the flags' context is called, and which certificate it logs in
@@ -20,7 +20,7 @@ func (e *environment) describeLogin() cluster.Login {
 	}
 	if *e.flags.AuthInfoName != "" {
 		// The context's own user is not meant.
-		return cluster.Login{Cached: onboard.CachedCertificate(raw.AuthInfos[*e.flags.AuthInfoName])}
+		return cluster.Login{Cached: pair.CachedCertificate(raw.AuthInfos[*e.flags.AuthInfoName])}
 	}
 	if *e.flags.CertFile != "" {
 		return cluster.Login{}
@@ -32,7 +32,7 @@ func (e *environment) describeLogin() cluster.Login {
 func loginOf(raw clientcmdapi.Config, name string) cluster.Login {
 	login := cluster.Login{Context: name}
 	if context, exists := raw.Contexts[name]; exists {
-		login.Cached = onboard.CachedCertificate(raw.AuthInfos[context.AuthInfo])
+		login.Cached = pair.CachedCertificate(raw.AuthInfos[context.AuthInfo])
 	}
 	return login
 }

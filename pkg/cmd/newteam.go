@@ -11,11 +11,12 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/team"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
 // completeTeam reads the users of the file. What the file leaves open is what the
@@ -34,7 +35,7 @@ func (o *newUserOptions) completeTeam(arguments []string) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename %q can't be read: %w", o.Filename, err),
 			"name a file in YAML, JSON or CSV, or - for standard input")
 	}
-	users, mistakes := team.Parse(data)
+	users, mistakes := teamfile.Parse(data)
 	if len(mistakes) > 0 {
 		o.narrator.Mistakes(o.Filename, mistakes)
 		return outcome.WithHint(
@@ -53,15 +54,15 @@ func (o *newUserOptions) completeTeam(arguments []string) error {
 
 // refuseUnusedDefaults refuses flags about what the file leaves open where it leaves it open
 // for nobody.
-func (o *newUserOptions) refuseUnusedDefaults(users []team.Member) error {
+func (o *newUserOptions) refuseUnusedDefaults(users []teamfile.Member) error {
 	for _, open := range []struct {
 		flags  []string
-		isOpen func(team.Member) bool
+		isOpen func(teamfile.Member) bool
 	}{
-		{[]string{"group"}, func(m team.Member) bool { return !m.HasGroups }},
-		{[]string{"key-algorithm"}, func(m team.Member) bool { return m.KeyAlgorithm == "" }},
-		{[]string{"expiration"}, func(m team.Member) bool { return m.Lifetime == 0 }},
-		{[]string{"clusterrole", "role"}, func(m team.Member) bool { return !m.HasGrants }},
+		{[]string{"group"}, func(m teamfile.Member) bool { return !m.HasGroups }},
+		{[]string{"key-algorithm"}, func(m teamfile.Member) bool { return m.KeyAlgorithm == "" }},
+		{[]string{"expiration"}, func(m teamfile.Member) bool { return m.Lifetime == 0 }},
+		{[]string{"clusterrole", "role"}, func(m teamfile.Member) bool { return !m.HasGrants }},
 	} {
 		if slices.ContainsFunc(users, open.isOpen) {
 			continue
@@ -75,7 +76,7 @@ func (o *newUserOptions) refuseUnusedDefaults(users []team.Member) error {
 }
 
 // member is a user of the file, with what the flags say where the file says nothing.
-func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
+func (o *newUserOptions) member(user teamfile.Member) (team.Member, error) {
 	in := o.input
 	in.User = user.User
 	if !user.HasGroups {
@@ -87,7 +88,7 @@ func (o *newUserOptions) member(user team.Member) (onboard.TeamMember, error) {
 	if user.Lifetime != 0 {
 		in.Lifetime = user.Lifetime
 	}
-	member := onboard.TeamMember{Grants: o.grants.input(), Allow: user.Allow, Line: user.Line}
+	member := team.Member{Grants: o.grants.input(), Allow: user.Allow, Line: user.Line}
 	if user.HasGrants {
 		member.Grants.Grants = user.Grants
 		if o.grants.Renewable {
@@ -134,7 +135,7 @@ func (o *newUserOptions) validateTeam() error {
 
 // runTeam onboards the users of the file.
 func (o *newUserOptions) runTeam(ctx context.Context) error {
-	in := onboard.TeamInput{
+	in := team.Input{
 		Members: o.members, Signer: o.input.Signer, DryRun: o.input.DryRun, Approve: o.Approve, Fetch: o.Wait,
 		Timeout: o.fetch.Timeout, VerifyLogin: o.fetch.VerifyLogin,
 		KeepObjects: o.input.DryRun != onboard.DryRunNone,
@@ -153,7 +154,7 @@ func (o *newUserOptions) runTeam(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, failed := work.OnboardTeam(ctx, in)
+	results, failed := team.Run(ctx, work, in)
 	o.narrator.Close()
 	if results == nil {
 		return failed
@@ -174,7 +175,7 @@ func (o *newUserOptions) programOfTeam(dryRun onboard.DryRun) (*onboard.Program,
 }
 
 // endOfTeam says what came of the users and what remains to be done.
-func (o *newUserOptions) endOfTeam(results []onboard.MemberResult, failed error) error {
+func (o *newUserOptions) endOfTeam(results []team.Result, failed error) error {
 	o.narrator.TeamSummary(results)
 	switch {
 	case failed != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
@@ -226,7 +227,7 @@ func (o *newUserOptions) teamAgain() identity.Command {
 }
 
 // printTeamDryRun writes what would be made, with the bindings that --approve would make.
-func (o *newUserOptions) printTeamDryRun(results []onboard.MemberResult) error {
+func (o *newUserOptions) printTeamDryRun(results []team.Result) error {
 	var requests []*certificatesv1.CertificateSigningRequest
 	var wanted []access.Wanted
 	for _, result := range results {
@@ -258,7 +259,7 @@ func (o *newUserOptions) printTeamDryRun(results []onboard.MemberResult) error {
 }
 
 // printTeam writes what came of the users, in the order of the file.
-func (o *newUserOptions) printTeam(results []onboard.MemberResult) error {
+func (o *newUserOptions) printTeam(results []team.Result) error {
 	if o.input.DryRun != onboard.DryRunNone {
 		return o.printTeamDryRun(results)
 	}
@@ -268,11 +269,11 @@ func (o *newUserOptions) printTeam(results []onboard.MemberResult) error {
 	for _, result := range results {
 		var err error
 		switch result.State {
-		case onboard.MemberFetched, onboard.MemberComplete, onboard.MemberMade:
+		case team.MemberFetched, team.MemberComplete, team.MemberMade:
 			err = o.printLine("%s", result.Path)
-		case onboard.MemberSubmitted:
+		case team.MemberSubmitted:
 			err = o.printLine("%s/%s created", requestResource, identity.Printable(result.Request))
-		case onboard.MemberFound:
+		case team.MemberFound:
 			err = o.printLine("%s/%s unchanged", requestResource, identity.Printable(result.Request))
 		}
 		if err != nil {

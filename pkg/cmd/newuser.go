@@ -12,6 +12,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -59,7 +60,7 @@ type newUserOptions struct {
 
 	input onboard.NewUserInput
 	// members are the users of the file.
-	members  []onboard.TeamMember
+	members  []team.Member
 	narrator *render.Narrator
 }
 

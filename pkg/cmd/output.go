@@ -17,6 +17,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -135,7 +136,7 @@ func validateFormat(format, what, otherwise string) error {
 
 // printReviews writes what an administrator would decide about, as a list where several can
 // be meant, however many there are.
-func printReviews(out io.Writer, format string, several bool, decided []onboard.Decided, now time.Time) error {
+func printReviews(out io.Writer, format string, several bool, decided []approval.Decided, now time.Time) error {
 	reviews := make([]*request.Review, len(decided))
 	for i, one := range decided {
 		reviews[i] = one.Review

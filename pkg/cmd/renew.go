@@ -13,7 +13,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -50,7 +51,7 @@ type renewOptions struct {
 
 	set      *pflag.FlagSet
 	context  string
-	input    onboard.RenewInput
+	input    renewal.Input
 	narrator *render.Narrator
 }
 
@@ -132,7 +133,7 @@ func (o *renewOptions) Complete(arguments []string) error {
 		}
 		o.context = arguments[0]
 	}
-	o.input = onboard.RenewInput{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force, MoveCache: o.MoveCache}
+	o.input = renewal.Input{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force, MoveCache: o.MoveCache}
 	if !o.Wait {
 		o.input.Timeout = 0
 	}
@@ -211,7 +212,7 @@ func (o *renewOptions) Run(ctx context.Context) error {
 }
 
 // renew renews what one context logs in with.
-func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in onboard.RenewInput) (*onboard.Renewed, error) {
+func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in renewal.Input) (*renewal.Renewed, error) {
 	var err error
 	if in.User, err = all.user(name); err != nil {
 		return nil, err
@@ -228,7 +229,7 @@ func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in
 			return nil, err
 		}
 		folderOf := func(user string) (store.Folder, error) { return store.UserFolder("", o.home(), user) }
-		if in.User, err = work.UseCache(ctx, in.User, folderOf, command); err != nil {
+		if in.User, err = renewal.UseCache(ctx, work, in.User, folderOf, command); err != nil {
 			return nil, err
 		}
 	}
@@ -242,7 +243,7 @@ func (o *renewOptions) renew(ctx context.Context, all *contexts, name string, in
 	}
 	resume := renewCommand(o.environment, name)
 	in.Resume, in.Again = resume.String(), resume.Words("--force").String()
-	return work.Renew(ctx, in)
+	return renewal.Run(ctx, work, in)
 }
 
 // renewCommand is what to type to renew what a context logs in with.
@@ -267,12 +268,12 @@ func (o *renewOptions) renewAll(ctx context.Context, all *contexts) error {
 	if !o.Approve {
 		submitting.Timeout = 0
 	}
-	attempt := func(names []string, in onboard.RenewInput) error {
+	attempt := func(names []string, in renewal.Input) error {
 		name := names[0]
 		renewed, err := o.renew(ctx, all, name, in)
 		for len(names) > 1 && errors.Is(err, cluster.ErrUnreachable) {
 			// The same entry may be of a context whose server is there.
-			o.narrator.Tell(onboard.NotRenewed{Context: name, Reason: err})
+			o.narrator.Tell(renewal.NotRenewed{Context: name, Reason: err})
 			names = names[1:]
 			name = names[0]
 			renewed, err = o.renew(ctx, all, name, in)
@@ -281,10 +282,10 @@ func (o *renewOptions) renewAll(ctx context.Context, all *contexts) error {
 		case errors.Is(err, outcome.ErrInterrupted):
 			return err
 		case err != nil:
-			o.narrator.Tell(onboard.NotRenewed{Context: name, Reason: err})
+			o.narrator.Tell(renewal.NotRenewed{Context: name, Reason: err})
 			failures = append(failures, err)
 			return nil
-		case renewed.State == onboard.RenewalPending && in.Timeout == 0 && o.Wait && !o.Approve:
+		case renewed.State == renewal.RenewalPending && in.Timeout == 0 && o.Wait && !o.Approve:
 			waiting = append(waiting, names)
 			return nil
 		}
@@ -317,11 +318,11 @@ func (o *renewOptions) renewable(all *contexts) (sharing [][]string, failures []
 	place := map[string]int{}
 	for _, name := range all.currentFirst() {
 		user, err := all.user(name)
-		if errors.Is(err, onboard.ErrNoCertificate) {
+		if errors.Is(err, pair.ErrNoCertificate) {
 			continue
 		}
 		if err != nil {
-			o.narrator.Tell(onboard.NotRenewed{Context: name, Reason: err})
+			o.narrator.Tell(renewal.NotRenewed{Context: name, Reason: err})
 			failures = append(failures, err)
 			continue
 		}
@@ -335,6 +336,6 @@ func (o *renewOptions) renewable(all *contexts) (sharing [][]string, failures []
 	return sharing, failures
 }
 
-func (o *renewOptions) print(renewed *onboard.Renewed) error {
+func (o *renewOptions) print(renewed *renewal.Renewed) error {
 	return o.printLine("%s %s", identity.Printable(renewed.Context), renewed.State)
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -112,7 +114,7 @@ func (o *statusOptions) Run(ctx context.Context) error {
 		}
 		names = []string{only}
 	}
-	inputs := make([]onboard.ContextInput, len(names))
+	inputs := make([]renewal.ContextInput, len(names))
 	notAsked := 0
 	for i, name := range names {
 		inputs[i] = o.contextInput(all, name, narrator)
@@ -123,7 +125,7 @@ func (o *statusOptions) Run(ctx context.Context) error {
 		}
 	}
 	work := o.offline(narrator)
-	statuses := work.Status(ctx, inputs)
+	statuses := renewal.Status(ctx, work, inputs)
 	if ctx.Err() != nil {
 		return outcome.Errorf(outcome.ErrInterrupted, "interrupted")
 	}
@@ -143,10 +145,10 @@ func (o *statusOptions) Run(ctx context.Context) error {
 	return o.checkEnds(statuses)
 }
 
-func (o *statusOptions) contextInput(all *contexts, name string, narrator *render.Narrator) onboard.ContextInput {
-	in := onboard.ContextInput{Name: name, IsCurrent: name == all.raw.CurrentContext, Login: all.login(name)}
+func (o *statusOptions) contextInput(all *contexts, name string, narrator *render.Narrator) renewal.ContextInput {
+	in := renewal.ContextInput{Name: name, IsCurrent: name == all.raw.CurrentContext, Login: all.login(name)}
 	in.ReadCertificate = func() *pki.Certificate {
-		return onboard.ReadCertificate(all.raw.AuthInfos[all.raw.Contexts[name].AuthInfo])
+		return pair.ReadCertificate(all.raw.AuthInfos[all.raw.Contexts[name].AuthInfo])
 	}
 	connect := func() (*cluster.Client, error) { return all.connect(name, narrator.Warn) }
 	user, err := all.user(name)
@@ -160,7 +162,7 @@ func (o *statusOptions) contextInput(all *contexts, name string, narrator *rende
 		if user.Cache != nil {
 			in.Renewals = user.Cache.Renewals()
 		}
-	case !errors.Is(err, onboard.ErrNoCertificate):
+	case !errors.Is(err, pair.ErrNoCertificate):
 		in.UserError = err
 	case !all.runsPrograms(name):
 		in.Connect = connect
@@ -169,7 +171,7 @@ func (o *statusOptions) contextInput(all *contexts, name string, narrator *rende
 }
 
 // checkEnds fails where a certificate ends too soon.
-func (o *statusOptions) checkEnds(statuses []onboard.ContextStatus) error {
+func (o *statusOptions) checkEnds(statuses []renewal.ContextStatus) error {
 	if !o.set.Changed("fail-within") {
 		return nil
 	}

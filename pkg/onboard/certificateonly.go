@@ -10,7 +10,7 @@ import (
 )
 
 // deliverCertificate writes the certificate alone.
-func (p *Program) deliverCertificate(ctx context.Context, d *destination, fetched *Fetched) error {
+func (p *Program) deliverCertificate(ctx context.Context, d *Destination, fetched *Fetched) error {
 	fetched.CertificateOnly = true
 	if d.Path == "-" {
 		fetched.InHand = fetched.Certificate.PEM
@@ -29,7 +29,7 @@ func (p *Program) deliverCertificate(ctx context.Context, d *destination, fetche
 
 // checkCertificate refuses to write a certificate in the place of anything but an older
 // one of the same user's.
-func (d *destination) checkCertificate(existing []byte) error {
+func (d *Destination) checkCertificate(existing []byte) error {
 	if existing == nil {
 		return nil
 	}

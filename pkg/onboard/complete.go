@@ -5,14 +5,15 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// complete is the certificate with which the kubeconfig at a destination logs in, if
+// Complete is the certificate with which the kubeconfig at a destination logs in, if
 // that kubeconfig is what would be written there, and the certificate good: for the
 // user and her groups, for the private key, and not ended. It is nil otherwise.
-func complete(d *destination, now time.Time) *pki.Certificate {
+func Complete(d *Destination, now time.Time) *pki.Certificate {
 	encoded, err := store.ReadFileOf(store.UserKubeconfig, d.Path)
 	if err != nil {
 		return nil
@@ -29,11 +30,11 @@ func complete(d *destination, now time.Time) *pki.Certificate {
 	cached := *d
 	if d.Exec {
 		cached.cache = store.CredentialCacheAt(kubeconfig.CacheOf(user))
-		held, err := readCache(cached.cache)
+		held, err := pair.ReadCache(cached.cache)
 		if err != nil {
 			return nil
 		}
-		credentials = held.credentials
+		credentials = held.Credentials
 	}
 	wanted, err := cached.alone(d.assemble(credentials))
 	if err != nil || !bytes.Equal(wanted, encoded) {

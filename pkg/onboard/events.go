@@ -103,14 +103,6 @@ type LifetimeChanged struct {
 	Asked, Stored time.Duration
 }
 
-// CandidatesFound says that several requests claim one name.
-type CandidatesFound struct {
-	Marker
-
-	Name    string
-	Reviews []*request.Review
-}
-
 // Reviewed is what an administrator is about to decide.
 type Reviewed struct {
 	Marker
@@ -119,23 +111,11 @@ type Reviewed struct {
 	Now    time.Time
 }
 
-// ToBeGiven is what a user gets if her request is approved.
-type ToBeGiven struct {
-	Marker
-
-	Wanted []access.Wanted
-}
-
 // Given says that a holder has a grant, by a binding that is there now.
 type Given struct {
 	Marker
 
 	Wanted access.Wanted
-}
-
-// RolesUnchecked says that a dry run had no cluster in which to look for roles and namespaces.
-type RolesUnchecked struct {
-	Marker
 }
 
 // UserUnknown says that nothing on the cluster names a user.
@@ -152,27 +132,12 @@ type RequestApproved struct {
 	Name string
 }
 
-// AlreadyDecided says that there was nothing left to decide, because it had been
-// decided the same way.
-type AlreadyDecided struct {
-	Marker
-
-	Decision request.Decision
-	Name     string
-	Message  string
-}
-
 // NotDecided says why one request among several was left alone.
 type NotDecided struct {
 	Marker
 
 	Decision request.Decision
 	Reason   error
-}
-
-// NothingPending says that there is no request to decide about.
-type NothingPending struct {
-	Marker
 }
 
 // StillWaiting says how the wait for a certificate stands.
@@ -209,32 +174,6 @@ func (e CertificateIssued) IsOtherThanAsked() bool {
 	return e.Asked > 0 && (e.Given < e.Asked-signersTolerance || e.Given > e.Asked+signersTolerance)
 }
 
-// LifetimesDiffer says that certificates of several users have another lifetime than
-// was asked for.
-type LifetimesDiffer struct {
-	Marker
-
-	Asked, Given time.Duration
-}
-
-// LifetimeNotAskable says that the present certificate is good for longer than a request
-// can ask for, and what its renewal asks for.
-type LifetimeNotAskable struct {
-	Marker
-
-	Present, Asked time.Duration
-}
-
-// MemberNotOnboarded says why one user among many was not onboarded. Line is where the
-// file names her; 0 if there is none.
-type MemberNotOnboarded struct {
-	Marker
-
-	User   string
-	Line   int
-	Reason error
-}
-
 // Progress says how far it is with something that is done to many users, Done of Total,
 // and how many of those failed.
 type Progress struct {
@@ -243,48 +182,6 @@ type Progress struct {
 	// Doing says what is done: "onboarding".
 	Doing               string
 	Done, Failed, Total int
-}
-
-// ClusterUnreachable says why a certificate could not be tried.
-type ClusterUnreachable struct {
-	Marker
-
-	Reason error
-}
-
-// RequestGivenTwice says that a file holds the same request as an earlier one.
-type RequestGivenTwice struct {
-	Marker
-
-	Source, First string
-}
-
-// MembersNotOnboarded says of several users, each with her line in the file, why they were
-// not onboarded.
-type MembersNotOnboarded struct {
-	Marker
-
-	Users  []MemberResult
-	Reason error
-}
-
-// TeamWaits says how many users' certificates are waited for, and that nothing has happened
-// for a while. AreApproved says that their requests are approved.
-type TeamWaits struct {
-	Marker
-
-	Waiting     int
-	AreApproved bool
-	Signer      string
-}
-
-// CertificatesProven says that a certificate has logged in, and that those of the same
-// authority for the same kind of key are verified against that authority.
-type CertificatesProven struct {
-	Marker
-
-	User           identity.User
-	Key, Authority string
 }
 
 // LoggedIn is whom the cluster takes the holder of the new certificate for.
@@ -304,61 +201,12 @@ type KubeconfigWritten struct {
 	LoginChecked bool
 }
 
-// NotHandedOff says why nothing came of one approved request among several.
-type NotHandedOff struct {
-	Marker
-
-	Reason error
-}
-
-// HandoffWritten says that a user's handoff file is on the disk.
-type HandoffWritten struct {
-	Marker
-
-	Path string
-	User identity.User
-}
-
-// HandoffToConfirm is what an administrator tells a user apart from the handoff file, so
-// that a file that was exchanged on the way is noticed.
-type HandoffToConfirm struct {
-	Marker
-
-	User   identity.User
-	Server string
-	// Authorities are those of the server; none where it is checked against the
-	// system's, or not at all.
-	Authorities []HandoffAuthority
-	// KeyFingerprint is of the key that the certificate is for.
-	KeyFingerprint string
-	// Command is what the user runs.
-	Command string
-}
-
-// HandoffEndpoint is where a handoff leads, before anything is sent there.
-type HandoffEndpoint struct {
-	Marker
-
-	Server      string
-	Authorities []HandoffAuthority
-	// RestsOnFile says that the person has not confirmed it: it is accepted because the
-	// authorities have signed the certificate, and both are from the file.
-	RestsOnFile bool
-}
-
 // CertificateWritten says that a certificate that was signed here is on the disk.
 type CertificateWritten struct {
 	Marker
 
 	Path string
 	User identity.User
-}
-
-// SignerAssumed says that a manifest names no signer, and which one it is taken to mean.
-type SignerAssumed struct {
-	Marker
-
-	Source, Signer string
 }
 
 // KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
@@ -383,114 +231,12 @@ type ServerIsLoopback struct {
 	Server string
 }
 
-// CertificatesNotReaching says that client certificates do not reach the API server at an
-// address, so that the kubeconfigs with it do not log in.
-type CertificatesNotReaching struct {
-	Marker
-
-	Server string
-}
-
 // ServerNotVerified says that the kubeconfig has its user not check the server's
 // certificate, as the one that it was made from.
 type ServerNotVerified struct {
 	Marker
 
 	Server string
-}
-
-// NotDue says that a certificate is not to be renewed yet.
-type NotDue struct {
-	Marker
-
-	Context  string
-	NotAfter time.Time
-}
-
-// RenewalBusy says that another process works on the renewal of a certificate.
-type RenewalBusy struct {
-	Marker
-
-	Context string
-}
-
-// RenewedMeanwhile says that another process has renewed a certificate.
-type RenewedMeanwhile struct {
-	Marker
-
-	Context  string
-	NotAfter time.Time
-}
-
-// GroupsLost says which groups of a certificate the cluster does not know its holder
-// in, so that they are not asked for again.
-type GroupsLost struct {
-	Marker
-
-	User   string
-	Groups []string
-}
-
-// RenewalWaits says that a renewal waits for an administrator or the signer, and that
-// Resume goes on with it.
-type RenewalWaits struct {
-	Marker
-
-	Request  string
-	State    request.State
-	NotAfter time.Time
-	Resume   string
-}
-
-// Rotated says that a kubeconfig user logs in with a new certificate.
-type Rotated struct {
-	Marker
-
-	Context, Path string
-	NotAfter      time.Time
-}
-
-// PairLeft says which files of the certificate before still are there, and until
-// when it is good.
-type PairLeft struct {
-	Marker
-
-	Paths    []string
-	NotAfter time.Time
-}
-
-// NotRenewed says why one context among several was not renewed.
-type NotRenewed struct {
-	Marker
-
-	Context string
-	Reason  error
-}
-
-// RenewalNotStarted says why no renewal could be begun in the background.
-type RenewalNotStarted struct {
-	Marker
-
-	Reason error
-}
-
-// RenewalTrouble says what keeps a certificate from being renewed in the background,
-// and what to do about it.
-type RenewalTrouble struct {
-	Marker
-
-	User            string
-	NotAfter        time.Time
-	Trouble, Advice string
-}
-
-// RenewalAwaited says that a command waits because its certificate is of no use any
-// more.
-type RenewalAwaited struct {
-	Marker
-
-	User     string
-	NotAfter time.Time
 }
 
 // CacheFilled says that a credential cache has a pair now.
@@ -507,20 +253,4 @@ type CacheKept struct {
 
 	Directory string
 	NotAfter  time.Time
-}
-
-// CacheMoved says that a credential cache belongs to the API server at another address, or
-// with another certificate authority, from now on.
-type CacheMoved struct {
-	Marker
-
-	Directory, From, To string
-}
-
-// CacheInUse says that a kubeconfig user logs in from the credential cache from now
-// on.
-type CacheInUse struct {
-	Marker
-
-	Context, Path string
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
@@ -50,7 +51,7 @@ func newTestKey(t *testing.T) *ecdsa.PrivateKey {
 }
 
 // pair is a new pair of a user's, valid for a time.
-func (a *testAuthority) pair(t *testing.T, user identity.User, lifetime time.Duration, endpoint kubeconfig.Endpoint) *cachedPair {
+func (a *testAuthority) pair(t *testing.T, user identity.User, lifetime time.Duration, endpoint kubeconfig.Endpoint) *pair.Cached {
 	t.Helper()
 	key := newTestKey(t)
 	template := &x509.Certificate{
@@ -66,7 +67,7 @@ func (a *testAuthority) pair(t *testing.T, user identity.User, lifetime time.Dur
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cachedPair{heldPair: heldPair{certificate: certificate, key: key}, endpoint: endpoint}
+	return &pair.Cached{Held: pair.Held{Certificate: certificate, Key: key}, Endpoint: endpoint}
 }
 
 func TestACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
@@ -75,9 +76,9 @@ func TestACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
 	elsewhere := kubeconfig.Endpoint{Server: "https://here", CertificateAuthority: []byte("elsewhere")}
 	jane := identity.User{Name: "jane", Groups: []string{"dev"}}
 	program := &Program{Now: time.Now}
-	fetched := ours.pair(t, jane, 10*time.Hour, here).certificate
+	fetched := ours.pair(t, jane, 10*time.Hour, here).Certificate
 	for about, test := range map[string]struct {
-		held *cachedPair
+		held *pair.Cached
 		want bool
 	}{
 		"renewed":                           {ours.pair(t, jane, 20*time.Hour, here), true},

@@ -16,13 +16,13 @@ import (
 // expired by then, the same key finds the same request again, of which nothing more can
 // come: another request takes another key.
 
-// expiredCertificate is the certificate of a request that was found on the cluster, if it
+// ExpiredCertificate is the certificate of a request that was found on the cluster, if it
 // has expired; nil otherwise.
-func (s *submission) expiredCertificate(now time.Time) *pki.Certificate {
-	if s.created || request.StateOf(s.object) != request.Issued {
+func (s *Submission) ExpiredCertificate(now time.Time) *pki.Certificate {
+	if s.Created || request.StateOf(s.Object) != request.Issued {
 		return nil
 	}
-	certificate, err := pki.ParseCertificate(s.object.Status.Certificate)
+	certificate, err := pki.ParseCertificate(s.Object.Status.Certificate)
 	if err != nil || now.Before(certificate.Leaf.NotAfter) {
 		return nil
 	}
@@ -31,8 +31,8 @@ func (s *submission) expiredCertificate(now time.Time) *pki.Certificate {
 
 // submitNew is submit, with another key and request where the ones that were found are of
 // a certificate that has expired.
-func (p *Program) submitNew(ctx context.Context, in NewUserInput) (*submission, error) {
-	s, err := p.submit(ctx, in)
+func (p *Program) submitNew(ctx context.Context, in NewUserInput) (*Submission, error) {
+	s, err := p.Submit(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -41,26 +41,26 @@ func (p *Program) submitNew(ctx context.Context, in NewUserInput) (*submission, 
 
 // replaceExpired submits a request with another key in place of one that was found and
 // whose certificate has expired.
-func (p *Program) replaceExpired(ctx context.Context, in NewUserInput, s *submission) error {
-	replaced, err := p.prepareAgain(in, s)
+func (p *Program) replaceExpired(ctx context.Context, in NewUserInput, s *Submission) error {
+	replaced, err := p.PrepareAgain(in, s)
 	if err != nil || !replaced {
 		return err
 	}
-	return p.send(ctx, in, s, p.Cluster.WhoAmI)
+	return p.Send(ctx, in, s, p.Cluster.WhoAmI)
 }
 
-// prepareAgain moves the key of an expired certificate aside and makes another key and
+// PrepareAgain moves the key of an expired certificate aside and makes another key and
 // request, which are to be sent. It reports whether it did: in a dry run, and where
 // nothing has expired, it changes nothing.
-func (p *Program) prepareAgain(in NewUserInput, s *submission) (replaced bool, _ error) {
-	expired := s.expiredCertificate(p.Now())
+func (p *Program) PrepareAgain(in NewUserInput, s *Submission) (replaced bool, _ error) {
+	expired := s.ExpiredCertificate(p.Now())
 	if expired == nil || in.DryRun != DryRunNone {
 		return false, nil
 	}
 	for _, given := range []struct{ flag, value string }{{"key", in.KeyFile}, {"request-name", in.RequestName}} {
 		if given.value != "" {
 			return false, outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "certificate signing request %q has been issued, and its certificate expired %s", s.object.Name, pki.Stamp(expired.Leaf.NotAfter)),
+				outcome.Errorf(outcome.ErrUsage, "certificate signing request %q has been issued, and its certificate expired %s", s.Object.Name, pki.Stamp(expired.Leaf.NotAfter)),
 				"a new request needs a new key and a new name: leave out --%s", given.flag)
 		}
 	}
@@ -69,12 +69,12 @@ func (p *Program) prepareAgain(in NewUserInput, s *submission) (replaced bool, _
 		return false, outcome.WithHint(err, "move the private key away, or name another directory: --dir DIR")
 	}
 	if err == nil {
-		p.Tell(KeyRetired{Request: s.object.Name, NotAfter: expired.Leaf.NotAfter, Path: path})
+		p.Tell(KeyRetired{Request: s.Object.Name, NotAfter: expired.Leaf.NotAfter, Path: path})
 	}
-	again, err := p.prepareRequest(in)
+	again, err := p.PrepareRequest(in)
 	if err != nil {
 		return false, err
 	}
 	*s = *again
-	return true, s.keep()
+	return true, s.Keep()
 }

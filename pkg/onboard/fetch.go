@@ -55,14 +55,14 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, keyPEM, err := readKey(folder)
+	key, keyPEM, err := ReadKey(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noKey(err, user, object)
 	}
 	if err != nil {
 		return nil, err
 	}
-	who, err := readUser(folder, user, key)
+	who, err := ReadUser(folder, user, key)
 	if err != nil {
 		return nil, outcome.WithHint(err, "run new-user again with the same groups: it makes the request anew from the same key")
 	}
@@ -80,7 +80,7 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err := request.CheckOwn(object, key.Public(), who, object.Spec.SignerName); err != nil {
 		return nil, err
 	}
-	return p.collect(ctx, in, folder, who, &submission{object: object, key: key, keyPEM: keyPEM})
+	return p.collect(ctx, in, folder, who, &Submission{Object: object, Key: key, KeyPEM: keyPEM})
 }
 
 // locate finds the user's folder. Where there is no key under the given name,
@@ -139,8 +139,8 @@ func (p *Program) findSubmitted(ctx context.Context, user identity.User, key cry
 	return nil, underived
 }
 
-// readUser reads who the user is from the request in her folder.
-func readUser(folder store.Folder, name string, key crypto.Signer) (identity.User, error) {
+// ReadUser reads who the user is from the request in her folder.
+func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.User, error) {
 	encoded, err := folder.ReadRequest()
 	if errors.Is(err, fs.ErrNotExist) {
 		return identity.User{}, fmt.Errorf("there is no request beside the key of %q: %w", name, err)
@@ -162,63 +162,63 @@ func readUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 
 // collect waits for the certificate, checks it, logs in and writes the
 // kubeconfig.
-func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *submission) (*Fetched, error) {
-	destination := p.destination(in.Kubeconfig, folder, user)
-	if err := destination.checkEarly(); err != nil {
+func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *Submission) (*Fetched, error) {
+	destination := p.Destination(in.Kubeconfig, folder, user)
+	if err := destination.CheckEarly(); err != nil {
 		return nil, err
 	}
-	var prove prove
+	var prove Prove
 	if in.VerifyLogin {
 		logIn := p.Cluster.LogIn
-		if request.StateOf(submitted.object) == request.Approved {
+		if request.StateOf(submitted.Object) == request.Approved {
 			early := p.Cluster.BeginLogIn(ctx)
 			defer early.Abandon()
 			logIn = early.LogIn
 		}
 		prove = func(ctx context.Context, user identity.User, _ *pki.Certificate, credentials kubeconfig.Credentials) (bool, error) {
-			err := p.proveLogIn(ctx, user, credentials, logIn)
+			err := p.ProveLogIn(ctx, user, credentials, logIn)
 			return err == nil, err
 		}
 	}
-	issued, err := p.await(ctx, in.Timeout, in.Resume, submitted.object)
+	issued, err := p.Await(ctx, in.Timeout, in.Resume, submitted.Object)
 	if err != nil {
 		return nil, err
 	}
-	return p.receive(ctx, destination, submitted, issued, prove)
+	return p.Receive(ctx, destination, submitted, issued, prove)
 }
 
 // logIn connects with a user's new credentials and asks the server who she is.
 type logIn func(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error)
 
-// prove says why a user's certificate does not log in, and whether it has been tried; nil
+// Prove says why a user's certificate does not log in, and whether it has been tried; nil
 // where that is not wanted.
-type prove func(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (loggedIn bool, _ error)
+type Prove func(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (loggedIn bool, _ error)
 
-// receive checks the certificate of a request, proves that it logs in if that is wanted,
+// Receive checks the certificate of a request, proves that it logs in if that is wanted,
 // and writes the kubeconfig.
-func (p *Program) receive(ctx context.Context, destination *destination, submitted *submission, issued *certificatesv1.CertificateSigningRequest, prove prove) (*Fetched, error) {
+func (p *Program) Receive(ctx context.Context, destination *Destination, submitted *Submission, issued *certificatesv1.CertificateSigningRequest, prove Prove) (*Fetched, error) {
 	user := destination.user
-	certificate, err := p.checkIssued(issued, submitted.key.Public(), user)
+	certificate, err := p.CheckIssued(issued, submitted.Key.Public(), user)
 	if err != nil {
 		return nil, err
 	}
-	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.keyPEM}
+	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.KeyPEM}
 	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
 	if prove != nil {
 		if fetched.LoggedIn, err = prove(ctx, user, certificate, credentials); err != nil {
 			return nil, err
 		}
 	}
-	return fetched, p.deliver(ctx, destination, credentials, fetched, issued.Spec.Username != user.Name)
+	return fetched, p.Deliver(ctx, destination, credentials, fetched, issued.Spec.Username != user.Name)
 }
 
-// deliver writes the kubeconfig and tells what its user should know of it.
-func (p *Program) deliver(ctx context.Context, destination *destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
+// Deliver writes the kubeconfig and tells what its user should know of it.
+func (p *Program) Deliver(ctx context.Context, destination *Destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
 	destination.incoming = fetched.Certificate
 	if destination.CertificateOnly {
 		return p.deliverCertificate(ctx, destination, fetched)
 	}
-	p.WarnOf(destination.endpoint, forSomebodyElse)
+	p.WarnOf(destination.Endpoint, forSomebodyElse)
 	if destination.Exec {
 		if forSomebodyElse {
 			p.Tell(ExecIsLocal{})
@@ -239,7 +239,9 @@ func (p *Program) deliver(ctx context.Context, destination *destination, credent
 	return nil
 }
 
-func (p *Program) await(ctx context.Context, timeout time.Duration, resume string, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+// Await waits for the certificate of an approved request, and tells how the wait stands.
+// resume is the command that goes on with it after timeout.
+func (p *Program) Await(ctx context.Context, timeout time.Duration, resume string, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	issued, err := p.Cluster.Await(ctx, object, func(sighting cluster.Sighting) {
@@ -251,15 +253,15 @@ func (p *Program) await(ctx context.Context, timeout time.Duration, resume strin
 	return issued, err
 }
 
-// proveLogIn proves the new certificate: the cluster must take its holder for the
+// ProveLogIn proves the new certificate: the cluster must take its holder for the
 // user that was asked for.
-func (p *Program) proveLogIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials, logIn logIn) error {
+func (p *Program) ProveLogIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials, logIn logIn) error {
 	me, err := logIn(ctx, credentials, p.UserAgent)
 	if err != nil {
-		return loginFailed(ctx, p.Cluster, fmt.Errorf("logging in as %q failed: %w", user.Name, err), "")
+		return LoginFailed(ctx, p.Cluster, fmt.Errorf("logging in as %q failed: %w", user.Name, err), "")
 	}
 	if me.Name != user.Name {
-		return loginFailed(ctx, p.Cluster, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), "")
+		return LoginFailed(ctx, p.Cluster, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), "")
 	}
 	p.Tell(LoggedIn{User: me})
 	return nil

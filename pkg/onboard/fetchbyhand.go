@@ -45,7 +45,7 @@ func (p *Program) fetchByHand(ctx context.Context, in FetchInput) (*Fetched, err
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q, made with the key %q, is for the user %s, not for %q", object.Name, keyPath, identity.Quote(user.Name), in.Name),
 			"name that user: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(user.Name))
 	}
-	return p.collect(ctx, in, folder, user, &submission{object: object, key: key, keyPEM: keyPEM})
+	return p.collect(ctx, in, folder, user, &Submission{Object: object, Key: key, KeyPEM: keyPEM})
 }
 
 // keyByHand reads the key that was named, or the one in the user's directory.
@@ -54,7 +54,7 @@ func keyByHand(in FetchInput, folder store.Folder) (_ crypto.Signer, path string
 		key, err := givenKey(in.KeyFile)
 		return key, in.KeyFile, err
 	}
-	key, _, err := readKey(folder)
+	key, _, err := ReadKey(folder)
 	return key, folder.KeyPath(), outcome.WithHint(err, "name the private key that the request was made with: --key FILE")
 }
 

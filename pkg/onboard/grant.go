@@ -47,9 +47,9 @@ func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
 	return wanted, nil
 }
 
-// checkGiving finds what would keep a user from getting what she is to get: before
+// CheckGiving finds what would keep a user from getting what she is to get: before
 // she has a certificate, which can't be taken back.
-func (p *Program) checkGiving(ctx context.Context, user identity.User, in GrantInput) error {
+func (p *Program) CheckGiving(ctx context.Context, user identity.User, in GrantInput) error {
 	wanted, err := in.WantedFor(user)
 	if err != nil {
 		return err
@@ -62,8 +62,8 @@ func (p *Program) checkGiving(ctx context.Context, user identity.User, in GrantI
 	return nil
 }
 
-// give makes the bindings. Those that are there already stay as they are.
-func (p *Program) give(ctx context.Context, user identity.User, in GrantInput) error {
+// Give makes the bindings. Those that are there already stay as they are.
+func (p *Program) Give(ctx context.Context, user identity.User, in GrantInput) error {
 	wanted, err := in.WantedFor(user)
 	if err != nil {
 		return err
@@ -98,20 +98,20 @@ func (p *Program) Grant(ctx context.Context, user identity.User, in GrantInput, 
 	}
 	isKnown := make(chan bool, 1)
 	go func() { isKnown <- in.Group != "" || in.ToGroup || p.isKnown(ctx, user.Name) }()
-	err = p.checkGiving(ctx, user, in)
+	err = p.CheckGiving(ctx, user, in)
 	if !<-isKnown && err == nil {
 		p.Tell(UserUnknown{Name: user.Name})
 	}
 	if err != nil || dryRun == DryRunServer {
 		return wanted, err
 	}
-	return wanted, p.give(ctx, user, in)
+	return wanted, p.Give(ctx, user, in)
 }
 
 // checkReturn refuses to give a role to a user who left, or that the holder of another
 // certificate of the user would get as well.
 func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []access.Wanted, allowed []string) error {
-	standing, err := p.standing(ctx)
+	standing, err := p.Standing(ctx)
 	if err != nil {
 		return err
 	}
@@ -119,8 +119,8 @@ func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []
 	if err != nil {
 		return err
 	}
-	claim := request.Claim{User: user, Gives: newGrants(wanted, grants)}
-	return p.checkStanding(standing, claim, allowed, func(finding string) string { return "--allow " + finding })
+	claim := request.Claim{User: user, Gives: NewGrants(wanted, grants)}
+	return p.CheckStanding(standing, claim, allowed, func(finding string) string { return "--allow " + finding })
 }
 
 // isKnown reports whether a request or a binding on the cluster names a user, or that could

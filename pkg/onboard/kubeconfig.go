@@ -74,10 +74,10 @@ type Fetched struct {
 	CertificateOnly bool
 }
 
-// destination is where one user's kubeconfig goes.
-type destination struct {
+// Destination is where one user's kubeconfig goes.
+type Destination struct {
 	KubeconfigInput
-	endpoint kubeconfig.Endpoint
+	Endpoint kubeconfig.Endpoint
 	names    kubeconfig.Names
 	folder   store.Folder
 	user     identity.User
@@ -88,12 +88,14 @@ type destination struct {
 	incoming *pki.Certificate
 }
 
-func (p *Program) destination(in KubeconfigInput, folder store.Folder, user identity.User) *destination {
-	return destinationFor(p.Cluster.Endpoint(), in, folder, user)
+// Destination is where the kubeconfig of a user goes, for the program's cluster.
+func (p *Program) Destination(in KubeconfigInput, folder store.Folder, user identity.User) *Destination {
+	return DestinationFor(p.Cluster.Endpoint(), in, folder, user)
 }
 
-func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder store.Folder, user identity.User) *destination {
-	d := &destination{KubeconfigInput: in, endpoint: endpoint, folder: folder, user: user}
+// DestinationFor is where the kubeconfig of a user goes, for the cluster at an endpoint.
+func DestinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder store.Folder, user identity.User) *Destination {
+	d := &Destination{KubeconfigInput: in, Endpoint: endpoint, folder: folder, user: user}
 	switch {
 	case d.Path != "":
 	case d.CertificateOnly:
@@ -101,21 +103,21 @@ func destinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder sto
 	default:
 		d.Path = folder.KubeconfigPath()
 	}
-	cluster := d.endpoint.Cluster
+	cluster := d.Endpoint.Cluster
 	if in.ClusterName != "" {
 		cluster = in.ClusterName
 	}
 	if in.ExternalServer != "" {
-		d.endpoint.Server = kubeconfig.NormalServer(in.ExternalServer)
+		d.Endpoint.Server = kubeconfig.NormalServer(in.ExternalServer)
 	}
 	d.names = kubeconfig.NamesFor(user.Name, cluster, in.ContextName)
 	return d
 }
 
-// checkEarly finds what can be found before a wait that may be long.
-func (d *destination) checkEarly() error {
+// CheckEarly finds what can be found before a wait that may be long.
+func (d *Destination) CheckEarly() error {
 	if d.Exec {
-		cache, err := cacheFor(d.folder, d.endpoint, d.user)
+		cache, err := CacheFor(d.folder, d.Endpoint, d.user)
 		if err == nil {
 			err = cache.Check()
 		}
@@ -154,12 +156,12 @@ func (d *destination) checkEarly() error {
 	return err
 }
 
-func (d *destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {
-	return kubeconfig.Assemble(d.endpoint, credentials, d.names, d.Namespace)
+func (d *Destination) assemble(credentials kubeconfig.Credentials) *clientcmdapi.Config {
+	return kubeconfig.Assemble(d.Endpoint, credentials, d.names, d.Namespace)
 }
 
 // login is the user entry that the kubeconfig gets: the pair itself, or the cache's.
-func (d *destination) login(config *clientcmdapi.Config) *clientcmdapi.AuthInfo {
+func (d *Destination) login(config *clientcmdapi.Config) *clientcmdapi.AuthInfo {
 	if d.Exec {
 		return kubeconfig.ExecUser(d.ExecCommand, d.cache.Directory())
 	}
@@ -167,13 +169,13 @@ func (d *destination) login(config *clientcmdapi.Config) *clientcmdapi.AuthInfo 
 }
 
 // alone is the kubeconfig with nothing else in it.
-func (d *destination) alone(config *clientcmdapi.Config) ([]byte, error) {
+func (d *Destination) alone(config *clientcmdapi.Config) ([]byte, error) {
 	alone := config.DeepCopy()
 	alone.AuthInfos[d.names.Context] = d.login(config)
 	return kubeconfig.Encode(alone)
 }
 
-func (d *destination) write(ctx context.Context, credentials kubeconfig.Credentials, fetched *Fetched) (err error) {
+func (d *Destination) write(ctx context.Context, credentials kubeconfig.Credentials, fetched *Fetched) (err error) {
 	config := d.assemble(credentials)
 	fetched.Context = config.CurrentContext
 	if d.Path == "-" {
@@ -194,8 +196,8 @@ func (d *destination) write(ctx context.Context, credentials kubeconfig.Credenti
 
 // replaced puts the kubeconfig in the place of an older one of this user's, and
 // of nothing else.
-func (d *destination) replaced(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
-	if err := checkReplaceable(d.Path, existing, config); err != nil {
+func (d *Destination) replaced(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
+	if err := CheckReplaceable(d.Path, existing, config); err != nil {
 		return nil, outcome.ReplaceHint(err, "move it away, or name another place: --out FILE or --dir DIR, or add to it: --merge")
 	}
 	if existing != nil {
@@ -211,7 +213,7 @@ func (d *destination) replaced(existing []byte, config *clientcmdapi.Config) ([]
 }
 
 // merged adds the user's entries to a kubeconfig.
-func (d *destination) merged(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
+func (d *Destination) merged(existing []byte, config *clientcmdapi.Config) ([]byte, error) {
 	old := clientcmdapi.NewConfig()
 	if existing != nil {
 		var err error
@@ -249,4 +251,21 @@ func (p *Program) WarnOf(endpoint kubeconfig.Endpoint, forSomebodyElse bool) {
 	if ip := net.ParseIP(address.Hostname()); address.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
 		p.Tell(ServerIsLoopback{Server: endpoint.Server})
 	}
+}
+
+// CheckReplaceable refuses to write a kubeconfig in the place of anything but an
+// older one of the same user on the same cluster.
+func CheckReplaceable(path string, existing []byte, config *clientcmdapi.Config) error {
+	if existing == nil {
+		return nil
+	}
+	const hint = "move it away, or name another place: --out FILE"
+	old, err := kubeconfig.Decode(existing)
+	if err != nil {
+		return outcome.WithHint(fmt.Errorf("the file %q already exists, and is not a kubeconfig", path), hint)
+	}
+	if kind, name, only := kubeconfig.IsOnly(old, config); !only {
+		return outcome.WithHint(fmt.Errorf("the kubeconfig %q already exists, and its %s %q would be lost", path, kind, name), hint)
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -15,7 +16,7 @@ import (
 // checkNoLaterPair refuses to put a certificate in the place of a pair of another key that
 // does not expire earlier, unless the person said so. That pair was renewed since, and its key is
 // nowhere else. A certificate for the same key takes nothing away: it was asked for.
-func (d *destination) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
+func (d *Destination) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
 	if d.incoming == nil || d.Overwrite {
 		return nil
 	}
@@ -51,15 +52,15 @@ func laterPairKept(standing, incoming *pki.Certificate, place string) error {
 // or in its credential cache; nil where it has none that can be used.
 func certificateOf(user *clientcmdapi.AuthInfo) *pki.Certificate {
 	if directory := kubeconfig.CacheOf(user); directory != "" {
-		held, err := readCache(store.CredentialCacheAt(directory))
+		held, err := pair.ReadCache(store.CredentialCacheAt(directory))
 		if err != nil {
 			return nil
 		}
-		return held.certificate
+		return held.Certificate
 	}
-	held := heldPair{credentials: kubeconfig.Credentials{Certificate: user.ClientCertificateData, Key: user.ClientKeyData}}
-	if held.parse() != nil {
+	held := pair.Held{Credentials: kubeconfig.Credentials{Certificate: user.ClientCertificateData, Key: user.ClientKeyData}}
+	if held.Parse() != nil {
 		return nil
 	}
-	return held.certificate
+	return held.Certificate
 }

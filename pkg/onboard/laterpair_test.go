@@ -11,8 +11,8 @@ import (
 
 func TestAPairThatDoesNotExpireEarlierIsLater(t *testing.T) {
 	authority, jane := newTestAuthority(t, "kubernetes"), identity.User{Name: "jane"}
-	standing := authority.pair(t, jane, 10*time.Hour, kubeconfig.Endpoint{}).certificate
-	later := authority.pair(t, jane, 10*time.Hour, kubeconfig.Endpoint{}).certificate
+	standing := authority.pair(t, jane, 10*time.Hour, kubeconfig.Endpoint{}).Certificate
+	later := authority.pair(t, jane, 10*time.Hour, kubeconfig.Endpoint{}).Certificate
 	for about, test := range map[string]struct {
 		difference time.Duration
 		want       bool

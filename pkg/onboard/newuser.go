@@ -44,17 +44,17 @@ type NewUserInput struct {
 	DryRun DryRun
 }
 
-// submission is a request that stands on the cluster, with the key it is for.
-type submission struct {
-	object  *certificatesv1.CertificateSigningRequest
-	created bool
+// Submission is a request that stands on the cluster, with the key it is for.
+type Submission struct {
+	Object  *certificatesv1.CertificateSigningRequest
+	Created bool
 	// request is what the object is to hold; nil where it was found.
 	request *pki.Request
-	key     crypto.Signer
-	keyPEM  []byte
+	Key     crypto.Signer
+	KeyPEM  []byte
 	// keep writes the PKCS#10 request to the user's folder, where it is not there
 	// already.
-	keep func() error
+	Keep func() error
 }
 
 // NewUser makes the user's key and request where they are not there yet,
@@ -62,26 +62,26 @@ type submission struct {
 // whether it was created now. In a client's dry run, it is the object that would
 // be sent, and Cluster is not used.
 func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
-	p.warnOfName(in.User)
+	p.WarnOfName(in.User)
 	submitted, err := p.submitNew(ctx, in)
 	if err != nil {
 		return nil, false, err
 	}
-	return submitted.object, submitted.created, nil
+	return submitted.Object, submitted.Created, nil
 }
 
 // NewUserFetched submits a user's request as NewUser does, waits until somebody has
 // approved it, and fetches the kubeconfig. That it can be written is looked at first.
 func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
-	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
+	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(); err != nil {
 		return nil, err
 	}
 	if fetch.VerifyLogin {
-		if err := p.checkReached(ctx); err != nil {
+		if err := p.CheckReached(ctx); err != nil {
 			return nil, err
 		}
 	}
-	p.warnOfName(in.User)
+	p.WarnOfName(in.User)
 	submitted, err := p.submitNew(ctx, in)
 	if err != nil {
 		return nil, err
@@ -89,14 +89,16 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
 }
 
-func (p *Program) warnOfName(user identity.User) {
+// WarnOfName tells what there is to say about the names of a user and the user's groups.
+func (p *Program) WarnOfName(user identity.User) {
 	for _, problem := range identity.Examine(user) {
 		p.Tell(NameWarned{Problem: problem})
 	}
 }
 
-func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, error) {
-	s, err := p.prepareRequest(in)
+// Submit makes a user's key and request, or finds them, and submits the request.
+func (p *Program) Submit(ctx context.Context, in NewUserInput) (*Submission, error) {
+	s, err := p.PrepareRequest(in)
 	if err != nil {
 		return nil, err
 	}
@@ -104,23 +106,23 @@ func (p *Program) submit(ctx context.Context, in NewUserInput) (*submission, err
 }
 
 // submitPrepared submits what was prepared, and keeps the request.
-func (p *Program) submitPrepared(ctx context.Context, in NewUserInput, s *submission) (*submission, error) {
+func (p *Program) submitPrepared(ctx context.Context, in NewUserInput, s *Submission) (*Submission, error) {
 	if in.DryRun == DryRunClient {
-		return s, s.keep()
+		return s, s.Keep()
 	}
 	// The key is on the disk. The request can be made of it again, so it need not be
 	// there first.
 	var keeping sync.WaitGroup
 	var failed error
-	keeping.Go(func() { failed = s.keep() })
-	err := p.send(ctx, in, s, p.Cluster.WhoAmI)
+	keeping.Go(func() { failed = s.Keep() })
+	err := p.Send(ctx, in, s, p.Cluster.WhoAmI)
 	keeping.Wait()
 	return s, errors.Join(err, failed)
 }
 
-// prepareRequest makes the user's key and request where they are not there yet, and
+// PrepareRequest makes the user's key and request where they are not there yet, and
 // the object that is to be sent. The request is to be kept by the caller.
-func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
+func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
 	var given crypto.Signer
 	if in.KeyFile != "" {
 		var err error
@@ -140,21 +142,21 @@ func (p *Program) prepareRequest(in NewUserInput) (*submission, error) {
 		return nil, err
 	}
 	object := request.Build(wanted, request.Terms{Lifetime: in.Lifetime, Signer: in.Signer, Name: in.RequestName})
-	return &submission{object: object, created: true, request: wanted, key: key, keyPEM: keyPEM, keep: keep}, nil
+	return &Submission{Object: object, Created: true, request: wanted, Key: key, KeyPEM: keyPEM, Keep: keep}, nil
 }
 
-// send submits what was prepared, or finds it submitted. whoAmI says who runs this.
-func (p *Program) send(ctx context.Context, in NewUserInput, s *submission, whoAmI func(context.Context) (identity.User, error)) error {
-	stored, created, err := p.Cluster.Submit(ctx, s.object, in.DryRun == DryRunServer)
+// Send submits what was prepared, or finds it submitted. whoAmI says who runs this.
+func (p *Program) Send(ctx context.Context, in NewUserInput, s *Submission, whoAmI func(context.Context) (identity.User, error)) error {
+	stored, created, err := p.Cluster.Submit(ctx, s.Object, in.DryRun == DryRunServer)
 	if err != nil {
 		return outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
 	}
 	if !created {
-		if err := checkFound(ctx, stored, s.key.Public(), in.User, s.object.Spec.SignerName, whoAmI); err != nil {
+		if err := checkFound(ctx, stored, s.Key.Public(), in.User, s.Object.Spec.SignerName, whoAmI); err != nil {
 			return err
 		}
 	}
-	s.object, s.created = stored, created
+	s.Object, s.Created = stored, created
 	if got := request.LifetimeOf(stored); created && got != in.Lifetime {
 		p.Tell(LifetimeChanged{Asked: in.Lifetime, Stored: got})
 	}
@@ -174,7 +176,7 @@ func (p *Program) send(ctx context.Context, in NewUserInput, s *submission, whoA
 
 // ensureKey reads the user's private key, or makes one, or takes the given one.
 func (p *Program) ensureKey(in NewUserInput, given crypto.Signer) (crypto.Signer, []byte, error) {
-	key, encoded, err := readKey(in.Folder)
+	key, encoded, err := ReadKey(in.Folder)
 	created := false
 	if errors.Is(err, fs.ErrNotExist) {
 		key, encoded, created, err = createKey(in, given)
@@ -230,7 +232,7 @@ func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, c
 	}
 	err = in.Folder.CreateKey(encoded)
 	if errors.Is(err, fs.ErrExist) {
-		key, encoded, err := readKey(in.Folder)
+		key, encoded, err := ReadKey(in.Folder)
 		return key, encoded, false, err
 	}
 	if err != nil {
@@ -240,7 +242,9 @@ func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, c
 	return key, encoded, true, nil
 }
 
-func readKey(folder store.Folder) (crypto.Signer, []byte, error) {
+// ReadKey reads the private key of a user's directory, and its PEM; fs.ErrNotExist if there
+// is none.
+func ReadKey(folder store.Folder) (crypto.Signer, []byte, error) {
 	encoded, err := folder.ReadKey()
 	if err != nil {
 		return nil, nil, err

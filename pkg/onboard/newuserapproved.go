@@ -23,7 +23,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	var notRead, notKnown error
 	var reading sync.WaitGroup
 	reading.Go(func() { known, notRead = p.Cluster.GrantsOf(ctx, in.User) })
-	reading.Go(func() { standing, notKnown = p.standing(ctx) })
+	reading.Go(func() { standing, notKnown = p.Standing(ctx) })
 	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
 	reading.Wait()
 	if err = cmp.Or(err, notRead, notKnown); err != nil {
@@ -32,15 +32,15 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if missing := known.Missing(); missing != "" {
 		p.Tell(GrantsUnread{Reason: missing})
 	}
-	if err := p.checkGrants(in.User, known); err != nil {
+	if err := p.CheckGrants(in.User, known); err != nil {
 		return nil, err
 	}
 	wanted, err := giving.WantedFor(in.User)
 	if err != nil {
 		return nil, err
 	}
-	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.key.Public()), Gives: newGrants(wanted, known.Grants)}
-	if err := p.checkStanding(standing, claim, nil, func(finding string) string {
+	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.Key.Public()), Gives: NewGrants(wanted, known.Grants)}
+	if err := p.CheckStanding(standing, claim, nil, func(finding string) string {
 		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding).String()
 	}); err != nil {
 		return nil, err
@@ -52,10 +52,10 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if err != nil {
 		return nil, err
 	}
-	if err := p.approveOwn(ctx, in.User, submitted); err != nil {
+	if err := p.ApproveOwn(ctx, in.User, submitted); err != nil {
 		return nil, err
 	}
-	if err := p.give(ctx, in.User, giving); err != nil {
+	if err := p.Give(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
@@ -63,34 +63,34 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 
 // prepareApproved looks at what could keep a certificate from being issued and written,
 // which can't be taken back, and makes the key and the request.
-func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*submission, error) {
+func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Submission, error) {
 	var notReached error
 	var reaching sync.WaitGroup
 	if fetch.VerifyLogin {
-		reaching.Go(func() { notReached = p.checkReached(ctx) })
+		reaching.Go(func() { notReached = p.CheckReached(ctx) })
 	}
 	mayDecide := p.Cluster.CheckMayDecide(ctx, in.Signer)
 	reaching.Wait()
 	if err := cmp.Or(mayDecide, notReached); err != nil {
 		return nil, err
 	}
-	if err := p.checkGiving(ctx, in.User, giving); err != nil {
+	if err := p.CheckGiving(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
-	if err := p.destination(fetch.Kubeconfig, in.Folder, in.User).checkEarly(); err != nil {
+	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(); err != nil {
 		return nil, err
 	}
-	p.warnOfName(in.User)
-	return p.prepareRequest(in)
+	p.WarnOfName(in.User)
+	return p.PrepareRequest(in)
 }
 
 // ownDoing is what need not be told to whoever submits a request and approves it.
 var ownDoing = []string{request.RequestedByOther, request.MoreThanRequester, request.ForeignSigner}
 
-// approveOwn approves a request that was submitted in the same run, unless it is
+// ApproveOwn approves a request that was submitted in the same run, unless it is
 // decided already.
-func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted *submission) error {
-	review := request.ReviewOfOwn(submitted.object, submitted.request)
+func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted *Submission) error {
+	review := request.ReviewOfOwn(submitted.Object, submitted.request)
 	if review.State != request.Pending {
 		return nil
 	}
@@ -111,14 +111,14 @@ func (p *Program) approveOwn(ctx context.Context, user identity.User, submitted 
 		return err
 	}
 	p.Tell(RequestApproved{Name: approved.Name})
-	submitted.object = approved
+	submitted.Object = approved
 	return nil
 }
 
-// checkGrants tells what role bindings give to a user and her groups already,
+// CheckGrants tells what role bindings give to a user and her groups already,
 // and refuses what an administrator has to look at. What could not be read is for the
 // caller to tell.
-func (p *Program) checkGrants(user identity.User, known *cluster.KnownGrants) error {
+func (p *Program) CheckGrants(user identity.User, known *cluster.KnownGrants) error {
 	for _, finding := range request.ExamineGrants(user, known.Grants, known.Reaches) {
 		if finding.Severity == identity.Refused {
 			return outcome.WithHint(

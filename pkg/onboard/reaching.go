@@ -13,10 +13,10 @@ import (
 // API server, so that none will ever log in there.
 var errNotReached = errors.New("client certificates do not reach the API server")
 
-// checkReached looks, before a certificate is issued that could not log in, whether
+// CheckReached looks, before a certificate is issued that could not log in, whether
 // client certificates reach the API server. Where that cannot be found out, the login
 // will tell.
-func (p *Program) checkReached(ctx context.Context) error {
+func (p *Program) CheckReached(ctx context.Context) error {
 	if p.Cluster.LogsInByCertificate() {
 		return nil
 	}
@@ -33,20 +33,20 @@ func notReached(ctx context.Context, client *cluster.Client) error {
 	return fmt.Errorf("%w: %s does not ask for one when a connection is made", errNotReached, client.Endpoint().Server)
 }
 
-// skipLogin is how to do without the login.
-const skipLogin = "nothing was written; to write the kubeconfig all the same: --verify-login=false"
+// SkipLogin is how to do without the login.
+const SkipLogin = "nothing was written; to write the kubeconfig all the same: --verify-login=false"
 
-// loginFailed says what to do where a login with a new certificate failed. elsewhere is
+// LoginFailed says what to do where a login with a new certificate failed. elsewhere is
 // what else may be wrong where the server does not accept the certificate, and may be "".
-func loginFailed(ctx context.Context, client *cluster.Client, err error, elsewhere string) error {
+func LoginFailed(ctx context.Context, client *cluster.Client, err error, elsewhere string) error {
 	own := outcome.Hint(err)
 	switch reason := notReached(ctx, client); {
 	case errors.Is(err, outcome.ErrInterrupted):
 		return err
 	case reason != nil:
-		return outcome.ReplaceHint(fmt.Errorf("%w: %w", err, reason), "%s; %s", cluster.TLSInBetween, skipLogin)
+		return outcome.ReplaceHint(fmt.Errorf("%w: %w", err, reason), "%s; %s", cluster.TLSInBetween, SkipLogin)
 	case own == "", errors.Is(err, cluster.ErrNotAccepted):
-		return outcome.ReplaceHint(err, "%s%s", elsewhere, skipLogin)
+		return outcome.ReplaceHint(err, "%s%s", elsewhere, SkipLogin)
 	}
-	return outcome.ReplaceHint(err, "%s; %s", own, skipLogin)
+	return outcome.ReplaceHint(err, "%s; %s", own, SkipLogin)
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// standing reads who is blocked, who was offboarded, and which certificates of requests
+// Standing reads who is blocked, who was offboarded, and which certificates of requests
 // on the cluster are valid. What this client cannot read is said in it; any other failure
 // is an error.
-func (p *Program) standing(ctx context.Context) (*request.Standing, error) {
+func (p *Program) Standing(ctx context.Context) (*request.Standing, error) {
 	standing := &request.Standing{Now: p.Now()}
 	var unread string
 	var notRead error
@@ -32,28 +32,28 @@ func (p *Program) standing(ctx context.Context) (*request.Standing, error) {
 	if apierrors.IsForbidden(notListed) {
 		forbidden, notListed = notListed, nil
 	}
-	standing.Unread = standingUnread(unread, forbidden)
+	standing.Unread = WhyStandingUnread(unread, forbidden)
 	return standing, cmp.Or(notRead, notListed)
 }
 
-// standingUnread joins the reasons why the list of users who left, and the requests, cannot
+// WhyStandingUnread joins the reasons why the list of users who left, and the requests, cannot
 // be read by this client.
-func standingUnread(unlisted string, forbidden error) string {
+func WhyStandingUnread(unlisted string, forbidden error) string {
 	if forbidden == nil {
 		return unlisted
 	}
 	return strings.TrimPrefix(unlisted+"; "+forbidden.Error(), "; ")
 }
 
-// newGrants are those of what is wanted that role bindings do not give already.
-func newGrants(wanted []access.Wanted, grants access.Grants) []access.Wanted {
+// NewGrants are those of what is wanted that role bindings do not give already.
+func NewGrants(wanted []access.Wanted, grants access.Grants) []access.Wanted {
 	return slices.DeleteFunc(slices.Clone(wanted), func(one access.Wanted) bool { return slices.Contains(grants[one.Holder], one.Grant) })
 }
 
-// checkStanding tells what is known, and what could not be read, of a user who may have left, or has another
+// CheckStanding tells what is known, and what could not be read, of a user who may have left, or has another
 // certificate, and refuses what is not allowed. howToAllow says how an administrator
 // accepts the findings that are refused.
-func (p *Program) checkStanding(standing *request.Standing, claim request.Claim, allowed []string, howToAllow func(finding string) string) error {
+func (p *Program) CheckStanding(standing *request.Standing, claim request.Claim, allowed []string, howToAllow func(finding string) string) error {
 	if standing.Unread != "" {
 		p.Tell(StandingUnread{Reason: standing.Unread})
 	}

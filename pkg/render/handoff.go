@@ -2,11 +2,11 @@ package render
 
 import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 )
 
 // handoffToConfirm says what to tell a user apart from the handoff file.
-func (n *Narrator) handoffToConfirm(e onboard.HandoffToConfirm) {
+func (n *Narrator) handoffToConfirm(e handoff.ToConfirm) {
 	n.say("to be told to %s over another channel than the file:", e.User)
 	n.say("  fingerprint of the key:  %s", e.KeyFingerprint)
 	for _, authority := range e.Authorities {
@@ -19,7 +19,7 @@ func (n *Narrator) handoffToConfirm(e onboard.HandoffToConfirm) {
 }
 
 // handoffEndpoint says where a handoff leads, and how much vouches for that.
-func (n *Narrator) handoffEndpoint(e onboard.HandoffEndpoint) {
+func (n *Narrator) handoffEndpoint(e handoff.EndpointNamed) {
 	n.say("the handoff names the API server %s", identity.Printable(e.Server))
 	for _, authority := range e.Authorities {
 		signed := "it has not signed the certificate"

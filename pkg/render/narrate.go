@@ -17,8 +17,12 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -80,22 +84,22 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("warning: whether the user is blocked, was offboarded or has another certificate could not be checked: %s", identity.PrintableSentence(e.Reason))
 	case onboard.NotDecided:
 		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
-	case onboard.NothingPending:
+	case approval.NothingPending:
 		n.say("there is no pending certificate signing request")
 	case onboard.StillFollowing:
 		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
-	case onboard.CandidatesFound:
+	case approval.CandidatesFound:
 		n.candidates(e)
 	case onboard.Reviewed:
 		n.Close()
 		_ = Review(n.out, e.Review, e.Now)
-	case onboard.ToBeGiven:
+	case approval.ToBeGiven:
 		for _, wanted := range e.Wanted {
 			n.say("  to be given: %s to %s", wanted.Grant, wanted.Holder)
 		}
 	case onboard.Given:
 		n.did("%s has %s (%s/%s)", e.Wanted.Holder, e.Wanted.Grant, e.Wanted.Resource(), e.Wanted.Name())
-	case onboard.RolesUnchecked:
+	case team.RolesUnchecked:
 		n.say("warning: the kubeconfig names no cluster, so whether the roles and namespaces exist was not checked")
 	case onboard.UserUnknown:
 		n.say("warning: nothing on the cluster names the user %s: check the name", identity.Quote(e.Name))
@@ -124,17 +128,17 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.say("not taken away: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestApproved:
 		n.did("approved %s", identity.Printable(e.Name))
-	case onboard.AlreadyDecided:
+	case approval.AlreadyDecided:
 		n.say("%s is %s already%s", identity.Printable(e.Name), e.Decision.Done, inParentheses(e.Message))
 	case onboard.StillWaiting:
 		n.waiting(e)
 	case onboard.CertificateIssued:
 		n.issued(e)
-	case onboard.ClusterUnreachable:
+	case handoff.ClusterUnreachable:
 		n.say("warning: whether the certificate logs in is not known: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
-	case onboard.CertificatesProven:
+	case team.CertificatesProven:
 		n.say("logged in as %s; certificates like it (%s, of the authority %s) are verified against that authority",
 			identity.Name(e.User.Name), e.Key, identity.Quote(e.Authority))
 	case onboard.ServerNotVerified:
@@ -148,21 +152,21 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case sign.SignerTrustedForServer:
 		n.say("warning: the handoff trusts the certificate authority (CA) that signs, %s, for the API server %s as well;", identity.Quote(e.Authority), identity.Printable(e.Server))
 		n.say("  if the API server's certificate is signed by another CA, name that one: --certificate-authority FILE")
-	case onboard.SignerAssumed:
+	case approval.SignerAssumed:
 		n.say("the manifest %s has no spec.signerName; using %s", identity.PrintableSentence(e.Source), e.Signer)
-	case onboard.NotHandedOff:
+	case handoff.NotHandedOff:
 		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
-	case onboard.HandoffWritten:
+	case handoff.Written:
 		n.say("wrote the handoff %s: send it to %s; nothing in it is secret", identity.PrintableSentence(e.Path), e.User)
-	case onboard.HandoffToConfirm:
+	case handoff.ToConfirm:
 		n.handoffToConfirm(e)
-	case onboard.HandoffEndpoint:
+	case handoff.EndpointNamed:
 		n.handoffEndpoint(e)
 	case onboard.KubeconfigNotPrivate:
 		n.say("warning: %s can be read by others than its owner, and holds private keys: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case onboard.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
-	case onboard.CertificatesNotReaching:
+	case handoff.CertificatesNotReaching:
 		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: --external-server URL", identity.Printable(e.Server))
 	case onboard.ExecIsLocal:
 		n.say("warning: a kubeconfig made with --exec works on this machine only, where its credential cache is")
@@ -174,22 +178,22 @@ func (n *Narrator) Tell(event onboard.Event) {
 		}
 	case onboard.Progress:
 		n.tellProgress(e)
-	case onboard.MemberNotOnboarded:
+	case team.MemberNotOnboarded:
 		n.did("not onboarded: %s: %s", member(e.User, e.Line), identity.PrintableSentence(e.Reason.Error()))
 		if hint := outcome.Hint(e.Reason); hint != "" {
 			n.say("  hint: %s", identity.PrintableSentence(hint))
 		}
-	case onboard.RequestGivenTwice:
+	case approval.RequestGivenTwice:
 		n.say("%s holds the same request as %s", identity.PrintableSentence(e.Source), identity.PrintableSentence(e.First))
-	case onboard.MembersNotOnboarded:
+	case team.MembersNotOnboarded:
 		n.membersNotOnboarded(e)
-	case onboard.TeamWaits:
+	case team.Waits:
 		n.teamWaits(e)
 	case onboard.LifetimeChanged:
 		n.say("warning: %s was asked for, and an admission policy of the cluster changed that to %s", lifetime(e.Asked), lifetime(e.Stored))
-	case onboard.LifetimesDiffer:
+	case team.LifetimesDiffer:
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
-	case onboard.LifetimeNotAskable:
+	case renewal.LifetimeNotAskable:
 		n.say("warning: the present certificate is good for %s, and a request can ask for %s at most: that is asked for", lifetime(e.Present), lifetime(e.Asked))
 	default:
 		n.tellRenewal(event)
@@ -226,7 +230,7 @@ func (n *Narrator) NextStepsOffline(path, fingerprint string, approve, fetch ide
 // NothingListed says that a list is empty.
 func (n *Narrator) NothingListed(pending bool) {
 	if pending {
-		n.Tell(onboard.NothingPending{})
+		n.Tell(approval.NothingPending{})
 		return
 	}
 	n.say("there is no certificate signing request")
@@ -259,7 +263,7 @@ func (n *Narrator) keyReady(e onboard.KeyReady) {
 	n.say("  fingerprint %s", e.Fingerprint)
 }
 
-func (n *Narrator) candidates(e onboard.CandidatesFound) {
+func (n *Narrator) candidates(e approval.CandidatesFound) {
 	n.say("requests for %s:", identity.Printable(e.Name))
 	for _, review := range e.Reviews {
 		n.say("  %s", identity.Printable(review.Object.Name))
@@ -284,7 +288,7 @@ func (n *Narrator) waiting(e onboard.StillWaiting) {
 }
 
 // teamWaits says what is in the way of many certificates.
-func (n *Narrator) teamWaits(e onboard.TeamWaits) {
+func (n *Narrator) teamWaits(e team.Waits) {
 	certificates := Count(e.Waiting, "certificate")
 	if !e.AreApproved {
 		n.say("waiting for %s: an administrator approves the requests, with: kubectl csr-onboard approve", certificates)

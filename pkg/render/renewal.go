@@ -6,6 +6,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -13,45 +14,45 @@ import (
 // is speaking.
 func (n *Narrator) tellRenewal(event onboard.Event) {
 	switch e := event.(type) {
-	case onboard.NotDue:
+	case renewal.NotDue:
 		n.say("%s is good until %s", identity.Printable(e.Context), instant(e.NotAfter))
-	case onboard.RenewalBusy:
+	case renewal.Busy:
 		n.say("another run is renewing %s", identity.Printable(e.Context))
-	case onboard.RenewedMeanwhile:
+	case renewal.RenewedMeanwhile:
 		n.say("another run has renewed %s: good until %s", identity.Printable(e.Context), instant(e.NotAfter))
-	case onboard.GroupsLost:
+	case renewal.GroupsLost:
 		n.say("warning: the cluster does not know %s as a member of %s any more; that is not asked for again", identity.Quote(e.User), groups(e.Groups))
-	case onboard.RenewalWaits:
+	case renewal.Waits:
 		n.say("the renewal is %s: %s", strings.ToLower(string(e.State)), identity.Printable(e.Request))
 		if e.State == request.Pending {
 			n.say("  an administrator looks at it and approves it:  %s", identity.NewCommand("kubectl csr-onboard approve").Argument(e.Request))
 		}
 		n.say("  the present certificate is good until %s; to go on:  %s", instant(e.NotAfter), identity.PrintableSentence(e.Resume))
-	case onboard.Rotated:
+	case renewal.Rotated:
 		n.say("renewed %s in %s: good until %s", identity.Printable(e.Context), identity.PrintableSentence(e.Path), instant(e.NotAfter))
-	case onboard.PairLeft:
+	case renewal.PairLeft:
 		n.say("the files of the certificate before are left, which is good until %s:", instant(e.NotAfter))
 		for _, path := range e.Paths {
 			n.say("  %s", identity.PrintableSentence(path))
 		}
-	case onboard.NotRenewed:
+	case renewal.NotRenewed:
 		n.say("not renewed: %s: %s", identity.Printable(e.Context), identity.PrintableSentence(e.Reason.Error()))
-	case onboard.RenewalNotStarted:
+	case renewal.NotStarted:
 		n.say("kubectl csr-onboard: no renewal could be begun: %s", identity.PrintableSentence(e.Reason.Error()))
-	case onboard.RenewalTrouble:
+	case renewal.InTrouble:
 		n.say("kubectl csr-onboard: the certificate of %s ends %s, and is not renewed: %s", identity.Quote(e.User), instant(e.NotAfter), identity.PrintableSentence(e.Trouble))
 		if e.Advice != "" {
 			n.say("  hint: %s", identity.PrintableSentence(e.Advice))
 		}
-	case onboard.RenewalAwaited:
+	case renewal.Awaited:
 		n.say("kubectl csr-onboard: the certificate of %s ends %s; waiting for another", identity.Quote(e.User), instant(e.NotAfter))
 	case onboard.CacheFilled:
 		n.say("put certificate and key into the credential cache %s", identity.PrintableSentence(e.Directory))
 	case onboard.CacheKept:
 		n.say("the credential cache %s has a certificate that is good for longer, until %s: that stays", identity.PrintableSentence(e.Directory), instant(e.NotAfter))
-	case onboard.CacheMoved:
+	case renewal.CacheMoved:
 		n.say("the credential cache %s belongs to the API server %s now; it was for %s", identity.PrintableSentence(e.Directory), identity.Printable(e.To), identity.Printable(e.From))
-	case onboard.CacheInUse:
+	case renewal.CacheInUse:
 		n.say("%s in %s logs in from the credential cache now", identity.Printable(e.Context), identity.PrintableSentence(e.Path))
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
@@ -74,7 +74,7 @@ const (
 
 // Statuses writes how things are with contexts: as a table for people, or as JSON or
 // YAML.
-func Statuses(out io.Writer, format string, statuses []onboard.ContextStatus, now time.Time) error {
+func Statuses(out io.Writer, format string, statuses []renewal.ContextStatus, now time.Time) error {
 	if format != "" {
 		list := contextStatusList{APIVersion: apiVersion, Kind: "ContextStatusList", Items: make([]contextStatusForm, len(statuses))}
 		for i, status := range statuses {
@@ -104,12 +104,12 @@ func Statuses(out io.Writer, format string, statuses []onboard.ContextStatus, no
 
 // colored gives a colour to the rows behind the first line. It comes after the
 // alignment, which takes a colour for text.
-func colored(table string, statuses []onboard.ContextStatus, now time.Time) string {
+func colored(table string, statuses []renewal.ContextStatus, now time.Time) string {
 	rows := strings.SplitAfter(table, "\n")
 	for i, status := range statuses {
 		var color string
 		switch {
-		case status.IsInvalid(now), status.Live == onboard.NotLive:
+		case status.IsInvalid(now), status.Live == renewal.NotLive:
 			color = red
 		case status.ShouldWarn(now):
 			color = yellow
@@ -121,7 +121,7 @@ func colored(table string, statuses []onboard.ContextStatus, now time.Time) stri
 	return strings.Join(rows, "")
 }
 
-func statusCells(s onboard.ContextStatus, now time.Time) []any {
+func statusCells(s renewal.ContextStatus, now time.Time) []any {
 	current := ""
 	if s.IsCurrent {
 		current = "*"
@@ -162,7 +162,7 @@ func timeLeft(certificate *pki.Certificate, now time.Time) string {
 	return duration.HumanDuration(left)
 }
 
-func statusForm(s onboard.ContextStatus, now time.Time) contextStatusForm {
+func statusForm(s renewal.ContextStatus, now time.Time) contextStatusForm {
 	form := contextStatusForm{Context: s.Name, Current: s.IsCurrent, Login: s.Login, Live: string(s.Live), Problem: s.Problem, RenewsItself: s.RenewsItself}
 	if s.User.Name != "" {
 		user := userReportOf(s.User)

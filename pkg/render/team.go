@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/team"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
 // member names a user among many, with her line where there is one.
@@ -44,7 +44,7 @@ type memberReport struct {
 }
 
 // Team writes what came of many users as JSON or YAML.
-func Team(out io.Writer, format string, results []onboard.MemberResult) error {
+func Team(out io.Writer, format string, results []team.Result) error {
 	report := teamReport{APIVersion: apiVersion, Kind: "TeamReport", Users: make([]memberReport, 0, len(results))}
 	for _, result := range results {
 		one := memberReport{Name: result.User.Name, Groups: result.User.Groups, Line: result.Line, State: string(result.State), Request: result.Request, LoggedIn: result.LoggedIn}
@@ -61,18 +61,18 @@ func Team(out io.Writer, format string, results []onboard.MemberResult) error {
 }
 
 // TeamSummary says in a line what came of many users.
-func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
-	count := map[onboard.MemberState]int{}
+func (n *Narrator) TeamSummary(results []team.Result) {
+	count := map[team.MemberState]int{}
 	for _, result := range results {
 		count[result.State]++
 	}
 	text := ""
 	for _, part := range []struct {
-		state onboard.MemberState
+		state team.MemberState
 		words string
 	}{
-		{onboard.MemberFetched, "onboarded"}, {onboard.MemberComplete, "had a kubeconfig already"},
-		{onboard.MemberSubmitted, "submitted"}, {onboard.MemberFound, "submitted already"}, {onboard.MemberMade, "with key and request on this machine"}, {onboard.MemberChecked, "checked by the API server"}, {onboard.MemberFailed, "not onboarded"},
+		{team.MemberFetched, "onboarded"}, {team.MemberComplete, "had a kubeconfig already"},
+		{team.MemberSubmitted, "submitted"}, {team.MemberFound, "submitted already"}, {team.MemberMade, "with key and request on this machine"}, {team.MemberChecked, "checked by the API server"}, {team.MemberFailed, "not onboarded"},
 	} {
 		if count[part.state] == 0 {
 			continue
@@ -86,7 +86,7 @@ func (n *Narrator) TeamSummary(results []onboard.MemberResult) {
 }
 
 // membersNotOnboarded names users who were not onboarded for the same reason.
-func (n *Narrator) membersNotOnboarded(e onboard.MembersNotOnboarded) {
+func (n *Narrator) membersNotOnboarded(e team.MembersNotOnboarded) {
 	names := make([]string, len(e.Users))
 	for i, one := range e.Users {
 		names[i] = member(one.User.Name, one.Line)
@@ -132,7 +132,7 @@ type LifetimeOfUsers struct {
 }
 
 // Mistakes lists what is wrong with a file of users.
-func (n *Narrator) Mistakes(file string, mistakes []team.Mistake) {
+func (n *Narrator) Mistakes(file string, mistakes []teamfile.Mistake) {
 	for _, mistake := range mistakes {
 		place := identity.PrintableSentence(file)
 		if mistake.Line > 0 {

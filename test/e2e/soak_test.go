@@ -24,6 +24,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -174,7 +175,7 @@ func (s *soak) ask() *given {
 	}
 	encoded := answer.Decode(file, answer.V1, s.clock().Unix())
 	if encoded == nil {
-		encoded, err = s.work.Credential(s.t.Context(), onboard.CredentialInput{Cache: s.cache, APIVersion: answer.V1, StartRenewal: s.renewInBackground})
+		encoded, err = renewal.Credential(s.t.Context(), s.work, renewal.CredentialInput{Cache: s.cache, APIVersion: answer.V1, StartRenewal: s.renewInBackground})
 		if err != nil {
 			s.t.Fatalf("after %d calls: %v", s.calls, err)
 		}
@@ -199,7 +200,7 @@ func (s *soak) renewInBackground() error {
 		patience = time.Minute
 	}
 	s.background.Go(func() {
-		err := s.work.RenewCached(context.Background(), s.cache, patience)
+		err := renewal.RenewCached(context.Background(), s.work, s.cache, patience)
 		if err != nil && !errors.Is(err, outcome.ErrTimedOut) && !s.front.away.Load() {
 			s.t.Errorf("in the background: %v", err)
 		}

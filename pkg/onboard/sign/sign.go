@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -51,13 +52,13 @@ type Input struct {
 	// Path is the file to write; "-" hands it back. Required.
 	Path string
 	// Fetch is as in HandoffInput. Required with Endpoint.
-	Fetch func(user, file string, trust onboard.HandoffTrust) string
+	Fetch func(user, file string, trust handoff.Trust) string
 }
 
 // Run shows a request, asks, and signs it with an authority's key, without any
 // cluster. The certificate is in the log, and the log on the disk, before it is
 // anywhere else.
-func Run(ctx context.Context, p *onboard.Program, in Input) (*onboard.HandedOff, error) {
+func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff, error) {
 	authority, err := openAuthority(ctx, p, in)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*onboard.HandedOff,
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSignedPlace(p, review.User, in, authority); err != nil {
+	if err := checkSignedPlace(review.User, in, authority); err != nil {
 		return nil, err
 	}
 	if in.trustsSigner() {
@@ -102,7 +103,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*onboard.HandedOff,
 			"name another: --log FILE")
 	}
 	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Lifetime()})
-	signed := &onboard.HandedOff{User: parsed.User(), Certificate: certificate}
+	signed := &handoff.HandedOff{User: parsed.User(), Certificate: certificate}
 	return signed, deliverSigned(ctx, p, signed, in, authority)
 }
 
@@ -167,20 +168,20 @@ func (in Input) trustsSigner() bool {
 }
 
 // handoffOf is where and what to write for a cluster.
-func (in Input) handoffOf(authority *pki.Authority) (kubeconfig.Endpoint, onboard.HandoffInput) {
+func (in Input) handoffOf(authority *pki.Authority) (kubeconfig.Endpoint, handoff.Input) {
 	endpoint := *in.Endpoint
 	if in.trustsSigner() {
 		endpoint.CertificateAuthority = authority.PEM()
 	}
-	return endpoint, onboard.HandoffInput{Path: in.Path, Fetch: in.Fetch}
+	return endpoint, handoff.Input{Path: in.Path, Fetch: in.Fetch}
 }
 
 // checkSignedPlace finds what would keep the file from being written, before there
 // is a certificate.
-func checkSignedPlace(p *onboard.Program, user identity.User, in Input, authority *pki.Authority) error {
+func checkSignedPlace(user identity.User, in Input, authority *pki.Authority) error {
 	if in.Endpoint != nil {
-		endpoint, handoff := in.handoffOf(authority)
-		return p.CheckHandoffAt(user, endpoint, handoff)
+		endpoint, file := in.handoffOf(authority)
+		return handoff.CheckAt(user, endpoint, file)
 	}
 	switch {
 	case in.Path == "-":
@@ -197,11 +198,11 @@ func alreadyThere(path string) error {
 	return outcome.WithHint(fmt.Errorf("the file %q already exists", path), "move it away, or name another: --out FILE")
 }
 
-func deliverSigned(ctx context.Context, p *onboard.Program, signed *onboard.HandedOff, in Input, authority *pki.Authority) error {
+func deliverSigned(ctx context.Context, p *onboard.Program, signed *handoff.HandedOff, in Input, authority *pki.Authority) error {
 	if in.Endpoint != nil {
-		endpoint, handoff := in.handoffOf(authority)
+		endpoint, file := in.handoffOf(authority)
 		p.WarnOf(endpoint, true)
-		return p.WriteHandoff(ctx, endpoint, signed, handoff)
+		return handoff.Write(ctx, p, endpoint, signed, file)
 	}
 	if in.Path == "-" {
 		signed.Handoff = signed.Certificate.PEM

@@ -1,0 +1,186 @@
+package approval
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Selection says which requests are meant: those named, those in files, or else
+// the pending ones.
+type Selection struct {
+	// Files are requests to submit before they are decided. Optional.
+	Files []Imported
+	// Names are user names or names of request objects. Optional.
+	Names []string
+	// Fingerprint is the public key's, as the user told it. Optional; with it,
+	// only a request for that key is meant, and there is one name or file.
+	Fingerprint string
+	// Labels narrows the pending requests. Optional.
+	Labels labels.Selector
+	// Choose lets the administrator pick among the pending requests. Optional:
+	// without it, all are meant.
+	Choose func([]*request.Review) ([]*request.Review, error)
+}
+
+// isBulk says whether the requests are not named one by one, so that what is
+// wrong with one does not stop the others.
+func (s Selection) isBulk() bool { return len(s.Names) == 0 && len(s.Files) != 1 }
+
+// named resolves each name to one request by what the requests hold, not by what
+// their labels say.
+func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*request.Review, error) {
+	found := map[string]*request.Review{}
+	claims := claims{}
+	var ofUsers []string
+	for _, name := range in.Names {
+		switch object, err := p.Cluster.Get(ctx, name); {
+		case err == nil:
+			review := request.ReviewOf(object)
+			if review.HasDerivedName() {
+				found[name] = review
+				continue
+			}
+			claims.add(name, review)
+		case !errors.Is(err, outcome.ErrNotFound) && !apierrors.IsForbidden(err):
+			return nil, err
+		}
+		ofUsers = append(ofUsers, name)
+	}
+	// A list that broke off is an error: the request that was meant may be in the part
+	// that is missing.
+	if err := all.result(); err != nil {
+		return nil, err
+	}
+	for _, review := range all.wanted {
+		if review.IsDecoded() && slices.Contains(ofUsers, review.User.Name) {
+			claims.add(review.User.Name, review)
+		}
+	}
+	for _, name := range ofUsers {
+		if all.unread != nil && !slices.ContainsFunc(claims[name], func(r *request.Review) bool { return r.User.Name == name }) {
+			// Whether a user of that name asks for something can't be known.
+			return nil, all.unread
+		}
+		review, err := choose(p, name, claims[name], in)
+		if err != nil {
+			return nil, err
+		}
+		found[name] = review
+	}
+	return inOrder(in, found)
+}
+
+// claims holds the requests that each name may mean.
+type claims map[string][]*request.Review
+
+func (c claims) add(name string, review *request.Review) {
+	for _, known := range c[name] {
+		if known.Object.UID == review.Object.UID {
+			return
+		}
+	}
+	c[name] = append(c[name], review)
+}
+
+// inOrder lists what was found in the order of the names, each once, and refuses
+// another key than the one that was told.
+func inOrder(in Input, found map[string]*request.Review) ([]*request.Review, error) {
+	var reviews []*request.Review
+	for _, name := range in.Names {
+		review := found[name]
+		if in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
+			return nil, otherKey(name, in.Fingerprint)
+		}
+		if !slices.ContainsFunc(reviews, func(r *request.Review) bool { return r.Object.UID == review.Object.UID }) {
+			reviews = append(reviews, review)
+		}
+	}
+	return reviews, nil
+}
+
+// choose takes the one request that a name can mean. It never guesses between
+// two pending ones, nor between a user and an object of her name that is another
+// user's.
+func choose(p *onboard.Program, name string, reviews []*request.Review, in Input) (*request.Review, error) {
+	if len(reviews) == 0 {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request of the user %q, or of that name", name),
+			"see what there is: kubectl csr-onboard list; undecided requests are collected after 24 hours")
+	}
+	if in.Fingerprint != "" {
+		matching := having(reviews, func(r *request.Review) bool { return r.IsFor(in.Fingerprint) })
+		if len(matching) == 0 {
+			p.Tell(CandidatesFound{Name: name, Reviews: reviews})
+			return nil, otherKey(name, in.Fingerprint)
+		}
+		reviews = matching
+	}
+	const tellApart = "ask the user for her key's fingerprint and give it with --fingerprint, or name the request itself"
+	pending := having(reviews, func(r *request.Review) bool { return r.State == request.Pending })
+	hers := having(reviews, func(r *request.Review) bool { return r.User.Name == name })
+	switch {
+	case len(pending) > 1:
+		p.Tell(CandidatesFound{Name: name, Reviews: pending})
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(pending), name), tellApart)
+	case len(pending) == 1 && pending[0].User.Name != name && len(hers) > 0:
+		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a user's name, and the name of a request for another user", name), tellApart)
+	case len(pending) == 1:
+		return pending[0], nil
+	}
+	last := request.Newest(reviews)
+	if !in.Decision.Is(last.State) {
+		return nil, decidedAlready(last)
+	}
+	return last, nil
+}
+
+func otherKey(name, fingerprint string) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "no request of %q is for the key %q", name, fingerprint),
+		"leave it alone: ask the user for her fingerprint over another channel")
+}
+
+// pending lists the undecided requests that the selection takes in, and leaves
+// out those of users for whom several are pending: which is hers, nobody can tell
+// from here.
+func pending(in Input, all *survey) (meant, contested []*request.Review, _ error) {
+	if err := cmp.Or(all.result(), all.unread); err != nil {
+		return nil, nil, err
+	}
+	byUser := map[string][]*request.Review{}
+	for _, review := range all.wanted {
+		if review.IsDecoded() {
+			byUser[review.User.Name] = append(byUser[review.User.Name], review)
+		}
+	}
+	for _, review := range all.wanted {
+		switch {
+		case in.Labels != nil && !in.Labels.Matches(labels.Set(review.Object.Labels)):
+		case in.Choose == nil && review.IsDecoded() && len(byUser[review.User.Name]) > 1:
+			contested = append(contested, review)
+		default:
+			meant = append(meant, review)
+		}
+	}
+	return meant, contested, nil
+}
+
+func having(reviews []*request.Review, property func(*request.Review) bool) []*request.Review {
+	var matching []*request.Review
+	for _, review := range reviews {
+		if property(review) {
+			matching = append(matching, review)
+		}
+	}
+	return matching
+}

@@ -1,0 +1,125 @@
+package approval
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// survey is what all requests on the cluster say about users.
+type survey struct {
+	// known are the requests by the user that each is for.
+	known map[string][]request.Reference
+	// wanted are the reviews of those that were asked for.
+	wanted []*request.Review
+	// unread is why the requests may not be read; nil if they were.
+	unread error
+	err    error
+	done   chan struct{}
+}
+
+// beginSurvey begins to read all requests, which standing takes in, and to review those for
+// the program's signer that are wanted. result has to be called.
+func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Standing, wants func(object *certificatesv1.CertificateSigningRequest, users []string) bool) *survey {
+	s := &survey{known: map[string][]request.Reference{}, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		s.err = p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+			standing.See(object)
+			for _, user := range users {
+				s.known[user] = append(s.known[user], request.Reference{Name: object.Name, UID: object.UID})
+			}
+			if object.Spec.SignerName == request.Signer && wants(object, users) {
+				s.wanted = append(s.wanted, request.ReviewOf(object))
+			}
+		})
+		if apierrors.IsForbidden(s.err) {
+			s.unread, s.err = s.err, nil
+		}
+	}()
+	return s
+}
+
+// result waits for the end of the survey. A list that may not be read is not an error: who
+// may not list may still get by name, and unread says so.
+func (s *survey) result() error {
+	<-s.done
+	return s.err
+}
+
+// wanted says which requests a selection needs reviewed.
+func (s Selection) wanted(object *certificatesv1.CertificateSigningRequest, users []string) bool {
+	switch {
+	case len(s.Files) > 0:
+		return false
+	case len(s.Names) > 0:
+		return slices.ContainsFunc(users, func(user string) bool { return slices.Contains(s.Names, user) })
+	}
+	return request.StateOf(object) == request.Pending
+}
+
+// knownUsers is what the review of requests takes into account of the others.
+func (s *survey) knownUsers(meant []*request.Review) request.KnownUsers {
+	known := request.KnownUsers{Requests: s.known, Files: map[string]int{}}
+	if s.unread != nil {
+		known.RequestsUnread = s.unread.Error()
+	}
+	for _, review := range meant {
+		if review.Source != "" && review.IsDecoded() {
+			known.Files[review.User.Name]++
+		}
+	}
+	return known
+}
+
+// requestersAtOnce bounds how many requesters the cluster is asked about at once.
+const requestersAtOnce = 16
+
+// askRequesters asks the cluster which requesters could approve the requests themselves,
+// where that decides whether a person has to look at one. A cluster that does not answer
+// is taken for a no.
+func askRequesters(ctx context.Context, p *onboard.Program, meant []*request.Review, circumstances *request.Circumstances) {
+	var asked [][]*request.Review
+	places := map[string]int{}
+	for _, review := range meant {
+		if !review.DependsOnRequester(*circumstances) {
+			continue
+		}
+		spec := review.Object.Spec
+		requester := fmt.Sprintf("%q %q %q %q %q", spec.SignerName, spec.Username, spec.UID, spec.Groups, spec.Extra)
+		place, known := places[requester]
+		if !known {
+			place = len(asked)
+			places[requester] = place
+			asked = append(asked, nil)
+		}
+		asked[place] = append(asked[place], review)
+	}
+	canApprove := make([]bool, len(asked))
+	var asking sync.WaitGroup
+	free := make(chan struct{}, requestersAtOnce)
+	for i, reviews := range asked {
+		free <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-free }()
+			can, err := p.Cluster.RequesterCanApprove(ctx, reviews[0].Object.Spec)
+			canApprove[i] = err == nil && can
+		})
+	}
+	asking.Wait()
+	for i, reviews := range asked {
+		for _, review := range reviews {
+			if canApprove[i] {
+				circumstances.AddRequesterCanApprove(review)
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package handoff
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// FetchInput is what it takes to turn a handoff into a kubeconfig.
+type FetchInput struct {
+	// Name is the user's name. Required.
+	Name string
+	// Folder is where her key and request are, and where her kubeconfig goes.
+	// Required.
+	Folder store.Folder
+	// Source is the handoff file's name, and Data what is in it. Required.
+	Source string
+	Data   []byte
+	// Endpoint is how the cluster is reached, for a bare certificate, which does
+	// not say it. Nil for a handoff kubeconfig.
+	Endpoint *kubeconfig.Endpoint
+	// Trust is what the person says of the handoff. Required.
+	Trust Trust
+	// Kubeconfig says what to write and where to.
+	Kubeconfig onboard.KubeconfigInput
+	// VerifyLogin says whether to log in before the kubeconfig is written, if the
+	// cluster can be reached.
+	VerifyLogin bool
+	// LoginTimeout is how long to try to reach the cluster. Required.
+	LoginTimeout time.Duration
+}
+
+// Fetch makes a user's kubeconfig of the handoff that an administrator sent
+// back, and of the key that never left her. The endpoint that the handoff names has to be
+// bound to the certificate or confirmed by the person (see HandoffTrust). The cluster need
+// not be reached; where it can be, the certificate has to log in.
+func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fetched, error) {
+	key, keyPEM, err := onboard.ReadKey(in.Folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, outcome.WithHint(
+			fmt.Errorf("there is no private key of %q: %w", in.Name, err),
+			"run this where the key was made; or name the folder that holds it: --dir DIR")
+	}
+	if err != nil {
+		return nil, err
+	}
+	user, err := onboard.ReadUser(in.Folder, in.Name, key)
+	if err != nil {
+		return nil, outcome.WithHint(err, "run new-user --offline again with the same groups: it makes the request anew from the same key")
+	}
+	handoff, certificate, err := readHandoff(in)
+	if err == nil {
+		err = pki.Match(certificate, key.Public(), user, p.Now())
+	}
+	if err == nil {
+		err = pki.CheckNotForged(certificate, handoff.Endpoint.CertificateAuthority)
+	}
+	if err == nil {
+		err = checkTrust(ctx, p, in, handoff.Endpoint, certificate)
+	}
+	if err != nil {
+		return nil, outcome.WithHint(fmt.Errorf("the handoff %q can't be used: %w", in.Source, err),
+			"nothing was written; ask the administrator for the file that she got for the request %s", identity.PrintableSentence(in.Folder.RequestPath()))
+	}
+	if in.Kubeconfig.Namespace == "" {
+		in.Kubeconfig.Namespace = handoff.Namespace
+	}
+	destination := onboard.DestinationFor(handoff.Endpoint, in.Kubeconfig, in.Folder, user)
+	if err := destination.CheckEarly(); err != nil {
+		return nil, err
+	}
+	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter})
+	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: keyPEM}
+	fetched := &onboard.Fetched{User: user, Certificate: certificate}
+	if in.VerifyLogin {
+		if fetched.LoggedIn, err = tryLogIn(ctx, p, in, destination.Endpoint, user, credentials); err != nil {
+			return nil, err
+		}
+	}
+	return fetched, p.Deliver(ctx, destination, credentials, fetched, false)
+}
+
+// readHandoff reads what was sent: a kubeconfig, or a certificate alone.
+func readHandoff(in FetchInput) (*kubeconfig.Handoff, *pki.Certificate, error) {
+	handoff := &kubeconfig.Handoff{Certificate: in.Data}
+	if in.Endpoint != nil {
+		handoff.Endpoint = *in.Endpoint
+	} else {
+		var err error
+		if handoff, err = kubeconfig.DecodeHandoff(in.Data); err != nil {
+			return nil, nil, err
+		}
+	}
+	certificate, err := pki.ParseCertificate(handoff.Certificate)
+	return handoff, certificate, err
+}
+
+// tryLogIn logs in if the cluster can be reached, and tells where it can't.
+func tryLogIn(ctx context.Context, p *onboard.Program, in FetchInput, endpoint kubeconfig.Endpoint, user identity.User, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
+	const forged = "the handoff may be of another cluster, or forged; "
+	client, err := cluster.ConnectAs(endpoint, credentials, p.UserAgent, in.LoginTimeout)
+	if err != nil {
+		return false, outcome.WithHint(err, forged+onboard.SkipLogin)
+	}
+	me, err := client.WhoAmI(ctx)
+	switch {
+	case errors.Is(err, cluster.ErrUnreachable):
+		p.Tell(ClusterUnreachable{Reason: err})
+		return false, nil
+	case errors.Is(err, outcome.ErrInterrupted):
+		return false, err
+	case isUnknownAuthority(err):
+		return false, outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err),
+			"nothing was written; the handoff trusts %s, which did not sign the API server's certificate: ask for a handoff with the certificate authority (CA) of the API server (sign … --certificate-authority FILE); if the CA is right, the handoff is of another cluster, or forged",
+			authorityName(endpoint))
+	case err != nil:
+		return false, onboard.LoginFailed(ctx, client, fmt.Errorf("logging in as %q failed: %w", user.Name, err), forged)
+	case me.Name != user.Name:
+		return false, onboard.LoginFailed(ctx, client, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), forged)
+	}
+	p.Tell(onboard.LoggedIn{User: me})
+	return true, nil
+}
+
+// isUnknownAuthority reports whether the API server's certificate is signed by a CA that
+// the kubeconfig does not trust.
+func isUnknownAuthority(err error) bool {
+	var unknownErr x509.UnknownAuthorityError
+	return errors.As(err, &unknownErr)
+}
+
+// authorityName is the subject of the CA that an endpoint trusts, safe to print.
+func authorityName(endpoint kubeconfig.Endpoint) string {
+	parsed, err := pki.ParseCertificate(endpoint.CertificateAuthority)
+	if err != nil {
+		return "this machine's certificate authorities"
+	}
+	return "the CA " + identity.Quote(parsed.Leaf.Subject.String())
+}

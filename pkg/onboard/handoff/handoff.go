@@ -1,0 +1,197 @@
+package handoff
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// Input says what becomes of an approved request.
+type Input struct {
+	// Timeout is how long to wait for the certificate. Required.
+	Timeout time.Duration
+	// Resume is the command that goes on with an interrupted wait for a request,
+	// for hints. Required.
+	Resume func(request string) string
+	// Path is the handoff file to write, or a folder for it; "-" hands the file
+	// back. Optional: without it the certificate is waited for and checked, and
+	// nothing is written.
+	Path string
+	// ExternalServer and ClusterName are as in KubeconfigInput. Optional.
+	ExternalServer, ClusterName string
+	// Fetch is the command that makes a kubeconfig of a user's handoff file, with what it
+	// has to be told of the endpoint in it. Required with Path.
+	Fetch func(user, file string, trust Trust) string
+}
+
+// HandedOff is a user's certificate, and where her handoff file is.
+type HandedOff struct {
+	// User is whom the certificate names.
+	User identity.User
+	// Certificate is what the cluster signed.
+	Certificate *pki.Certificate
+	// Path is the file; "" if it was asked for in hand or not at all.
+	Path string
+	// Handoff is the file's content where it was asked for in hand.
+	Handoff []byte
+}
+
+// Each hands off each approved request. Of several, each stands for itself:
+// what goes wrong with one is told, and the first such error is the result's. They are
+// taken in turn: while one is waited for, the others are signed.
+func Each(ctx context.Context, p *onboard.Program, objects []*certificatesv1.CertificateSigningRequest, in Input) (handed []*HandedOff, first error) {
+	if len(objects) > 0 && in.Path != "" && in.ExternalServer == "" && p.CheckReached(ctx) != nil {
+		p.Tell(CertificatesNotReaching{Server: p.Cluster.Endpoint().Server})
+	}
+	for i, object := range objects {
+		if len(objects) > 1 {
+			p.Tell(onboard.Progress{Doing: "handing off", Done: i, Failed: i - len(handed), Total: len(objects)})
+		}
+		each, err := One(ctx, p, object, in)
+		switch {
+		case err == nil:
+			handed = append(handed, each)
+		case len(objects) == 1, errors.Is(err, outcome.ErrInterrupted):
+			return handed, err
+		default:
+			p.Tell(NotHandedOff{Reason: err})
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	if len(objects) > 1 {
+		p.Tell(onboard.Progress{Doing: "handing off", Done: len(objects), Failed: len(objects) - len(handed), Total: len(objects)})
+	}
+	return handed, first
+}
+
+// One waits for the certificate of an approved request, checks that it is what
+// was asked for, and writes it into a kubeconfig that has everything but the
+// private key.
+func One(ctx context.Context, p *onboard.Program, object *certificatesv1.CertificateSigningRequest, in Input) (*HandedOff, error) {
+	parsed, err := pki.ParseRequest(object.Spec.Request)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := p.Await(ctx, in.Timeout, in.Resume(object.Name), object)
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := p.CheckIssued(issued, parsed.PublicKey, parsed.User())
+	if err != nil {
+		return nil, err
+	}
+	handed := &HandedOff{User: parsed.User(), Certificate: certificate}
+	if in.Path == "" {
+		return handed, nil
+	}
+	endpoint := endpointOf(p, in)
+	p.WarnOf(endpoint, true)
+	return handed, Write(ctx, p, endpoint, handed, in)
+}
+
+// Check finds what would keep a user's handoff from being written, before
+// there is a certificate, which can't be taken back.
+func Check(p *onboard.Program, user identity.User, in Input) error {
+	if in.Path == "" {
+		return nil
+	}
+	return CheckAt(user, endpointOf(p, in), in)
+}
+
+// CheckAt is Check for a server that is not the program's.
+func CheckAt(user identity.User, endpoint kubeconfig.Endpoint, in Input) error {
+	path := in.pathFor(user)
+	if path == "-" {
+		return nil
+	}
+	existing, err := store.ReadFileOf(store.Handoff, path)
+	if err == nil {
+		if err := onboard.CheckReplaceable(path, existing, configOf(endpoint, user, nil)); err != nil {
+			return err
+		}
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = store.CheckWritable(store.Handoff, path)
+	}
+	if err != nil {
+		return outcome.AddHint(fmt.Errorf("the handoff could not be written: %w", err), "name another place: --out FILE, or --out DIR/")
+	}
+	return nil
+}
+
+func (in Input) pathFor(user identity.User) string {
+	if in.Path != "" && in.Path != "-" && store.IsFolder(in.Path) {
+		return store.HandoffPath(in.Path, identity.FileName(user.Name))
+	}
+	return in.Path
+}
+
+func endpointOf(p *onboard.Program, in Input) kubeconfig.Endpoint {
+	endpoint := p.Cluster.Endpoint()
+	if in.ExternalServer != "" {
+		endpoint.Server = kubeconfig.NormalServer(in.ExternalServer)
+	}
+	if in.ClusterName != "" {
+		endpoint.Cluster = in.ClusterName
+	}
+	return endpoint
+}
+
+func configOf(endpoint kubeconfig.Endpoint, user identity.User, certificate []byte) *clientcmdapi.Config {
+	return kubeconfig.Assemble(endpoint, kubeconfig.Credentials{Certificate: certificate}, kubeconfig.NamesFor(user.Name, endpoint.Cluster, ""), "")
+}
+
+// Write writes the file of a certificate that was checked.
+func Write(ctx context.Context, p *onboard.Program, endpoint kubeconfig.Endpoint, handed *HandedOff, in Input) error {
+	user, leaf := handed.User, handed.Certificate.Leaf
+	authorities, err := authoritiesOf(endpoint, func(authority *x509.Certificate) bool { return handed.Certificate.IsSignedBy(authority, p.Now()) })
+	if err != nil {
+		return err
+	}
+	config := configOf(endpoint, user, handed.Certificate.PEM)
+	file := store.HandoffPath("", identity.FileName(user.Name))
+	encoded, err := kubeconfig.EncodeHandoff(config,
+		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, leaf.NotAfter.UTC().Format(time.RFC3339)),
+		fmt.Sprintf("Nothing in it is secret. It is of use to whoever holds the key %s only.", pki.Fingerprint(leaf.PublicKey)),
+		"On the machine where that key was made:",
+		"  "+in.Fetch(user.Name, file, Trust{}),
+		"Whoever exchanged this file could have exchanged server and certificate authority (CA) in it. Ask the",
+		"administrator for the CA's fingerprint over another channel, and add: --ca-fingerprint SHA256:...",
+	)
+	if err != nil {
+		return err
+	}
+	p.Tell(ToConfirm{
+		User: user, Server: endpoint.Server, Authorities: authorities, KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
+		Command: in.Fetch(user.Name, file, trustNeededFor(endpoint, authorities)),
+	})
+	path := in.pathFor(user)
+	if path == "-" {
+		handed.Handoff = encoded
+		return nil
+	}
+	err = store.UpdateFile(ctx, store.Handoff, path, func(existing []byte) ([]byte, error) {
+		return encoded, onboard.CheckReplaceable(path, existing, config)
+	})
+	if err != nil {
+		return fmt.Errorf("the handoff was not written: %w", err)
+	}
+	handed.Path = path
+	p.Tell(Written{Path: path, User: user})
+	return nil
+}

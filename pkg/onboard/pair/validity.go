@@ -1,0 +1,33 @@
+package pair
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// CheckBegun returns an error for a certificate that has not expired and does not log in
+// either, and says what to do.
+func CheckBegun(certificate *pki.Certificate, now time.Time) error {
+	leaf := certificate.Leaf
+	err := certificate.CheckValidity(now)
+	switch {
+	case err == nil, !now.Before(leaf.NotAfter):
+		return nil
+	case leaf.NotAfter.Before(leaf.NotBefore):
+		return outcome.WithHint(err, "%s", request.AfterExpiry(certificate.User()))
+	}
+	return outcome.WithHint(err, "set this machine's clock, for example by NTP, or wait until then")
+}
+
+// Expired says that a certificate can't be renewed any more, and how it goes on.
+func Expired(user KubeconfigUser, certificate *pki.Certificate, now time.Time) error {
+	name := certificate.User().Name
+	return outcome.WithHint(
+		fmt.Errorf("the certificate of %q in the context %q ended %s, and this machine's clock says %s: it can't log in to ask for another",
+			name, user.Context, pki.Stamp(certificate.Leaf.NotAfter), pki.Stamp(now)),
+		"%s", request.AfterExpiry(certificate.User()))
+}

@@ -1,0 +1,397 @@
+package renewal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// Input is what it takes to renew the certificate of a kubeconfig user.
+type Input struct {
+	// User is whose certificate is renewed. Required.
+	User pair.KubeconfigUser
+	// Renewals is the folder in which an unfinished renewal waits. Required.
+	Renewals string
+	// Within renews only a certificate that expires within this time; the zero value
+	// renews any.
+	Within request.Within
+	// Lifetime is how long the new certificate should be good for; 0 is as long
+	// as the present one.
+	Lifetime time.Duration
+	// Timeout is how long to wait for the certificate; 0 only looks whether it is
+	// there.
+	Timeout time.Duration
+	// SkipIfBusy leaves a renewal alone that another process works on; otherwise
+	// that is waited for.
+	SkipIfBusy bool
+	// Approve approves the request with the present certificate, and Allow names
+	// findings to accept then.
+	Approve bool
+	Allow   []string
+	// Force gives up a renewal that is pending or was denied, and begins anew with
+	// another key.
+	Force bool
+	// MoveCache has the credential cache of User belong to the API server of Cluster
+	// from now on, where it was made for another one. Otherwise that is an error.
+	MoveCache bool
+	// Resume is the command that goes on with the renewal, and Again the one that
+	// begins anew, for hints. Required.
+	Resume, Again string
+}
+
+// State is where a renewal stands when a run ends.
+type State string
+
+// The states of a renewal.
+const (
+	// RenewalDone is a certificate that was renewed.
+	RenewalDone State = "renewed"
+	// RenewalPending is a renewal that waits for its approval.
+	RenewalPending State = "pending"
+	// RenewalNotDue is a certificate that was not to be renewed yet.
+	RenewalNotDue State = "unchanged"
+)
+
+// Renewed is how a renewal stands.
+type Renewed struct {
+	// Context is what a person calls the kubeconfig user by.
+	Context string
+	State   State
+	// NotAfter is the end of the certificate that is in use now.
+	NotAfter time.Time
+}
+
+// Run gives a kubeconfig user a new key and a new certificate of the same user and
+// groups. The present ones are used to ask for it, and stay in use until the new ones
+// have logged in. A renewal that an earlier run left is found and finished. Cluster is
+// the API server of the user's context; whom it logs in as does not matter.
+func Run(ctx context.Context, p *onboard.Program, in Input) (*Renewed, error) {
+	if !in.MoveCache {
+		if err := pair.CheckCacheOf(in.User, p.Cluster.Endpoint()); err != nil {
+			return nil, outcome.WithHint(err, "nothing was changed; if this kubeconfig is yours and the API server has moved: %s --move-cache", in.Resume)
+		}
+	}
+	present, err := in.User.Read()
+	if err != nil {
+		return nil, err
+	}
+	if err := pair.CheckBegun(present.Certificate, p.Now()); err != nil {
+		return nil, fmt.Errorf("the context %q: %w", in.User.Context, err)
+	}
+	if end := present.Certificate.Leaf.NotAfter; !in.Within.IsZero() && end.Sub(p.Now()) > in.Within.Of(present.Certificate.Lifetime()) {
+		p.Tell(NotDue{Context: in.User.Context, NotAfter: end})
+		return &Renewed{Context: in.User.Context, State: RenewalNotDue, NotAfter: end}, nil
+	}
+	renewal := store.RenewalOf(in.Renewals, present.Certificate.User().Name, present.Certificate.SHA256())
+	lock, err := lockRenewal(ctx, renewal, in)
+	if err != nil {
+		return nil, err
+	}
+	if lock == nil {
+		p.Tell(Busy{Context: in.User.Context})
+		return &Renewed{Context: in.User.Context, State: RenewalPending, NotAfter: present.Certificate.Leaf.NotAfter}, nil
+	}
+	renewed, err := renewLocked(ctx, p, in, present, renewal)
+	return renewed, errors.Join(err, lock.Release())
+}
+
+// lockRenewal takes the renewal for this process; nil is one that another process
+// works on and that is not to be waited for.
+func lockRenewal(ctx context.Context, renewal store.Renewal, in Input) (*store.Lock, error) {
+	if in.SkipIfBusy || in.Timeout == 0 {
+		return store.TryLock(renewal.LockPath())
+	}
+	ctx, cancel := context.WithTimeout(ctx, in.Timeout)
+	defer cancel()
+	lock, err := store.WaitForLock(ctx, renewal.LockPath())
+	if errors.Is(err, outcome.ErrTimedOut) || errors.Is(err, outcome.ErrInterrupted) {
+		err = outcome.WithHint(err, "another run is renewing it; everything stays as it is; look again with: %s", in.Resume)
+	}
+	return lock, err
+}
+
+func renewLocked(ctx context.Context, p *onboard.Program, in Input, before *pair.Held, renewal store.Renewal) (*Renewed, error) {
+	// Whoever held the lock may have renewed it.
+	present, err := in.User.Read()
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(before.Certificate.SHA256(), present.Certificate.SHA256()) {
+		end := present.Certificate.Leaf.NotAfter
+		p.Tell(RenewedMeanwhile{Context: in.User.Context, NotAfter: end})
+		return &Renewed{Context: in.User.Context, State: RenewalDone, NotAfter: end}, nil
+	}
+	if end := present.Certificate.Leaf.NotAfter; !p.Now().Before(end) {
+		return nil, pair.Expired(in.User, present.Certificate, p.Now())
+	}
+	asHer, err := p.Cluster.As(present.Credentials, p.UserAgent)
+	if err != nil {
+		return nil, err
+	}
+	r := &renewing{program: p, her: *p, in: in, present: present, renewal: renewal}
+	r.her.Cluster = asHer
+	return r.run(ctx)
+}
+
+// renewing is one run that works on one renewal and has its lock.
+type renewing struct {
+	program *onboard.Program
+	// her is the program as the user of the present certificate.
+	her     onboard.Program
+	in      Input
+	present *pair.Held
+	renewal store.Renewal
+	user    identity.User
+}
+
+func (r *renewing) run(ctx context.Context) (*Renewed, error) {
+	if r.in.Force {
+		if err := r.renewal.Discard(); err != nil {
+			return nil, err
+		}
+	}
+	if reason := r.renewal.Refusal(); reason != "" {
+		return nil, r.refused(errors.New(reason))
+	}
+	if err := r.whoAmI(ctx); err != nil {
+		return nil, err
+	}
+	if cache := r.in.User.Cache; cache != nil && r.in.MoveCache {
+		if err := moveCache(ctx, r.program, *cache); err != nil {
+			return nil, err
+		}
+	}
+	// The present pair has logged in: what it has replaced is not needed any more.
+	if err := r.discardFinished(); err != nil {
+		return nil, err
+	}
+	if err := r.checkPlace(); err != nil {
+		return nil, err
+	}
+	if r.in.Approve {
+		if err := r.her.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
+			return nil, err
+		}
+	}
+	submitted, err := r.submit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	object := submitted.Object
+	if r.in.Approve && request.StateOf(object) == request.Pending {
+		if object, err = r.approve(ctx, object); err != nil {
+			return nil, err
+		}
+	}
+	issued, err := r.await(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	if request.StateOf(issued) != request.Issued {
+		end := r.present.Certificate.Leaf.NotAfter
+		r.program.Tell(Waits{Request: issued.Name, State: request.StateOf(issued), NotAfter: end, Resume: r.in.Resume})
+		return &Renewed{Context: r.in.User.Context, State: RenewalPending, NotAfter: end}, nil
+	}
+	certificate, err := r.rotate(ctx, issued, submitted)
+	if err != nil {
+		return nil, err
+	}
+	return &Renewed{Context: r.in.User.Context, State: RenewalDone, NotAfter: certificate.Leaf.NotAfter}, nil
+}
+
+// whoAmI asks the cluster whether the present certificate still is who it says, and
+// takes the user and groups that hold.
+func (r *renewing) whoAmI(ctx context.Context) error {
+	user, lost, err := holderOf(ctx, r.her.Cluster, r.in.User, r.present)
+	if err != nil {
+		return err
+	}
+	r.user = user
+	if len(lost) > 0 {
+		r.program.Tell(GroupsLost{User: user.Name, Groups: lost})
+	}
+	return nil
+}
+
+// holderOf asks the cluster, as the holder of a pair, who that is: the certificate's user
+// in those of its groups that hold, and which do not. Who can't be renewed is an error.
+func holderOf(ctx context.Context, her *cluster.Client, user pair.KubeconfigUser, held *pair.Held) (holder identity.User, lost []string, _ error) {
+	named := held.Certificate.User()
+	me, err := her.WhoAmI(ctx)
+	if err != nil {
+		return holder, nil, err
+	}
+	if me.Name != named.Name {
+		return holder, nil, outcome.WithHint(
+			fmt.Errorf("the cluster takes the certificate of %q for %q", named.Name, me.Name),
+			"nothing was changed; is %s another cluster's?", identity.Quote(user.Context))
+	}
+	holder.Name = named.Name
+	for _, group := range named.Groups {
+		if slices.Contains(me.Groups, group) {
+			holder.Groups = append(holder.Groups, group)
+		} else {
+			lost = append(lost, group)
+		}
+	}
+	if slices.ContainsFunc(holder.Groups, identity.IsMasters) {
+		return holder, lost, outcome.WithHint(
+			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server takes a request", holder.Name),
+			"renew it where it was made, such as with kubeadm certs renew admin.conf; or onboard its holder under her own name")
+	}
+	return holder, lost, nil
+}
+
+// mayNotRenew is the error of who may not ask for another certificate.
+func mayNotRenew(user string, cause error) error {
+	err := fmt.Errorf("the user %q may not renew her certificate", user)
+	if cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return outcome.ReplaceHint(err, "ask an administrator to run: %s", identity.NewCommand("kubectl csr-onboard grant").Argument(user).Words("--renewable"))
+}
+
+// discardFinished removes what is left of the renewal that the present pair came
+// from, after a run that did not come to its end.
+func (r *renewing) discardFinished() error {
+	store.RemoveAbandonedLocks(r.in.Renewals, r.user.Name)
+	for _, earlier := range store.RenewalsOf(r.in.Renewals, r.user.Name) {
+		key, _, err := onboard.ReadKey(earlier.Folder)
+		if err == nil && pki.SamePublicKey(key.Public(), r.present.Key.Public()) {
+			if err := earlier.Discard(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// submit finds the renewal's request, or makes it with a key of the present one's
+// kind.
+func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
+	lifetime := r.in.Lifetime
+	if lifetime == 0 {
+		present := r.present.Certificate.AskedLifetime()
+		if lifetime = request.AskableLifetime(present); lifetime < present {
+			r.program.Tell(LifetimeNotAskable{Present: present, Asked: lifetime})
+		}
+	}
+	isNew := !r.renewal.HasKey()
+	in := onboard.NewUserInput{
+		User:         r.user,
+		Folder:       r.renewal.Folder,
+		KeyAlgorithm: pki.AlgorithmOf(r.present.Key.Public()),
+		Lifetime:     lifetime,
+		Signer:       request.Signer,
+		DryRun:       onboard.DryRunNone,
+	}
+	submitted, err := r.her.Submit(ctx, in)
+	if err == nil && submitted.ExpiredCertificate(r.program.Now()) != nil {
+		// Nobody has ever used its key.
+		if err := r.renewal.Discard(); err != nil {
+			return nil, err
+		}
+		submitted, err = r.her.Submit(ctx, in)
+	}
+	switch {
+	case errors.Is(err, outcome.ErrRejected):
+		return nil, r.remember(err)
+	case apierrors.IsForbidden(err):
+		err = mayNotRenew(r.user.Name, err)
+		if isNew {
+			// There is no request for it, and it would look like a renewal that waits.
+			err = errors.Join(err, r.renewal.Discard())
+		}
+		return nil, err
+	case err != nil:
+		return nil, outcome.ReplaceHint(err, "nothing was changed; run the same command again to go on")
+	}
+	return submitted, nil
+}
+
+// remember keeps for the next run that the request will never become a certificate.
+func (r *renewing) remember(err error) error {
+	if failed := r.renewal.WriteRefusal(err.Error()); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return r.refused(err)
+}
+
+func (r *renewing) refused(err error) error {
+	return outcome.ReplaceHint(
+		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", r.present.Certificate.User().Name, err),
+		"the present certificate goes on until %s; once it is settled, ask again: %s", pki.Stamp(r.present.Certificate.Leaf.NotAfter), r.in.Again)
+}
+
+func (r *renewing) approve(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	review := request.ReviewOf(object)
+	standing, err := r.her.Standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	review.Consider(request.Circumstances{Approver: r.user.Name, Standing: standing})
+	if err := review.CheckAllowed(r.in.Allow); err != nil {
+		return nil, err
+	}
+	approval := request.Approval()
+	approved, err := r.her.Cluster.Decide(ctx, review, approval, approval.Message("", r.user.Name, r.program.Version), false)
+	if err != nil {
+		return nil, err
+	}
+	r.program.Tell(onboard.RequestApproved{Name: approved.Name})
+	return approved, nil
+}
+
+// await waits for the certificate, or only looks. Where the wait is not the run's
+// purpose, the object is handed back as it is.
+func (r *renewing) await(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+	patience := r.in.Timeout
+	if patience == 0 {
+		if !r.in.Approve {
+			return object, nil
+		}
+		patience = approvedPatience
+	}
+	issued, err := r.her.Await(ctx, patience, r.in.Resume, object)
+	if err != nil && !r.program.Now().Before(r.present.Certificate.Leaf.NotAfter) {
+		return nil, pair.Expired(r.in.User, r.present.Certificate, r.program.Now())
+	}
+	switch {
+	case errors.Is(err, outcome.ErrRejected):
+		return nil, r.remember(err)
+	case errors.Is(err, outcome.ErrNotFound):
+		return nil, outcome.ReplaceHint(err, "the present certificate goes on; ask again with the same key: %s", r.in.Resume)
+	}
+	return issued, err
+}
+
+// approvedPatience is how long a run that does not wait still waits for the signer,
+// after it has approved the request itself.
+const approvedPatience = 10 * time.Second
+
+// logInWith proves a pair: the cluster must take its holder for the user.
+func (r *renewing) logInWith(ctx context.Context, held *pair.Held) error {
+	me, err := r.program.Cluster.LogIn(ctx, held.Credentials, r.program.UserAgent)
+	switch {
+	case err != nil:
+		return fmt.Errorf("logging in as %q failed: %w", r.user.Name, err)
+	case me.Name != r.user.Name:
+		return fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, r.user.Name)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package renewal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// UseCache has a kubeconfig user log in from a credential cache in her folder from now
+// on: the pair that she has goes there. command is how the kubeconfig calls this
+// program. Cluster is the API server of the user's context. Nothing is changed unless it
+// takes the pair, by the way that the cache will know, and lets her ask for another. It
+// returns the entry that holds the pair now. A user who logs in from a cache already
+// stays as she is.
+func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, folderOf func(user string) (store.Folder, error), command string) (pair.KubeconfigUser, error) {
+	if user.Cache != nil {
+		return user, nil
+	}
+	held, err := user.Read()
+	if err != nil {
+		return user, err
+	}
+	if end := held.Certificate.Leaf.NotAfter; !p.Now().Before(end) {
+		return user, pair.Expired(user, held.Certificate, p.Now())
+	}
+	who := held.Certificate.User()
+	folder, err := folderOf(who.Name)
+	if err != nil {
+		return user, err
+	}
+	endpoint := p.Cluster.Endpoint()
+	cache, err := onboard.CacheFor(folder, endpoint, who)
+	if err != nil {
+		return user, err
+	}
+	if err := checkFitForCache(ctx, p, user, held); err != nil {
+		return user, err
+	}
+	names := kubeconfig.Names{Cluster: endpoint.Cluster, Context: user.Context}
+	if _, err := p.FillCache(ctx, cache, endpoint, names, held.Credentials, held.Certificate, false); err != nil {
+		return user, err
+	}
+	err = store.UpdateSharedFile(ctx, user.Path, func(existing []byte) ([]byte, error) {
+		return rotated(existing, user, func(config *clientcmdapi.Config) (*clientcmdapi.Config, error) {
+			return kubeconfig.UseExec(config, user.Entry, held.Pair, command, cache.Directory())
+		})
+	})
+	if err != nil {
+		return user, fmt.Errorf("the kubeconfig was not written: %w", err)
+	}
+	p.Tell(CacheInUse{Context: user.Context, Path: user.Path})
+	filled, err := pair.ReadCache(cache)
+	if err != nil {
+		return user, err
+	}
+	return pair.KubeconfigUser{Context: user.Context, Path: cache.KubeconfigPath(), Entry: filled.Entry, Cache: &cache}, nil
+}
+
+// checkFitForCache looks at what would keep a pair from being renewed from a cache, before
+// the kubeconfig loses it.
+func checkFitForCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, held *pair.Held) error {
+	const unchanged = "nothing was changed"
+	if err := store.CheckWritable(store.SharedKubeconfig, user.Path); err != nil {
+		return outcome.WithHint(fmt.Errorf("the kubeconfig can't be changed: %w", err), unchanged)
+	}
+	her, err := p.Cluster.ByEndpoint(held.Credentials, p.UserAgent)
+	if err != nil {
+		return err
+	}
+	if _, _, err := holderOf(ctx, her, user, held); err != nil {
+		return err
+	}
+	may, err := her.MayI(ctx, cluster.RequestRight("", "create"))
+	if err != nil {
+		return outcome.WithHint(err, unchanged)
+	}
+	if !may {
+		return mayNotRenew(held.Certificate.User().Name, nil)
+	}
+	return nil
+}
+
+// moveCache has a credential cache reach its API server as the kubeconfig's context does,
+// because the person said so: the API server has another address, or another certificate
+// authority.
+func moveCache(ctx context.Context, p *onboard.Program, cache store.CredentialCache) error {
+	held, err := pair.ReadCache(cache)
+	if err != nil {
+		return err
+	}
+	endpoint := p.Cluster.Endpoint()
+	if held.Endpoint.DifferenceTo(endpoint) == "" {
+		return nil
+	}
+	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(endpoint, held.Credentials, kubeconfig.Names{Cluster: endpoint.Cluster, Context: held.Entry}, ""))
+	if err != nil {
+		return err
+	}
+	err = cache.UpdateKubeconfig(ctx, func(existing []byte) ([]byte, error) {
+		if !bytes.Equal(existing, held.Kubeconfig) {
+			// Somebody else has just written it.
+			return existing, nil
+		}
+		return encoded, nil
+	})
+	if err != nil {
+		return err
+	}
+	p.Tell(CacheMoved{Directory: cache.Directory(), From: held.Endpoint.Server, To: endpoint.Server})
+	return nil
+}

@@ -1,0 +1,59 @@
+package team
+
+import (
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
+
+// MembersNotOnboarded says of several users, each with her line in the file, why they were
+// not onboarded.
+type MembersNotOnboarded struct {
+	onboard.Marker
+
+	Users  []Result
+	Reason error
+}
+
+// Waits says how many users' certificates are waited for, and that nothing has happened
+// for a while. AreApproved says that their requests are approved.
+type Waits struct {
+	onboard.Marker
+
+	Waiting     int
+	AreApproved bool
+	Signer      string
+}
+
+// CertificatesProven says that a certificate has logged in, and that those of the same
+// authority for the same kind of key are verified against that authority.
+type CertificatesProven struct {
+	onboard.Marker
+
+	User           identity.User
+	Key, Authority string
+}
+
+// MemberNotOnboarded says why one user among many was not onboarded. Line is where the
+// file names her; 0 if there is none.
+type MemberNotOnboarded struct {
+	onboard.Marker
+
+	User   string
+	Line   int
+	Reason error
+}
+
+// LifetimesDiffer says that certificates of several users have another lifetime than
+// was asked for.
+type LifetimesDiffer struct {
+	onboard.Marker
+
+	Asked, Given time.Duration
+}
+
+// RolesUnchecked says that a dry run had no cluster in which to look for roles and namespaces.
+type RolesUnchecked struct {
+	onboard.Marker
+}

@@ -1,0 +1,250 @@
+package team
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+// Input is what it takes to onboard many users at once.
+type Input struct {
+	// Members are the users, each once. Required.
+	Members []Member
+	// Signer is who is to sign for all of them. Required.
+	Signer string
+	// DryRun says how much is done, for all of them. Required.
+	DryRun onboard.DryRun
+	// Approve approves the requests, gives what is to be given, and fetches the
+	// kubeconfigs.
+	Approve bool
+	// Fetch waits for the certificates and writes the kubeconfigs, whoever approves
+	// the requests.
+	Fetch bool
+	// KeepObjects keeps the request objects in the results.
+	KeepObjects bool
+	// Timeout is how long to wait while nothing happens at all. Required with Approve
+	// or Fetch.
+	Timeout time.Duration
+	// VerifyLogin says whether to prove that the certificates log in before their
+	// kubeconfigs are written (see teamProof).
+	VerifyLogin bool
+	// Kubeconfig says what the kubeconfigs are to hold. Each goes into its user's
+	// folder: no Path, and no Merge.
+	Kubeconfig onboard.KubeconfigInput
+}
+
+// collects says whether the kubeconfigs are fetched.
+func (in Input) collects() bool { return (in.Approve || in.Fetch) && in.DryRun == onboard.DryRunNone }
+
+// rehearses says whether approvals and grants are looked at and not done.
+func (in Input) rehearses() bool { return in.Approve && in.DryRun != onboard.DryRunNone }
+
+// Member is one user among many.
+type Member struct {
+	// NewUserInput is what it takes to ask for her certificate. Its DryRun and Signer
+	// are the team's.
+	onboard.NewUserInput
+	// Grants is what she is to get besides, with Approve. Optional.
+	Grants onboard.GrantInput
+	// Allow names refused findings about users who left to accept, with Approve.
+	// Optional.
+	Allow []string
+	// Line is where the file names her, for messages; 0 if there is none.
+	Line int
+}
+
+// MemberState says what came of one user.
+type MemberState string
+
+const (
+	// MemberFetched is a user whose kubeconfig was written now.
+	MemberFetched MemberState = "fetched"
+	// MemberComplete is a user who had a kubeconfig with a certificate that is good.
+	MemberComplete MemberState = "unchanged"
+	// MemberSubmitted is a user whose request was submitted now.
+	MemberSubmitted MemberState = "submitted"
+	// MemberFound is a user whose request was there.
+	MemberFound MemberState = "found"
+	// MemberMade is a user whose key and request were made, and sent nowhere.
+	MemberMade MemberState = "made"
+	// MemberChecked is a user whose request the API server would take.
+	MemberChecked MemberState = "checked"
+	// MemberFailed is a user who was not onboarded.
+	MemberFailed MemberState = "failed"
+)
+
+// Result is what came of one user.
+type Result struct {
+	User  identity.User
+	Line  int
+	State MemberState
+	// Request is the request object's name; "" if it did not come to one.
+	Request string
+	// Object is the object; nil unless KeepObjects asked for it.
+	Object *certificatesv1.CertificateSigningRequest
+	// Wanted is what the user would get; in a dry run with Approve.
+	Wanted []access.Wanted
+	// Path is her kubeconfig, or with neither Approve nor Fetch her PKCS#10 request.
+	Path string
+	// NotAfter is when her certificate ends; zero if there is none.
+	NotAfter time.Time
+	// LoggedIn says whether her certificate was tried in this run, and not only verified
+	// against the authority of one that was.
+	LoggedIn bool
+	// Err is why she was not onboarded.
+	Err error
+}
+
+// Run onboards many users. Each stands for herself: what goes wrong with one
+// does not stop the others, and the first such error is the result's. What can be
+// found out for all of them, such as whether a role exists, is found out before
+// anything is made. A server that is away or overloaded is waited for. Run again,
+// it goes on where it was: users who have a kubeconfig with a good certificate are
+// left alone, and what is there of the others is used.
+//
+// The results are in the order of the members; they are there also with an error, as
+// soon as anything was begun.
+func Run(ctx context.Context, p *onboard.Program, in Input) ([]Result, error) {
+	r := newRun(p, in)
+	if in.DryRun != onboard.DryRunClient {
+		if err := r.checkSubmitting(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if in.VerifyLogin && in.collects() {
+		if err := p.CheckReached(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if in.rehearses() {
+		if err := r.rehearse(ctx); err != nil {
+			return nil, err
+		}
+	} else if in.Approve {
+		if err := r.checkApproving(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.run(ctx); err != nil {
+		return nil, err
+	}
+	if in.rehearses() {
+		return r.results, r.rehearsed(r.failureOfFirst())
+	}
+	return r.results, r.failure()
+}
+
+// failureOfFirst is the error of the first user who has one.
+func (r *run) failureOfFirst() error {
+	for _, result := range r.results {
+		if result.Err != nil {
+			return result.Err
+		}
+	}
+	return nil
+}
+
+// failure is the first error of a user's, if there is one.
+func (r *run) failure() error {
+	var first error
+	failed := 0
+	for _, result := range r.results {
+		switch {
+		case result.Err == nil:
+			continue
+		case first == nil || errors.Is(result.Err, outcome.ErrInterrupted) && !errors.Is(first, outcome.ErrInterrupted):
+			first = result.Err
+		}
+		failed++
+	}
+	if failed <= 1 {
+		return first
+	}
+	if errors.Is(first, outcome.ErrInterrupted) {
+		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(r.results), first), "run the same command again to go on")
+	}
+	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(r.results), first),
+		"run the same command again to go on with those")
+}
+
+// checkSubmitting finds what would keep every user's request from being submitted. A server
+// that won't say is asked by submitting.
+func (r *run) checkSubmitting(ctx context.Context) error {
+	var may bool
+	err := r.persevere(ctx, func() (err error) {
+		may, err = r.program.Cluster.MayI(ctx, cluster.RequestRight("", "create"))
+		return err
+	})
+	switch {
+	case errors.Is(err, cluster.ErrUnreachable), errors.Is(err, outcome.ErrInterrupted):
+		return err
+	case err == nil && !may:
+		return outcome.WithHint(errors.New("you may not create certificate signing requests"),
+			"nothing was made; ask an administrator for create and get on certificatesigningrequests, or make the requests as files: --offline")
+	}
+	return nil
+}
+
+// checkApproving finds what would keep every user from being approved, or from
+// getting what she is to get.
+func (r *run) checkApproving(ctx context.Context) error {
+	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) }); err != nil {
+		return err
+	}
+	if err := r.readKnown(ctx); err != nil {
+		return err
+	}
+	checked := map[access.Grant]bool{}
+	for _, member := range r.in.Members {
+		wanted, err := member.Grants.WantedFor(member.User)
+		if err != nil {
+			return aboutMember(member, err)
+		}
+		for _, one := range wanted {
+			// What the server permits depends on the role, not on who gets it.
+			if checked[one.Grant] {
+				continue
+			}
+			if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckGrant(ctx, one) }); err != nil {
+				return aboutMember(member, err)
+			}
+			checked[one.Grant] = true
+		}
+	}
+	return nil
+}
+
+// readKnown reads what role bindings give already, and what is known of users who left.
+func (r *run) readKnown(ctx context.Context) error {
+	err := r.persevere(ctx, func() (err error) {
+		r.known, err = r.program.Cluster.GrantsWithReach(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if missing := r.known.Missing(); missing != "" {
+		r.tell(onboard.GrantsUnread{Reason: missing})
+	}
+	return r.persevere(ctx, func() (err error) {
+		r.standing, err = r.program.Standing(ctx)
+		return err
+	})
+}
+
+// aboutMember says which user an error is about.
+func aboutMember(member Member, err error) error {
+	if member.Line == 0 {
+		return fmt.Errorf("the user %s: %w", identity.Quote(member.User.Name), err)
+	}
+	return fmt.Errorf("the user %s in line %d: %w", identity.Quote(member.User.Name), member.Line, err)
+}

@@ -1,0 +1,64 @@
+package team
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
+
+// hearing passes on of what happens to each of many users what a person would read,
+// and that once.
+type hearing struct {
+	mutex sync.Mutex
+	tell  func(onboard.Event)
+	told  map[string]bool
+	// troubled is when the server was in trouble last, and toldOfIt when that was told.
+	troubled, toldOfIt time.Time
+}
+
+// troublePause is how often it is told that a server is in trouble: thousands of calls
+// may fail of it.
+const troublePause = 10 * time.Second
+
+func (h *hearing) hear(event onboard.Event) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	switch e := event.(type) {
+	case onboard.NotDecided, RolesUnchecked, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven:
+		h.tell(event)
+	case onboard.CertificateIssued:
+		if e.IsOtherThanAsked() {
+			h.tellOnce(fmt.Sprint(e.Asked, e.Given), LifetimesDiffer{Asked: e.Asked, Given: e.Given})
+		}
+	case onboard.LifetimeChanged:
+		h.tellOnce(fmt.Sprintf("%T%v", e, e), e)
+	case onboard.StillFollowing:
+		h.troubled = time.Now()
+		if h.troubled.Sub(h.toldOfIt) >= troublePause {
+			h.toldOfIt = h.troubled
+			h.tell(event)
+		}
+	case onboard.NameWarned, onboard.FindingWarned, onboard.GrantsUnread, onboard.StandingUnread, onboard.ServerNotVerified, onboard.ServerIsLoopback, onboard.ExecIsLocal, onboard.KubeconfigNotPrivate:
+		h.tellOnce(fmt.Sprintf("%+v", event), event)
+	}
+}
+
+// sinceTrouble is how long ago the server was in trouble last.
+func (h *hearing) sinceTrouble() time.Duration {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return time.Since(h.troubled)
+}
+
+func (h *hearing) tellOnce(what string, event onboard.Event) {
+	if h.told[what] {
+		return
+	}
+	if h.told == nil {
+		h.told = map[string]bool{}
+	}
+	h.told[what] = true
+	h.tell(event)
+}

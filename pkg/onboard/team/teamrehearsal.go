@@ -1,0 +1,137 @@
+package team
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// rehearsal is what a dry run of a team finds out about the approvals and grants that it does
+// not do: everything that is missing, for all users together.
+type rehearsal struct {
+	// lacks says of each grant what is missing for it.
+	lacks map[access.Grant][]error
+	// cannotDecide is why the client cannot approve; nil if it can.
+	cannotDecide error
+}
+
+// rehearse looks for what would keep users from being approved, or from getting what they
+// are to get. The error is of the looking.
+func (r *run) rehearse(ctx context.Context) error {
+	r.rehearsal = &rehearsal{lacks: map[access.Grant][]error{}}
+	if r.program.Cluster == nil {
+		r.tell(RolesUnchecked{})
+		return nil
+	}
+	err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) })
+	if errors.Is(err, cluster.ErrUnreachable) || errors.Is(err, outcome.ErrInterrupted) {
+		return err
+	}
+	if err != nil {
+		r.rehearsal.cannotDecide = err
+		r.tell(onboard.NotDecided{Decision: request.Approval(), Reason: err})
+	}
+	if err := r.readKnown(ctx); err != nil {
+		return err
+	}
+	for _, member := range r.in.Members {
+		wanted, err := member.Grants.WantedFor(member.User)
+		if err != nil {
+			// It is said of the user.
+			continue
+		}
+		for _, one := range wanted {
+			if _, known := r.rehearsal.lacks[one.Grant]; known {
+				continue
+			}
+			lacks, err := r.lacksFor(ctx, one)
+			if err != nil {
+				return err
+			}
+			r.rehearsal.lacks[one.Grant] = lacks
+		}
+	}
+	return nil
+}
+
+// lacksFor finds what is missing for a grant. Whether the server lets this client make the
+// binding is asked in a server's dry run only.
+func (r *run) lacksFor(ctx context.Context, wanted access.Wanted) (lacks []error, _ error) {
+	err := r.persevere(ctx, func() (err error) {
+		lacks, err = r.program.Cluster.Missing(ctx, wanted.Grant)
+		return err
+	})
+	switch {
+	case apierrors.IsForbidden(err) && r.in.DryRun == onboard.DryRunClient:
+		// What was not found out is no better than missing.
+		return []error{err}, nil
+	case apierrors.IsForbidden(err):
+	case err != nil || len(lacks) > 0 || r.in.DryRun == onboard.DryRunClient:
+		return lacks, err
+	}
+	err = r.persevere(ctx, func() error { return r.program.Cluster.CheckGrant(ctx, wanted) })
+	if errors.Is(err, outcome.ErrInterrupted) {
+		return nil, err
+	}
+	if err != nil {
+		lacks = append(lacks, err)
+	}
+	return lacks, nil
+}
+
+// of says what stands in the way of one user, and what the user would get.
+func (r *rehearsal) of(member Member) (wanted []access.Wanted, _ error) {
+	wanted, err := member.Grants.WantedFor(member.User)
+	if err != nil {
+		return nil, err
+	}
+	var lacks []error
+	for _, one := range wanted {
+		lacks = append(lacks, r.lacks[one.Grant]...)
+	}
+	return wanted, together(lacks...)
+}
+
+// together is one error of those that are not nil, in one sentence and each once. The hint
+// is the first's.
+func together(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	var sentences []string
+	for _, err := range errs {
+		if !slices.Contains(sentences, err.Error()) {
+			sentences = append(sentences, err.Error())
+		}
+	}
+	switch len(sentences) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return outcome.WithHint(outcome.Errorf(errors.Join(errs...), "%s", strings.Join(sentences, "; ")), "%s", outcome.Hint(errs[0]))
+}
+
+// rehearsed is how a dry run ends that has found what is missing.
+func (r *run) rehearsed(failed error) error {
+	if failed != nil {
+		n := 0
+		for _, result := range r.results {
+			if result.Err != nil {
+				n++
+			}
+		}
+		return outcome.ReplaceHint(fmt.Errorf("%d of %d users cannot be onboarded; the first: %w", n, len(r.results), failed),
+			"create what is missing, or change the file, and run the same command again")
+	}
+	return r.rehearsal.cannotDecide
+}

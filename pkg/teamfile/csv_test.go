@@ -1,0 +1,92 @@
+package teamfile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func utf16Of(text string) []byte {
+	var encoded bytes.Buffer
+	_ = binary.Write(&encoded, binary.LittleEndian, utf16.Encode([]rune("\uFEFF"+text)))
+	return encoded.Bytes()
+}
+
+// namesAndGroups are the users of a team, in short.
+func namesAndGroups(members []Member) []string {
+	var short []string
+	for _, member := range members {
+		short = append(short, member.User.Name+": "+strings.Join(member.User.Groups, ";"))
+	}
+	return short
+}
+
+func TestATableIsReadAsSpreadsheetsWriteIt(t *testing.T) {
+	want := []string{"jane: dev;ops", "bob: ops"}
+	const ordinary = "name,groups\njane,dev;ops\nbob,ops\n"
+	for name, data := range map[string][]byte{
+		"as it is":                     []byte(ordinary),
+		"CRLF":                         []byte(strings.ReplaceAll(ordinary, "\n", "\r\n")),
+		"CR, as for the old Macintosh": []byte(strings.ReplaceAll(ordinary, "\n", "\r")),
+		"empty columns and rows":       []byte("name,groups,,\r\njane,dev;ops,,\r\nbob,ops,,\r\n,,,\r\n , ,,\r\n"),
+		"an empty row before":          []byte(",,\n\n" + strings.ReplaceAll(ordinary, "\n", ",\n")),
+		"sep=,":                        []byte("sep=,\r\n" + ordinary),
+		"sep=; in quotes":              []byte("\"sep=;\"\n" + "name;groups\njane;\"dev;ops\"\nbob;ops\n"),
+		"sep= with empty columns":      []byte("sep=,,,\n" + ordinary),
+		"semicolons":                   []byte("name;groups;;\njane;\"dev;ops\";;\nbob;ops;;\n;;;\n"),
+		"tabs":                         []byte("name\tgroups\t\njane\tdev;ops\t\nbob\tops\t\n"),
+		"UTF-16 with tabs":             utf16Of("name\tgroups\r\njane\tdev;ops\r\nbob\tops\r\n"),
+		"UTF-16 with CR and a sep":     utf16Of("sep=\t\rname\tgroups\rjane\tdev;ops\rbob\tops\r"),
+	} {
+		members, mistakes := Parse(data)
+		if mistakes != nil {
+			t.Errorf("%s: %v", name, mistakes)
+			continue
+		}
+		if diff := cmp.Diff(want, namesAndGroups(members)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestAMistakeOfASpreadsheetIsNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		data string
+		line int
+		want string
+	}{
+		"a workbook":                    {"PK\x03\x04\x14\x00", 0, "workbook"},
+		"an older workbook":             {"\xd0\xcf\x11\xe0\xa1\xb1", 0, "workbook"},
+		"the encoding of old Windows":   {"name\nZo\xeb\n", 0, "iconv -f WINDOWS-1252 -t UTF-8"},
+		"a cell more than columns":      {"name,groups\njane,dev,ops\n", 2, "the row has 3 cells, and there are 2 columns"},
+		"a list without quotes":         {"sep=;\nname;groups\njane;dev;ops\n", 3, `several values of a cell stand in quotes: "dev;ops"`},
+		"a list by commas":              {"name;groups\njane;dev,ops\n", 2, "groups holds a comma"},
+		"a column without a name":       {"name,,groups\njane,,dev\n", 1, `there is no column ""`},
+		"a line that counts after sep=": {"sep=,\n\nname\nsystem:x\n", 4, ""},
+	} {
+		members, mistakes := Parse([]byte(test.data))
+		if len(mistakes) != 1 || members != nil {
+			t.Errorf("%s: %v, %v", name, members, mistakes)
+			continue
+		}
+		if mistakes[0].Line != test.line || !strings.Contains(mistakes[0].Problem, test.want) {
+			t.Errorf("%s: line %d: %s", name, mistakes[0].Line, mistakes[0].Problem)
+		}
+	}
+}
+
+func TestATeamInYAMLIsReadInEveryEncoding(t *testing.T) {
+	text := header + "- name: jane\n  groups: [dev]\n"
+	for name, data := range map[string][]byte{
+		"CR":               []byte(strings.ReplaceAll(text, "\n", "\r")),
+		"UTF-16 with CRLF": utf16Of(strings.ReplaceAll(text, "\n", "\r\n")),
+	} {
+		if members, mistakes := Parse(data); mistakes != nil || len(members) != 1 || members[0].Line != 4 {
+			t.Errorf("%s: %v, %v", name, members, mistakes)
+		}
+	}
+}

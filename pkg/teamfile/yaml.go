@@ -1,0 +1,183 @@
+package teamfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+)
+
+// readYAML reads the form of kind Team. JSON is read as the YAML that it is.
+func (r *reader) readYAML(data []byte) {
+	if err := document.Check(data); err != nil {
+		r.mistake(0, "%s", err)
+		return
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var whole yaml.Node
+	if err := decoder.Decode(&whole); err != nil {
+		if errors.Is(err, io.EOF) {
+			r.mistake(0, "it is empty")
+			return
+		}
+		r.syntaxMistake(err)
+		return
+	}
+	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
+		r.mistake(0, "it holds more than one document, and a team is one")
+		return
+	}
+	root := whole.Content[0]
+	fields := r.fields(root, aTeam, []string{"apiVersion", "kind", "users"})
+	if fields == nil {
+		return
+	}
+	for field, want := range map[string]string{"apiVersion": APIVersion, "kind": Kind} {
+		node, said := fields[field]
+		if !said {
+			r.mistake(root.Line, "there is no %s: write %s: %s", field, field, want)
+			continue
+		}
+		if text, isText := r.text(node, field); isText && text != want {
+			r.mistake(node.Line, "%s is %s, and %s is what this program knows", field, identity.Quote(text), want)
+		}
+	}
+	users, said := fields["users"]
+	if !said {
+		r.mistake(root.Line, "there are no users in it")
+		return
+	}
+	if users.Kind != yaml.SequenceNode {
+		r.mistake(users.Line, "users is no list")
+		return
+	}
+	for _, user := range users.Content {
+		r.readUser(resolved(user))
+	}
+}
+
+// line is how the YAML library says where a mistake is.
+var line = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `)
+
+func (r *reader) syntaxMistake(err error) {
+	text := err.Error()
+	at := 0
+	if match := line.FindStringSubmatch(text); match != nil {
+		at, _ = strconv.Atoi(match[1])
+		text = strings.TrimPrefix(text, match[0])
+	}
+	// The file may be a kubeconfig by mistake, and what is quoted a token.
+	text = quoted.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
+	r.mistake(at, "it is no YAML: %s", identity.PrintableSentence(text))
+}
+
+// quoted is a value of the file in an error of the YAML library.
+var quoted = regexp.MustCompile(`'[^']*' ?`)
+
+// resolved follows an alias to what it stands for.
+func resolved(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
+// aTeam is what a whole file is called.
+const aTeam = "a team"
+
+// orTable says how a table begins, to whom a file is taken for YAML.
+func orTable(what string) string {
+	if what != aTeam {
+		return ""
+	}
+	return "; a table (CSV) begins with a line of column names, such as name,groups"
+}
+
+// fields are the values of a mapping, by their keys, of which only those allowed may
+// be there, and each once; nil if it is no mapping.
+func (r *reader) fields(node *yaml.Node, what string, allowed []string) map[string]*yaml.Node {
+	if node.Kind != yaml.MappingNode {
+		r.mistake(node.Line, "%s has fields, such as %s%s", what, allowed[0]+": …", orTable(what))
+		return nil
+	}
+	fields := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], resolved(node.Content[i+1])
+		switch {
+		case key.Kind != yaml.ScalarNode || !slices.Contains(allowed, key.Value):
+			r.mistake(key.Line, "%s has no field %s; there are %s", what, identity.Quote(key.Value), strings.Join(allowed, ", "))
+		case fields[key.Value] != nil:
+			r.mistake(key.Line, "%s is there twice", key.Value)
+		default:
+			fields[key.Value] = value
+		}
+	}
+	return fields
+}
+
+func (r *reader) readUser(node *yaml.Node) {
+	before := len(r.mistakes)
+	fields := r.fields(node, "a user", userFields)
+	if fields == nil {
+		return
+	}
+	v := values{line: node.Line, text: map[string]string{}, lists: map[string][]string{}, lines: map[string]int{}}
+	for _, field := range userFields {
+		value, said := fields[field]
+		if !said {
+			continue
+		}
+		v.lines[field] = value.Line
+		if slices.Contains(listFields, field) {
+			v.lists[field] = r.list(value, field)
+			continue
+		}
+		if text, isText := r.text(value, field); isText {
+			v.text[field] = text
+		}
+	}
+	if len(r.mistakes) == before {
+		r.add(v)
+	}
+}
+
+// text is a scalar that is written as a text. What YAML takes for a number or a truth
+// value is not guessed at: a user 007 is not the user 7.
+func (r *reader) text(node *yaml.Node, field string) (string, bool) {
+	if node.Kind != yaml.ScalarNode || node.Tag != "!!str" {
+		hint := ""
+		if node.Kind == yaml.ScalarNode && node.Value != "" {
+			hint = ": write it in quotes, " + strconv.Quote(identity.Printable(node.Value))
+		}
+		r.mistake(node.Line, "%s is no text%s", field, hint)
+		return "", false
+	}
+	return node.Value, true
+}
+
+func (r *reader) list(node *yaml.Node, field string) []string {
+	if node.Kind != yaml.SequenceNode {
+		hint := ""
+		if node.Kind == yaml.ScalarNode && node.Value != "" {
+			hint = ": write [" + identity.Printable(node.Value) + "]"
+		}
+		r.mistake(node.Line, "%s is no list%s", field, hint)
+		return nil
+	}
+	// An empty list says that there is nothing.
+	list := make([]string, 0, len(node.Content))
+	for _, element := range node.Content {
+		if text, isText := r.text(resolved(element), field); isText {
+			list = append(list, text)
+		}
+	}
+	return list
+}
