@@ -26,7 +26,7 @@ func (h *hearing) hear(event onboard.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	switch e := event.(type) {
-	case onboard.NotDecided, RolesUnchecked, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven:
+	case onboard.NotDecided, onboard.KeyRetired, RolesUnchecked, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven, LifetimesDiffer:
 		h.tell(event)
 	case onboard.CertificateIssued:
 		if e.IsOtherThanAsked() {
@@ -42,6 +42,11 @@ func (h *hearing) hear(event onboard.Event) {
 		}
 	case onboard.NameWarned, onboard.FindingWarned, onboard.GrantsUnread, onboard.StandingUnread, onboard.ServerNotVerified, onboard.ServerIsLoopback, onboard.ExecIsLocal, onboard.KubeconfigNotPrivate:
 		h.tellOnce(fmt.Sprintf("%+v", event), event)
+	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
+		onboard.KubeconfigWritten, onboard.CertificateWritten, onboard.CacheFilled, onboard.CacheKept:
+		// What was done for each is in the result.
+	case onboard.Reviewed, onboard.UserUnknown, onboard.StillWaiting, onboard.ContextsNotAsked:
+		// They are of commands for one user.
 	}
 }
 
