@@ -125,14 +125,14 @@ func (d *Destination) CheckEarly() error {
 			return fmt.Errorf("the credential cache could not be written: %w", err)
 		}
 	}
-	kind := store.UserKubeconfig
+	kind, what := store.UserKubeconfig, "kubeconfig"
 	switch {
 	case d.Path == "-":
 		return nil
 	case d.Merge:
 		kind = store.SharedKubeconfig
 	case d.CertificateOnly:
-		kind = store.Certificate
+		kind, what = store.Certificate, "certificate"
 	}
 	existing, err := store.ReadFileOf(kind, d.Path)
 	isNew := errors.Is(err, fs.ErrNotExist)
@@ -142,7 +142,7 @@ func (d *Destination) CheckEarly() error {
 	// Where the user's key is, a file can be made.
 	if !isNew || filepath.Dir(d.Path) != filepath.Dir(d.folder.KeyPath()) {
 		if err := store.CheckWritable(kind, d.Path); err != nil {
-			return fmt.Errorf("the result could not be written: %w", err)
+			return fmt.Errorf("the %s was not written: %w", what, err)
 		}
 	}
 	switch {
