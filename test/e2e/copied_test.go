@@ -49,12 +49,14 @@ func TestWhatIsMeantToBeCopiedRuns(t *testing.T) {
 	t.Run("the handoff's comment", func(t *testing.T) {
 		s := newSession(t, shared)
 		s.must("new-user", "kopio", "--offline")
-		s.shell("kubectl csr-onboard approve -f .kube/csr-onboard/kopio/kopio.csr --yes --out kopio.handoff.yaml")
+		approved := s.shell("kubectl csr-onboard approve -f .kube/csr-onboard/kopio/kopio.csr --yes --out kopio.handoff.yaml")
 		comment := string(s.read("kopio.handoff.yaml"))
 		if !strings.Contains(comment, "\n#   kubectl csr-onboard fetch kopio ") {
 			t.Errorf("the comment is\n%s", comment)
 		}
 		s.shell(copied(t, comment, 1)[0] + told)
+		// What the administrator tells the user needs nothing added.
+		s.shell(copied(t, approved.Stderr, 1)[0])
 	})
 	t.Run("a signed handoff's comment", func(t *testing.T) {
 		s := newSession(t, shared)

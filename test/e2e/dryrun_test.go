@@ -125,13 +125,16 @@ func TestATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 		"- name: check-one\n  clusterRoles: [view]\n  namespace: team-check\n"+
 		"- name: check-two\n  clusterRoles: [missing-one, missing-two]\n  namespace: nowhere\n"+
 		"- name: check-three\n  roles: [missing-role]\n  namespace: team-check\n"+
-		"- name: check-four\n")
+		"- name: check-four\n"+
+		"- name: check-left\n  clusterRoles: [missing-three]\n")
+	s.must("offboard", "check-left", "--block", "--yes")
 	for _, dryRun := range []string{"client", "server"} {
 		result := s.run("new-user", "-f", "team.yaml", "--approve", "--dry-run="+dryRun, "--dir", "T")
 		s.check(result, expect{1, []string{
 			"not onboarded: check-two (line 7): ", `there is no ClusterRole "missing-one"`, `there is no ClusterRole "missing-two"`, `there is no namespace "nowhere"`,
 			"not onboarded: check-three (line 10): ", `there is no Role "missing-role" in the namespace "team-check"`,
-			"2 of 4 users cannot be onboarded", "dry run)",
+			"not onboarded: check-left (line 14): user-blocked: ", `there is no ClusterRole "missing-three"`,
+			"3 of 5 users cannot be onboarded", "dry run)",
 		}})
 		if !strings.Contains(result.Stdout, "rolebinding.rbac.authorization.k8s.io/csr-onboard-check-one-") || strings.Count(result.Stdout, "certificatesigningrequest.certificates.k8s.io/check-") != 2 ||
 			strings.Count(result.Stdout, "dry run)\n") != 3 {
@@ -148,7 +151,7 @@ func TestATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 
 	// Somebody who cannot approve is told so, with everything else.
 	s.check(s.as(requester).run("new-user", "-f", "team.yaml", "--approve", "--dry-run=client", "--dir", "U"), expect{1, []string{
-		"not approved: you may not approve", "not onboarded: check-one (line 4): ", "not onboarded: check-three (line 10): ", "3 of 4 users cannot be onboarded",
+		"not approved: you may not approve", "not onboarded: check-one (line 4): ", "not onboarded: check-three (line 10): ", "4 of 5 users cannot be onboarded",
 	}})
 
 	// Without what is missing, it says what would be made, as one list.

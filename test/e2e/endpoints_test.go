@@ -173,7 +173,9 @@ func TestAFingerprintOfACAIsComparedWhole(t *testing.T) {
 	user.refusesHandoff("endpoint-whole", expect{2, []string{"--ca-fingerprint"}}, "--ca-fingerprint", "")
 	user.refusesHandoff("endpoint-whole", expect{5, []string{"another certificate authority"}}, "--ca-fingerprint", fingerprint, "--ca-fingerprint", "SHA256:"+other)
 	user.check(user.run("fetch", "endpoint-whole", "--ca-fingerprint", fingerprint), expect{2, []string{"--ca-fingerprint does nothing without --from"}})
-	fetched := user.must("fetch", "endpoint-whole", "--from", "handoff", "--dir", ".", "--ca-fingerprint", fingerprint)
+	user.refusesHandoff("endpoint-whole", expect{5, []string{"it names the API server " + shared.Server + ", and --server another"}}, "--ca-fingerprint", fingerprint, "--server", "https://127.0.0.1:1")
+	user.refusesHandoff("endpoint-whole", expect{2, []string{"--tls-server-name does nothing with the handoff"}}, "--ca-fingerprint", fingerprint, "--tls-server-name", "x")
+	fetched := user.must("fetch", "endpoint-whole", "--from", "handoff", "--dir", ".", "--ca-fingerprint", fingerprint, "--server", shared.Server)
 	if strings.Contains(fetched.Stderr, "was not confirmed") || !strings.Contains(fetched.Stderr, "logged in") {
 		t.Errorf("fetch says\n%s", fetched.Stderr)
 	}

@@ -135,7 +135,10 @@ func TestOffboardingANameThatNothingNames(t *testing.T) {
 	if !strings.Contains(blocked.Stderr, "nothing else: nothing on the cluster names the user") {
 		t.Errorf("it says\n%s", blocked.Stderr)
 	}
+	// The record of the first run names the user.
+	s.must("offboard", "niemand", "--yes")
 	s.must("offboard", "niemand", "--unblock")
+	s.check(s.run("offboard", "niemand", "--yes"), expect{4, nil})
 	s.must("new-user", "jemand", "--dir", "D")
 	s.must("deny", "jemand", "--yes")
 	s.must("offboard", "jemand", "--yes")

@@ -62,7 +62,11 @@ func TestOffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 	}
 
 	s.must("offboard", "luzie", "--yes")
-	if mayListPods(t, kubeconfig, "leaving") {
+	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		// The API server learns of a binding by a watch.
+		return !mayListPods(t, kubeconfig, "leaving"), nil
+	})
+	if err != nil {
 		t.Error("she may still list pods")
 	}
 	kept, err := s.client().RbacV1().RoleBindings("leaving").Get(t.Context(), "of-three", metav1.GetOptions{})

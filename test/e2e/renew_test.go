@@ -282,6 +282,9 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 		masters.check(masters.run("renew"), expect{6, []string{`system-group: the certificate of "administrator" is in the group system:masters`, "kubeadm certs renew"}})
 		nothingMade(masters)
 	})
+	t.Run("a cache that there is not", func(*testing.T) {
+		s.check(s.run("renew", "--move-cache"), expect{2, []string{"--move-cache does nothing", "has no credential cache"}})
+	})
 	t.Run("without the permission", func(t *testing.T) {
 		admin.must("offboard", "renew-refused", "--yes")
 		s.check(s.run("renew"), expect{1, []string{`"renew-refused" may not renew`, "kubectl csr-onboard grant renew-refused --renewable"}})
