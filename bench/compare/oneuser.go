@@ -60,7 +60,7 @@ func oneUser(b *bench) (*comparison, error) {
 		return nil, err
 	}
 	c := &comparison{About: "one user from her name to a kubeconfig, whole process", Figures: figures}
-	c.timeAtMost(1.5, 1, 0)
+	c.timeAtMost(2.2, 1, 0)
 	c.timeAtMost(1, 1, 2)
 	c.timeAtMost(0.1, 1, 3)
 	return c, nil
