@@ -56,10 +56,14 @@ func refuseEmpty(cmd *cobra.Command) error {
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		isOwn := cmd.InheritedFlags().Lookup(flag.Name) == nil
 		if empty == nil && isOwn && flag.Value.Type() == "string" && flag.Value.String() == "" && !slices.Contains(mayBeEmpty, flag.Name) {
-			empty = outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", flag.Name), "give it a value, or leave it out")
+			empty = emptyErr(flag.Name)
 		}
 	})
 	return empty
+}
+
+func emptyErr(flag string) error {
+	return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", flag), "give it a value, or leave it out")
 }
 
 // namespaceFlag is kubectl's own --namespace. What this program works on has no namespace,
@@ -90,6 +94,10 @@ func (c connection) check(cmd *cobra.Command, env *environment) error {
 	set := cmd.Flags()
 	var unused []string
 	for _, name := range env.connectionFlags() {
+		// Where a command does not connect, what it does with a flag is its own.
+		if given := set.Lookup(name); !c.isMade && slices.Contains(c.kept, name) && given.Changed && given.Value.Type() == "string" && given.Value.String() == "" {
+			return emptyErr(name)
+		}
 		if name != namespaceFlag && !c.isMade && !slices.Contains(c.kept, name) {
 			unused = append(unused, name)
 		}
@@ -128,6 +136,9 @@ func (e *environment) withoutConnection(run func(*cobra.Command, []string) error
 	return func(cmd *cobra.Command, arguments []string) error {
 		unused := connection{why: "with " + cmd.Name() + ", which asks no server", hint: "leave it out"}
 		if err := unused.check(cmd, e); err != nil {
+			return err
+		}
+		if err := refuseEmpty(cmd); err != nil {
 			return err
 		}
 		return run(cmd, arguments)

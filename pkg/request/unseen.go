@@ -100,8 +100,8 @@ func (r *Review) isRequestedBySelfOr(approver string) bool {
 	return r.Requester == r.User.Name || r.Requester == approver
 }
 
-// whyKnown says how the user of a request is known already, or why that is unknown; ""
-// if the user is new.
+// whyKnown says how the user of a request is known already, or may be, or why that is
+// unknown; "" if the user is new.
 func (r *Review) whyKnown(c Circumstances) string {
 	var known []string
 	if given := c.Grants[access.Holder{Name: r.User.Name}]; len(given) > 0 {
@@ -124,6 +124,9 @@ func (r *Review) whyKnown(c Circumstances) string {
 	if len(known) > 0 {
 		return fmt.Sprintf("the user %s is known already (%s)", identity.Quote(r.User.Name), strings.Join(known, ", "))
 	}
+	if group := r.boundGroup(c); group != "" {
+		return fmt.Sprintf("the user %s may be known already (role bindings name the group %s)", identity.Quote(r.User.Name), identity.Quote(group))
+	}
 	var unread []string
 	for _, reason := range []string{c.GrantsUnread, c.Known.RequestsUnread} {
 		if reason != "" {
@@ -132,6 +135,22 @@ func (r *Review) whyKnown(c Circumstances) string {
 	}
 	if len(unread) > 0 {
 		return fmt.Sprintf("whether the user %s is known already could not be checked (%s)", identity.Quote(r.User.Name), strings.Join(unread, "; "))
+	}
+	return ""
+}
+
+// boundGroup is a group of the request's user that role bindings name; "" if there is
+// none. A user may have all rights by such a group, and after the user's own request has
+// been garbage-collected nothing on the cluster names that user. A file is not judged by
+// its groups: it does not say who sent it, and a person has chosen it.
+func (r *Review) boundGroup(c Circumstances) string {
+	if r.Source != "" {
+		return ""
+	}
+	for _, group := range r.User.Groups {
+		if len(c.Grants[access.Holder{IsGroup: true, Name: group}]) > 0 {
+			return group
+		}
 	}
 	return ""
 }

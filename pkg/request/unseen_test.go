@@ -37,6 +37,7 @@ func TestWhatIsApprovedUnseen(t *testing.T) {
 	otherAble.Known.RequesterCanApprove = map[types.UID]bool{"uid-2": true}
 	inAnotherFile := Circumstances{Approver: "admin", Known: KnownUsers{Files: map[string]int{"jane": 2}}}
 	inThisFile := Circumstances{Approver: "admin", Known: KnownUsers{Files: map[string]int{"jane": 1}}}
+	boundGroup := Circumstances{Approver: "admin", Grants: access.Grants{{IsGroup: true, Name: "dev"}: {{Role: access.ClusterAdmin}}}}
 	groupOfThatName := Circumstances{Approver: "admin", Grants: access.Grants{{IsGroup: true, Name: "jane"}: {{Role: access.ClusterAdmin}}}}
 
 	for _, test := range []struct {
@@ -62,6 +63,10 @@ func TestWhatIsApprovedUnseen(t *testing.T) {
 		{"where role bindings can't be read", requestedBy("mallory"), unbound, `whether the user "jane" is known already could not be checked (rolebindings is forbidden), and "mallory"`, true},
 		{"where requests can't be read", requestedBy("mallory"), unlisted, "could not be checked (list is forbidden)", true},
 		{"the user's own, where nothing can be read", requestedBy("jane"), unbound, "", false},
+		{"a new user's in a group with rights, by somebody else", requestedBy("mallory"), boundGroup, `the user "jane" may be known already (role bindings name the group "dev"), and "mallory"`, true},
+		{"a new user's in a group with rights, by that user", requestedBy("jane"), boundGroup, "", false},
+		{"a new user's in a group with rights, by whoever approves it", requestedBy("admin"), boundGroup, "", false},
+		{"a file for a new user in a group with rights", fromFile(), boundGroup, "", false},
 		{"a file for a new user", fromFile(), nothing, "", false},
 		{"the only file for a new user", fromFile(), inThisFile, "", false},
 		{"one of two files for a new user", fromFile(), inAnotherFile, `is known already (another file), and a file does not say who sent it`, false},

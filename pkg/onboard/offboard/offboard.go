@@ -163,8 +163,8 @@ func (o *Plan) remaining() []access.Grant {
 // bindings, and with Block her writes) and says what can't. What fails does not
 // stop the rest; the first failure is returned with what was found.
 func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
-	if in.Certificate != nil && in.Certificate.User().Name != in.User {
-		return nil, outcome.Errorf(outcome.ErrUsage, "the certificate in %q is for %s, not for the user %q", in.Source, in.Certificate.Subject, in.User)
+	if err := in.checkCertificate(); err != nil {
+		return nil, err
 	}
 	me, credentials, err := p.Cluster.Self(ctx)
 	if err != nil {
@@ -214,6 +214,9 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 // Unblock takes back what Offboard blocked, and of a user also the record that they were
 // offboarded. It says what the list had; a client's dry run looks as well.
 func Unblock(ctx context.Context, p *onboard.Program, in Input) (cluster.Unblocked, error) {
+	if err := in.checkCertificate(); err != nil {
+		return cluster.Unblocked{}, err
+	}
 	if in.DryRun == onboard.DryRunClient {
 		list, unread, err := p.Cluster.BlockList(ctx)
 		if err == nil && unread != "" {
@@ -224,6 +227,14 @@ func Unblock(ctx context.Context, p *onboard.Program, in Input) (cluster.Unblock
 		return cluster.Unblocked{WasBlocked: blocked, WasOffboarded: offboarded}, err
 	}
 	return p.Cluster.Unblock(ctx, in.blocked(), in.DryRun == onboard.DryRunServer)
+}
+
+// checkCertificate refuses the certificate of another user than the one that was named.
+func (in Input) checkCertificate() error {
+	if in.Certificate == nil || in.Certificate.User().Name == in.User {
+		return nil
+	}
+	return outcome.Errorf(outcome.ErrUsage, "the certificate in %q is for %s, not for the user %q", in.Source, in.Certificate.Subject, in.User)
 }
 
 func (in Input) blocked() access.Blocked {
@@ -272,7 +283,7 @@ func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Pl
 		}
 		_, isBlocked := list.Blocks(access.Blocked{User: in.User})
 		_, isOffboarded := list.Offboarded(in.User)
-		plan.IsKnown = isBlocked || isOffboarded
+		plan.IsKnown = isBlocked || isOffboarded || len(list.CertificatesOf(in.User)) > 0
 	}
 	if plan.CertificateOnly {
 		plan.Kept = held
