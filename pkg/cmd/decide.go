@@ -411,7 +411,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 	file := o.handoff.input(o.environment)
 	if o.approves() {
 		in.Grants = o.grants.input()
-		in.Check = func(review *request.Review) error { return handoff.Check(program, review.User, file) }
+		in.Check = func(review *request.Review) error { return handoff.Check(ctx, program, review.User, file) }
 	}
 	decided, err := approval.Run(ctx, program, in)
 	err = hintAtFile(err, o.selection.Names, o.forFile())

@@ -13,6 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -26,6 +27,7 @@ func (e *environment) rawKubeconfig() (clientcmdapi.Config, error) {
 	if e.kubeconfig != nil {
 		return e.kubeconfig.RawConfig()
 	}
+	e.recoverKubeconfigs()
 	for deadline := time.Now().Add(store.SettleTime); ; {
 		raw, loader, err := e.readKubeconfig()
 		if loader != nil && isBeingWritten(loader.ConfigAccess(), raw, err) && time.Now().Before(deadline) {
@@ -36,6 +38,20 @@ func (e *environment) rawKubeconfig() (clientcmdapi.Config, error) {
 			e.kubeconfig = loader
 		}
 		return raw, err
+	}
+}
+
+// recoverKubeconfigs undoes what a run has left that was interrupted while it wrote a
+// kubeconfig in place. What cannot be undone is reported, and the file is read as it is.
+func (e *environment) recoverKubeconfigs() {
+	for _, file := range e.flags.ToRawKubeConfigLoader().ConfigAccess().GetLoadingPrecedence() {
+		wasIncomplete, err := store.RecoverFile(file)
+		switch {
+		case err != nil:
+			render.NewNarrator(e.streams.ErrOut).Warn(fmt.Sprintf("%v: %s", err, outcome.Hint(err)))
+		case wasIncomplete:
+			render.NewNarrator(e.streams.ErrOut).Warn(fmt.Sprintf("a run was interrupted while it wrote to the kubeconfig %q: what the file held before was restored", file))
+		}
 	}
 }
 
@@ -55,10 +71,6 @@ func (e *environment) readKubeconfig() (clientcmdapi.Config, clientcmd.ClientCon
 	}
 	if err != nil {
 		return clientcmdapi.Config{}, nil, err
-	}
-	for _, file := range loader.ConfigAccess().GetLoadingPrecedence() {
-		// What keeps a file from being recovered is reported where it is written to.
-		_ = store.RecoverFile(file)
 	}
 	raw, err := loader.RawConfig()
 	if err != nil {

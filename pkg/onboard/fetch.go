@@ -164,7 +164,7 @@ func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 // kubeconfig.
 func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *Submission) (*Fetched, error) {
 	destination := p.Destination(in.Kubeconfig, folder, user)
-	if err := destination.CheckEarly(); err != nil {
+	if err := destination.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	var prove Prove

@@ -115,7 +115,7 @@ func DestinationFor(endpoint kubeconfig.Endpoint, in KubeconfigInput, folder sto
 }
 
 // CheckEarly finds what can be found before a wait that may be long.
-func (d *Destination) CheckEarly() error {
+func (d *Destination) CheckEarly(ctx context.Context) error {
 	if d.Exec {
 		cache, err := CacheFor(d.folder, d.Endpoint, d.user)
 		if err == nil {
@@ -141,7 +141,7 @@ func (d *Destination) CheckEarly() error {
 	}
 	// Where the user's key is, a file can be made.
 	if !isNew || filepath.Dir(d.Path) != filepath.Dir(d.folder.KeyPath()) {
-		if err := store.CheckWritable(kind, d.Path); err != nil {
+		if err := store.CheckWritable(ctx, kind, d.Path); err != nil {
 			return fmt.Errorf("the %s was not written: %w", what, err)
 		}
 	}

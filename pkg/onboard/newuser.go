@@ -73,7 +73,7 @@ func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificates
 // NewUserFetched submits a user's request as NewUser does, waits until somebody has
 // approved it, and fetches the kubeconfig. That it can be written is looked at first.
 func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
-	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(); err != nil {
+	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	if fetch.VerifyLogin {

@@ -77,7 +77,7 @@ func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving G
 	if err := p.CheckGiving(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
-	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(); err != nil {
+	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	p.WarnOfName(in.User)

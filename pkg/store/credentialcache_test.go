@@ -73,16 +73,16 @@ func TestAnAnswerIsKeptOfTheKubeconfigThatIsThereOnly(t *testing.T) {
 
 func TestWhatCannotBeReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	if err := CheckWritable(UserKubeconfig, file); err != nil {
+	if err := CheckWritable(t.Context(), UserKubeconfig, file); err != nil {
 		t.Errorf("a file that may be made: %v", err)
 	}
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckWritable(UserKubeconfig, file); err != nil {
+	if err := CheckWritable(t.Context(), UserKubeconfig, file); err != nil {
 		t.Errorf("a file that is there: %v", err)
 	}
-	if err := CheckWritable(UserKubeconfig, filepath.Join(file, "below")); err == nil {
+	if err := CheckWritable(t.Context(), UserKubeconfig, filepath.Join(file, "below")); err == nil {
 		t.Error("a file below a file may be made")
 	}
 	onlyFiles(t, filepath.Dir(file), "file")

@@ -39,8 +39,15 @@ func (s *openedFile) openInPlace() (*os.File, error) {
 		return nil, about(s.path, err)
 	}
 	info, err := file.Stat()
-	if err == nil && !os.SameFile(info, s.info) {
+	switch {
+	case err != nil:
+	case !os.SameFile(info, s.info):
 		err = errExchanged
+	case !isMountPoint(file):
+		// Only root can mount another file there, but its owner may have linked one.
+		if _, links, _ := ownership(info); links > 1 {
+			err = fmt.Errorf("it can be written in place only, and has %d names (hard links)", links)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(about(s.path, err), file.Close())
@@ -62,7 +69,8 @@ func (s *openedFile) rewrite(data []byte) error {
 	}
 	if err := refill(file, data); err != nil {
 		// Whatever keeps this from being undone keeps both files, and the next run.
-		return errors.Join(about(s.path, err), recoverInterrupted(s.path))
+		_, notUndone := recoverInterrupted(s.path)
+		return errors.Join(about(s.path, err), notUndone)
 	}
 	return removeKept(s.path)
 }
@@ -82,45 +90,47 @@ func removeKept(path string) error {
 }
 
 // RecoverFile undoes what a run that was interrupted has begun to write in place into the
-// file that a path leads to. Where no run was interrupted, or another program has the
-// file's lock, it does nothing. If the file was changed since then, that is an error that
-// names the content from before.
-func RecoverFile(path string) (err error) {
+// file that a path leads to, and reports whether the file was incomplete. Where no run was
+// interrupted, or another program has the file's lock, it does nothing. If the file was
+// changed since then, or another user's run was interrupted, that is an error that names
+// the content from before.
+func RecoverFile(path string) (wasIncomplete bool, err error) {
 	target, err := resolve(path)
 	if err != nil || !Exists(target+beforeSuffix) && !Exists(target+afterSuffix) {
 		// What is wrong with the path itself is said where it is read.
-		return nil
+		return false, nil
 	}
 	lock := &fileLock{path: target + lockSuffix}
 	if held, err := lock.try(); err != nil || !held {
-		return err
+		return false, err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
 	return recoverInterrupted(target)
 }
 
 // recoverInterrupted undoes what an earlier run has begun to write into a file, whose lock
-// is held.
-func recoverInterrupted(path string) error {
+// is held, and reports whether the file was incomplete.
+func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 	before, err := ReadFileOf(contentBefore, path+beforeSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
-		return RemoveFile(path + afterSuffix)
+		return false, RemoveFile(path + afterSuffix)
 	}
-	var after []byte
-	if err == nil {
-		after, err = ReadFileOf(contentAfter, path+afterSuffix)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	now, err := readShared(path)
 	if err != nil {
-		return err
+		return false, outcome.ReplaceHint(fmt.Errorf("%q may be incomplete, because a run of this program was interrupted while it wrote to it: %w", path, err),
+			"that is what the file held before: the next run of its owner restores it; or compare both, and move it away")
+	}
+	after, err := ReadFileOf(contentAfter, path+afterSuffix)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	now, err := openShared(path, path, true)
+	if err != nil {
+		return false, err
 	}
 	defer now.close()
 	switch {
 	case now.file == nil, !bytes.HasPrefix(after, now.data) && !bytes.HasPrefix(before, now.data):
-		return outcome.WithHint(
+		return false, outcome.WithHint(
 			fmt.Errorf("%q was changed after a run of this program was interrupted while it wrote to it", path),
 			"what it held before is in %s; take from it what is missing, and remove it: %s", identity.Quote(path+beforeSuffix), identity.NewCommand("rm").File(path+beforeSuffix))
 	case !bytes.Equal(now.data, after) && !bytes.Equal(now.data, before):
@@ -129,8 +139,9 @@ func recoverInterrupted(path string) error {
 			err = refill(file, before)
 		}
 		if err != nil {
-			return outcome.AddHint(about(path, err), "what it held before is in %s", identity.Quote(path+beforeSuffix))
+			return true, outcome.AddHint(about(path, err), "what it held before is in %s", identity.Quote(path+beforeSuffix))
 		}
+		wasIncomplete = true
 	}
-	return removeKept(path)
+	return wasIncomplete, removeKept(path)
 }

@@ -53,7 +53,7 @@ func TestAFileThatIsMountedByItselfIsWrittenInPlace(t *testing.T) {
 	}
 	for _, k := range []*Kind{SharedKubeconfig, UserKubeconfig, Handoff} {
 		path := mounted(t, "config", "old")
-		if err := CheckWritable(k, path); err != nil {
+		if err := CheckWritable(t.Context(), k, path); err != nil {
 			t.Errorf("%s: %v", k.name, err)
 		}
 		if err := k.write(t.Context(), path, []byte("new, and longer")); err != nil {
@@ -69,7 +69,7 @@ func TestAFileThatIsMountedByItselfIsWrittenInPlace(t *testing.T) {
 	if err := syscall.Mount("", path, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := CheckWritable(SharedKubeconfig, path); err == nil || !strings.Contains(err.Error(), "read-only") {
+	if err := CheckWritable(t.Context(), SharedKubeconfig, path); err == nil || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("one that is mounted read-only: %v", err)
 	}
 	if err := updateShared(t.Context(), path, to("new")); err == nil {
@@ -104,7 +104,12 @@ func TestAFileOfAGroupIsWrittenInPlace(t *testing.T) {
 		config, guarded := filepath.Join(directory, "config"), filepath.Join(directory, "guarded")
 		write(t, config, "old", 0o660)
 		write(t, guarded, "old", 0o640)
-		for path, group := range map[string]int{directory: otherUser, config: otherUser, guarded: otherUser} {
+		linked := filepath.Join(directory, "linked")
+		write(t, linked, "old", 0o660)
+		if err := os.Link(linked, filepath.Join(directory, "other")); err != nil {
+			t.Fatal(err)
+		}
+		for path, group := range map[string]int{directory: otherUser, config: otherUser, guarded: otherUser, linked: otherUser} {
 			if err := os.Chown(path, 0, group); err != nil {
 				t.Fatal(err)
 			}
@@ -133,24 +138,36 @@ func TestAFileOfAGroupIsWrittenInPlace(t *testing.T) {
 		}
 		return
 	}
-	config, guarded := filepath.Join(directory, "config"), filepath.Join(directory, "guarded")
-	if err := CheckWritable(SharedKubeconfig, config); err != nil {
+	config, guarded, linked := filepath.Join(directory, "config"), filepath.Join(directory, "guarded"), filepath.Join(directory, "linked")
+	if err := CheckWritable(t.Context(), SharedKubeconfig, config); err != nil {
 		t.Error(err)
 	}
 	if err := updateShared(t.Context(), config, to("new")); err != nil {
 		t.Error(err)
 	}
 	holds(t, config, "new")
-	for _, change := range []func() error{
-		func() error { return CheckWritable(SharedKubeconfig, guarded) },
-		func() error { return updateShared(t.Context(), guarded, to("new")) },
-	} {
-		if err := change(); err == nil || !strings.Contains(err.Error(), "permission denied") {
-			t.Errorf("one that the group cannot write to: %v", err)
+	for path, says := range map[string]string{guarded: "permission denied", linked: "2 names"} {
+		for _, change := range []func() error{
+			func() error { return CheckWritable(t.Context(), SharedKubeconfig, path) },
+			func() error { return updateShared(t.Context(), path, to("new")) },
+		} {
+			if err := change(); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v", path, err)
+			}
 		}
+		holds(t, path, "old")
 	}
-	holds(t, guarded, "old")
-	onlyFiles(t, directory, "config", "guarded", "test")
+	// A run was interrupted that had emptied the file.
+	write(t, config+beforeSuffix, "new", 0o600)
+	write(t, config+afterSuffix, "newest", 0o600)
+	if err := os.Truncate(config, 0); err != nil {
+		t.Fatal(err)
+	}
+	if wasIncomplete, err := RecoverFile(config); err != nil || !wasIncomplete {
+		t.Errorf("%v, %v", wasIncomplete, err)
+	}
+	holds(t, config, "new")
+	onlyFiles(t, directory, "config", "guarded", "linked", "other", "test")
 }
 
 // TestWhatAnInterruptedRunLeftIsRecovered has every state in which a run can end that
@@ -175,8 +192,11 @@ func TestWhatAnInterruptedRunLeftIsRecovered(t *testing.T) {
 	} {
 		t.Run(about, func(t *testing.T) {
 			for name, run := range map[string]func(string) error{
-				"on reading":  RecoverFile,
-				"on checking": func(path string) error { return CheckWritable(SharedKubeconfig, path) },
+				"on reading": func(path string) error {
+					_, err := RecoverFile(path)
+					return err
+				},
+				"on checking": func(path string) error { return CheckWritable(t.Context(), SharedKubeconfig, path) },
 				"on changing": func(path string) error {
 					return updateShared(t.Context(), path, func(existing []byte) ([]byte, error) { return existing, nil })
 				},
@@ -327,9 +347,37 @@ func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
 			if err := prepare(lock); err != nil {
 				t.Fatal(err)
 			}
-			if err := CheckWritable(SharedKubeconfig, link); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+			if err := CheckWritable(t.Context(), SharedKubeconfig, link); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
 				t.Errorf("%s, of the link: %v: %v", about, isOfLink, err)
 			}
 		}
 	}
+}
+
+func TestALockThatIsHeldIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	write(t, path, "old", 0o600)
+	write(t, path+lockSuffix, "", 0o600)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := CheckWritable(ctx, SharedKubeconfig, path); err == nil || !strings.Contains(err.Error(), "config.lock") {
+		t.Errorf("%v", err)
+	}
+	onlyFiles(t, filepath.Dir(path), "config", "config.lock")
+}
+
+// TestALinkIsNotFollowedToRecover has another user of a shared directory put a link where
+// the file was.
+func TestALinkIsNotFollowedToRecover(t *testing.T) {
+	directory := t.TempDir()
+	path, victim := filepath.Join(directory, "config"), filepath.Join(directory, "victim")
+	write(t, victim, "", 0o600)
+	write(t, path+beforeSuffix, "before", 0o600)
+	if err := os.Symlink(victim, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := UpdateFile(t.Context(), Handoff, path, to("new")); err == nil {
+		t.Error("the link was followed")
+	}
+	holds(t, victim, "")
 }

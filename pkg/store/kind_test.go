@@ -264,7 +264,7 @@ func TestEveryFileIsWrittenWhereNothingIsInItsPlace(t *testing.T) {
 // doors are the functions of the package that open files to write to them, or give a file
 // a name. They are the ways of the kinds, and what those are made of.
 var doors = []string{
-	"createInPlace", "linkTemporary", "linkUnnamed", "rename", "writeTemporary", "open", "openLog", "create", "takeOver", "CheckWritable", "openInPlace",
+	"createInPlace", "linkTemporary", "linkUnnamed", "rename", "writeTemporary", "open", "openLog", "create", "takeOver", "tryTemporary", "openInPlace",
 }
 
 // TestNothingIsWrittenExceptThroughAKind reads the package's source: a function that writes

@@ -31,6 +31,12 @@ func readShared(path string) (*openedFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openShared(target, path, false)
+}
+
+// openShared is readShared for a file to which no link is followed; the person calls it
+// path. One that an interrupted run wrote to may be empty.
+func openShared(target, path string, mayBeEmpty bool) (*openedFile, error) {
 	file, err := os.OpenFile(target, os.O_RDONLY|noFollow|noWait, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &openedFile{path: target}, nil
@@ -39,14 +45,14 @@ func readShared(path string) (*openedFile, error) {
 		return nil, about(path, err)
 	}
 	s := &openedFile{path: target, file: file}
-	if err := s.readShared(path); err != nil {
+	if err := s.readShared(path, mayBeEmpty); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *openedFile) readShared(path string) (err error) {
+func (s *openedFile) readShared(path string, mayBeEmpty bool) (err error) {
 	if s.info, err = s.file.Stat(); err != nil {
 		return about(path, err)
 	}
@@ -60,7 +66,7 @@ func (s *openedFile) readShared(path string) (err error) {
 	isForeign := known && owner != effectiveUser()
 	const hint = "move it away, or name another file: --kubeconfig FILE"
 	switch {
-	case isForeign && len(s.data) == 0:
+	case isForeign && len(s.data) == 0 && !mayBeEmpty:
 		return refuse(hint, "the file %q is empty and belongs to %s, not to %s", path, nameOf(owner), nameOf(effectiveUser()))
 	case (isForeign && !isTrusted(owner) || links > 1) && isWritableByEverybody(filepath.Dir(s.path)):
 		return refuse(hint, "the file %q belongs to %s and has %d names, in a directory that everybody can write to", path, nameOf(owner), links)

@@ -52,7 +52,7 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	if err := recoverInterrupted(path); err != nil {
+	if _, err := recoverInterrupted(path); err != nil {
 		return err
 	}
 	before, err := k.read(path)
@@ -113,20 +113,12 @@ func updateShared(ctx context.Context, path string, change change) (err error) {
 	if err := makeDirectory(filepath.Dir(target)); err != nil {
 		return err
 	}
-	// kubectl locks the name that it was given, not what a link leads to; who
-	// locks both is safe from either.
-	names := []string{path}
-	if target != path {
-		names = append(names, target)
+	unlock, err := lockShared(ctx, path, target)
+	if err != nil {
+		return err
 	}
-	for _, name := range names {
-		lock, lockErr := acquireLock(ctx, name)
-		if lockErr != nil {
-			return lockErr
-		}
-		defer func() { err = errors.Join(err, lock.release()) }()
-	}
-	if err := recoverInterrupted(target); err != nil {
+	defer func() { err = errors.Join(err, unlock()) }()
+	if _, err := recoverInterrupted(target); err != nil {
 		return err
 	}
 	before, err := readShared(target)
@@ -135,6 +127,30 @@ func updateShared(ctx context.Context, path string, change change) (err error) {
 	}
 	defer before.close()
 	return before.change(SharedKubeconfig, change, replaceShared)
+}
+
+// lockShared takes the locks on a shared file: kubectl locks the name that it was given, not
+// what a link leads to; who locks both is safe from either.
+func lockShared(ctx context.Context, path, target string) (unlock func() error, _ error) {
+	var locks []*fileLock
+	unlock = func() (err error) {
+		for _, lock := range locks {
+			err = errors.Join(err, lock.release())
+		}
+		return err
+	}
+	names := []string{path}
+	if target != path {
+		names = append(names, target)
+	}
+	for _, name := range names {
+		lock, err := acquireLock(ctx, name)
+		if err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+		locks = append(locks, lock)
+	}
+	return unlock, nil
 }
 
 const (

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -145,31 +146,49 @@ func rename(path string, data []byte, prepare func(*os.File) error, isUnchanged 
 
 // CheckWritable says why the file of a kind at a path could not be made or changed: another
 // file can't be made next to it, or, where its directory is to be made as well, next to
-// that; what stands in the place of its lock is not one; or it can be written in place
-// only, and not that either. What an interrupted run left is put in order.
-func CheckWritable(k *Kind, path string) error {
+// that; its lock cannot be taken; or it can be written in place only, and not that either.
+// What an interrupted run left is put in order.
+func CheckWritable(ctx context.Context, k *Kind, path string) (err error) {
 	target := path
 	if k.way == shares {
-		var err error
 		if target, err = resolve(path); err != nil {
 			return err
 		}
-		// See updateShared.
-		if err := checkLockable(path); err != nil {
+	}
+	for _, name := range []string{path, target} {
+		if err := checkLockable(name); err != nil {
 			return err
 		}
 	}
-	if err := checkLockable(target); err != nil {
+	if Exists(target) || Exists(target+beforeSuffix) {
+		unlock, err := lockShared(ctx, path, target)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		if _, err := recoverInterrupted(target); err != nil {
+			return err
+		}
+	}
+	return tryTemporary(target, func(temporary *os.File) error { return checkPlaceFor(k, target, temporary) })
+}
+
+// CheckCreatable says why another file of a kind could not be created next to the one at a
+// path, which stays as it is.
+func CheckCreatable(k *Kind, path string) error {
+	if err := k.judgePlace(path); err != nil {
 		return err
 	}
-	if err := RecoverFile(target); err != nil {
-		return err
-	}
-	temporary, err := os.CreateTemp(existingAbove(target), temporaryPattern(target))
+	return tryTemporary(path, func(*os.File) error { return nil })
+}
+
+// tryTemporary makes another file next to the one at a path, and removes it.
+func tryTemporary(path string, check func(temporary *os.File) error) error {
+	temporary, err := os.CreateTemp(existingAbove(path), temporaryPattern(path))
 	if err != nil {
-		return about(target, err)
+		return about(path, err)
 	}
-	return errors.Join(checkPlaceFor(k, target, temporary), temporary.Close(), os.Remove(temporary.Name()))
+	return errors.Join(check(temporary), temporary.Close(), os.Remove(temporary.Name()))
 }
 
 // checkPlaceFor says why a new file could neither take the place of the one at a path nor

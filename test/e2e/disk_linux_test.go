@@ -63,6 +63,12 @@ func TestAReadOnlyFileSystemIsSaid(t *testing.T) {
 	}
 	s.check(s.run("new-user", "late", "--dir", "D"), expect{1, []string{"the private key can't be written", "read-only file system", "--dir DIR"}})
 	s.check(s.run("fetch", "fixed", "--dir", "D"), expect{1, []string{"the kubeconfig was not written", "read-only file system"}})
+	s.must("new-user", "signed-late", "--dir", "E", "--offline")
+	sign := append([]string{"sign", "E/signed-late.csr", "--yes", "--log", "log", "--out", "D/signed-late.crt"}, authorityOf(s)...)
+	s.check(s.run(sign...), expect{1, []string{"read-only file system", "--out FILE"}})
+	if log, exists := s.readIfThere("log"); exists {
+		t.Errorf("a certificate was issued: %s", log)
+	}
 	if printed := s.must("fetch", "fixed", "--dir", "D", "--out", "elsewhere"); strings.TrimSpace(printed.Stdout) != "elsewhere" {
 		t.Errorf("standard output is %q", printed.Stdout)
 	}

@@ -1,13 +1,16 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
@@ -93,4 +96,127 @@ func TestAKubeconfigThatIsMountedByItselfIsWritten(t *testing.T) {
 			t.Errorf("%s.csr-onboard-before was left", name)
 		}
 	}
+}
+
+// TestAKubeconfigOfTheGroupIsMergedInto is as a user who can write to another user's file.
+func TestAKubeconfigOfTheGroupIsMergedInto(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can act as another user")
+	}
+	s := merging(t).reachable()
+	const owner = 65533
+	for _, directory := range []string{"home", "team"} {
+		if err := os.Mkdir(s.path(directory), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write("team/config", string(s.read("config")))
+	text, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := s.path(program.Name)
+	if err := os.WriteFile(copied, text, 0o755); err != nil { //nolint:gosec // A program.
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		os.Chown(s.path("home"), neighbor, neighbor),
+		os.Chown(s.path("team"), owner, neighbor), os.Chmod(s.path("team"), 0o770|os.ModeSetgid),
+		os.Chown(s.path("team", "config"), owner, neighbor), os.Chmod(s.path("team", "config"), 0o660), //nolint:gosec // The group's.
+	); err != nil {
+		t.Fatal(err)
+	}
+	environment := s.env
+	environment.Home, environment.Kubeconfig, environment.Directory = s.path("home"), s.path("team", "config"), s.path("home")
+	command := environment.Command(t.Context(), copied, "new-user", "of-the-group", "--approve", "--merge")
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: neighbor, Gid: neighbor}}
+	s.check(program.Run(t, command), expect{0, []string{"can be read by others than its owner"}})
+	info, err := os.Stat(s.path("team", "config"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who := info.Sys().(*syscall.Stat_t).Uid; who != owner || info.Mode().Perm() != 0o660 {
+		t.Errorf("it belongs to %d and has mode %v", who, info.Mode())
+	}
+	if who := s.kubectl("--kubeconfig", "team/config", "--context", "of-the-group@csr-onboard", "auth", "whoami"); who.Code != 0 {
+		t.Errorf("the new context does not log in: %s", who.Stderr)
+	}
+}
+
+func TestAnInterruptedWriteInPlaceIsReportedByTheNextRun(t *testing.T) {
+	s := merging(t)
+	whole := string(s.read("config"))
+	intended := strings.Replace(whole, "users:", "users:\n- name: another", 1)
+	leave := func(now string) {
+		t.Helper()
+		for name, content := range map[string]string{"config": now, "config.csr-onboard-before": whole, "config.csr-onboard-after": intended} {
+			s.write(name, content)
+		}
+	}
+	leave(intended[:len(intended)/2])
+	const restored = "a run was interrupted while it wrote to the kubeconfig"
+	if result := s.must("list"); strings.Count(result.Stderr, restored) != 1 {
+		t.Errorf("standard error does not say %q once:\n%s", restored, result.Stderr)
+	}
+	if result := s.must("list"); string(s.read("config")) != whole || strings.Contains(result.Stderr, restored) {
+		t.Errorf("it holds\n%s\n%s", s.read("config"), result.Stderr)
+	}
+
+	leave(whole + "# changed\n")
+	const changed = "was changed after a run of this program was interrupted"
+	if result := s.must("list"); strings.Count(result.Stderr, changed) != 1 || !strings.Contains(result.Stderr, "rm ") {
+		t.Errorf("standard error does not say %q once:\n%s", changed, result.Stderr)
+	}
+	s.refuses("interrupted", []string{changed, "config.csr-onboard-before"}, "new-user", "interrupted", "--dir", "D", "--approve", "--merge")
+}
+
+// TestABadLockIsFoundBeforeAnythingIsSubmitted puts what is not a lock in the lock's place.
+func TestABadLockIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
+	s := merging(t)
+	s.must("new-user", "badly-locked", "--dir", "D", "--approve", "--merge", "--renewable")
+	submitted := countRequestsOf(s, "badly-locked-")
+	for about, plant := range map[string]func(lock string) error{
+		"a pipe":      func(lock string) error { return syscall.Mkfifo(lock, 0o600) },
+		"a link":      func(lock string) error { return os.Symlink("/dev/null", lock) },
+		"a directory": func(lock string) error { return os.Mkdir(lock, 0o700) },
+	} {
+		t.Run(about, func(t *testing.T) {
+			lock := s.path("config.lock")
+			if err := plant(lock); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Remove(lock) //nolint:errcheck // The next one says so.
+			for _, arguments := range [][]string{
+				{"new-user", "badly-locked", "-g", "more", "--dir", "D", "--approve", "--merge"},
+				{"renew", "badly-locked@csr-onboard", "--wait=false"},
+				{"renew", "badly-locked@csr-onboard", "--wait=false", "--exec", "--within", "1s"},
+			} {
+				s.check(s.run(arguments...), expect{1, []string{"is not a regular file"}})
+				if n := countRequestsOf(s, "badly-locked-"); n != submitted {
+					t.Fatalf("%q: %d requests were submitted", arguments, n-submitted)
+				}
+			}
+		})
+	}
+}
+
+// TestAKeyFileThatIsMountedIsFollowedByANewOne renews a pair of which the key is in a file
+// that cannot be written to, next to which there is a place for another one.
+func TestAKeyFileThatIsMountedIsFollowedByANewOne(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount")
+	}
+	s := merging(t)
+	s.must("new-user", "key-mounted", "--dir", "D", "--approve", "--renewable")
+	kubeconfig := s.load(filepath.Join("D", "key-mounted.kubeconfig"))
+	user := kubeconfig.AuthInfos["key-mounted@csr-onboard"]
+	for _, name := range []string{"source", "config"} {
+		s.write(name, string(user.ClientKeyData))
+	}
+	user.ClientKeyData, user.ClientKey = nil, s.path("config")
+	if err := clientcmd.WriteToFile(*kubeconfig, s.path("kubeconfig")); err != nil {
+		t.Fatal(err)
+	}
+	s.env.Kubeconfig = s.path("kubeconfig")
+	s.check(s.mounted("read-only", "renew", "--wait=false"), expect{0, nil})
 }

@@ -77,7 +77,7 @@ func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fet
 		in.Kubeconfig.Namespace = handoff.Namespace
 	}
 	destination := onboard.DestinationFor(handoff.Endpoint, in.Kubeconfig, in.Folder, user)
-	if err := destination.CheckEarly(); err != nil {
+	if err := destination.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter})

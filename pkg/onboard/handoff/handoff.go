@@ -106,15 +106,15 @@ func One(ctx context.Context, p *onboard.Program, object *certificatesv1.Certifi
 
 // Check finds what would keep a user's handoff from being written, before
 // there is a certificate, which can't be taken back.
-func Check(p *onboard.Program, user identity.User, in Input) error {
+func Check(ctx context.Context, p *onboard.Program, user identity.User, in Input) error {
 	if in.Path == "" {
 		return nil
 	}
-	return CheckAt(user, endpointOf(p, in), in)
+	return CheckAt(ctx, user, endpointOf(p, in), in)
 }
 
 // CheckAt is Check for a server that is not the program's.
-func CheckAt(user identity.User, endpoint kubeconfig.Endpoint, in Input) error {
+func CheckAt(ctx context.Context, user identity.User, endpoint kubeconfig.Endpoint, in Input) error {
 	path := in.pathFor(user)
 	if path == "-" {
 		return nil
@@ -126,7 +126,7 @@ func CheckAt(user identity.User, endpoint kubeconfig.Endpoint, in Input) error {
 		}
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = store.CheckWritable(store.Handoff, path)
+		err = store.CheckWritable(ctx, store.Handoff, path)
 	}
 	if err != nil {
 		return outcome.AddHint(fmt.Errorf("the handoff could not be written: %w", err), "name another place: --out FILE, or --out DIR/")

@@ -180,7 +180,7 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 	if err := r.discardFinished(); err != nil {
 		return nil, err
 	}
-	if err := r.checkPlace(); err != nil {
+	if err := r.checkPlace(ctx); err != nil {
 		return nil, err
 	}
 	if r.in.Approve {

@@ -65,20 +65,21 @@ func (r *renewing) rotate(ctx context.Context, issued *certificatesv1.Certificat
 
 // checkPlace looks, before anybody is asked for a certificate, whether it could be put
 // where the present one is.
-func (r *renewing) checkPlace() error {
-	files := []string{r.in.User.Path}
-	for _, file := range []string{r.present.Pair.CertificateFile, r.present.Pair.KeyFile} {
-		if file != "" {
-			files = append(files, r.in.User.Beside(file))
+func (r *renewing) checkPlace(ctx context.Context) error {
+	file := r.in.User.Path
+	err := store.CheckWritable(ctx, store.SharedKubeconfig, file)
+	for _, present := range []string{r.present.Pair.CertificateFile, r.present.Pair.KeyFile} {
+		if err == nil && present != "" {
+			// The new pair goes into files next to these, which are not written to.
+			file = r.in.User.Beside(present)
+			err = store.CheckCreatable(store.PairFile, file)
 		}
 	}
-	for _, file := range files {
-		if err := store.CheckWritable(store.SharedKubeconfig, file); err != nil {
-			return outcome.AddHint(fmt.Errorf("a new certificate could not be written: %w", err),
-				"nothing was changed; the folder %s has to be writable", identity.Quote(filepath.Dir(file)))
-		}
+	if err == nil {
+		return nil
 	}
-	return nil
+	return outcome.AddHint(fmt.Errorf("a new certificate could not be written: %w", err),
+		"nothing was changed; the directory %s has to be writable", identity.Quote(filepath.Dir(file)))
 }
 
 // place is where the new pair goes: into the kubeconfig where the present one is in

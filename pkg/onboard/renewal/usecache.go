@@ -69,7 +69,7 @@ func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser,
 // the kubeconfig loses it.
 func checkFitForCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, held *pair.Held) error {
 	const unchanged = "nothing was changed"
-	if err := store.CheckWritable(store.SharedKubeconfig, user.Path); err != nil {
+	if err := store.CheckWritable(ctx, store.SharedKubeconfig, user.Path); err != nil {
 		return outcome.WithHint(fmt.Errorf("the kubeconfig can't be changed: %w", err), unchanged)
 	}
 	her, err := p.Cluster.ByEndpoint(held.Credentials, p.UserAgent)

@@ -77,7 +77,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSignedPlace(review.User, in, authority); err != nil {
+	if err := checkSignedPlace(ctx, review.User, in, authority); err != nil {
 		return nil, err
 	}
 	if in.trustsSigner() {
@@ -178,10 +178,10 @@ func (in Input) handoffOf(authority *pki.Authority) (kubeconfig.Endpoint, handof
 
 // checkSignedPlace finds what would keep the file from being written, before there
 // is a certificate.
-func checkSignedPlace(user identity.User, in Input, authority *pki.Authority) error {
+func checkSignedPlace(ctx context.Context, user identity.User, in Input, authority *pki.Authority) error {
 	if in.Endpoint != nil {
 		endpoint, file := in.handoffOf(authority)
-		return handoff.CheckAt(user, endpoint, file)
+		return handoff.CheckAt(ctx, user, endpoint, file)
 	}
 	switch {
 	case in.Path == "-":
@@ -191,7 +191,7 @@ func checkSignedPlace(user identity.User, in Input, authority *pki.Authority) er
 	case !store.IsFolder(filepath.Dir(in.Path)):
 		return outcome.WithHint(fmt.Errorf("there is no folder %q to write the certificate to", filepath.Dir(in.Path)), "make it, or name another place: --out FILE")
 	}
-	return nil
+	return outcome.AddHint(store.CheckCreatable(store.SignedCertificate, in.Path), "name another place: --out FILE")
 }
 
 func alreadyThere(path string) error {

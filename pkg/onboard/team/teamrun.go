@@ -188,7 +188,7 @@ func (r *run) begin(ctx context.Context, place int) (_ Result, waits bool) {
 			}
 			return r.giveComplete(ctx, member, Result{State: MemberComplete, Path: destination.Path, NotAfter: certificate.Leaf.NotAfter}), false
 		}
-		if err := destination.CheckEarly(); err != nil {
+		if err := destination.CheckEarly(ctx); err != nil {
 			return failed(err)
 		}
 	}
