@@ -120,6 +120,7 @@ func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 			"that is what the file held before: the next run of its owner restores it; or compare both, and move it away")
 	}
 	after, err := ReadFileOf(contentAfter, path+afterSuffix)
+	isAfterKept := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
@@ -133,7 +134,7 @@ func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 		return false, outcome.WithHint(
 			fmt.Errorf("%q was changed after a run of this program was interrupted while it wrote to it", path),
 			"what it held before is in %s; take from it what is missing, and remove it: %s", identity.Quote(path+beforeSuffix), identity.NewCommand("rm").File(path+beforeSuffix))
-	case !bytes.Equal(now.data, after) && !bytes.Equal(now.data, before):
+	case !bytes.Equal(now.data, before) && (!isAfterKept || !bytes.Equal(now.data, after)):
 		file, err := now.openInPlace()
 		if err == nil {
 			err = refill(file, before)

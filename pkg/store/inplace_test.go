@@ -179,16 +179,17 @@ func TestWhatAnInterruptedRunLeftIsRecovered(t *testing.T) {
 		want               string
 		refused            bool
 	}{
-		"nothing":                               {"now", "", "", "now", false},
-		"before the old content is kept":        {before, "", after, before, false},
-		"before the file is emptied":            {before, before, after, before, false},
-		"when the file is empty":                {"", before, after, before, false},
-		"in the middle":                         {after[:20], before, after, before, false},
-		"in the middle of being undone":         {before[:5], before, after, before, false},
-		"before the old content is removed":     {after, before, after, after, false},
-		"and the file was changed since then":   {"something else", before, after, "something else", true},
-		"and the new content is not kept":       {before[:7], before, "", before, false},
-		"and it was changed, and nothing after": {"something else", before, "", "something else", true},
+		"nothing":                                {"now", "", "", "now", false},
+		"before the old content is kept":         {before, "", after, before, false},
+		"before the file is emptied":             {before, before, after, before, false},
+		"when the file is empty":                 {"", before, after, before, false},
+		"in the middle":                          {after[:20], before, after, before, false},
+		"in the middle of being undone":          {before[:5], before, after, before, false},
+		"before the old content is removed":      {after, before, after, after, false},
+		"and the file was changed since then":    {"something else", before, after, "something else", true},
+		"and the new content is not kept":        {before[:7], before, "", before, false},
+		"and the file is empty, without the new": {"", before, "", before, false},
+		"and it was changed, and nothing after":  {"something else", before, "", "something else", true},
 	} {
 		t.Run(about, func(t *testing.T) {
 			for name, run := range map[string]func(string) error{
