@@ -283,7 +283,7 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 		nothingMade(masters)
 	})
 	t.Run("a cache that there is not", func(*testing.T) {
-		s.check(s.run("renew", "--move-cache"), expect{2, []string{"--move-cache does nothing", "has no credential cache"}})
+		s.check(s.run("renew", "--move-cache", "--timeout", "1s"), expect{2, []string{"--move-cache does nothing", "has no credential cache"}})
 	})
 	t.Run("without the permission", func(t *testing.T) {
 		admin.must("offboard", "renew-refused", "--yes")
