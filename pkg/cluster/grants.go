@@ -73,11 +73,13 @@ func (c *Client) GrantsOf(ctx context.Context, user identity.User) (*KnownGrants
 	if known.Grants, known.Unread, err = c.Grants(ctx); err != nil {
 		return nil, err
 	}
-	given := known.Grants[access.Holder{Name: user.Name}]
+	holders := []access.Holder{{Name: user.Name}}
 	for _, group := range user.Groups {
-		given = append(slices.Clone(given), known.Grants[access.Holder{IsGroup: true, Name: group}]...)
+		holders = append(holders, access.Holder{IsGroup: true, Name: group})
 	}
-	if !slices.ContainsFunc(given, func(grant access.Grant) bool { return grant.Role.IsCluster }) {
+	if !slices.ContainsFunc(holders, func(holder access.Holder) bool {
+		return slices.ContainsFunc(known.Grants[holder], func(grant access.Grant) bool { return grant.Role.IsCluster })
+	}) {
 		return &known, nil
 	}
 	known.Reaches, err = c.reaches(ctx)

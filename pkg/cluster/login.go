@@ -85,7 +85,7 @@ func (l ownLogin) troubleWithCertificate() (hint string, _ error) {
 		return request.AfterExpiry(user) + "; or choose another context: --context NAME",
 			fmt.Errorf("%s expired %s, and this machine's clock says %s", whose, pki.Stamp(leaf.NotAfter), pki.Stamp(l.now))
 	case l.now.Before(leaf.NotBefore):
-		return "set this machine's clock, for example by NTP, or wait until then",
+		return request.BeforeValidity,
 			fmt.Errorf("%s is not valid before %s, and this machine's clock says %s", whose, pki.Stamp(leaf.NotBefore), pki.Stamp(l.now))
 	}
 	return "", nil

@@ -22,7 +22,7 @@ type confirmation struct {
 	verb, done string
 }
 
-// ask is an onboard.DecideInput's Confirm. Ctrl-C is a no to this request and to
+// ask is an approval.Input's Confirm. Ctrl-C is a no to this request and to
 // all that would follow.
 func (c confirmation) ask(ctx context.Context, review *request.Review) error {
 	if c.yes {

@@ -446,7 +446,7 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 }
 
 // bareConnection are kubectl's flags that describe the cluster of a bare certificate. Of
-// them, server and insecure-skip-tls-verify confirm what a handoff says (see HandoffTrust).
+// them, server and insecure-skip-tls-verify confirm what a handoff says (see handoff.Trust).
 var bareConnection = []string{"server", "certificate-authority", "insecure-skip-tls-verify", "tls-server-name"}
 
 // bareEndpoint is how the cluster of a bare certificate is reached, by kubectl's

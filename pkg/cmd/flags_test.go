@@ -490,13 +490,13 @@ func TestEveryFlagIsKeptOrRefusedInEveryMode(t *testing.T) {
 		for name, use := range uses.own {
 			flag := runnable(t)[path].Flag(name)
 			if flag == nil {
-				t.Errorf("the table has a row for %s --%s, which is no flag", path, name)
+				t.Errorf("the table has a row for %s --%s, which is not a flag", path, name)
 			} else if use.kept != "" && !namesFlag(shown[use.shown], flag) {
-				t.Errorf("%s --%s: %q is no test that names the flag", path, name, use.shown)
+				t.Errorf("%s --%s: %q is not a test that names the flag", path, name, use.shown)
 			}
 		}
 		if _, exists := runnable(t)[path]; !exists {
-			t.Errorf("the table has a row for %q, which is no command", path)
+			t.Errorf("the table has a row for %q, which is not a command", path)
 		}
 	}
 }

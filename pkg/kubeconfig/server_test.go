@@ -18,7 +18,7 @@ func TestASchemeIsTheSameInCapitals(t *testing.T) {
 			t.Errorf("%q: %t", server, !is)
 		}
 		if is && (!IsServerAddress(server) || !strings.HasPrefix(NormalServer(server), "https://")) {
-			t.Errorf("%q is no address, or is written as %q", server, NormalServer(server))
+			t.Errorf("%q is not an address, or is written as %q", server, NormalServer(server))
 		}
 	}
 	if got := NormalServer("HTTPS://Kubernetes.example.com:6443/Path"); got != "https://Kubernetes.example.com:6443/Path" {

@@ -24,6 +24,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -72,7 +73,7 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case onboard.KeyReady:
 		n.keyReady(e)
 	case onboard.KeyRetired:
-		n.say("the certificate of certificate signing request %s expired %s: requesting another with a new key", identity.Printable(e.Request), instant(e.NotAfter))
+		n.say("the certificate of certificate signing request %s expired %s: requesting another with a new key", identity.Printable(e.Request), pki.Stamp(e.NotAfter))
 		n.say("  the private key of the expired one is kept: %s", identity.PrintableSentence(e.Path))
 	case onboard.RequestReady:
 		n.requestReady(e)
@@ -320,7 +321,7 @@ func (n *Narrator) wait(format string, arguments ...any) {
 }
 
 func (n *Narrator) issued(e onboard.CertificateIssued) {
-	n.say("the certificate is good until %s", e.NotAfter.UTC().Format(time.RFC3339))
+	n.say("the certificate is good until %s", pki.Stamp(e.NotAfter))
 	if e.IsOtherThanAsked() {
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	}

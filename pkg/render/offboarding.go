@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
 // OffboardingPlan writes what is to be taken away from a user.
@@ -60,7 +60,7 @@ func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
 	groupRights := w.groupRights(plan)
 	for _, alive := range plan.Alive {
 		w.line("  a certificate that logs in until %s: %s, groups %s (%s)",
-			alive.NotAfter.UTC().Format(time.RFC3339), alive.CredentialID, groups(alive.Groups), identity.PrintableSentence(alive.Source))
+			pki.Stamp(alive.NotAfter), alive.CredentialID, groups(alive.Groups), identity.PrintableSentence(alive.Source))
 	}
 	for _, review := range plan.Unissued {
 		w.line("  an approved request that has no certificate yet: %s, groups %s", identity.Printable(review.Object.Name), groups(review.User.Groups))

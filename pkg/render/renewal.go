@@ -2,11 +2,11 @@ package render
 
 import (
 	"strings"
-	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -15,11 +15,11 @@ import (
 func (n *Narrator) tellRenewal(event onboard.Event) {
 	switch e := event.(type) {
 	case renewal.NotDue:
-		n.say("%s is good until %s", identity.Printable(e.Context), instant(e.NotAfter))
+		n.say("%s is good until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.Busy:
 		n.say("another run is renewing %s", identity.Printable(e.Context))
 	case renewal.RenewedMeanwhile:
-		n.say("another run has renewed %s: good until %s", identity.Printable(e.Context), instant(e.NotAfter))
+		n.say("another run has renewed %s: good until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.GroupsLost:
 		n.say("warning: the cluster does not know %s as a member of %s any more; that is not asked for again", identity.Quote(e.User), groups(e.Groups))
 	case renewal.Waits:
@@ -27,11 +27,11 @@ func (n *Narrator) tellRenewal(event onboard.Event) {
 		if e.State == request.Pending {
 			n.say("  an administrator looks at it and approves it:  %s", identity.NewCommand("kubectl csr-onboard approve").Argument(e.Request))
 		}
-		n.say("  the present certificate is good until %s; to go on:  %s", instant(e.NotAfter), identity.PrintableSentence(e.Resume))
+		n.say("  the present certificate is good until %s; to go on:  %s", pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Resume))
 	case renewal.Rotated:
-		n.say("renewed %s in %s: good until %s", identity.Printable(e.Context), identity.PrintableSentence(e.Path), instant(e.NotAfter))
+		n.say("renewed %s in %s: good until %s", identity.Printable(e.Context), identity.PrintableSentence(e.Path), pki.Stamp(e.NotAfter))
 	case renewal.PairLeft:
-		n.say("the files of the certificate before are left, which is good until %s:", instant(e.NotAfter))
+		n.say("the files of the certificate before are left, which is good until %s:", pki.Stamp(e.NotAfter))
 		for _, path := range e.Paths {
 			n.say("  %s", identity.PrintableSentence(path))
 		}
@@ -40,21 +40,19 @@ func (n *Narrator) tellRenewal(event onboard.Event) {
 	case renewal.NotStarted:
 		n.say("kubectl csr-onboard: no renewal could be begun: %s", identity.PrintableSentence(e.Reason.Error()))
 	case renewal.InTrouble:
-		n.say("kubectl csr-onboard: the certificate of %s ends %s, and is not renewed: %s", identity.Quote(e.User), instant(e.NotAfter), identity.PrintableSentence(e.Trouble))
+		n.say("kubectl csr-onboard: the certificate of %s ends %s, and is not renewed: %s", identity.Quote(e.User), pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Trouble))
 		if e.Advice != "" {
 			n.say("  hint: %s", identity.PrintableSentence(e.Advice))
 		}
 	case renewal.Awaited:
-		n.say("kubectl csr-onboard: the certificate of %s ends %s; waiting for another", identity.Quote(e.User), instant(e.NotAfter))
+		n.say("kubectl csr-onboard: the certificate of %s ends %s; waiting for another", identity.Quote(e.User), pki.Stamp(e.NotAfter))
 	case onboard.CacheFilled:
 		n.say("put certificate and key into the credential cache %s", identity.PrintableSentence(e.Directory))
 	case onboard.CacheKept:
-		n.say("the credential cache %s has a certificate that is good for longer, until %s: that stays", identity.PrintableSentence(e.Directory), instant(e.NotAfter))
+		n.say("the credential cache %s has a certificate that is good for longer, until %s: that stays", identity.PrintableSentence(e.Directory), pki.Stamp(e.NotAfter))
 	case renewal.CacheMoved:
 		n.say("the credential cache %s belongs to the API server %s now; it was for %s", identity.PrintableSentence(e.Directory), identity.Printable(e.To), identity.Printable(e.From))
 	case renewal.CacheInUse:
 		n.say("%s in %s logs in from the credential cache now", identity.Printable(e.Context), identity.PrintableSentence(e.Path))
 	}
 }
-
-func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }

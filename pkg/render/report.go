@@ -3,7 +3,6 @@ package render
 import (
 	"encoding/hex"
 	"io"
-	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -72,8 +71,8 @@ func Report(out io.Writer, format string, fetched *onboard.Fetched) error {
 func certificateReportOf(certificate *pki.Certificate) certificateReport {
 	leaf := certificate.Leaf
 	return certificateReport{
-		NotBefore:      leaf.NotBefore.UTC().Format(time.RFC3339),
-		NotAfter:       leaf.NotAfter.UTC().Format(time.RFC3339),
+		NotBefore:      pki.Stamp(leaf.NotBefore),
+		NotAfter:       pki.Stamp(leaf.NotAfter),
 		SerialNumber:   leaf.SerialNumber.Text(16),
 		KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
 		CredentialID:   "X509SHA256=" + hex.EncodeToString(certificate.SHA256()),

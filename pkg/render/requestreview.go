@@ -2,7 +2,6 @@ package render
 
 import (
 	"io"
-	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -138,7 +137,7 @@ func reviewForm(r *request.Review) requestReview {
 		form.Request.Usages[i] = string(usage)
 	}
 	if r.Source == "" {
-		form.Request.CreatedAt = r.Object.CreationTimestamp.UTC().Format(time.RFC3339)
+		form.Request.CreatedAt = pki.Stamp(r.Object.CreationTimestamp.Time)
 		form.Requester = &userReport{Name: spec.Username, Groups: append([]string{}, spec.Groups...)}
 	}
 	if r.IsDecoded() {

@@ -133,7 +133,7 @@ func statusCells(s renewal.ContextStatus, now time.Time) []any {
 	key, until, left := identity.Printable(s.Login), none, none
 	if s.Certificate != nil {
 		end := s.Certificate.Leaf.NotAfter
-		key, until, left = pki.DescribeKey(s.Certificate.Leaf.PublicKey), end.UTC().Format(time.RFC3339), timeLeft(s.Certificate, now)
+		key, until, left = pki.DescribeKey(s.Certificate.Leaf.PublicKey), pki.Stamp(end), timeLeft(s.Certificate, now)
 	}
 	renewal := none
 	if s.Renewal != "" {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -136,9 +137,9 @@ func (t *Table) lifetime(r *request.Review) string {
 	case r.Certificate != nil:
 		end := r.Certificate.Leaf.NotAfter
 		if t.now().Before(end) {
-			return "until " + end.UTC().Format(time.RFC3339)
+			return "until " + pki.Stamp(end)
 		}
-		return "ended " + end.UTC().Format(time.RFC3339)
+		return "ended " + pki.Stamp(end)
 	case r.Lifetime == 0:
 		return none
 	}

@@ -10,6 +10,9 @@ import (
 // (Kubernetes cmd/kubeadm/app/phases/kubeconfig).
 var kubeadmUsers = []string{"kubernetes-admin", "kubernetes-super-admin"}
 
+// BeforeValidity is what to do about a certificate that is not valid yet.
+const BeforeValidity = "set this machine's clock, for example by NTP, or wait until then"
+
 // AfterExpiry says how a user gets another certificate whose own has expired, and so
 // cannot ask for one. No API server accepts a request for the group system:masters.
 func AfterExpiry(user identity.User) string {

@@ -148,7 +148,7 @@ func (k *Kind) replaceFile(path string, data []byte) error {
 // not exist is fs.ErrNotExist.
 func ReadFileOf(k *Kind, path string) ([]byte, error) {
 	if k.way == shares {
-		return contentOf(readShared(path))
+		return contentOf(k.read(path))
 	}
 	if directory := filepath.Dir(path); !Exists(directory) {
 		// It is going to be made.

@@ -81,6 +81,9 @@ func (s *openedFile) change(k *Kind, change change, replace func(*openedFile, []
 
 // read opens, judges and reads a file of this kind.
 func (k *Kind) read(path string) (*openedFile, error) {
+	if k.way == shares {
+		return readShared(path)
+	}
 	file, info, err := k.open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &openedFile{path: path}, nil

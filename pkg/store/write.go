@@ -86,16 +86,9 @@ func RemoveFile(path string) error {
 // extended attributes and its mode, except that nobody else can write to it. Whatever took
 // the name since then is replaced without being opened.
 func replaceOwn(before *openedFile, data []byte) error {
-	err := rename(before.path, data, func(file *os.File) error {
+	return before.replace(data, func(file *os.File) error {
 		return keepAttributes(file, before.file, before.info.Mode().Perm()&^0o022)
-	}, func() bool {
-		before.close()
-		return true
-	})
-	if isIrreplaceable(err) {
-		return before.rewrite(data)
-	}
-	return err
+	}, func() bool { return true })
 }
 
 // errExchanged is the error of a file that is not the one any more that was read.
@@ -104,7 +97,7 @@ var errExchanged = errors.New("the file was exchanged while it was being changed
 // replaceShared puts new content in the place of a shared file that was read, with its
 // mode, owner and extended attributes.
 func replaceShared(before *openedFile, data []byte) error {
-	err := rename(before.path, data, func(file *os.File) error {
+	return before.replace(data, func(file *os.File) error {
 		mode := before.info.Mode().Perm()
 		canKeepGroup, err := keepOwner(file, before.info)
 		if err != nil {
@@ -114,12 +107,18 @@ func replaceShared(before *openedFile, data []byte) error {
 			mode &^= 0o070
 		}
 		return keepAttributes(file, before.file, mode)
-	}, func() bool {
-		before.close()
-		return before.isInPlace()
+	}, before.isInPlace)
+}
+
+// replace closes the file that was read and puts a new one in its place, or, where that is
+// impossible, writes into it.
+func (s *openedFile) replace(data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
+	err := rename(s.path, data, prepare, func() bool {
+		s.close()
+		return isUnchanged()
 	})
 	if isIrreplaceable(err) {
-		return before.rewrite(data)
+		return s.rewrite(data)
 	}
 	return err
 }
@@ -193,13 +192,8 @@ func tryTemporary(path string, check func(temporary *os.File) error) error {
 
 // checkPlaceFor says why a new file could neither take the place of the one at a path nor
 // be written into it.
-func checkPlaceFor(k *Kind, path string, temporary *os.File) (err error) {
-	var before *openedFile
-	if k.way == shares {
-		before, err = readShared(path)
-	} else {
-		before, err = k.read(path)
-	}
+func checkPlaceFor(k *Kind, path string, temporary *os.File) error {
+	before, err := k.read(path)
 	if err != nil {
 		return err
 	}

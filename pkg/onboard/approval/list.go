@@ -2,8 +2,6 @@ package approval
 
 import (
 	"context"
-	"runtime"
-	"sync"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,43 +26,12 @@ func (in ListInput) takes(review *request.Review) bool {
 // List reviews the requests, in the order of their names. A request that can't be
 // decoded is a review that says so. The resourceVersion is for Follow.
 func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*request.Review, resourceVersion string, _ error) {
-	// While one page is reviewed, the next is on its way.
-	pages := make(chan []certificatesv1.CertificateSigningRequest, 1)
-	var reviewing sync.WaitGroup
-	reviewing.Go(func() {
-		for page := range pages {
-			for _, review := range reviewPage(page) {
-				if in.takes(review) {
-					reviews = append(reviews, review)
-				}
-			}
+	resourceVersion, err := cluster.EachPrepared(ctx, p.Cluster, in.Query, request.ReviewOf, func(_ *certificatesv1.CertificateSigningRequest, review *request.Review) {
+		if in.takes(review) {
+			reviews = append(reviews, review)
 		}
 	})
-	resourceVersion, err := p.Cluster.EachPage(ctx, in.Query, func(page []certificatesv1.CertificateSigningRequest) { pages <- page })
-	close(pages)
-	reviewing.Wait()
 	return reviews, resourceVersion, err
-}
-
-// reviewPage reviews objects side by side, one worker a processor, and keeps
-// their order: checking a signature is most of the work of a list.
-func reviewPage(page []certificatesv1.CertificateSigningRequest) []*request.Review {
-	reviews := make([]*request.Review, len(page))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		workers.Go(func() {
-			for i := range next {
-				reviews[i] = request.ReviewOf(&page[i])
-			}
-		})
-	}
-	for i := range page {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	return reviews
 }
 
 // Follow hands over each request that changes from a resourceVersion on, until

@@ -43,7 +43,7 @@ type FetchInput struct {
 
 // Fetch makes a user's kubeconfig of the handoff that an administrator sent
 // back, and of the key that never left her. The endpoint that the handoff names has to be
-// bound to the certificate or confirmed by the person (see HandoffTrust). The cluster need
+// bound to the certificate or confirmed by the person (see Trust). The cluster need
 // not be reached; where it can be, the certificate has to log in.
 func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fetched, error) {
 	key, keyPEM, err := onboard.ReadKey(in.Folder)

@@ -166,7 +166,7 @@ func Write(ctx context.Context, p *onboard.Program, endpoint kubeconfig.Endpoint
 	config := configOf(endpoint, user, handed.Certificate.PEM)
 	file := store.HandoffPath("", identity.FileName(user.Name))
 	encoded, err := kubeconfig.EncodeHandoff(config,
-		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, leaf.NotAfter.UTC().Format(time.RFC3339)),
+		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, pki.Stamp(leaf.NotAfter)),
 		fmt.Sprintf("Nothing in it is secret. It is of use to whoever holds the key %s only.", pki.Fingerprint(leaf.PublicKey)),
 		"On the machine where that key was made:",
 		"  "+in.Fetch(user.Name, file, Trust{}),

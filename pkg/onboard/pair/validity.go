@@ -20,7 +20,7 @@ func CheckBegun(certificate *pki.Certificate, now time.Time) error {
 	case leaf.NotAfter.Before(leaf.NotBefore):
 		return outcome.WithHint(err, "%s", request.AfterExpiry(certificate.User()))
 	}
-	return outcome.WithHint(err, "set this machine's clock, for example by NTP, or wait until then")
+	return outcome.WithHint(err, request.BeforeValidity)
 }
 
 // Expired says that a certificate can't be renewed any more, and how it goes on.

@@ -41,7 +41,7 @@ type Input struct {
 	Inputs store.Inputs
 	// Log is the file that knows every certificate. Required.
 	Log string
-	// Fingerprint, Allow and Confirm are as in DecideInput.
+	// Fingerprint, Allow and Confirm are as in approval.Input.
 	Fingerprint string
 	Allow       []string
 	Confirm     func(context.Context, *request.Review) error
@@ -51,7 +51,7 @@ type Input struct {
 	Endpoint *kubeconfig.Endpoint
 	// Path is the file to write; "-" hands it back. Required.
 	Path string
-	// Fetch is as in HandoffInput. Required with Endpoint.
+	// Fetch is as in handoff.Input. Required with Endpoint.
 	Fetch func(user, file string, trust handoff.Trust) string
 }
 

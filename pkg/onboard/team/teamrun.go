@@ -34,7 +34,7 @@ const (
 	lookTime = 10 * time.Second
 )
 
-// run is one run of OnboardTeam. Users go through it in two stages, with the
+// run is what Run works on. Users go through it in two stages, with the
 // signer in between: begin makes key and request, submits and approves; collect takes
 // the certificate. What is kept of a user in between is her place in the file.
 type run struct {
