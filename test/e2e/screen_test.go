@@ -260,8 +260,9 @@ func TestAMenuFitsOnTheScreen(t *testing.T) {
 			for i := range users {
 				p.until(fmt.Sprintf("option %d", i), func(lines []string) bool {
 					at := focus(lines)
-					// The question's first words and the option are on the screen together.
-					return at != "" && at != previous && strings.Contains(strings.Join(lines, ""), "Which requests") && lines[len(lines)-1] == ""
+					// The question's first words and the option are on the screen together, and the
+					// menu is drawn to its end, where the cursor is put back.
+					return at != "" && at != previous && strings.HasSuffix(p.all, "\x1b[0G") && strings.Contains(strings.Join(lines, ""), "Which requests") && lines[len(lines)-1] == ""
 				})
 				previous = focus(p.screen.lines())
 				if !strings.Contains(previous, "SHA256:") || !strings.Contains(previous, "menu-use") {
