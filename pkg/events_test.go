@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -101,7 +102,7 @@ func TestEveryEventHasItsWords(t *testing.T) {
 // each of many: it is told once, told each time, or left to the result, and never forgotten.
 func TestATeamHasAVerdictOnEveryEvent(t *testing.T) {
 	heard := cases(t, "onboard/team/teamhearing.go")
-	for _, event := range append(events(t, "onboard"), events(t, "onboard/team")...) {
+	for _, event := range slices.Concat(events(t, "onboard"), events(t, "onboard/destination"), events(t, "onboard/team")) {
 		if !heard[event] {
 			t.Errorf("pkg/onboard/team has no verdict on %s", event)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -168,7 +169,7 @@ func (f *fetchFlags) input(env *environment, name, directory string) (onboard.Fe
 			return store.UserFolder(directory, env.home(), user)
 		},
 		Timeout: f.Timeout,
-		Kubeconfig: onboard.KubeconfigInput{
+		Kubeconfig: destination.Input{
 			CertificateOnly: f.CertificateOnly,
 			Path:            f.Out,
 			Merge:           f.Merge,

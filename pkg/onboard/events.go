@@ -6,21 +6,13 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// Event is something that happened on the way, for a person to follow. Each is a type that
-// embeds Marker, declared in events.go of the package that emits it.
-type Event interface{ isEvent() }
-
-// Marker makes a type that embeds it an Event.
-type Marker struct{}
-
-func (Marker) isEvent() {}
-
 // NameWarned is a warning about a name that was asked for.
 type NameWarned struct {
-	Marker
+	event.Marker
 
 	Problem identity.Problem
 }
@@ -28,7 +20,7 @@ type NameWarned struct {
 // FindingWarned is a finding about a request that is approved in the same run as
 // it was made. Whoever runs that knows that she is not the user.
 type FindingWarned struct {
-	Marker
+	event.Marker
 
 	Finding request.Finding
 }
@@ -36,7 +28,7 @@ type FindingWarned struct {
 // GrantsUnread says why it could not be looked up what the user and her groups may
 // do already.
 type GrantsUnread struct {
-	Marker
+	event.Marker
 
 	Reason string
 }
@@ -44,7 +36,7 @@ type GrantsUnread struct {
 // ContextsNotAsked says how many contexts' API servers were not asked, because nobody
 // chose those contexts.
 type ContextsNotAsked struct {
-	Marker
+	event.Marker
 
 	Contexts int
 }
@@ -52,7 +44,7 @@ type ContextsNotAsked struct {
 // StandingUnread says why it could not be looked up whether the user is blocked, was
 // offboarded, or has other certificates.
 type StandingUnread struct {
-	Marker
+	event.Marker
 
 	Reason string
 }
@@ -61,7 +53,7 @@ type StandingUnread struct {
 // found from an earlier run. CopiedFrom is the file that a new one is a copy of; "" if it
 // was generated.
 type KeyReady struct {
-	Marker
+	event.Marker
 
 	Path        string
 	CopiedFrom  string
@@ -73,7 +65,7 @@ type KeyReady struct {
 // KeyRetired says that the private key of an expired certificate was moved to Path, because
 // another is created in its place.
 type KeyRetired struct {
-	Marker
+	event.Marker
 
 	// Request is the request that the expired certificate is in.
 	Request  string
@@ -84,7 +76,7 @@ type KeyRetired struct {
 // RequestReady says that the request stands on the cluster: Created now, or
 // found from an earlier run in the given state.
 type RequestReady struct {
-	Marker
+	event.Marker
 
 	Name    string
 	Server  string
@@ -98,14 +90,14 @@ type RequestReady struct {
 // LifetimeChanged says that the cluster has stored a new request with another lifetime
 // than was asked for, as a mutating admission policy does; Stored is 0 if it asks for none.
 type LifetimeChanged struct {
-	Marker
+	event.Marker
 
 	Asked, Stored time.Duration
 }
 
 // Reviewed is what an administrator is about to decide.
 type Reviewed struct {
-	Marker
+	event.Marker
 
 	Review *request.Review
 	Now    time.Time
@@ -113,28 +105,28 @@ type Reviewed struct {
 
 // Given says that a holder has a grant, by a binding that is there now.
 type Given struct {
-	Marker
+	event.Marker
 
 	Wanted access.Wanted
 }
 
 // UserUnknown says that nothing on the cluster names a user.
 type UserUnknown struct {
-	Marker
+	event.Marker
 
 	Name string
 }
 
 // RequestApproved says that a request was approved on the way to its certificate.
 type RequestApproved struct {
-	Marker
+	event.Marker
 
 	Name string
 }
 
 // NotDecided says why one request among several was left alone.
 type NotDecided struct {
-	Marker
+	event.Marker
 
 	Decision request.Decision
 	Reason   error
@@ -142,21 +134,21 @@ type NotDecided struct {
 
 // StillWaiting says how the wait for a certificate stands.
 type StillWaiting struct {
-	Marker
+	event.Marker
 
 	Sighting cluster.Sighting
 }
 
 // StillFollowing says why a list can't be kept up just now.
 type StillFollowing struct {
-	Marker
+	event.Marker
 
 	Trouble error
 }
 
 // CertificateIssued says that the certificate is there and was checked.
 type CertificateIssued struct {
-	Marker
+	event.Marker
 
 	NotAfter time.Time
 	// Asked and Given are lifetimes; clusters shorten them silently. Asked is 0
@@ -177,7 +169,7 @@ func (e CertificateIssued) IsOtherThanAsked() bool {
 // Progress says how far it is with something that is done to many users, Done of Total,
 // and how many of those failed.
 type Progress struct {
-	Marker
+	event.Marker
 
 	// Doing says what is done: "onboarding".
 	Doing               string
@@ -186,71 +178,7 @@ type Progress struct {
 
 // LoggedIn is whom the cluster takes the holder of the new certificate for.
 type LoggedIn struct {
-	Marker
+	event.Marker
 
 	User identity.User
-}
-
-// KubeconfigWritten says that the kubeconfig is on the disk.
-type KubeconfigWritten struct {
-	Marker
-
-	Path    string
-	Context string
-	// LoginChecked says whether its certificate has logged in.
-	LoginChecked bool
-}
-
-// CertificateWritten says that a certificate that was signed here is on the disk.
-type CertificateWritten struct {
-	Marker
-
-	Path string
-	User identity.User
-}
-
-// KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
-// private key more, can be read by others than its owner.
-type KubeconfigNotPrivate struct {
-	Marker
-
-	Path string
-}
-
-// ExecIsLocal says that a kubeconfig for somebody else logs in from a credential cache,
-// which is on this machine only.
-type ExecIsLocal struct {
-	Marker
-}
-
-// ServerIsLoopback says that a kubeconfig for somebody else holds an address
-// that only this machine reaches.
-type ServerIsLoopback struct {
-	Marker
-
-	Server string
-}
-
-// ServerNotVerified says that the kubeconfig has its user not check the server's
-// certificate, as the one that it was made from.
-type ServerNotVerified struct {
-	Marker
-
-	Server string
-}
-
-// CacheFilled says that a credential cache has a pair now.
-type CacheFilled struct {
-	Marker
-
-	Directory string
-}
-
-// CacheKept says that a credential cache has a pair that is good for longer, which
-// stays.
-type CacheKept struct {
-	Marker
-
-	Directory string
-	NotAfter  time.Time
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -30,7 +31,7 @@ type FetchInput struct {
 	// Timeout is how long to wait for the certificate. Required.
 	Timeout time.Duration
 	// Kubeconfig says what to write and where to.
-	Kubeconfig KubeconfigInput
+	Kubeconfig destination.Input
 	// VerifyLogin says whether to log in with the new certificate before the
 	// kubeconfig is written.
 	VerifyLogin bool
@@ -43,6 +44,20 @@ type FetchInput struct {
 	// RequestName is the name of such a request's object. Optional: it is found by its
 	// user and key.
 	RequestName string
+}
+
+// Fetched is a user's certificate, and where it was written.
+type Fetched struct {
+	destination.Written
+
+	// User is the user in the certificate.
+	User identity.User
+	// Request is the name of the request that it came from.
+	Request string
+	// Certificate is what the cluster signed.
+	Certificate *pki.Certificate
+	// LoggedIn reports whether the certificate has logged in.
+	LoggedIn bool
 }
 
 // Fetch waits for the certificate of the request that is in the user's folder,
@@ -163,8 +178,8 @@ func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 // collect waits for the certificate, checks it, logs in and writes the
 // kubeconfig.
 func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *Submission) (*Fetched, error) {
-	destination := p.Destination(in.Kubeconfig, folder, user)
-	if err := destination.CheckEarly(ctx); err != nil {
+	to := p.Destination(in.Kubeconfig, folder, user)
+	if err := to.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	var prove Prove
@@ -184,7 +199,7 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err != nil {
 		return nil, err
 	}
-	return p.Receive(ctx, destination, submitted, issued, prove)
+	return p.Receive(ctx, to, submitted, issued, prove)
 }
 
 // logIn connects with a user's new credentials and asks the server who she is.
@@ -195,48 +210,23 @@ type logIn func(ctx context.Context, credentials kubeconfig.Credentials, userAge
 type Prove func(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (loggedIn bool, _ error)
 
 // Receive checks the certificate of a request, proves that it logs in if that is wanted,
-// and writes the kubeconfig.
-func (p *Program) Receive(ctx context.Context, destination *Destination, submitted *Submission, issued *certificatesv1.CertificateSigningRequest, prove Prove) (*Fetched, error) {
-	user := destination.user
-	certificate, err := p.CheckIssued(issued, submitted.Key.Public(), user)
+// and writes it to its destination.
+func (p *Program) Receive(ctx context.Context, to *destination.Destination, submitted *Submission, issued *certificatesv1.CertificateSigningRequest, prove Prove) (*Fetched, error) {
+	certificate, err := p.CheckIssued(issued, submitted.Key.Public(), to.User)
 	if err != nil {
 		return nil, err
 	}
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: submitted.KeyPEM}
-	fetched := &Fetched{User: user, Request: issued.Name, Certificate: certificate}
+	fetched := &Fetched{User: to.User, Request: issued.Name, Certificate: certificate}
 	if prove != nil {
-		if fetched.LoggedIn, err = prove(ctx, user, certificate, credentials); err != nil {
+		if fetched.LoggedIn, err = prove(ctx, to.User, certificate, credentials); err != nil {
 			return nil, err
 		}
 	}
-	return fetched, p.Deliver(ctx, destination, credentials, fetched, issued.Spec.Username != user.Name)
-}
-
-// Deliver writes the kubeconfig and tells what its user should know of it.
-func (p *Program) Deliver(ctx context.Context, destination *Destination, credentials kubeconfig.Credentials, fetched *Fetched, forSomebodyElse bool) error {
-	destination.incoming = fetched.Certificate
-	if destination.CertificateOnly {
-		return p.deliverCertificate(ctx, destination, fetched)
-	}
-	p.WarnOf(destination.Endpoint, forSomebodyElse)
-	if destination.Exec {
-		if forSomebodyElse {
-			p.Tell(ExecIsLocal{})
-		}
-		if err := p.keepInCache(ctx, destination, credentials); err != nil {
-			return err
-		}
-	}
-	if err := destination.write(ctx, credentials, fetched); err != nil {
-		return err
-	}
-	if store.OthersMayRead(fetched.Path) {
-		p.Tell(KubeconfigNotPrivate{Path: fetched.Path})
-	}
-	if fetched.Path != "" {
-		p.Tell(KubeconfigWritten{Path: fetched.Path, Context: fetched.Context, LoginChecked: fetched.LoggedIn})
-	}
-	return nil
+	fetched.Written, err = to.Deliver(ctx, p.Run(), destination.Issued{
+		Certificate: certificate, Credentials: credentials, LoggedIn: fetched.LoggedIn, ForAnother: issued.Spec.Username != to.User.Name,
+	})
+	return fetched, err
 }
 
 // Await waits for the certificate of an approved request, and tells how the wait stands.

@@ -14,6 +14,10 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // Program is what every use case needs of the world.
@@ -27,5 +31,15 @@ type Program struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Tell takes what happens on the way.
-	Tell func(Event)
+	Tell func(event.Event)
+}
+
+// Destination is where the certificate of a user goes, for the program's cluster.
+func (p *Program) Destination(in destination.Input, folder store.Folder, user identity.User) *destination.Destination {
+	return destination.New(p.Cluster.Endpoint(), in, folder, user)
+}
+
+// Run is what package destination needs of the program.
+func (p *Program) Run() destination.Run {
+	return destination.Run{UserAgent: p.UserAgent, Now: p.Now, Tell: p.Tell}
 }

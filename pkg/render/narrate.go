@@ -18,6 +18,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
@@ -64,7 +66,7 @@ func (n *Narrator) Close() {
 }
 
 // Tell writes one event.
-func (n *Narrator) Tell(event onboard.Event) {
+func (n *Narrator) Tell(event event.Event) {
 	switch e := event.(type) {
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
@@ -142,9 +144,9 @@ func (n *Narrator) Tell(event onboard.Event) {
 	case team.CertificatesProven:
 		n.say("logged in as %s; certificates like it (%s, of the authority %s) are verified against that authority",
 			identity.Name(e.User.Name), e.Key, identity.Quote(e.Authority))
-	case onboard.ServerNotVerified:
+	case destination.ServerNotVerified:
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
-	case onboard.CertificateWritten:
+	case destination.CertificateWritten:
 		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
 	case sign.AuthorityKeyNotPrivate:
 		n.say("warning: the authority's private key %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
@@ -163,16 +165,16 @@ func (n *Narrator) Tell(event onboard.Event) {
 		n.handoffToConfirm(e)
 	case handoff.EndpointNamed:
 		n.handoffEndpoint(e)
-	case onboard.KubeconfigNotPrivate:
+	case destination.KubeconfigNotPrivate:
 		n.say("warning: %s can be read by others than its owner, and holds private keys: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
-	case onboard.ServerIsLoopback:
+	case destination.ServerIsLoopback:
 		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
 	case handoff.CertificatesNotReaching:
 		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: --external-server URL", identity.Printable(e.Server))
-	case onboard.ExecIsLocal:
+	case destination.ExecIsLocal:
 		n.say("warning: a kubeconfig made with --exec works on this machine only, where its credential cache is")
 		n.say("  for another machine: there, kubectl csr-onboard new-user NAME --offline; here, kubectl csr-onboard approve -f FILE --out FILE; there, kubectl csr-onboard fetch NAME --from FILE --exec")
-	case onboard.KubeconfigWritten:
+	case destination.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
 		if !e.LoginChecked {
 			n.say("warning: it has not been tried: %s", identity.NewCommand("kubectl").Option("--kubeconfig", e.Path).Words("auth whoami"))

@@ -4,7 +4,8 @@ import (
 	"strings"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -12,7 +13,7 @@ import (
 
 // tellRenewal writes one event of a renewal. What is told while kubectl runs says who
 // is speaking.
-func (n *Narrator) tellRenewal(event onboard.Event) {
+func (n *Narrator) tellRenewal(event event.Event) {
 	switch e := event.(type) {
 	case renewal.NotDue:
 		n.say("%s is good until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
@@ -46,9 +47,9 @@ func (n *Narrator) tellRenewal(event onboard.Event) {
 		}
 	case renewal.Awaited:
 		n.say("kubectl csr-onboard: the certificate of %s ends %s; waiting for another", identity.Quote(e.User), pki.Stamp(e.NotAfter))
-	case onboard.CacheFilled:
+	case destination.CacheFilled:
 		n.say("put certificate and key into the credential cache %s", identity.PrintableSentence(e.Directory))
-	case onboard.CacheKept:
+	case destination.CacheKept:
 		n.say("the credential cache %s has a certificate that is good for longer, until %s: that stays", identity.PrintableSentence(e.Directory), pki.Stamp(e.NotAfter))
 	case renewal.CacheMoved:
 		n.say("the credential cache %s belongs to the API server %s now; it was for %s", identity.PrintableSentence(e.Directory), identity.Printable(e.To), identity.Printable(e.From))

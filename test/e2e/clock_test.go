@@ -8,6 +8,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -32,7 +33,7 @@ func TestAClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
 			program := &onboard.Program{
 				Cluster: connect(t, s),
 				Now:     func() time.Time { return time.Now().Add(off) },
-				Tell:    func(onboard.Event) {},
+				Tell:    func(event.Event) {},
 			}
 			input := onboard.NewUserInput{
 				User: identity.User{Name: test.user}, Folder: folder, KeyAlgorithm: pki.DefaultKeyAlgorithm,

@@ -24,6 +24,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -121,7 +122,7 @@ func (s *soak) prepare(t *testing.T) {
 	}
 	inCache(s.session)
 	s.cache = store.CredentialCacheAt(s.session.cache())
-	s.work = &onboard.Program{Version: "test", UserAgent: "soak", Now: s.clock, Tell: func(onboard.Event) {}}
+	s.work = &onboard.Program{Version: "test", UserAgent: "soak", Now: s.clock, Tell: func(event.Event) {}}
 	s.seen, s.serials = map[string]time.Time{}, map[string]bool{}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -153,9 +154,9 @@ func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, erro
 	})
 	all := beginSurvey(ctx, p, standing, in.wanted)
 	// Candidates are told on the way, and only to somebody who may decide.
-	events := make([]onboard.Event, 0)
+	events := make([]event.Event, 0)
 	finder := *p
-	finder.Tell = func(e onboard.Event) { events = append(events, e) }
+	finder.Tell = func(e event.Event) { events = append(events, e) }
 	switch {
 	case len(in.Files) > 0:
 		result.meant, result.failures, find = imported(ctx, &finder, in)

@@ -7,6 +7,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -28,7 +29,7 @@ func (d *deciding) decideTogether(ctx context.Context, left []*request.Review) e
 	tell := d.program.Tell
 	var telling sync.Mutex
 	aloud := *d.program
-	aloud.Tell = func(event onboard.Event) {
+	aloud.Tell = func(event event.Event) {
 		telling.Lock()
 		defer telling.Unlock()
 		tell(event)

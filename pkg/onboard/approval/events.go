@@ -2,13 +2,13 @@ package approval
 
 import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // CandidatesFound says that several requests claim one name.
 type CandidatesFound struct {
-	onboard.Marker
+	event.Marker
 
 	Name    string
 	Reviews []*request.Review
@@ -16,7 +16,7 @@ type CandidatesFound struct {
 
 // ToBeGiven is what a user gets if her request is approved.
 type ToBeGiven struct {
-	onboard.Marker
+	event.Marker
 
 	Wanted []access.Wanted
 }
@@ -24,7 +24,7 @@ type ToBeGiven struct {
 // AlreadyDecided says that there was nothing left to decide, because it had been
 // decided the same way.
 type AlreadyDecided struct {
-	onboard.Marker
+	event.Marker
 
 	Decision request.Decision
 	Name     string
@@ -33,19 +33,19 @@ type AlreadyDecided struct {
 
 // NothingPending says that there is no request to decide about.
 type NothingPending struct {
-	onboard.Marker
+	event.Marker
 }
 
 // RequestGivenTwice says that a file holds the same request as an earlier one.
 type RequestGivenTwice struct {
-	onboard.Marker
+	event.Marker
 
 	Source, First string
 }
 
 // SignerAssumed says that a manifest names no signer, and which one it is taken to mean.
 type SignerAssumed struct {
-	onboard.Marker
+	event.Marker
 
 	Source, Signer string
 }

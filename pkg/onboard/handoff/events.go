@@ -2,19 +2,19 @@ package handoff
 
 import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 )
 
 // NotHandedOff says why nothing came of one approved request among several.
 type NotHandedOff struct {
-	onboard.Marker
+	event.Marker
 
 	Reason error
 }
 
 // Written says that a user's handoff file is on the disk.
 type Written struct {
-	onboard.Marker
+	event.Marker
 
 	Path string
 	User identity.User
@@ -23,7 +23,7 @@ type Written struct {
 // ToConfirm is what an administrator tells a user apart from the handoff file, so
 // that a file that was exchanged on the way is noticed.
 type ToConfirm struct {
-	onboard.Marker
+	event.Marker
 
 	User   identity.User
 	Server string
@@ -38,7 +38,7 @@ type ToConfirm struct {
 
 // EndpointNamed is where a handoff leads, before anything is sent there.
 type EndpointNamed struct {
-	onboard.Marker
+	event.Marker
 
 	Server      string
 	Authorities []Authority
@@ -50,14 +50,14 @@ type EndpointNamed struct {
 // CertificatesNotReaching says that client certificates do not reach the API server at an
 // address, so that the kubeconfigs with it do not log in.
 type CertificatesNotReaching struct {
-	onboard.Marker
+	event.Marker
 
 	Server string
 }
 
 // ClusterUnreachable says why a certificate could not be tried.
 type ClusterUnreachable struct {
-	onboard.Marker
+	event.Marker
 
 	Reason error
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -33,7 +34,7 @@ type FetchInput struct {
 	// Trust is what the person says of the handoff. Required.
 	Trust Trust
 	// Kubeconfig says what to write and where to.
-	Kubeconfig onboard.KubeconfigInput
+	Kubeconfig destination.Input
 	// VerifyLogin says whether to log in before the kubeconfig is written, if the
 	// cluster can be reached.
 	VerifyLogin bool
@@ -76,19 +77,20 @@ func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fet
 	if in.Kubeconfig.Namespace == "" {
 		in.Kubeconfig.Namespace = handoff.Namespace
 	}
-	destination := onboard.DestinationFor(handoff.Endpoint, in.Kubeconfig, in.Folder, user)
-	if err := destination.CheckEarly(ctx); err != nil {
+	to := destination.New(handoff.Endpoint, in.Kubeconfig, in.Folder, user)
+	if err := to.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter})
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: keyPEM}
 	fetched := &onboard.Fetched{User: user, Certificate: certificate}
 	if in.VerifyLogin {
-		if fetched.LoggedIn, err = tryLogIn(ctx, p, in, destination.Endpoint, user, credentials); err != nil {
+		if fetched.LoggedIn, err = tryLogIn(ctx, p, in, to.Endpoint, user, credentials); err != nil {
 			return nil, err
 		}
 	}
-	return fetched, p.Deliver(ctx, destination, credentials, fetched, false)
+	fetched.Written, err = to.Deliver(ctx, p.Run(), destination.Issued{Certificate: certificate, Credentials: credentials, LoggedIn: fetched.LoggedIn})
+	return fetched, err
 }
 
 // readHandoff reads what was sent: a kubeconfig, or a certificate alone.

@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -30,7 +31,7 @@ type Input struct {
 	// back. Optional: without it the certificate is waited for and checked, and
 	// nothing is written.
 	Path string
-	// ExternalServer and ClusterName are as in KubeconfigInput. Optional.
+	// ExternalServer and ClusterName are as in destination.Input. Optional.
 	ExternalServer, ClusterName string
 	// Fetch is the command that makes a kubeconfig of a user's handoff file, with what it
 	// has to be told of the endpoint in it. Required with Path.
@@ -100,7 +101,7 @@ func One(ctx context.Context, p *onboard.Program, object *certificatesv1.Certifi
 		return handed, nil
 	}
 	endpoint := endpointOf(p, in)
-	p.WarnOf(endpoint, true)
+	destination.WarnOf(p.Tell, endpoint, true)
 	return handed, Write(ctx, p, endpoint, handed, in)
 }
 
@@ -121,7 +122,7 @@ func CheckAt(ctx context.Context, user identity.User, endpoint kubeconfig.Endpoi
 	}
 	existing, err := store.ReadFileOf(store.Handoff, path)
 	if err == nil {
-		if err := onboard.CheckReplaceable(path, existing, configOf(endpoint, user, nil)); err != nil {
+		if err := destination.CheckReplaceable(path, existing, configOf(endpoint, user, nil)); err != nil {
 			return err
 		}
 	}
@@ -186,7 +187,7 @@ func Write(ctx context.Context, p *onboard.Program, endpoint kubeconfig.Endpoint
 		return nil
 	}
 	err = store.UpdateFile(ctx, store.Handoff, path, func(existing []byte) ([]byte, error) {
-		return encoded, onboard.CheckReplaceable(path, existing, config)
+		return encoded, destination.CheckReplaceable(path, existing, config)
 	})
 	if err != nil {
 		return fmt.Errorf("the handoff was not written: %w", err)

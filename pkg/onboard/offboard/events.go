@@ -2,19 +2,19 @@ package offboard
 
 import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 )
 
 // OffboardingPlanned is what an administrator is about to take away.
 type OffboardingPlanned struct {
-	onboard.Marker
+	event.Marker
 
 	Plan *Plan
 }
 
 // IdentityBlocked says that an identity is blocked.
 type IdentityBlocked struct {
-	onboard.Marker
+	event.Marker
 
 	Blocked access.Blocked
 	// IsProven says that a write by the identity was seen refused, which a dry run does not
@@ -24,28 +24,28 @@ type IdentityBlocked struct {
 
 // BlockNotProven says why it is unknown whether a block is in force.
 type BlockNotProven struct {
-	onboard.Marker
+	event.Marker
 
 	Reason error
 }
 
 // NotRemembered says why the cluster does not remember that a user was offboarded.
 type NotRemembered struct {
-	onboard.Marker
+	event.Marker
 
 	Reason error
 }
 
 // RequestDenied says that a pending request was denied.
 type RequestDenied struct {
-	onboard.Marker
+	event.Marker
 
 	Name string
 }
 
 // TakenAway says that a binding gives a user nothing any more.
 type TakenAway struct {
-	onboard.Marker
+	event.Marker
 
 	Held access.Held
 	User string
@@ -53,7 +53,7 @@ type TakenAway struct {
 
 // NotTakenAway says what could not be taken away.
 type NotTakenAway struct {
-	onboard.Marker
+	event.Marker
 
 	Reason error
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -373,7 +374,7 @@ func checkBlock(ctx context.Context, p *onboard.Program, blocked access.Blocked,
 // the API servers learn of the block meanwhile. That it is in force is proven last.
 func takeAway(ctx context.Context, p *onboard.Program, plan *Plan, me string, dryRun bool) error {
 	var failures []error
-	did := func(err error, event onboard.Event) bool {
+	did := func(err error, event event.Event) bool {
 		if err == nil {
 			p.Tell(event)
 			return true

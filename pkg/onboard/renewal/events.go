@@ -3,13 +3,13 @@ package renewal
 import (
 	"time"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // NotDue says that a certificate is not to be renewed yet.
 type NotDue struct {
-	onboard.Marker
+	event.Marker
 
 	Context  string
 	NotAfter time.Time
@@ -17,14 +17,14 @@ type NotDue struct {
 
 // Busy says that another process works on the renewal of a certificate.
 type Busy struct {
-	onboard.Marker
+	event.Marker
 
 	Context string
 }
 
 // RenewedMeanwhile says that another process has renewed a certificate.
 type RenewedMeanwhile struct {
-	onboard.Marker
+	event.Marker
 
 	Context  string
 	NotAfter time.Time
@@ -33,7 +33,7 @@ type RenewedMeanwhile struct {
 // GroupsLost says which groups of a certificate the cluster does not know its holder
 // in, so that they are not asked for again.
 type GroupsLost struct {
-	onboard.Marker
+	event.Marker
 
 	User   string
 	Groups []string
@@ -42,7 +42,7 @@ type GroupsLost struct {
 // Waits says that a renewal waits for an administrator or the signer, and that
 // Resume goes on with it.
 type Waits struct {
-	onboard.Marker
+	event.Marker
 
 	Request  string
 	State    request.State
@@ -52,7 +52,7 @@ type Waits struct {
 
 // Rotated says that a kubeconfig user logs in with a new certificate.
 type Rotated struct {
-	onboard.Marker
+	event.Marker
 
 	Context, Path string
 	NotAfter      time.Time
@@ -61,7 +61,7 @@ type Rotated struct {
 // PairLeft says which files of the certificate before still are there, and until
 // when it is good.
 type PairLeft struct {
-	onboard.Marker
+	event.Marker
 
 	Paths    []string
 	NotAfter time.Time
@@ -69,7 +69,7 @@ type PairLeft struct {
 
 // NotRenewed says why one context among several was not renewed.
 type NotRenewed struct {
-	onboard.Marker
+	event.Marker
 
 	Context string
 	Reason  error
@@ -77,7 +77,7 @@ type NotRenewed struct {
 
 // NotStarted says why no renewal could be begun in the background.
 type NotStarted struct {
-	onboard.Marker
+	event.Marker
 
 	Reason error
 }
@@ -85,7 +85,7 @@ type NotStarted struct {
 // InTrouble says what keeps a certificate from being renewed in the background,
 // and what to do about it.
 type InTrouble struct {
-	onboard.Marker
+	event.Marker
 
 	User            string
 	NotAfter        time.Time
@@ -95,7 +95,7 @@ type InTrouble struct {
 // Awaited says that a command waits because its certificate is of no use any
 // more.
 type Awaited struct {
-	onboard.Marker
+	event.Marker
 
 	User     string
 	NotAfter time.Time
@@ -104,7 +104,7 @@ type Awaited struct {
 // CacheMoved says that a credential cache belongs to the API server at another address, or
 // with another certificate authority, from now on.
 type CacheMoved struct {
-	onboard.Marker
+	event.Marker
 
 	Directory, From, To string
 }
@@ -112,7 +112,7 @@ type CacheMoved struct {
 // CacheInUse says that a kubeconfig user logs in from the credential cache from now
 // on.
 type CacheInUse struct {
-	onboard.Marker
+	event.Marker
 
 	Context, Path string
 }
@@ -120,7 +120,7 @@ type CacheInUse struct {
 // LifetimeNotAskable says that the present certificate is good for longer than a request
 // can ask for, and what its renewal asks for.
 type LifetimeNotAskable struct {
-	onboard.Marker
+	event.Marker
 
 	Present, Asked time.Duration
 }

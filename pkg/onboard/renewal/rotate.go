@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -57,7 +58,7 @@ func (r *renewing) rotate(ctx context.Context, issued *certificatesv1.Certificat
 		return nil, err
 	}
 	if r.in.User.Cache == nil && renewed.Pair.IsIn() && store.OthersMayRead(r.in.User.Path) {
-		r.program.Tell(onboard.KubeconfigNotPrivate{Path: r.in.User.Path})
+		r.program.Tell(destination.KubeconfigNotPrivate{Path: r.in.User.Path})
 	}
 	r.program.Tell(Rotated{Context: r.in.User.Context, Path: r.in.User.Path, NotAfter: certificate.Leaf.NotAfter})
 	return certificate, r.tidyUp()

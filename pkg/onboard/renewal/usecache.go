@@ -10,6 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -38,7 +39,7 @@ func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser,
 		return user, err
 	}
 	endpoint := p.Cluster.Endpoint()
-	cache, err := onboard.CacheFor(folder, endpoint, who)
+	cache, err := destination.CacheFor(folder, endpoint, who)
 	if err != nil {
 		return user, err
 	}
@@ -46,7 +47,7 @@ func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser,
 		return user, err
 	}
 	names := kubeconfig.Names{Cluster: endpoint.Cluster, Context: user.Context}
-	if _, err := p.FillCache(ctx, cache, endpoint, names, held.Credentials, held.Certificate, false); err != nil {
+	if _, err := destination.FillCache(ctx, p.Run(), cache, endpoint, names, held.Credentials, held.Certificate, false); err != nil {
 		return user, err
 	}
 	err = store.UpdateSharedFile(ctx, user.Path, func(existing []byte) ([]byte, error) {

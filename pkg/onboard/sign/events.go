@@ -1,12 +1,10 @@
 package sign
 
-import (
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
-)
+import "github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 
 // AuthorityKeyNotPrivate says that others may read an authority's private key.
 type AuthorityKeyNotPrivate struct {
-	onboard.Marker
+	event.Marker
 
 	Path string
 }
@@ -14,7 +12,7 @@ type AuthorityKeyNotPrivate struct {
 // PassphraseNotPrivate says that others may read the file with the passphrase of an
 // authority's private key.
 type PassphraseNotPrivate struct {
-	onboard.Marker
+	event.Marker
 
 	Path string
 }
@@ -22,7 +20,7 @@ type PassphraseNotPrivate struct {
 // SignerTrustedForServer says that a handoff has the authority that signs the user's
 // certificate vouch for the API server too, because no other was named.
 type SignerTrustedForServer struct {
-	onboard.Marker
+	event.Marker
 
 	Authority, Server string
 }

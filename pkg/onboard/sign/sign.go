@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -201,7 +202,7 @@ func alreadyThere(path string) error {
 func deliverSigned(ctx context.Context, p *onboard.Program, signed *handoff.HandedOff, in Input, authority *pki.Authority) error {
 	if in.Endpoint != nil {
 		endpoint, file := in.handoffOf(authority)
-		p.WarnOf(endpoint, true)
+		destination.WarnOf(p.Tell, endpoint, true)
 		return handoff.Write(ctx, p, endpoint, signed, file)
 	}
 	if in.Path == "-" {
@@ -216,6 +217,6 @@ func deliverSigned(ctx context.Context, p *onboard.Program, signed *handoff.Hand
 		return fmt.Errorf("the certificate was not written, and is in the log %q all the same: %w", in.Log, err)
 	}
 	signed.Path = in.Path
-	p.Tell(onboard.CertificateWritten{Path: in.Path, User: signed.User})
+	p.Tell(destination.CertificateWritten{Path: in.Path, User: signed.User})
 	return nil
 }

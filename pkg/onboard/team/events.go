@@ -4,13 +4,13 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 )
 
 // MembersNotOnboarded says of several users, each with her line in the file, why they were
 // not onboarded.
 type MembersNotOnboarded struct {
-	onboard.Marker
+	event.Marker
 
 	Users  []Result
 	Reason error
@@ -19,7 +19,7 @@ type MembersNotOnboarded struct {
 // Waits says how many users' certificates are waited for, and that nothing has happened
 // for a while. AreApproved says that their requests are approved.
 type Waits struct {
-	onboard.Marker
+	event.Marker
 
 	Waiting     int
 	AreApproved bool
@@ -29,7 +29,7 @@ type Waits struct {
 // CertificatesProven says that a certificate has logged in, and that those of the same
 // authority for the same kind of key are verified against that authority.
 type CertificatesProven struct {
-	onboard.Marker
+	event.Marker
 
 	User           identity.User
 	Key, Authority string
@@ -38,7 +38,7 @@ type CertificatesProven struct {
 // MemberNotOnboarded says why one user among many was not onboarded. Line is where the
 // file names her; 0 if there is none.
 type MemberNotOnboarded struct {
-	onboard.Marker
+	event.Marker
 
 	User   string
 	Line   int
@@ -48,12 +48,12 @@ type MemberNotOnboarded struct {
 // LifetimesDiffer says that certificates of several users have another lifetime than
 // was asked for.
 type LifetimesDiffer struct {
-	onboard.Marker
+	event.Marker
 
 	Asked, Given time.Duration
 }
 
 // RolesUnchecked says that a dry run had no cluster in which to look for roles and namespaces.
 type RolesUnchecked struct {
-	onboard.Marker
+	event.Marker
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
@@ -39,7 +40,7 @@ type Input struct {
 	VerifyLogin bool
 	// Kubeconfig says what the kubeconfigs are to hold. Each goes into its user's
 	// folder: no Path, and no Merge.
-	Kubeconfig onboard.KubeconfigInput
+	Kubeconfig destination.Input
 }
 
 // collects says whether the kubeconfigs are fetched.

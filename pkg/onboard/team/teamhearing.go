@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 )
 
 // hearing passes on of what happens to each of many users what a person would read,
 // and that once.
 type hearing struct {
 	mutex sync.Mutex
-	tell  func(onboard.Event)
+	tell  func(event.Event)
 	told  map[string]bool
 	// troubled is when the server was in trouble last, and toldOfIt when that was told.
 	troubled, toldOfIt time.Time
@@ -22,7 +24,7 @@ type hearing struct {
 // may fail of it.
 const troublePause = 10 * time.Second
 
-func (h *hearing) hear(event onboard.Event) {
+func (h *hearing) hear(event event.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	switch e := event.(type) {
@@ -40,10 +42,10 @@ func (h *hearing) hear(event onboard.Event) {
 			h.toldOfIt = h.troubled
 			h.tell(event)
 		}
-	case onboard.NameWarned, onboard.FindingWarned, onboard.GrantsUnread, onboard.StandingUnread, onboard.ServerNotVerified, onboard.ServerIsLoopback, onboard.ExecIsLocal, onboard.KubeconfigNotPrivate:
+	case onboard.NameWarned, onboard.FindingWarned, onboard.GrantsUnread, onboard.StandingUnread, destination.ServerNotVerified, destination.ServerIsLoopback, destination.ExecIsLocal, destination.KubeconfigNotPrivate:
 		h.tellOnce(fmt.Sprintf("%+v", event), event)
 	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
-		onboard.KubeconfigWritten, onboard.CertificateWritten, onboard.CacheFilled, onboard.CacheKept:
+		destination.KubeconfigWritten, destination.CertificateWritten, destination.CacheFilled, destination.CacheKept:
 		// What was done for each is in the result.
 	case onboard.Reviewed, onboard.UserUnknown, onboard.StillWaiting, onboard.ContextsNotAsked:
 		// They are of commands for one user.
@@ -57,7 +59,7 @@ func (h *hearing) sinceTrouble() time.Duration {
 	return time.Since(h.troubled)
 }
 
-func (h *hearing) tellOnce(what string, event onboard.Event) {
+func (h *hearing) tellOnce(what string, event event.Event) {
 	if h.told[what] {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -181,14 +182,14 @@ func (r *run) begin(ctx context.Context, place int) (_ Result, waits bool) {
 		return Result{Err: together(err, lacks)}, false
 	}
 	if r.in.collects() {
-		destination := r.program.Destination(r.in.Kubeconfig, in.Folder, in.User)
-		if certificate := onboard.Complete(destination, r.program.Now()); certificate != nil {
+		to := r.program.Destination(r.in.Kubeconfig, in.Folder, in.User)
+		if certificate := to.Complete(r.program.Now()); certificate != nil {
 			if err := r.checkReturn(member, certificate.Leaf.PublicKey); err != nil {
 				return failed(err)
 			}
-			return r.giveComplete(ctx, member, Result{State: MemberComplete, Path: destination.Path, NotAfter: certificate.Leaf.NotAfter}), false
+			return r.giveComplete(ctx, member, Result{State: MemberComplete, Path: to.Path, NotAfter: certificate.Leaf.NotAfter}), false
 		}
-		if err := destination.CheckEarly(ctx); err != nil {
+		if err := to.CheckEarly(ctx); err != nil {
 			return failed(err)
 		}
 	}
@@ -354,10 +355,10 @@ func (r *run) collect(ctx context.Context, member Member, ending cluster.Ending)
 		result.Err = err
 		return result
 	}
-	destination := r.program.Destination(r.in.Kubeconfig, member.Folder, member.User)
+	to := r.program.Destination(r.in.Kubeconfig, member.Folder, member.User)
 	var fetched *onboard.Fetched
 	result.Err = r.persevere(ctx, func() (err error) {
-		fetched, err = r.program.Receive(ctx, destination, &onboard.Submission{Object: ending.Object, Key: key, KeyPEM: keyPEM}, ending.Object, r.prove)
+		fetched, err = r.program.Receive(ctx, to, &onboard.Submission{Object: ending.Object, Key: key, KeyPEM: keyPEM}, ending.Object, r.prove)
 		return err
 	})
 	if result.Err == nil {
@@ -413,4 +414,4 @@ func (r *run) mayPass(err error) bool {
 
 func (r *run) trouble(err error) { r.tell(onboard.StillFollowing{Trouble: err}) }
 
-func (r *run) tell(event onboard.Event) { r.hearing.hear(event) }
+func (r *run) tell(event event.Event) { r.hearing.hear(event) }

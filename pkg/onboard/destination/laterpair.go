@@ -1,4 +1,4 @@
-package onboard
+package destination
 
 import (
 	"fmt"
@@ -16,17 +16,17 @@ import (
 // checkNoLaterPair refuses to put a certificate in the place of a pair of another key that
 // does not expire earlier, unless the person said so. That pair was renewed since, and its key is
 // nowhere else. A certificate for the same key takes nothing away: it was asked for.
-func (d *Destination) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
-	if d.incoming == nil || d.Overwrite {
+func (e *entries) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
+	if e.incoming == nil || e.overwrite {
 		return nil
 	}
 	for _, config := range configs {
-		user := config.AuthInfos[d.names.Context]
+		user := config.AuthInfos[e.names.Context]
 		if user == nil {
 			continue
 		}
-		if standing := certificateOf(user); standing != nil && isLater(standing, d.incoming) {
-			return laterPairKept(standing, d.incoming, fmt.Sprintf("the user %s in the kubeconfig %q", identity.Quote(d.names.Context), d.Path))
+		if standing := certificateOf(user); standing != nil && isLater(standing, e.incoming) {
+			return laterPairKept(standing, e.incoming, fmt.Sprintf("the user %s in the kubeconfig %q", identity.Quote(e.names.Context), e.path))
 		}
 	}
 	return nil

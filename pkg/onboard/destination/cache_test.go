@@ -1,4 +1,4 @@
-package onboard
+package destination
 
 import (
 	"crypto/ecdsa"
@@ -75,7 +75,6 @@ func TestACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
 	here := kubeconfig.Endpoint{Server: "https://here", CertificateAuthority: []byte("here")}
 	elsewhere := kubeconfig.Endpoint{Server: "https://here", CertificateAuthority: []byte("elsewhere")}
 	jane := identity.User{Name: "jane", Groups: []string{"dev"}}
-	program := &Program{Now: time.Now}
 	fetched := ours.pair(t, jane, 10*time.Hour, here).Certificate
 	for about, test := range map[string]struct {
 		held *pair.Cached
@@ -90,7 +89,7 @@ func TestACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
 		"renewed, by another endpoint":      {ours.pair(t, jane, 20*time.Hour, elsewhere), true},
 		"another name of the authority too": {newTestAuthority(t, "mallory").pair(t, jane, 20*time.Hour, here), false},
 	} {
-		if got := program.isLaterPairOf(test.held, fetched); got != test.want {
+		if got := isLaterPairOf(test.held, fetched, time.Now()); got != test.want {
 			t.Errorf("%s: %v, want %v", about, got, test.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package onboard
+package destination
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package onboard
+package destination
 
 import (
 	"bytes"
@@ -27,30 +27,20 @@ func CacheFor(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.U
 	return folder.CredentialCache(id...)
 }
 
-// keepInCache puts a fetched pair into the credential cache that the kubeconfig will
-// name.
-func (p *Program) keepInCache(ctx context.Context, d *Destination, credentials kubeconfig.Credentials) (err error) {
-	if d.cache, err = CacheFor(d.folder, d.Endpoint, d.user); err != nil {
-		return err
-	}
-	d.incoming, err = p.FillCache(ctx, d.cache, d.Endpoint, d.names, credentials, d.incoming, d.Overwrite)
-	return err
-}
-
 // FillCache puts a pair into a credential cache, and returns the certificate that the
 // cache has then. A pair that is there already, expires later and logs in was renewed, and
 // stays unless it is to be overwritten. Where it is unknown whether it
 // logs in, nothing is changed.
-func (p *Program) FillCache(ctx context.Context, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate, overwrite bool) (*pki.Certificate, error) {
-	if held, err := pair.ReadCache(cache); err == nil && !overwrite && p.isLaterPairOf(held, certificate) {
-		switch logsIn, err := p.logsInFrom(ctx, held, endpoint); {
+func FillCache(ctx context.Context, run Run, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate, overwrite bool) (*pki.Certificate, error) {
+	if held, err := pair.ReadCache(cache); err == nil && !overwrite && isLaterPairOf(held, certificate, run.Now()) {
+		switch logsIn, err := logsInFrom(ctx, run, held, endpoint); {
 		case err != nil:
 			return nil, outcome.ReplaceHint(
 				fmt.Errorf("the credential cache %s has a certificate that expires later (%s), and it is unknown whether it logs in: %w",
 					identity.Quote(cache.Directory()), pki.Stamp(held.Certificate.Leaf.NotAfter), err),
 				"nothing was changed; try again when the API server can be reached")
 		case logsIn:
-			p.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.Certificate.Leaf.NotAfter})
+			run.Tell(CacheKept{Directory: cache.Directory(), NotAfter: held.Certificate.Leaf.NotAfter})
 			certificate, credentials = held.Certificate, held.Credentials
 			if held.Endpoint.DifferenceTo(endpoint) == "" {
 				return certificate, nil
@@ -70,17 +60,17 @@ func (p *Program) FillCache(ctx context.Context, cache store.CredentialCache, en
 	if err := cache.UpdateKubeconfig(ctx, func([]byte) ([]byte, error) { return encoded, nil }); err != nil {
 		return nil, fmt.Errorf("the credential cache was not written: %w", err)
 	}
-	p.Tell(CacheFilled{Directory: cache.Directory()})
+	run.Tell(CacheFilled{Directory: cache.Directory()})
 	return certificate, nil
 }
 
 // isLaterPairOf reports whether a cached pair is what a certificate became by a renewal: of
 // the same user in the same groups, from the same certificate authority, for another key if
 // both expire in the same second, and valid for at least as long. What a cache holds is not believed for its name.
-func (p *Program) isLaterPairOf(held *pair.Cached, certificate *pki.Certificate) bool {
+func isLaterPairOf(held *pair.Cached, certificate *pki.Certificate, now time.Time) bool {
 	cached, fetched := held.Certificate.Leaf, certificate.Leaf
 	return (cached.NotAfter.After(fetched.NotAfter) || isLater(held.Certificate, certificate)) &&
-		pki.Match(held.Certificate, held.Key.Public(), certificate.User(), p.Now()) == nil &&
+		pki.Match(held.Certificate, held.Key.Public(), certificate.User(), now) == nil &&
 		bytes.Equal(cached.RawIssuer, fetched.RawIssuer) && bytes.Equal(cached.AuthorityKeyId, fetched.AuthorityKeyId)
 }
 
@@ -90,8 +80,8 @@ const heldPatience = 5 * time.Second
 // logsInFrom reports whether an API server accepts the pair of a cache for the user whom
 // it names: it may be of an authority that the server does not trust any more. The error
 // is of a server that did not answer.
-func (p *Program) logsInFrom(ctx context.Context, held *pair.Cached, endpoint kubeconfig.Endpoint) (bool, error) {
-	me, err := cluster.LogIn(ctx, endpoint, held.Credentials, p.UserAgent, heldPatience)
+func logsInFrom(ctx context.Context, run Run, held *pair.Cached, endpoint kubeconfig.Endpoint) (bool, error) {
+	me, err := cluster.LogIn(ctx, endpoint, held.Credentials, run.UserAgent, heldPatience)
 	if cluster.IsUnreachable(err) || errors.Is(err, outcome.ErrInterrupted) {
 		return false, err
 	}

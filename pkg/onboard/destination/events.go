@@ -1,0 +1,72 @@
+package destination
+
+import (
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+)
+
+// KubeconfigWritten says that the kubeconfig is on the disk.
+type KubeconfigWritten struct {
+	event.Marker
+
+	Path    string
+	Context string
+	// LoginChecked says whether its certificate has logged in.
+	LoginChecked bool
+}
+
+// CertificateWritten says that a certificate that was signed here is on the disk.
+type CertificateWritten struct {
+	event.Marker
+
+	Path string
+	User identity.User
+}
+
+// KubeconfigNotPrivate says that a kubeconfig which was merged into, and now holds a
+// private key more, can be read by others than its owner.
+type KubeconfigNotPrivate struct {
+	event.Marker
+
+	Path string
+}
+
+// ExecIsLocal says that a kubeconfig for somebody else logs in from a credential cache,
+// which is on this machine only.
+type ExecIsLocal struct {
+	event.Marker
+}
+
+// ServerIsLoopback says that a kubeconfig for somebody else holds an address
+// that only this machine reaches.
+type ServerIsLoopback struct {
+	event.Marker
+
+	Server string
+}
+
+// ServerNotVerified says that the kubeconfig has its user not check the server's
+// certificate, as the one that it was made from.
+type ServerNotVerified struct {
+	event.Marker
+
+	Server string
+}
+
+// CacheFilled says that a credential cache has a pair now.
+type CacheFilled struct {
+	event.Marker
+
+	Directory string
+}
+
+// CacheKept says that a credential cache has a pair that is good for longer, which
+// stays.
+type CacheKept struct {
+	event.Marker
+
+	Directory string
+	NotAfter  time.Time
+}
