@@ -16,6 +16,7 @@ import (
 	// Answers kubectl from the credential cache before all of this is set up.
 	_ "github.com/csr-onboard/kubectl-csr-onboard/cmd/kubectl-csr_onboard/early"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 )
 
 // Set by the linker, see the Makefile.
@@ -40,5 +41,5 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	return cmd.Execute(ctx, os.Args[1:],
 		genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
-		cmd.Build{Version: version, Commit: commit, Date: date})
+		cli.Build{Version: version, Commit: commit, Date: date})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
@@ -29,7 +30,7 @@ var shells = []struct {
 
 const completionCommand = "completion"
 
-func newCompletion(env *environment) *cobra.Command {
+func newCompletion(env *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   completionCommand + " (install | bash | zsh | fish | powershell)",
 		Short: "Complete commands, flags, and names from the cluster with the Tab key",
@@ -43,13 +44,13 @@ kubectl runs to ask.
 The other forms print a script that completes the program under its own name,
 kubectl-csr_onboard.
 
-` + exitCodes,
+` + cli.ExitCodes,
 		Example: `  # Once; kubectl's own completion has to be set up in the shell
   kubectl csr-onboard completion install --dir ~/bin
 
   # The program under its own name, for a line in ~/.bashrc that reads this file
   kubectl csr-onboard completion bash > ~/.kubectl-csr_onboard.bash`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "what to do is missing"), "for example: %s install", cmd.CommandPath())
 		},
@@ -58,9 +59,9 @@ kubectl-csr_onboard.
 		cmd.AddCommand(&cobra.Command{
 			Use:   shell.name,
 			Short: "Print the script that completes kubectl-csr_onboard in " + shell.name,
-			Args:  noArguments,
-			RunE: env.withoutConnection(func(cmd *cobra.Command, _ []string) error {
-				return shell.write(cmd.Root(), env.streams.Out)
+			Args:  cli.NoArguments,
+			RunE: env.WithoutConnection(func(cmd *cobra.Command, _ []string) error {
+				return shell.write(cmd.Root(), env.Streams.Out)
 			}),
 			ValidArgsFunction: cobra.NoFileCompletions,
 		})
@@ -73,7 +74,7 @@ kubectl-csr_onboard.
 // (Kubernetes staging/src/k8s.io/kubectl/pkg/cmd/plugin/plugin_completion.go).
 const completionProgram = "kubectl_complete-csr_onboard"
 
-func newCompletionInstall(env *environment) *cobra.Command {
+func newCompletionInstall(env *cli.Environment) *cobra.Command {
 	var directory string
 	cmd := &cobra.Command{
 		Use:   "install",
@@ -82,16 +83,16 @@ func newCompletionInstall(env *environment) *cobra.Command {
 has to be on PATH. kubectl runs it when Tab is pressed behind "kubectl csr-onboard"; it
 asks this program. To have it no more, delete that file, whose path is printed.`,
 		Example: `  kubectl csr-onboard completion install --dir ~/bin`,
-		Args:    noArguments,
-		RunE: env.withoutConnection(func(*cobra.Command, []string) error {
+		Args:    cli.NoArguments,
+		RunE: env.WithoutConnection(func(*cobra.Command, []string) error {
 			path, err := installCompletion(directory)
 			if err != nil {
 				return err
 			}
 			if !process.IsOnPath(filepath.Dir(path)) {
-				render.NewNarrator(env.streams.ErrOut).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
+				render.NewNarrator(env.Streams.ErrOut).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
 			}
-			return env.printLine("%s", path)
+			return env.PrintLine("%s", path)
 		}),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -106,7 +107,7 @@ func completionScript() (name, text string) {
 	if runtime.GOOS == "windows" {
 		return completionProgram + ".cmd", "@" + kubeconfig.Plugin + " " + cobra.ShellCompRequestCmd + " %*\r\n"
 	}
-	return completionProgram, "#!/bin/sh\n# Made by: " + program + " " + completionCommand + " install\nexec " + kubeconfig.Plugin + " " + cobra.ShellCompRequestCmd + " \"$@\"\n"
+	return completionProgram, "#!/bin/sh\n# Made by: " + cli.Program + " " + completionCommand + " install\nexec " + kubeconfig.Plugin + " " + cobra.ShellCompRequestCmd + " \"$@\"\n"
 }
 
 func installCompletion(directory string) (path string, _ error) {

@@ -6,12 +6,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// exitCodes documents ExitCode, in the help of every command.
-const exitCodes = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the request was denied or failed;
-4 no such request, or it has been garbage-collected; 5 the request is not the
-one that was reviewed, or somebody else decided it first; 6 refused on a
-finding; 124 the wait ran out; 130 interrupted.`
-
 // ExitCode is the one place where an outcome becomes an exit code.
 func ExitCode(err error) int {
 	if err == nil {

@@ -26,6 +26,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
@@ -36,7 +38,7 @@ var packageDirectory, _ = os.Getwd()
 // run is a command line that was parsed and validated, and did nothing.
 type run struct {
 	// steps is the command at its last step; nil if it did not get there.
-	steps       steps
+	steps       cli.Steps
 	err         error
 	out, errOut string
 }
@@ -46,12 +48,12 @@ func parse(t *testing.T, arguments ...string) run {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	var result run
-	env := &environment{
-		streams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut},
-		flags:   genericclioptions.NewConfigFlags(false),
-		now:     time.Now,
-		home:    func() string { return "home" },
-		run:     func(_ context.Context, s steps) error { result.steps = s; return nil },
+	env := &cli.Environment{
+		Streams: genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut},
+		Flags:   genericclioptions.NewConfigFlags(false),
+		Now:     time.Now,
+		Home:    func() string { return "home" },
+		Run:     func(_ context.Context, s cli.Steps) error { result.steps = s; return nil },
 	}
 	root := newRootIn(env, commandsFor(arguments))
 	root.SetArgs(arguments)
@@ -86,7 +88,7 @@ type usesOf struct {
 	// connection are the modes in which the flags about the connection are kept, each by its
 	// name, or "all" of them but for --namespace. TestEveryConnectionFlagChangesTheConnection
 	// shows what they do.
-	connection map[string]string
+	Connection map[string]string
 }
 
 const server = "https://127.0.0.1:1"
@@ -136,7 +138,7 @@ var table = map[string]usesOf{
 			"to-group":                    {kept: "approve team-approve team-check", with: "--clusterrole view", shown: "TestAUserGetsARoleAndNothingElse"},
 			"namespace":                   {kept: "approve team-approve team-check", with: "--clusterrole view", shown: "TestAUserGetsARoleAndNothingElse"},
 		},
-		connection: map[string]string{
+		Connection: map[string]string{
 			"one": "all", "wait": "all", "approve": "all", "client": "all", "server": "all", "team": "all", "team-wait": "all",
 			"team-approve": "all", "team-client": "all", "team-server": "all", "team-check": "all", "team-said": "all",
 		},
@@ -171,7 +173,7 @@ var table = map[string]usesOf{
 			"to-group":                    {kept: "*", with: "--clusterrole view", shown: "TestWhatCannotBeGivenIsFoundBeforeAnythingIsApproved"},
 			"namespace":                   {kept: "*", with: "--clusterrole view", shown: "TestAUserGetsARoleAndNothingElse"},
 		},
-		connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all"},
 	},
 	"deny": {
 		modes: []mode{{"name", "jane"}, {"names", "jane bob"}, {"all", "--all"}, {"selector", "-l a=b"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},
@@ -187,7 +189,7 @@ var table = map[string]usesOf{
 			"allow-missing-template-keys": {kept: "* -client", with: "--template={{.kind}}", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
 			"show-managed-fields":         {kept: "* -client", with: "-o json", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
 		},
-		connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all"},
 	},
 	"fetch": {
 		modes: []mode{{"cluster", "jane"}, {"merge", "jane --merge"}, {"only", "jane --certificate-only"}, {"handoff", "jane --from handoff"}, {"handoff-merge", "jane --from handoff --merge"},
@@ -213,7 +215,7 @@ var table = map[string]usesOf{
 			"output":            {kept: "*", shown: "TestStandardOutputIsData"},
 			"namespace":         {},
 		},
-		connection: map[string]string{
+		Connection: map[string]string{
 			"cluster": "all", "merge": "all", "only": "all", "handoff": confirmingFlags, "handoff-merge": confirmingFlags + " kubeconfig",
 			"bare": "request-timeout server certificate-authority insecure-skip-tls-verify tls-server-name",
 		},
@@ -233,7 +235,7 @@ var table = map[string]usesOf{
 			"move-cache": {kept: "* -all -within", shown: "TestACacheFollowsItsContextWhereThatIsWanted"},
 			"namespace":  {},
 		},
-		connection: map[string]string{"current": contextFlags, "context": contextFlags, "all": "kubeconfig request-timeout", "approve": contextFlags, "later": contextFlags, "within": contextFlags},
+		Connection: map[string]string{"current": contextFlags, "context": contextFlags, "all": "kubeconfig request-timeout", "approve": contextFlags, "later": contextFlags, "within": contextFlags},
 	},
 	"credential": {
 		modes: []mode{{"answer", "--cache CACHE"}, {"renew", "--cache CACHE --renew"}},
@@ -251,7 +253,7 @@ var table = map[string]usesOf{
 			"output":      {kept: "*", shown: "TestStatusSaysOfEveryContextUntilWhen"},
 			"namespace":   {},
 		},
-		connection: map[string]string{"*": contextFlags},
+		Connection: map[string]string{"*": contextFlags},
 	},
 	"list": {
 		modes: []mode{{"table", ""}, {"wide", "-o wide"}, {"json", "-o json"}, {"name", "-o name"}, {"watch", "--watch"}},
@@ -264,7 +266,7 @@ var table = map[string]usesOf{
 			"no-headers":  {kept: "table wide watch", shown: "TestChoosingFromAListAtATerminal"},
 			"namespace":   {},
 		},
-		connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all"},
 	},
 	"sign": {
 		modes: []mode{{"certificate", "jane.csr --ca-cert ca.crt --ca-key ca.key"}, {"handoff", "jane.csr --ca-cert ca.crt --ca-key ca.key --server " + server}},
@@ -281,7 +283,7 @@ var table = map[string]usesOf{
 			"allow":           {kept: "*", shown: "TestWhatACAServerDoesNotSign"},
 			"namespace":       {},
 		},
-		connection: map[string]string{"certificate": "server", "handoff": "server certificate-authority tls-server-name insecure-skip-tls-verify"},
+		Connection: map[string]string{"certificate": "server", "handoff": "server certificate-authority tls-server-name insecure-skip-tls-verify"},
 	},
 	"grant": {
 		modes: []mode{{"role", "jane --clusterrole view"}, {"renewable", "jane --renewable"}, {"group", "--group dev --clusterrole view"},
@@ -300,7 +302,7 @@ var table = map[string]usesOf{
 			"show-managed-fields":         {kept: "*", with: "-o json", shown: "TestATemplateAloneIsUsedAsKubectlDoes"},
 			"namespace":                   {kept: "role group client server", shown: "TestAUserGetsARoleAndNothingElse"},
 		},
-		connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all"},
 	},
 	"offboard": {
 		modes: []mode{{"leave", "jane"}, {"block", "jane --block"}, {"unblock", "jane --unblock"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},
@@ -312,7 +314,7 @@ var table = map[string]usesOf{
 			"dry-run":     {kept: "*", shown: "TestEveryDryRunSaysSo"},
 			"namespace":   {},
 		},
-		connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all"},
 	},
 	"doctor": {
 		modes: []mode{{"look", ""}, {"probe", "--probe"}},
@@ -322,7 +324,7 @@ var table = map[string]usesOf{
 			"output":    {kept: "*", shown: "TestDoctorTellsApart"},
 			"namespace": {},
 		},
-		connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all"},
 	},
 	"version": {
 		modes: []mode{{"both", ""}, {"client", "--client"}},
@@ -331,7 +333,7 @@ var table = map[string]usesOf{
 			"output":    {kept: "*", shown: "TestTheVersionsOfClientAndServer"},
 			"namespace": {},
 		},
-		connection: map[string]string{"both": "all"},
+		Connection: map[string]string{"both": "all"},
 	},
 	"completion install": {
 		modes: []mode{{"install", "--dir DIR"}},
@@ -378,10 +380,10 @@ func keeps(modes, mode string) bool {
 
 // usesOfConnection adds the flags about the connection to a command's own.
 func (u usesOf) usesOfConnection(mode string) string {
-	if kept, said := u.connection[mode]; said {
+	if kept, said := u.Connection[mode]; said {
 		return kept
 	}
-	return u.connection["*"]
+	return u.Connection["*"]
 }
 
 // inFilesOfModes makes the files that the modes name, and goes where they are.
@@ -446,14 +448,14 @@ func runnable(t *testing.T) map[string]*cobra.Command {
 			found[path] = command
 		}
 	}
-	visit(Tree(Build{}), "")
+	visit(Tree(cli.Build{}), "")
 	return found
 }
 
 func TestEveryFlagIsKeptOrRefusedInEveryMode(t *testing.T) {
 	shown := testSources(t, filepath.Join(packageDirectory, "..", ".."))
 	inFilesOfModes(t)
-	connection := (&environment{flags: genericclioptions.NewConfigFlags(true)}).connectionFlags()
+	connection := (&cli.Environment{Flags: genericclioptions.NewConfigFlags(true)}).ConnectionFlags()
 	for path, command := range runnable(t) {
 		uses, known := table[path]
 		if !known {
@@ -473,7 +475,7 @@ func TestEveryFlagIsKeptOrRefusedInEveryMode(t *testing.T) {
 				case flag.Name == "help" || flag.Name == "cache-dir":
 					return
 				case !said && slices.Contains(connection, flag.Name):
-					if kept := uses.usesOfConnection(mode.name); kept == "all" && flag.Name != namespaceFlag || keeps(kept, flag.Name) {
+					if kept := uses.usesOfConnection(mode.name); kept == "all" && flag.Name != cli.NamespaceFlag || keeps(kept, flag.Name) {
 						use.kept = "*"
 					}
 				case !said:
@@ -534,7 +536,7 @@ func TestAnEmptyValueIsRefused(t *testing.T) {
 	inFilesOfModes(t)
 	for path, command := range runnable(t) {
 		for name, use := range table[path].own {
-			if flag := command.Flag(name); flag.Value.Type() != "string" || slices.Contains(mayBeEmpty, name) {
+			if flag := command.Flag(name); flag.Value.Type() != "string" || slices.Contains(cli.MayBeEmpty, name) {
 				continue
 			}
 			for _, mode := range table[path].modes {
@@ -595,14 +597,14 @@ func TestEveryConnectionFlagChangesTheConnection(t *testing.T) {
 		if result.err != nil {
 			t.Fatalf("%q: %v", arguments, result.err)
 		}
-		config, name, err := result.steps.(*listOptions).configuration()
+		config, name, err := result.steps.(*approve.ListOptions).Configuration()
 		if err != nil {
 			t.Fatalf("%q: %v", arguments, err)
 		}
 		return []any{config.String(), config.Impersonate, config.TLSClientConfig, config.BearerToken, config.Timeout, config.DisableCompression, config.Proxy != nil, name}
 	}
 	plain := configure()
-	for _, name := range (&environment{flags: genericclioptions.NewConfigFlags(true)}).connectionFlags() {
+	for _, name := range (&cli.Environment{Flags: genericclioptions.NewConfigFlags(true)}).ConnectionFlags() {
 		value := map[string]string{
 			"kubeconfig": "another", "server": "https://127.0.0.1:3", "insecure-skip-tls-verify": "true", "disable-compression": "true",
 		}[name]
@@ -611,7 +613,7 @@ func TestEveryConnectionFlagChangesTheConnection(t *testing.T) {
 		}
 		arguments := []string{"--" + name + "=" + value}
 		switch name {
-		case namespaceFlag, "cache-dir":
+		case cli.NamespaceFlag, "cache-dir":
 			continue
 		case "client-certificate", "client-key":
 			// They go together.

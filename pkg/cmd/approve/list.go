@@ -1,0 +1,187 @@
+package approve
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// listFormats are the forms of a list beside the table.
+var listFormats = []string{"wide", "json", "yaml", "name"}
+
+// ListOptions is what list takes.
+type ListOptions struct {
+	*cli.Environment
+
+	// AllSigners lists requests for every signer. Optional.
+	AllSigners bool
+	// Pending lists only undecided requests. Optional.
+	Pending bool
+	// Selector narrows the list by labels. Optional.
+	Selector string
+	// Watch goes on with what changes. Optional.
+	Watch bool
+	// Output is the list's form. Optional: a table.
+	Output string
+	// NoHeaders leaves out the table's first line. Optional.
+	NoHeaders bool
+
+	input approval.ListInput
+}
+
+func NewList(env *cli.Environment) *cobra.Command {
+	o := &ListOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List requests with what is inside them",
+		Long: `List certificate signing requests with what is decoded from them: user, groups,
+key and fingerprint, beside who submitted it, its state, the lifetime asked for
+or the end of the certificate, and how many findings a review has. A request that
+can't be decoded has a row that says so.
+
+The lists of -o json and -o yaml are of kind RequestReviewList, described in
+docs/guides/review.md; with --watch they are one RequestReview after the other.
+
+` + cli.ExitCodes,
+		Example: `  # What is there for the API server's clients
+  kubectl csr-onboard list
+
+  # What waits for a decision, as it comes in
+  kubectl csr-onboard list --pending --watch
+
+  # With signer, usages and the findings' names, for every signer
+  kubectl csr-onboard list --all-signers -o wide
+
+  # For a script
+  kubectl csr-onboard list --pending -o json`,
+		Args:              cli.NoArguments,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.AllSigners, "all-signers", false, "list requests for every signer, not only for "+request.Signer)
+	flags.BoolVar(&o.Pending, "pending", false, "list only requests that nobody has decided")
+	flags.StringVarP(&o.Selector, "selector", "l", "", "list only requests with these labels, such as team=blue; labels are their requesters' word")
+	flags.BoolVarP(&o.Watch, "watch", "w", false, "go on with each request that changes, until interrupted")
+	flags.StringVarP(&o.Output, "output", "o", "", "one of "+strings.Join(listFormats, ", ")+"; a table if not given")
+	flags.BoolVar(&o.NoHeaders, "no-headers", false, "leave out the table's first line")
+	cli.RegisterCompletion(cmd, "output", listFormats)
+	return cmd
+}
+
+// Complete reads what to list.
+func (o *ListOptions) Complete([]string) error {
+	o.input = approval.ListInput{Query: cluster.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
+	return nil
+}
+
+// Validate refuses forms that there are not.
+func (o *ListOptions) Validate() error {
+	if _, err := options.ParseSelector(o.Selector); err != nil {
+		return err
+	}
+	for _, known := range append([]string{""}, listFormats...) {
+		if o.Output == known && (known == "" || known == "wide") {
+			return nil
+		}
+		if o.Output == known {
+			return cli.RefuseGiven(o.FlagSet, "with -o "+known+", which has no headers", "leave it out", "no-headers")
+		}
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "-o %q is no form of a list", o.Output),
+		"use one of %s, or leave it out for a table", strings.Join(listFormats, ", "))
+}
+
+func (o *ListOptions) Connection() cli.Connection { return cli.Connecting() }
+
+// Run lists, and goes on for as long as it is wanted.
+func (o *ListOptions) Run(ctx context.Context) error {
+	narrator := o.Narrator
+	program, err := o.Connect()
+	if err != nil {
+		return err
+	}
+	out := o.printer()
+	reviews, resourceVersion, err := approval.List(ctx, program, o.input)
+	if err != nil {
+		return err
+	}
+	if len(reviews) == 0 && o.Output != "json" && o.Output != "yaml" {
+		narrator.NothingListed(o.Pending)
+	} else if err := out.list(reviews, o.Watch); err != nil {
+		return err
+	}
+	if !o.Watch {
+		return nil
+	}
+	err = approval.Follow(ctx, program, o.input, reviews, resourceVersion, out.change)
+	if errors.Is(err, outcome.ErrInterrupted) {
+		// That is how a person ends it.
+		return nil
+	}
+	return err
+}
+
+// listPrinter writes a list and what changes of it, in one form.
+type listPrinter struct {
+	list   func(reviews []*request.Review, goesOn bool) error
+	change func(review *request.Review, deleted bool) error
+}
+
+func (o *ListOptions) printer() listPrinter {
+	out := o.Streams.Out
+	switch o.Output {
+	case "name":
+		printName := func(review *request.Review, deleted bool) error {
+			if deleted {
+				return nil
+			}
+			return options.PrintNames(out, review.Object.Name)
+		}
+		return listPrinter{each(printName), printName}
+	case "json", "yaml":
+		one := func(review *request.Review, deleted bool) error {
+			return render.ReviewDocument(out, o.Output, review, deleted)
+		}
+		return listPrinter{func(reviews []*request.Review, goesOn bool) error {
+			if goesOn {
+				return each(one)(reviews, goesOn)
+			}
+			return render.Reviews(out, o.Output, reviews)
+		}, one}
+	}
+	table := render.NewTable(out, o.Output == "wide", o.NoHeaders, o.Now)
+	return listPrinter{
+		func(reviews []*request.Review, _ bool) error { return table.Write(reviews...) },
+		func(review *request.Review, deleted bool) error {
+			if deleted {
+				return table.WriteDeleted(review)
+			}
+			return table.Write(review)
+		},
+	}
+}
+
+// each writes a list one by one.
+func each(one func(*request.Review, bool) error) func([]*request.Review, bool) error {
+	return func(reviews []*request.Review, _ bool) error {
+		for _, review := range reviews {
+			if err := one(review, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

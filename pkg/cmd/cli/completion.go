@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/completion"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// completionPatience is how long a person who has pressed Tab waits.
+const completionPatience = 900 * time.Millisecond
+
+// candidates finds what may be meant at a place of the command line.
+type candidates func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error)
+
+// CompleteFromCluster completes names with what the cluster knows. A cluster that can't
+// be reached, does not answer soon, or says no completes nothing, and nothing is said. So
+// does one at which only another program could log in: pressing Tab runs none.
+func (e *Environment) CompleteFromCluster(find candidates) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
+		defer cancel()
+		program, err := e.connectAlone(render.NewNarrator(io.Discard))
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		// What was found before an error is still worth offering.
+		found, _ := find(ctx, program)
+		return offered(found, given, typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// CompleteOneFromCluster is completeFromCluster for commands that take one argument.
+func (e *Environment) CompleteOneFromCluster(find candidates) cobra.CompletionFunc {
+	return OnlyFirst(e.CompleteFromCluster(find))
+}
+
+// OnlyFirst completes nothing behind the first argument.
+func OnlyFirst(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(given) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return complete(cmd, given, typed)
+	}
+}
+
+// CompleteOwnUsers completes with the users whose requests are on this machine.
+func (e *Environment) CompleteOwnUsers(directory *string) cobra.CompletionFunc {
+	return OnlyFirst(func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return offered(completion.OwnUsers(*directory, e.Home()), given, typed), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// CompleteFromKubeconfig completes with names of the kubeconfig.
+func (e *Environment) CompleteFromKubeconfig(names func(*Contexts) []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		contexts, err := e.Contexts(completionPatience)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return offered(completion.Names(names(contexts)), given, typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// RegisterCompletion completes a flag from fixed words.
+func RegisterCompletion(cmd *cobra.Command, flag string, words []string) {
+	// It fails only for a flag that there is not, which the command's own tests
+	// would show.
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return offered(completion.Names(words), nil, typed), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func ContextNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.Contexts)) }
+
+func ClusterNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.Clusters)) }
+
+func UserNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.AuthInfos)) }
+
+// offered are the candidates that a shell may be given: those that go on from what was
+// typed, were not given already, and mean nothing to a shell but themselves. Names come
+// from whoever made a request or a binding, and a shell puts them on the command line as
+// they are.
+func offered(found []completion.Candidate, given []string, typed string) []cobra.Completion {
+	var completions []cobra.Completion
+	for _, candidate := range found {
+		for _, name := range []string{candidate.Name, candidate.Request} {
+			if !isTypeable(name) {
+				continue
+			}
+			if strings.HasPrefix(name, typed) && !slices.Contains(given, name) {
+				completions = append(completions, cobra.CompletionWithDesc(name, candidate.About))
+			}
+			break
+		}
+	}
+	slices.Sort(completions)
+	return completions
+}
+
+// isTypeable says whether a name can be typed without quotes, and is seen as what it is.
+func isTypeable(name string) bool {
+	return name != "" && identity.ShellWord(name) == name && !identity.IsOptionLike(name)
+}
+
+// Candidates for arguments and flags.
+
+func PendingUsers(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	return completion.PendingUsers(ctx, program)
+}
+
+func KnownUsers(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	return completion.KnownUsers(ctx, program)
+}
+
+func KnownGroups(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	return completion.KnownGroups(ctx, program)
+}
+
+func Namespaces(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	names, err := program.Cluster.Namespaces(ctx)
+	return completion.Names(names), err
+}
+
+func ClusterRoles(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+	names, err := program.Cluster.ClusterRoles(ctx)
+	return completion.Names(names), err
+}
+
+// RolesIn are the Roles of the namespace that was given.
+func RolesIn(namespace *string) candidates {
+	return func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
+		if *namespace == "" {
+			return nil, nil
+		}
+		names, err := program.Cluster.Roles(ctx, *namespace)
+		return completion.Names(names), err
+	}
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/homedir"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+func HomeDirectory() string { return homedir.HomeDir() }
+
+// PrintLine writes one line of data to standard output.
+func (e *Environment) PrintLine(format string, arguments ...any) error {
+	_, err := fmt.Fprintf(e.Streams.Out, format+"\n", arguments...)
+	return err
+}
+
+// exitCodes documents ExitCode, in the help of every command.
+const ExitCodes = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the request was denied or failed;
+4 no such request, or it has been garbage-collected; 5 the request is not the
+one that was reviewed, or somebody else decided it first; 6 refused on a
+finding; 124 the wait ran out; 130 interrupted.`
+
+// program is what people type to get here.
+const Program = "kubectl csr-onboard"
+
+// Build says which build of the program this is.
+type Build struct {
+	// Version is the release, such as "v0.1.0".
+	Version string
+	// Commit is the commit it was built from; empty if unknown.
+	Commit string
+	// Date is the commit's date, RFC 3339; empty if unknown.
+	Date string
+}
+
+// Environment is what every command takes from outside.
+type Environment struct {
+	Streams genericiooptions.IOStreams
+	Flags   *genericclioptions.ConfigFlags
+	// kubeconfig is what rawKubeconfig has read; nil before.
+	kubeconfig clientcmd.ClientConfig
+	Build      Build
+	Now        func() time.Time
+	Home       func() string
+	// interrupted is closed when the person does not want to wait any longer.
+	Interrupted <-chan struct{}
+	// run is the last of a command's steps; tests end before it.
+	Run func(context.Context, Steps) error
+
+	// flagSet has the flags of the command that runs, and narrator tells what it does. Both
+	// are there when its steps begin.
+	FlagSet  *pflag.FlagSet
+	Narrator *render.Narrator
+}
+
+// Inputs reads what a person names.
+func (e *Environment) Inputs() store.Inputs {
+	return store.Inputs{Stdin: e.Streams.In, Interrupted: e.Interrupted}
+}
+
+// IsWaitOver reports whether an input was not waited for any longer, which says nothing
+// about what is in it.
+func IsWaitOver(err error) bool {
+	return errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut)
+}
+
+// userAgent is how audit logs show the program. kubectl's own form, with a name
+// that is easily found.
+func (e *Environment) userAgent() string {
+	return fmt.Sprintf("kubectl-csr_onboard/%s (%s/%s)", e.Build.Version, runtime.GOOS, runtime.GOARCH)
+}
+
+// Steps are the three Steps of a command: Complete reads the arguments and the
+// environment, Validate only looks, Run does it.
+type Steps interface {
+	Complete(arguments []string) error
+	// connection says which of kubectl's own flags are kept; it is asked after Complete.
+	Connection() Connection
+	Validate() error
+	Run(ctx context.Context) error
+}
+
+// InSteps runs a command's steps up to the first that fails.
+func (e *Environment) InSteps(s Steps) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, arguments []string) error {
+		e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut)
+		defer e.Narrator.Close()
+		if err := s.Complete(arguments); err != nil {
+			return err
+		}
+		if err := s.Connection().check(cmd, e); err != nil {
+			return err
+		}
+		if err := s.Validate(); err != nil {
+			return err
+		}
+		if err := refuseEmpty(cmd); err != nil {
+			return err
+		}
+		return e.Run(cmd.Context(), s)
+	}
+}
+
+// NoArguments refuses arguments; where a command was meant, with a suggestion.
+func NoArguments(cmd *cobra.Command, arguments []string) error {
+	switch {
+	case len(arguments) == 0:
+		return nil
+	case cmd.HasParent():
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%s takes no argument, and there is %q", cmd.Name(), arguments[0]),
+			"see: %s --help", cmd.CommandPath())
+	}
+	err := outcome.Errorf(outcome.ErrUsage, "there is no command %q", arguments[0])
+	if near := cmd.SuggestionsFor(arguments[0]); len(near) > 0 {
+		return outcome.WithHint(err, "did you mean: %s %s", cmd.CommandPath(), strings.Join(near, ", "))
+	}
+	return outcome.WithHint(err, "see: %s --help", cmd.CommandPath())
+}
+
+// OneName takes exactly one NAME.
+func OneName(cmd *cobra.Command, arguments []string) error {
+	switch {
+	case len(arguments) == 0:
+		return missingName(cmd)
+	case len(arguments) > 1:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%s takes one NAME, and there are %d: %q", cmd.Name(), len(arguments), arguments),
+			"quote a name with spaces; one user at a time")
+	}
+	return nil
+}
+
+func missingName(cmd *cobra.Command) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "the user's NAME is missing"),
+		"for example: %s jane", cmd.CommandPath())
+}

@@ -1,0 +1,107 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// defaultProbeTimeout is how long doctor waits for a probe: a signer takes
+// milliseconds.
+const defaultProbeTimeout = 20 * time.Second
+
+// doctorOptions is what doctor takes.
+type doctorOptions struct {
+	*cli.Environment
+
+	// Probe has one request made and signed. Optional.
+	Probe bool
+	// Timeout is how long to wait for the probe. Required; has a default.
+	Timeout time.Duration
+	// Output is the form of what was found. Optional: lines.
+	Output string
+}
+
+func New(env *cli.Environment) *cobra.Command {
+	o := &doctorOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Find out whether this cluster and you can onboard users, and if not, why",
+		Long: `Examine what onboarding depends on: the certificates API, what you may do, whether
+requests are signed, whether the API server takes what is signed, lifetimes, the
+clock, and the server's address. Each check is pass, warn, fail or unknown, with one
+sentence and one thing to do; what could not be found out never passes.
+
+With --probe, one request for a user who is nobody is made, approved, waited for and
+deleted. Its private key is thrown away, and its certificate is good for ten minutes.
+
+` + cli.ExitCodes,
+		Example: `  # Look
+  kubectl csr-onboard doctor
+
+  # And try
+  kubectl csr-onboard doctor --probe
+
+  # For a script
+  kubectl csr-onboard doctor --probe -o json`,
+		Args:              cli.NoArguments,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Probe, "probe", false, "make, approve, await and delete one throw-away request")
+	flags.DurationVar(&o.Timeout, "timeout", defaultProbeTimeout, "with --probe, how long to wait for its certificate")
+	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; lines if not given")
+	cli.RegisterCompletion(cmd, "output", render.Formats())
+	return cmd
+}
+
+// Complete has nothing to complete.
+func (o *doctorOptions) Complete([]string) error { return nil }
+
+// Validate refuses a wait of no time and forms that there are not.
+func (o *doctorOptions) Validate() error {
+	switch {
+	case o.Timeout <= 0:
+		return options.NoTimeToWait(o.Timeout)
+	case o.FlagSet.Changed("timeout") && !o.Probe:
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing without --probe"), "add --probe")
+	}
+	return options.ValidateFormat(o.Output, "an examination", "lines")
+}
+
+func (o *doctorOptions) Connection() cli.Connection { return cli.Connecting() }
+
+// Run examines.
+func (o *doctorOptions) Run(ctx context.Context) error {
+	work, err := o.Connect()
+	if err != nil {
+		return err
+	}
+	checks, err := doctor.Run(ctx, work, doctor.Input{Probe: o.Probe, ProbeTimeout: o.Timeout})
+	if err != nil {
+		return err
+	}
+	if err := render.Checks(o.Streams.Out, o.Output, checks); err != nil {
+		return err
+	}
+	var failed []string
+	for _, check := range checks {
+		if check.Verdict == doctor.Fail {
+			failed = append(failed, check.Name)
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("%d of %d checks failed: %s", len(failed), len(checks), strings.Join(failed, ", "))
+	}
+	return nil
+}

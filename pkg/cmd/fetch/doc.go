@@ -1,0 +1,2 @@
+// Package fetch is the command fetch, from the cluster and from a handoff file.
+package fetch

@@ -1,0 +1,338 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// fetchOptions is what fetch takes.
+type fetchOptions struct {
+	*cli.Environment
+	options.Fetch
+
+	// Directory is where the user's files are. Optional.
+	Directory string
+	// From is the handoff that an administrator sent back. Optional.
+	From string
+	// AuthorityFingerprints are of the certificate authorities (CAs) of the handoff's
+	// server, as the administrator told them. Optional; with From only.
+	AuthorityFingerprints []string
+	// Key and RequestName are the private key and the object of a request that another
+	// tool made. Optional.
+	Key, RequestName string
+	// Output is the form of the report on standard output. Optional.
+	Output string
+
+	name string
+	// handoff is what --from names, and endpoint the cluster of a bare certificate.
+	handoff  []byte
+	endpoint *kubeconfig.Endpoint
+}
+
+func New(env *cli.Environment) *cobra.Command {
+	o := &fetchOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:   "fetch NAME",
+		Short: "Wait for a user's certificate, check it, and write her kubeconfig",
+		Long: `Wait until the request that new-user submitted is approved and signed, check
+that the certificate belongs to the private key and names the user and nobody
+else, log in with it, and write the kubeconfig beside the key.
+
+The kubeconfig holds server and certificate authority of the current context.
+Its path is printed, so that this works:
+
+  export KUBECONFIG=$(kubectl csr-onboard fetch jane)
+
+With --from, the certificate comes from the handoff file that an administrator
+sent back (see approve --out), and no cluster is needed: server and authority are
+in the file. It is checked in the same way, and logged in with if the cluster can
+be reached. A bare certificate in PEM needs --server and --certificate-authority.
+
+Whoever can exchange the file can exchange server and certificate authority (CA) in it.
+--ca-fingerprint accepts only the CA whose fingerprint the administrator told you; give
+it whenever you can. Without it, a CA that has signed the certificate is accepted with
+a warning, and any other CA, as with k3s and Rancher, only after a question at a
+terminal. A server that is not verified needs --insecure-skip-tls-verify, a proxy
+--proxy-url, and a server without a CA of its own --server, each as the administrator
+told you.
+
+A certificate and key in the kubeconfig that expire later than the new ones were renewed
+since. They are kept, and the command fails, unless you use --overwrite.
+
+A request that was made by hand, with openssl and kubectl apply, is completed with
+--key, the file with its private key, and --request-name, the name of the object:
+user and groups are those of the request.
+
+With --exec, certificate and key go into a folder of their own beside the user's key,
+and the kubeconfig has kubectl run this program, which hands them out and renews them
+before they end (see credential). Such a kubeconfig works on this machine only.
+
+` + cli.ExitCodes,
+		Example: `  # Wait for jane's certificate and write her kubeconfig
+  kubectl csr-onboard fetch jane
+
+  # Into the kubeconfig that kubectl itself uses, beside what is in it
+  kubectl csr-onboard fetch jane --merge
+
+  # The certificate alone, to put where another program wants it
+  kubectl csr-onboard fetch jane --certificate-only --out jane.crt
+
+  # From the file that an administrator sent back, with the fingerprint of the cluster's
+  # CA, which the administrator told jane over another channel
+  kubectl csr-onboard fetch jane --from jane.handoff.yaml --ca-fingerprint SHA256:…
+
+  # A request that was made with openssl and kubectl apply
+  kubectl csr-onboard fetch jane --key jane.pem --request-name jane
+
+  # With a certificate that renews itself
+  kubectl csr-onboard fetch jane --exec
+
+  # Her files are in a folder of their own
+  kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
+		Args:              cli.OneName,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: env.CompleteOwnUsers(&o.Directory),
+	}
+	o.Fetch.Add(cmd.Flags())
+	options.AddDirectoryFlag(cmd.Flags(), &o.Directory)
+	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), in place of the cluster")
+	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; repeat it for several")
+	_ = cmd.MarkFlagFilename("from", "yaml", "yml", "crt", "pem")
+	cmd.Flags().StringVar(&o.Key, "key", "", "the private key (PEM) of a request that another tool made, such as openssl; it is read and never changed")
+	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, where another tool created it")
+	_ = cmd.MarkFlagFilename("key", "pem", "key")
+	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.Formats(), ", "))
+	cli.RegisterCompletion(cmd, "output", render.Formats())
+	return cmd
+}
+
+// Complete reads whose certificate it is.
+func (o *fetchOptions) Complete(arguments []string) error {
+	o.name = arguments[0]
+	return nil
+}
+
+// Validate refuses a wait of no time, an empty name, and flags that do nothing.
+func (o *fetchOptions) Validate() error {
+	if o.name == "" {
+		return outcome.Errorf(outcome.ErrUsage, "the NAME is empty")
+	}
+	if err := cli.RefuseFileName(o.name, &cli.FileCommand{Words: "fetch NAME", Option: "--from"}); err != nil {
+		return err
+	}
+	if err := options.ValidateReport(o.Output, o.Out); err != nil {
+		return err
+	}
+	switch {
+	case o.FlagSet.Changed("from") && o.From == "":
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--from is empty"), "name the handoff file")
+	case o.From == "" && o.FlagSet.Changed("ca-fingerprint"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--ca-fingerprint does nothing without --from"),
+			"without a handoff, the certificate authority is the kubeconfig's")
+	case o.From != "" && o.FlagSet.Changed("timeout"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --from, which waits for nothing"),
+			"for the time to log in: --request-timeout 30s")
+	}
+	for i, given := range o.AuthorityFingerprints {
+		fingerprint, err := options.ParseFingerprint("ca-fingerprint", given)
+		if err != nil {
+			return err
+		}
+		o.AuthorityFingerprints[i] = fingerprint
+	}
+	if err := o.Fetch.Validate(); err != nil || o.From == "" {
+		return err
+	}
+	for _, name := range []string{"key", "request-name"} {
+		if o.FlagSet.Changed(name) {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s and --from exclude each other", name),
+				"with --from, key and request are in the directory of --dir, as USER.key and USER.csr")
+		}
+	}
+	return o.readHandoff()
+}
+
+// readHandoff reads what was sent.
+func (o *fetchOptions) readHandoff() (err error) {
+	if o.handoff, err = o.Inputs().Read(o.From); err != nil {
+		return outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
+	}
+	o.endpoint, err = o.bareEndpoint()
+	return err
+}
+
+func (o *fetchOptions) Connection() cli.Connection {
+	c := cli.Connecting()
+	if o.From != "" {
+		c = cli.Connection{
+			// Which of them are for a handoff and which for a bare certificate is looked at
+			// with the file.
+			Kept: append([]string{"request-timeout", "proxy-url"}, bareConnection...),
+			Why:  "with --from, which takes the cluster from the file",
+			Hint: "leave it out",
+		}
+		if o.Merge {
+			c.Kept = append(c.Kept, "kubeconfig")
+		}
+	}
+	c.NamespaceWhy, c.NamespaceHint = "with fetch", "for the namespace of the context: --default-namespace"
+	return c
+}
+
+// Run waits, or reads what was sent, checks and writes.
+func (o *fetchOptions) Run(ctx context.Context) error {
+	fetch := o.fetch
+	if o.From != "" {
+		fetch = o.fetchFrom
+	}
+	fetched, err := fetch(ctx)
+	if err != nil {
+		return err
+	}
+	return options.PrintFetched(o.Streams, o.Output, fetched)
+}
+
+func (o *fetchOptions) fetch(ctx context.Context) (*onboard.Fetched, error) {
+	program, err := o.Connect()
+	if err != nil {
+		return nil, err
+	}
+	in, err := o.Fetch.Input(o.Environment, o.name, o.Directory)
+	if err != nil {
+		return nil, err
+	}
+	in.KeyFile, in.RequestName = o.Key, o.RequestName
+	for _, flag := range []struct{ name, value string }{{"key", o.Key}, {"request-name", o.RequestName}} {
+		if flag.value != "" {
+			in.Resume += " " + identity.Command{}.Option("--"+flag.name, flag.value).String()
+		}
+	}
+	return program.Fetch(ctx, in)
+}
+
+// loginTimeout is how long it is tried to reach the cluster of a handoff.
+const loginTimeout = 10 * time.Second
+
+func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) {
+	in, err := o.Fetch.Input(o.Environment, o.name, o.Directory)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := in.FolderOf(o.name)
+	if err != nil {
+		return nil, err
+	}
+	timeout, err := o.RequestTimeout(loginTimeout)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := o.handoffTrust()
+	if err != nil {
+		return nil, err
+	}
+	return handoff.Fetch(ctx, o.WithoutCluster(), handoff.FetchInput{
+		Trust:        trust,
+		Name:         o.name,
+		Folder:       folder,
+		Source:       o.From,
+		Data:         o.handoff,
+		Endpoint:     o.endpoint,
+		Kubeconfig:   in.Kubeconfig,
+		VerifyLogin:  o.VerifyLogin,
+		LoginTimeout: timeout,
+	})
+}
+
+// bareConnection are kubectl's flags that describe the cluster of a bare certificate. Of
+// them, server and insecure-skip-tls-verify confirm what a handoff says (see handoff.Trust).
+var bareConnection = []string{"server", "certificate-authority", "insecure-skip-tls-verify", "tls-server-name"}
+
+// bareEndpoint is how the cluster of a bare certificate is reached, by kubectl's
+// own flags; nil for a handoff, which says it itself.
+func (o *fetchOptions) bareEndpoint() (*kubeconfig.Endpoint, error) {
+	server, authority := *o.Flags.APIServer, *o.Flags.CAFile
+	insecure := *o.Flags.Insecure
+	switch {
+	case !pki.IsEncoded(o.handoff) && authority != "":
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--certificate-authority is for a bare certificate; the handoff %q has its own", o.From),
+			"to confirm the handoff's certificate authority: --ca-fingerprint SHA256:…")
+	case !pki.IsEncoded(o.handoff):
+		return nil, cli.RefuseGiven(o.FlagSet, fmt.Sprintf("with the handoff %q, which says it itself", o.From),
+			"for another address of the same cluster: --external-server URL", "tls-server-name")
+	case o.FlagSet.Changed("proxy-url"):
+		return nil, cli.RefuseGiven(o.FlagSet, "with a bare certificate", "set it in the new kubeconfig: kubectl config set-cluster NAME --proxy-url=URL", "proxy-url")
+	case server == "" || authority == "" && !insecure:
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "a bare certificate does not say which cluster it is for"),
+			"add --server URL and --certificate-authority FILE")
+	case !kubeconfig.IsServerAddress(server):
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
+			"for example: --server https://kubernetes.example.com:6443")
+	}
+	return o.EndpointOfFlags()
+}
+
+// handoffTrust is what the flags say of a handoff.
+func (o *fetchOptions) handoffTrust() (handoff.Trust, error) {
+	trust := handoff.Trust{
+		AuthorityFingerprints: o.AuthorityFingerprints,
+		Server:                *o.Flags.APIServer,
+		Insecure:              *o.Flags.Insecure,
+		Confirm:               o.confirmEndpoint,
+	}
+	if text := *o.Flags.ProxyURL; text != "" {
+		proxy, hasCredentials, err := kubeconfig.ParseProxy(text)
+		if err != nil || hasCredentials {
+			return trust, outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "invalid --proxy-url: it must be a URL without a user name and a password"),
+				"for example: --proxy-url https://proxy.example.com:3128")
+		}
+		trust.Proxy = proxy
+	}
+	return trust, nil
+}
+
+// confirmEndpoint asks the person whether a handoff leads to the right cluster.
+func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, authorities []handoff.Authority) error {
+	var fingerprints []string
+	for _, authority := range authorities {
+		fingerprints = append(fingerprints, authority.Fingerprint)
+	}
+	what, flag, shown := "fingerprint of the certificate authority (CA)", "--ca-fingerprint SHA256:…", strings.Join(fingerprints, ", ")
+	if len(authorities) == 0 {
+		what, flag, shown = "address of the API server", "--server URL", identity.Printable(server)
+	}
+	person := prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
+	if person == nil {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "nothing in it shows that the API server %s is the certificate's, and nobody is at a terminal to confirm the %s: %s",
+				identity.Printable(server), what, shown),
+			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and add what you are told: %s", what, flag)
+	}
+	yes, err := person.Confirm(ctx, fmt.Sprintf("Is %s the %s that the administrator told you over another channel?", shown, what))
+	if errors.Is(err, prompt.ErrStopped) || err == nil && !yes {
+		return outcome.WithHint(fmt.Errorf("you said no to the %s", what), "nothing was sent or written; ask the administrator")
+	}
+	return err
+}

@@ -1,0 +1,182 @@
+package grant
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// grantOptions is what grant takes.
+type grantOptions struct {
+	*cli.Environment
+	options.Grants
+
+	// DryRun says how much is done. Required; has a default.
+	DryRun options.DryRun
+	// Allow names findings to accept. Optional.
+	Allow []string
+
+	output *genericclioptions.PrintFlags
+	// Group is a group to grant the roles to, in place of a user. Optional.
+	Group string
+
+	user   identity.User
+	dryRun onboard.DryRun
+}
+
+func New(env *cli.Environment) *cobra.Command {
+	o := &grantOptions{Environment: env, output: options.NewBindingOutput("applied")}
+	cmd := &cobra.Command{
+		Use:   "grant (NAME | --group GROUP)",
+		Short: "Grant a role, or permission to renew, to a user or a group",
+		Long: `Grant roles to a user or a group: a RoleBinding in the namespace of -n, or a
+ClusterRoleBinding without it. Whether the role and the namespace exist, and whether you
+can bind the role, is checked before anything is created. Run again, it changes nothing.
+
+Kubernetes has no user objects, so nothing can tell whether a user exists. grant warns if
+no certificate signing request and no role binding on the cluster names the user.
+
+--to-group finds the user's first group in an approved request, which the cluster keeps
+for an hour only. --group names a group itself.
+
+The bindings are this program's own: their names are derived from what they give,
+they have the label ` + access.ManagedByLabel + `=` + access.ManagedByValue + `, and an
+annotation has the user's exact name.
+
+A role is not given to a user who is blocked or was offboarded, nor to a name of which
+another certificate still logs in, since its holder would get the role as well; --allow
+accepts that by the finding's name. See docs/guides/leaving.md.
+
+--renewable gives the ClusterRole ` + access.Renewable.Name + `, which is made if it is not there:
+it permits to create, get and watch certificate signing requests, which is what renew
+and the credential plugin take, and which nobody may by default.
+
+` + cli.ExitCodes,
+		Example: `  # Let jane look at what is in one namespace
+  kubectl csr-onboard grant jane --clusterrole view -n default
+
+  # Let her renew her certificate before it ends
+  kubectl csr-onboard grant jane --renewable
+
+  # A role as a manifest, for another tool to apply
+  kubectl csr-onboard grant jane --clusterrole view -n default --dry-run=client -o yaml
+
+  # Let everybody in jane's first group look everywhere
+  kubectl csr-onboard grant jane --clusterrole view --to-group
+
+  # Let everybody in a group look everywhere
+  kubectl csr-onboard grant --group dev --clusterrole view`,
+		Args:              o.nameOrGroup,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: env.CompleteOneFromCluster(cli.KnownUsers),
+	}
+	o.Grants.Add(cmd, env)
+	cmd.Flags().StringVar(&o.Group, "group", "", "grant it to this group, in place of a user")
+	_ = cmd.RegisterFlagCompletionFunc("group", env.CompleteFromCluster(cli.KnownGroups))
+	o.DryRun.Add(cmd, "none, client (print what would be made) or server (have the cluster check it)")
+	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse to give the user a role ("+strings.Join(request.ReturnFindings, ", ")+"); repeat it for several")
+	cli.RegisterCompletion(cmd, "allow", request.ReturnFindings)
+	options.AddPrintFlags(cmd, o.output)
+	return cmd
+}
+
+// Complete reads who is meant.
+func (o *grantOptions) Complete(arguments []string) error {
+	var err error
+	if o.FlagSet.Changed("group") {
+		// A group's name has the rules that it has in a request.
+		_, err = identity.Parse(anyone, []string{o.Group})
+	} else {
+		err = cli.RefuseFileName(arguments[0], nil)
+		if err == nil {
+			o.user, err = identity.Parse(arguments[0], nil)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	o.dryRun, err = o.DryRun.Parse()
+	return err
+}
+
+// anyone is the name of a user of whom only the groups count.
+const anyone = "anyone"
+
+// nameOrGroup takes one NAME, or --group and none.
+func (o *grantOptions) nameOrGroup(cmd *cobra.Command, arguments []string) error {
+	if !cmd.Flags().Changed("group") {
+		return cli.OneName(cmd, arguments)
+	}
+	if len(arguments) > 0 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "a NAME and --group exclude each other, and there is %q", arguments[0]),
+			"for the user's first group: --to-group, without --group")
+	}
+	return nil
+}
+
+// Validate refuses a grant of nothing and roles that there can't be.
+func (o *grantOptions) Validate() error {
+	if o.FlagSet.Changed("group") && o.ToGroup {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--group and --to-group exclude each other"), "leave one of them out")
+	}
+	if !o.Gives() && !o.ToGroup {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "no role is named"),
+			"for example: %s grant jane --clusterrole view -n default", cli.Program)
+	}
+	if o.FlagSet.Changed("group") {
+		if err := cli.RefuseGiven(o.FlagSet, "with --group: its findings are about a user", "leave it out", "allow"); err != nil {
+			return err
+		}
+	}
+	if o.dryRun == onboard.DryRunClient {
+		if err := cli.RefuseGiven(o.FlagSet, "with --dry-run=client, which looks for no findings", "to look for them: --dry-run=server", "allow"); err != nil {
+			return err
+		}
+	}
+	if err := cli.CheckPrintFlags(o.FlagSet, strings.ToLower(*o.output.OutputFormat)); err != nil {
+		return err
+	}
+	if _, err := o.output.ToPrinter(); err != nil {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", *o.output.OutputFormat, err), "for example: -o yaml, -o json, -o name")
+	}
+	if err := o.Grants.Validate(); err != nil {
+		return err
+	}
+	return request.CheckAmong(o.Allow, request.ReturnFindings)
+}
+
+// Run gives.
+func (o *grantOptions) Run(ctx context.Context) error {
+	o.Narrator.In(o.dryRun)
+	work := o.WithoutCluster()
+	if o.dryRun != onboard.DryRunClient || o.ToGroup {
+		var err error
+		if work, err = o.Connect(); err != nil {
+			return err
+		}
+	} else if err := o.CheckConnection(o.FlagSet); err != nil {
+		return err
+	}
+	in := o.Grants.Input()
+	in.Group, in.Allow = o.Group, o.Allow
+	wanted, err := work.Grant(ctx, o.user, in, o.dryRun)
+	if err != nil {
+		return err
+	}
+	if err := o.output.Complete("%s" + o.dryRun.Note()); err != nil {
+		return err
+	}
+	return options.PrintBindings(o.Streams, o.output, o.MeansSeveral(), wanted)
+}

@@ -1,0 +1,191 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// offboardOptions is what offboard takes.
+type offboardOptions struct {
+	*cli.Environment
+
+	// Block and Unblock are about the user's writes. Optional; not both.
+	Block, Unblock bool
+	// Certificate is a file with one of the user's certificates. Optional.
+	Certificate string
+	// Yes does it without asking. Optional.
+	Yes bool
+	// DryRun says how much is done. Required; has a default.
+	DryRun options.DryRun
+
+	input  offboard.Input
+	person *prompt.Person
+}
+
+func NewOffboard(env *cli.Environment) *cobra.Command {
+	o := &offboardOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:   "offboard NAME",
+		Short: "Take a user's access away, and report what cannot be taken",
+		Long: `Deny a user's pending requests, delete the role bindings that csr-onboard made for
+the user, take the user out of the others that name them, and report what the user
+still has: role bindings by the user's own name, what the groups of the user's
+certificates give, certificates and until when, who can impersonate the user.
+Kubernetes cannot revoke a certificate.
+
+The cluster remembers that the user was offboarded, so approve, grant and new-user
+refuse them; --unblock removes that as well.
+
+With --block, the API server refuses every write of the user from then on, by a
+ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with certificates that
+nobody remembers; --unblock takes that back. "blocked" is reported after a write as
+the user was seen refused, by impersonation and as a dry run; otherwise "not proven",
+with exit code 1. Reads are not refused.
+
+With --block and --certificate, only the writes with this one certificate are refused
+(Kubernetes 1.32 and later): nothing is taken away, and every read stays. When a
+laptop was stolen, use --block without --certificate.
+
+A name that nothing on the cluster names is not found; --block blocks it all the same.
+
+` + cli.ExitCodes,
+		Example: `  # See what would be taken away, and what would remain
+  kubectl csr-onboard offboard jane --dry-run=client
+
+  # Jane leaves, or Jane's laptop was stolen
+  kubectl csr-onboard offboard jane --block
+
+  # Only the writes with one certificate
+  kubectl csr-onboard offboard jane --block --certificate jane.kubeconfig
+
+  # Take that back
+  kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
+		Args:              cli.OneName,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: env.CompleteOneFromCluster(cli.KnownUsers),
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what the user writes")
+	flags.BoolVar(&o.Unblock, "unblock", false, "take back what --block did, remove the record that the user was offboarded, and do nothing else")
+	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to be reported, or, with --block or --unblock, the only thing that is meant")
+	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
+	o.DryRun.Add(cmd, "none, client (only show what would be taken away) or server (have the cluster check it)")
+	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
+	return cmd
+}
+
+// Complete reads who is meant.
+func (o *offboardOptions) Complete(arguments []string) error {
+	if err := cli.RefuseFileName(arguments[0], &cli.FileCommand{Words: "offboard NAME", Option: "--certificate"}); err != nil {
+		return err
+	}
+	user, err := identity.Parse(arguments[0], nil)
+	if err != nil {
+		return err
+	}
+	dryRun, err := o.DryRun.Parse()
+	if err != nil {
+		return err
+	}
+	o.person = prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
+	o.input = offboard.Input{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Confirm: o.confirm}
+	return nil
+}
+
+func (o *offboardOptions) Connection() cli.Connection { return cli.Connecting() }
+
+// Validate refuses flags that contradict each other, and a file that holds no
+// certificate.
+func (o *offboardOptions) Validate() error {
+	if o.Block && o.Unblock {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--block and --unblock exclude each other"), "use one of them")
+	}
+	if o.Certificate == "" {
+		return nil
+	}
+	data, err := store.ReadFile(o.Certificate)
+	if err != nil {
+		return outcome.Errorf(outcome.ErrUsage, "--certificate: %w", err)
+	}
+	if !pki.IsEncoded(data) {
+		if data, err = kubeconfig.CertificateIn(data); err != nil {
+			return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
+		}
+	}
+	if o.input.Certificate, err = pki.ParseCertificate(data); err != nil {
+		return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
+	}
+	o.input.Source = o.Certificate
+	return nil
+}
+
+// Run shows, asks, takes away, and says what remains.
+func (o *offboardOptions) Run(ctx context.Context) error {
+	o.Narrator.In(o.input.DryRun)
+	work, err := o.Connect()
+	if err != nil {
+		return err
+	}
+	if o.Unblock {
+		was, err := offboard.Unblock(ctx, work, o.input)
+		if err != nil {
+			return err
+		}
+		said := "unblocked"
+		switch {
+		case was.WasBlocked:
+		case was.WasOffboarded:
+			said = "not blocked; no longer recorded as offboarded"
+		default:
+			said = "not blocked"
+		}
+		return o.PrintLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
+	}
+	plan, failed := offboard.Run(ctx, work, o.input)
+	if plan == nil {
+		return failed
+	}
+	if o.input.DryRun == onboard.DryRunClient {
+		if err := render.OffboardingPlan(o.Streams.Out, plan); err != nil {
+			return err
+		}
+	}
+	if err := render.OffboardingTruth(o.Streams.Out, plan); err != nil {
+		return err
+	}
+	return failed
+}
+
+func (o *offboardOptions) confirm(ctx context.Context, plan *offboard.Plan) error {
+	if o.Yes {
+		return nil
+	}
+	if o.person == nil {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be offboarded", plan.User),
+			"to do what was shown without a question: --yes")
+	}
+	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Take this away from %s?", identity.Printable(plan.User)))
+	if err != nil && !errors.Is(err, prompt.ErrStopped) {
+		return err
+	}
+	if !yes {
+		return fmt.Errorf("nothing was taken away from the user %q: you said no", plan.User)
+	}
+	return nil
+}

@@ -1,0 +1,363 @@
+package newuser
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// newUserOptions is what new-user takes.
+type newUserOptions struct {
+	*cli.Environment
+
+	// Filename is a file with many users. Optional; without it there is one NAME.
+	Filename string
+	// Groups are the user's groups. Optional.
+	Groups []string
+	// KeyAlgorithm is the kind of the key. Required; has a default, which is for new keys
+	// only.
+	KeyAlgorithm string
+	// Key is a private key to use in place of a new one. Optional.
+	Key string
+	// Expiration is how long the certificate should be good for. Required; has
+	// a default.
+	Expiration string
+	// SignerName is who is to sign the request. Required; has a default.
+	SignerName string
+	// RequestName is the request object's name. Optional.
+	RequestName string
+	// Directory is where the user's files go. Optional.
+	Directory string
+	// Offline makes key and request and touches no network. Optional.
+	Offline bool
+	// Wait waits for somebody else's approval and fetches the kubeconfig as well.
+	// Optional.
+	Wait bool
+	// Approve approves the request and fetches the kubeconfig as well. Optional.
+	Approve bool
+	// DryRun says how much is done. Required; has a default.
+	DryRun options.DryRun
+	// Output is the form of what goes to standard output. Optional.
+	Output options.Output
+	// fetch is for what comes after an approval.
+	fetch options.Fetch
+	// grants is what the user gets besides an approval.
+	grants options.Grants
+
+	input onboard.NewUserInput
+	// members are the users of the file.
+	members []team.Member
+}
+
+func New(env *cli.Environment) *cobra.Command {
+	o := &newUserOptions{Environment: env, Output: options.NewOutput()}
+	cmd := &cobra.Command{
+		Use:   "new-user (NAME | -f FILE)",
+		Short: "Make a user's private key and request, and submit the request",
+		Long: `Make a user's private key and a certificate signing request with her name as
+common name and one organization for each group, and submit the request to the
+cluster. The key stays in her folder, readable by its owner only.
+
+Run again, it finds its key and its request and goes on from there.
+
+With --filename it does that for many users, at the API server's pace. The file says of
+each her name, groups, roles, expiration and key algorithm, in YAML or JSON (kind Team)
+or CSV; what it leaves open is what the flags say. What goes wrong with one user does
+not stop the others, and run again, it goes on with those who have no kubeconfig yet.
+With --approve or --wait, one certificate of each authority and kind of key logs in, and
+those like it are verified against that authority.
+
+With --filename, --approve and --dry-run it says for each user what would be created, and
+everything that is missing for it, such as roles and namespaces.
+
+With --offline nothing is submitted and no cluster is needed: the request is a
+file to send to an administrator, who runs approve --filename with it and sends a
+handoff file back, for fetch --from. The private key never leaves the machine.
+
+` + cli.ExitCodes,
+		Example: `  # Ask for a certificate for jane in the group dev
+  kubectl csr-onboard new-user jane --group dev
+
+  # Two groups, a shorter life, and a folder of one's own
+  kubectl csr-onboard new-user jane -g dev -g ops --expiration 8h --dir ./jane
+
+  # The object for another tool to submit; her key and request stay in her folder
+  kubectl csr-onboard new-user jane --group dev --dry-run=client -o yaml
+
+  # And wait for an administrator's approval and the kubeconfig, as fetch does
+  kubectl csr-onboard new-user jane --group dev --wait
+
+  # Without access to a cluster: a request to send to an administrator
+  kubectl csr-onboard new-user jane --group dev --offline
+
+  # Everything in one run, for an administrator
+  kubectl csr-onboard new-user jane --group dev --approve
+
+  # A whole team, each with a kubeconfig in one folder
+  kubectl csr-onboard new-user --filename team.yaml --approve --dir ./team
+
+  # Check a team file with roles, in a pull request
+  kubectl csr-onboard new-user --filename team.yaml --approve --dry-run=server --dir ./check
+
+  # And let her look at what is in one namespace
+  kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default`,
+		Args:              o.nameOrFile,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.Filename, "filename", "f", "", "onboard the users of this file (YAML, JSON or CSV), or of standard input (-)")
+	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group the user is in; repeat it for several")
+	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
+	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
+	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
+	flags.StringVar(&o.SignerName, "signer-name", request.Signer, "who is to sign the request; another one's certificate logs in only if the API server trusts it")
+	flags.StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request; derived from user, groups and key if not given")
+	options.AddDirectoryFlag(flags, &o.Directory)
+	flags.BoolVar(&o.Offline, "offline", false, "only make key and request, to be sent to an administrator; touch no network")
+	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig in the same run")
+	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
+	o.DryRun.Add(cmd, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
+	o.Output.Add(cmd)
+	o.fetch.Add(flags)
+	o.grants.Add(cmd, env)
+	_ = cmd.MarkFlagFilename("key", "pem", "key")
+	_ = cmd.MarkFlagFilename("filename", "yaml", "yml", "json", "csv")
+	cli.RegisterCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
+	_ = cmd.RegisterFlagCompletionFunc("group", env.CompleteFromCluster(cli.KnownGroups))
+	_ = cmd.MarkFlagDirname("dir")
+	return cmd
+}
+
+// nameOrFile takes one NAME, unless there is a file; what is wrong with it then is
+// said with the file.
+func (o *newUserOptions) nameOrFile(cmd *cobra.Command, arguments []string) error {
+	if o.Filename != "" {
+		return nil
+	}
+	return cli.OneName(cmd, arguments)
+}
+
+// Complete reads the arguments and flags.
+func (o *newUserOptions) Complete(arguments []string) error {
+	algorithm, err := pki.ParseKeyAlgorithm(o.KeyAlgorithm)
+	if err != nil {
+		return err
+	}
+	lifetime, err := request.ParseLifetime(o.Expiration)
+	if err != nil {
+		return err
+	}
+	dryRun, err := o.DryRun.Parse()
+	if err != nil {
+		return err
+	}
+	signer, err := request.ParseSigner(o.SignerName)
+	if err != nil {
+		return fmt.Errorf("--signer-name: %w", err)
+	}
+	if o.FlagSet.Changed("request-name") {
+		if _, err := request.ParseName(o.RequestName); err != nil {
+			return fmt.Errorf("--request-name: %w", err)
+		}
+	}
+	o.input = onboard.NewUserInput{Signer: signer, RequestName: o.RequestName, KeyAlgorithm: algorithm, RequireAlgorithm: o.FlagSet.Changed("key-algorithm"), KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
+	o.Narrator.In(dryRun)
+	if o.Filename != "" {
+		return o.completeTeam(arguments)
+	}
+	if err := cli.RefuseFileName(arguments[0], &cli.FileCommand{Words: "new-user", Option: "-f"}); err != nil {
+		return err
+	}
+	if o.input.User, err = identity.Parse(arguments[0], o.Groups); err != nil {
+		return err
+	}
+	o.input.Folder, err = store.UserFolder(o.Directory, o.Home(), o.input.User.Name)
+	return err
+}
+
+// Validate refuses flags that need another one and were given without it.
+func (o *newUserOptions) Validate() error {
+	if o.Key != "" && o.FlagSet.Changed("key-algorithm") {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--key and --key-algorithm exclude each other"),
+			"a key that is there has its algorithm")
+	}
+	if err := o.validateMode(); err != nil {
+		return err
+	}
+	if given := o.fetch.Given(); given != "" && !o.Approve && !o.Wait {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve or --wait", given),
+			"give it to fetch, or add --approve or --wait")
+	}
+	if given := o.grants.Given(); given != "" && !o.Approve {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--%s does nothing without --approve", given),
+			"give it to approve or grant, or add --approve")
+	}
+	if err := o.grants.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case o.Filename != "":
+		if err := o.validateTeam(); err != nil {
+			return err
+		}
+	case o.Approve, o.Wait:
+		if err := cli.RefusePrintFlags(o.FlagSet, "this command's report"); err != nil {
+			return err
+		}
+		if err := options.ValidateReport(o.Output.Format(), o.fetch.Out); err != nil {
+			return err
+		}
+	default:
+		if err := o.Output.Validate(o.FlagSet); err != nil {
+			return err
+		}
+	}
+	return o.fetch.Validate()
+}
+
+// validateMode refuses what can't be done together: what needs a cluster, or a certificate,
+// where there is none.
+func (o *newUserOptions) validateMode() error {
+	set := o.FlagSet
+	isDryRun := o.input.DryRun != onboard.DryRunNone
+	if o.Offline {
+		if err := cli.RefuseGiven(set, "with --offline", "a file holds neither: the one who submits it gives them", "signer-name", "request-name"); err != nil {
+			return err
+		}
+		if given := cli.GivenOf(set, "approve", "wait", "dry-run"); o.Approve || o.Wait || isDryRun {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--offline excludes %s", cli.Enumerated(given)),
+				"without a cluster nothing can be approved or checked")
+		}
+	}
+	switch {
+	case isDryRun && o.Filename != "" && o.Approve && !o.Wait:
+		// It says what would be given, and what is missing for it.
+		return cli.RefuseGiven(set, "with --dry-run", "a dry run issues no certificate, and so writes no kubeconfig", o.fetch.Names...)
+	case isDryRun && (o.Approve || o.Wait):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--dry-run excludes %s", cli.Enumerated(cli.GivenOf(set, "approve", "wait"))),
+			"a dry run issues no certificate; to check the roles of a team: --filename FILE --approve --dry-run=server")
+	case o.Approve && !o.Wait && set.Changed("wait"):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--approve waits for the certificate, and --wait=false contradicts it"),
+			"to approve and go on: new-user, and then approve --wait=false")
+	}
+	return nil
+}
+
+func (o *newUserOptions) Connection() cli.Connection {
+	if o.Offline {
+		return cli.Connection{Why: "with --offline, which asks no server", Hint: "leave out --offline"}
+	}
+	return o.grants.Connection()
+}
+
+// Run submits the request and, with --approve or --wait, sees it through.
+func (o *newUserOptions) Run(ctx context.Context) error {
+	switch {
+	case o.Filename != "":
+		return o.runTeam(ctx)
+	case o.Offline:
+		return o.runOffline(ctx)
+	}
+	program, err := o.programFor(o.input.DryRun)
+	if err != nil {
+		return err
+	}
+	if o.Approve || o.Wait {
+		return o.runToTheEnd(ctx, program)
+	}
+	object, created, err := program.NewUser(ctx, o.input)
+	if err != nil {
+		return err
+	}
+	done := "created"
+	if !created {
+		done = "unchanged"
+	}
+	if o.input.DryRun == onboard.DryRunNone {
+		o.Narrator.NextSteps(object, o.SameCluster(options.FetchCommand(o.nameToFetch(object.Name), o.Directory)))
+	}
+	return o.Output.Print(o.Streams, done+o.input.DryRun.Note(), false, object)
+}
+
+// runToTheEnd sees the request through to the kubeconfig.
+func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Program) error {
+	in, err := o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
+	if err != nil {
+		return err
+	}
+	var fetched *onboard.Fetched
+	if o.Approve {
+		fetched, err = program.NewUserApproved(ctx, o.input, o.grants.Input(), in)
+	} else {
+		fetched, err = program.NewUserFetched(ctx, o.input, in)
+	}
+	if err != nil {
+		return err
+	}
+	return options.PrintFetched(o.Streams, o.Output.Format(), fetched)
+}
+
+// nameToFetch is what fetch finds the request by: the user's name, or the request's where
+// that can't be derived.
+func (o *newUserOptions) nameToFetch(requestName string) string {
+	if o.RequestName != "" || o.input.Signer != request.Signer && requestName != "" {
+		return requestName
+	}
+	return o.input.User.Name
+}
+
+// programFor makes the program; a client's dry run needs no cluster.
+func (o *newUserOptions) programFor(dryRun onboard.DryRun) (*onboard.Program, error) {
+	if dryRun != onboard.DryRunClient {
+		return o.Connect()
+	}
+	if err := o.CheckConnection(o.FlagSet); err != nil {
+		return nil, err
+	}
+	return o.WithoutCluster(), nil
+}
+
+// runOffline makes key and request, and says how it goes on. The data is the
+// request's path, or the object in the form that was asked for.
+func (o *newUserOptions) runOffline(ctx context.Context) error {
+	in := o.input
+	in.DryRun = onboard.DryRunClient
+	object, _, err := o.WithoutCluster().NewUser(ctx, in)
+	if err != nil {
+		return err
+	}
+	path := in.Folder.RequestPath()
+	fingerprint := request.ReviewOf(object).Fingerprint
+	approve := identity.NewCommand(cli.Program+" approve").Option("-f", filepath.Base(path)).Option("--fingerprint", fingerprint)
+	if in.Lifetime != request.DefaultLifetime {
+		approve = approve.Option("--expiration", o.Expiration)
+	}
+	handoff := store.HandoffPath("", identity.FileName(in.User.Name))
+	fetch := options.FetchCommand(in.User.Name, o.Directory).Option("--from", handoff)
+	o.Narrator.NextStepsOffline(path, fingerprint, approve.Option("--out", handoff), fetch)
+	if o.Output.IsForPeople() {
+		return o.PrintLine("%s", path)
+	}
+	return o.Output.Print(o.Streams, "made", false, object)
+}

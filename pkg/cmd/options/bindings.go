@@ -1,0 +1,71 @@
+package options
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+)
+
+func NewBindingOutput(done string) *genericclioptions.PrintFlags {
+	scheme := runtime.NewScheme()
+	// They fail only for types that are registered twice.
+	_ = rbacv1.AddToScheme(scheme)
+	_ = corev1.AddToScheme(scheme)
+	return genericclioptions.NewPrintFlags(done).WithTypeSetter(scheme)
+}
+
+// PrintBindings writes the objects that give what is wanted, as a list where several can be
+// meant. Lines, for people or of -o name, are one for each object.
+func PrintBindings(streams genericiooptions.IOStreams, output *genericclioptions.PrintFlags, several bool, wanted []access.Wanted) error {
+	printer, err := output.ToPrinter()
+	if err != nil {
+		return err
+	}
+	objects := BindingObjects(wanted)
+	if several && !IsNameForm(output) {
+		return printer.PrintObj(ListOf(objects), streams.Out)
+	}
+	for _, object := range objects {
+		if err := printer.PrintObj(object, streams.Out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsNameForm reports whether the output is a line for each object.
+func IsNameForm(output *genericclioptions.PrintFlags) bool {
+	format := strings.ToLower(*output.OutputFormat)
+	return format == "name" || format == "" && *output.TemplatePrinterFlags.TemplateArgument == ""
+}
+
+// BindingObjects are the objects that give what is wanted, with the roles that are this
+// program's own.
+func BindingObjects(wanted []access.Wanted) []runtime.Object {
+	var objects []runtime.Object
+	hasRole := false
+	for _, one := range wanted {
+		if one.Grant.Role == access.Renewable && !hasRole {
+			hasRole = true
+			objects = append(objects, access.RenewableRole())
+		}
+		objects = append(objects, one.Binding())
+	}
+	return objects
+}
+
+// ListOf is the list that kubectl prints several objects as.
+func ListOf(objects []runtime.Object) *corev1.List {
+	list := &corev1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}, Items: []runtime.RawExtension{}}
+	for _, object := range objects {
+		list.Items = append(list.Items, runtime.RawExtension{Object: object})
+	}
+	return list
+}

@@ -1,0 +1,48 @@
+package options
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Confirmation asks about a request that was just shown.
+type Confirmation struct {
+	// Person is who is asked; nil if nobody is at a terminal.
+	Person *prompt.Person
+	// Yes answers in her place.
+	Yes bool
+	// Verb and Done are what is asked about: "approve", "approved".
+	Verb, Done string
+}
+
+// Ask is an approval.Input's Confirm. Ctrl-C is a no to this request and to
+// all that would follow.
+func (c Confirmation) Ask(ctx context.Context, review *request.Review) error {
+	if c.Yes {
+		return nil
+	}
+	if c.Person == nil {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be %s", review.Title(), c.Done),
+			"to %s what was shown without a question: --yes", c.Verb)
+	}
+	verb := strings.ToUpper(c.Verb[:1]) + c.Verb[1:]
+	yes, err := c.Person.Confirm(ctx, fmt.Sprintf("%s the request of %s?", verb, review.User))
+	no := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), c.Done)
+	switch {
+	case errors.Is(err, prompt.ErrStopped):
+		return no
+	case err != nil:
+		return err
+	case !yes:
+		return outcome.Errorf(approval.ErrDeclined, "%w", no)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package options
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// Fetch are the flags about waiting for a certificate and writing the
+// kubeconfig, which new-user takes as well, with --approve or --wait.
+type Fetch struct {
+	// CertificateOnly writes the certificate in place of a kubeconfig. Optional.
+	CertificateOnly bool
+	// Timeout is how long to wait for the certificate. Required; has a default.
+	Timeout time.Duration
+	// VerifyLogin says whether to log in before the kubeconfig is written.
+	VerifyLogin bool
+	// Out is the file to write, or "-" for standard output. Optional.
+	Out string
+	// Merge adds to the kubeconfig that kubectl itself would write to. Optional.
+	Merge bool
+	// SetCurrent switches to the new context. Optional; with Merge only.
+	SetCurrent bool
+	// ExternalServer is the address that the user reaches. Optional.
+	ExternalServer string
+	// ClusterName and ContextName are names of entries. Optional.
+	ClusterName, ContextName string
+	// DefaultNamespace is the context's. Optional.
+	DefaultNamespace string
+	// Exec has the kubeconfig log in by this program, which renews the certificate.
+	// Optional.
+	Exec bool
+	// Overwrite replaces a certificate and key that expire later. Optional.
+	Overwrite bool
+
+	set   *pflag.FlagSet
+	Names []string
+}
+
+func (f *Fetch) Add(flags *pflag.FlagSet) {
+	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
+	f.set.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
+	f.set.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
+	f.set.BoolVar(&f.CertificateOnly, "certificate-only", false, "write the certificate alone, as PEM, in place of a kubeconfig")
+	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig (or certificate) to this file, or to standard output (-), in place of the user's folder")
+	f.set.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl itself would write to")
+	f.set.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current one")
+	addExternalServerFlag(f.set, &f.ExternalServer)
+	AddClusterNameFlag(f.set, &f.ClusterName)
+	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
+	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
+	f.set.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: it has kubectl run this program, which renews them before they end")
+	f.set.BoolVar(&f.Overwrite, "overwrite", false, "replace a certificate and key that expire later than the new ones, such as renewed ones")
+	f.set.VisitAll(func(flag *pflag.Flag) { f.Names = append(f.Names, flag.Name) })
+	flags.AddFlagSet(f.set)
+	f.set = flags
+}
+
+// Given is the first of these flags that was Given, or "".
+func (f *Fetch) Given() string {
+	for _, name := range f.Names {
+		if f.set.Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// givenOfKubeconfig is the first flag that was given about what a kubeconfig holds, or "".
+func (f *Fetch) givenOfKubeconfig() string {
+	for _, name := range []string{"merge", "set-current", "external-server", "cluster-name", "context-name", "default-namespace", "exec"} {
+		if f.set.Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (f *Fetch) Validate() error {
+	switch {
+	case f.Timeout <= 0:
+		return NoTimeToWait(f.Timeout)
+	case f.CertificateOnly && f.givenOfKubeconfig() != "":
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--certificate-only writes no kubeconfig, and --%s is about one", f.givenOfKubeconfig()),
+			"leave one of them out")
+	case f.Merge && f.Out != "":
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--merge and --out name two places"),
+			"to merge into a certain file: --merge --kubeconfig FILE")
+	case f.SetCurrent && !f.Merge:
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--set-current does nothing without --merge"),
+			"a kubeconfig of the user's own has her context as the current one anyway")
+	}
+	if err := validateExternalServer(f.ExternalServer); err != nil {
+		return err
+	}
+	for _, name := range []struct{ flag, value string }{
+		{"cluster-name", f.ClusterName}, {"context-name", f.ContextName}, {"default-namespace", f.DefaultNamespace},
+	} {
+		if err := ValidateName(f.set, name.flag, name.value); err != nil {
+			return err
+		}
+	}
+	if problems := validation.IsDNS1123Label(f.DefaultNamespace); f.DefaultNamespace != "" && len(problems) > 0 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--default-namespace %q is no namespace's name", f.DefaultNamespace),
+			"%s", problems[0])
+	}
+	return nil
+}
+
+func addExternalServerFlag(flags *pflag.FlagSet, server *string) {
+	flags.StringVar(server, "external-server", "", "the API server's address as the user reaches it, where it is not the one used here")
+}
+
+func AddClusterNameFlag(flags *pflag.FlagSet, name *string) {
+	flags.StringVar(name, "cluster-name", "", "the cluster's name in the kubeconfig; its name here if not given")
+}
+
+func NoTimeToWait(timeout time.Duration) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--timeout %s leaves no time to wait", timeout),
+		"give a time above zero, for example: --timeout 10m")
+}
+
+func validateExternalServer(server string) error {
+	if server == "" || kubeconfig.IsServerAddress(server) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--external-server %q is no address of an API server", server),
+		"for example: --external-server https://kubernetes.example.com:6443")
+}
+
+// ValidateName refuses a name of an entry that was given and can't be seen.
+func ValidateName(flags *pflag.FlagSet, flag, name string) error {
+	if !flags.Changed(flag) || name != "" && identity.Printable(name) == name {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--%s %q is empty or holds characters that can't be seen", flag, name),
+		"use printable characters")
+}
+
+func (f *Fetch) Input(env *cli.Environment, name, directory string) (onboard.FetchInput, error) {
+	in := onboard.FetchInput{
+		Name: name,
+		FolderOf: func(user string) (store.Folder, error) {
+			return store.UserFolder(directory, env.Home(), user)
+		},
+		Timeout: f.Timeout,
+		Kubeconfig: destination.Input{
+			CertificateOnly: f.CertificateOnly,
+			Path:            f.Out,
+			Merge:           f.Merge,
+			SetCurrent:      f.SetCurrent,
+			ExternalServer:  f.ExternalServer,
+			ClusterName:     f.ClusterName,
+			ContextName:     f.ContextName,
+			Namespace:       f.DefaultNamespace,
+			Overwrite:       f.Overwrite,
+		},
+		VerifyLogin: f.VerifyLogin,
+		Resume:      env.SameCluster(f.resume(name, directory)).String(),
+	}
+	if f.Exec {
+		command, err := process.Command(kubeconfig.Plugin)
+		if err != nil {
+			return in, err
+		}
+		in.Kubeconfig.Exec, in.Kubeconfig.ExecCommand = true, command
+	}
+	if f.Merge {
+		var err error
+		if in.Kubeconfig.Path, err = env.KubeconfigToWrite(); err != nil {
+			return in, err
+		}
+		if in.Kubeconfig.Visible, err = env.VisibleKubeconfig(); err != nil {
+			return in, err
+		}
+	}
+	return in, nil
+}
+
+func AddDirectoryFlag(flags *pflag.FlagSet, directory *string) {
+	flags.StringVar(directory, "dir", "", "the folder of the user's key, request and kubeconfig; a folder of hers under ~/.kube/csr-onboard if not given")
+}
+
+// resume is what to type to go on waiting.
+func (f *Fetch) resume(name, directory string) identity.Command {
+	command := FetchCommand(name, directory)
+	if f.CertificateOnly {
+		command = command.Words("--certificate-only")
+	}
+	return command
+}
+
+// FetchCommand is what to type to fetch a user's kubeconfig later.
+func FetchCommand(name, directory string) identity.Command {
+	command := identity.NewCommand(cli.Program + " fetch").Argument(name)
+	if directory != "" {
+		command = command.Option("--dir", directory)
+	}
+	return command
+}
+
+// defaultTimeout is how long fetch waits for a certificate.
+const DefaultTimeout = 10 * time.Minute
+
+// ValidateReport says whether -o names a form that a fetched kubeconfig's report
+// has.
+func ValidateReport(format, out string) error {
+	if format != "" && out == "-" {
+		return BothWantStandardOutput(format)
+	}
+	return ValidateFormat(format, "this command's report", "the kubeconfig's path")
+}
+
+func BothWantStandardOutput(format string) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--out - and -o %s both want standard output", format),
+		"write the kubeconfig to a file: --out FILE")
+}
+
+// PrintFetched writes where the kubeconfig is, a report about it, or the
+// kubeconfig itself where it was asked for.
+func PrintFetched(streams genericiooptions.IOStreams, format string, fetched *onboard.Fetched) error {
+	var err error
+	switch {
+	case format != "":
+		err = render.Report(streams.Out, format, fetched)
+	case fetched.Path == "":
+		_, err = streams.Out.Write(fetched.InHand)
+	default:
+		_, err = fmt.Fprintln(streams.Out, fetched.Path)
+	}
+	return err
+}

@@ -1,0 +1,137 @@
+package options
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+)
+
+// Output is the -o of commands whose data are request objects: kubectl's
+// own formats, through cli-runtime's printers.
+type Output struct {
+	Flags *genericclioptions.PrintFlags
+}
+
+func NewOutput() Output {
+	scheme := runtime.NewScheme()
+	// It fails only for types that are registered twice.
+	_ = certificatesv1.AddToScheme(scheme)
+	return Output{Flags: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme)}
+}
+
+func (o Output) Add(cmd *cobra.Command) { AddPrintFlags(cmd, o.Flags) }
+
+// AddPrintFlags adds kubectl's output flags, which come without completions.
+func AddPrintFlags(cmd *cobra.Command, flags *genericclioptions.PrintFlags) {
+	flags.AddFlags(cmd)
+	cli.RegisterCompletion(cmd, "output", flags.AllowedFormats())
+}
+
+// Format is what -o says; "" is a line for people.
+func (o Output) Format() string { return *o.Flags.OutputFormat }
+
+// IsForPeople reports whether each object is a line for people. As kubectl has it, a
+// template alone is for -o go-template.
+func (o Output) IsForPeople() bool {
+	return o.Format() == "" && *o.Flags.TemplatePrinterFlags.TemplateArgument == ""
+}
+
+// Validate refuses forms that do not exist, and flags that the form has no use for.
+func (o Output) Validate(set *pflag.FlagSet) error {
+	if err := cli.CheckPrintFlags(set, strings.ToLower(o.Format())); err != nil {
+		return err
+	}
+	if _, err := o.Flags.ToPrinter(); err != nil {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", o.Format(), err),
+			"for example: -o yaml, -o json, -o name, -o jsonpath={.metadata.name}")
+	}
+	return nil
+}
+
+// Print writes the objects: as a list where several can be meant, however many there are.
+// Without a format, each is a line that says what was done. Names are escaped in lines for
+// people, which may be on a terminal.
+func (o Output) Print(streams genericiooptions.IOStreams, done string, several bool, objects ...*certificatesv1.CertificateSigningRequest) error {
+	switch format := strings.ToLower(o.Format()); {
+	case o.IsForPeople():
+		for _, object := range objects {
+			if _, err := fmt.Fprintf(streams.Out, "%s/%s %s\n", RequestResource, identity.Printable(object.Name), done); err != nil {
+				return err
+			}
+		}
+		return nil
+	case format == "name":
+		for _, object := range objects {
+			if err := PrintNames(streams.Out, object.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	printer, err := o.Flags.ToPrinter()
+	if err != nil {
+		return err
+	}
+	out := streams.Out
+	if prompt.IsTerminal(out) {
+		// kubectl's printers write names as they are.
+		out = render.Escaping(out)
+	}
+	if !several && len(objects) == 1 {
+		return printer.PrintObj(objects[0], out)
+	}
+	list := &certificatesv1.CertificateSigningRequestList{Items: []certificatesv1.CertificateSigningRequest{}}
+	for _, object := range objects {
+		list.Items = append(list.Items, *object)
+	}
+	return printer.PrintObj(list, out)
+}
+
+// requestResource is how kubectl writes the kind before an object's name.
+const RequestResource = "certificatesigningrequest.certificates.k8s.io"
+
+// ValidateFormat says whether -o names a form in which the program writes what is
+// no API object; without it, otherwise is what there is.
+func ValidateFormat(format, what, otherwise string) error {
+	if format == "" || slices.Contains(render.Formats(), format) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "-o %q is no form of %s", format, what),
+		"use one of %s, or leave it out for %s", strings.Join(render.Formats(), ", "), otherwise)
+}
+
+// PrintNames writes objects as kubectl's -o name does, escaped.
+func PrintNames(out io.Writer, names ...string) error {
+	for _, name := range names {
+		if _, err := fmt.Fprintf(out, "%s/%s\n", RequestResource, identity.Printable(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ParseSelector reads a label selector as kubectl does.
+func ParseSelector(text string) (labels.Selector, error) {
+	selector, err := labels.Parse(text)
+	if err != nil {
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--selector %q is no label selector: %w", text, err),
+			"for example: -l team=blue, or -l 'team in (blue, red)'")
+	}
+	return selector, nil
+}

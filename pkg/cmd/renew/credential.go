@@ -1,0 +1,110 @@
+package renew
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// renewFlag has credential renew in place of answering.
+const renewFlag = "renew"
+
+// credentialOptions is what credential takes.
+type credentialOptions struct {
+	*cli.Environment
+
+	// Cache is the credential cache's folder. Required.
+	Cache string
+	// Renew renews the cache's pair if it is due. Optional.
+	Renew bool
+
+	apiVersion string
+}
+
+func NewCredential(env *cli.Environment) *cobra.Command {
+	o := &credentialOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:   answer.Command + " " + answer.CacheFlag + " FOLDER",
+		Short: "Answer kubectl with a certificate that renews itself",
+		Long: `Be the credential plugin of a kubeconfig: hand certificate and key to kubectl, or to any
+other Kubernetes client, as an ExecCredential (client.authentication.k8s.io/v1). People
+need not run this: fetch --exec, new-user --approve --exec and renew --exec make
+kubeconfigs that do.
+
+When less than a third of the certificate's lifetime is left, a renewal is begun in the
+background. Commands go on with the present certificate, also while the renewal waits
+for an administrator, was denied, or the API server can't be reached; what keeps it from
+coming to its end is told on standard error, once a day. Only when the certificate has
+ended, a command waits.
+
+The kubeconfig calls this program by its name, ` + kubeconfig.Plugin + `: that is what to
+allow where kuberc's credentialPluginPolicy names the plugins that may run.
+
+` + cli.ExitCodes,
+		Example: `  # What kubectl runs
+  kubectl csr-onboard credential --cache ~/.kube/csr-onboard/jane/credential-…`,
+		Args:              cli.NoArguments,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.Cache, answer.CacheFlag[2:], "", "the folder with certificate and key, which fetch --exec has made")
+	flags.BoolVar(&o.Renew, renewFlag, false, "renew them if they are due, and answer nothing; this is what runs in the background")
+	_ = cmd.MarkFlagDirname(answer.CacheFlag[2:])
+	return cmd
+}
+
+// Complete reads what the client asks for.
+func (o *credentialOptions) Complete([]string) error {
+	var err error
+	o.apiVersion, err = kubeconfig.WantedVersion(process.Variable(answer.InfoVariable))
+	return err
+}
+
+func (o *credentialOptions) Connection() cli.Connection {
+	return cli.Connection{Why: "with credential, which goes by what is in its cache", Hint: "kubectl runs this command; to use another certificate: --cache DIR"}
+}
+
+// Validate refuses to answer from nowhere.
+func (o *credentialOptions) Validate() error {
+	if o.Cache == "" {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--cache is missing: kubeconfigs run this command"),
+			"to make one that does: %s fetch NAME --exec, or %s renew --exec", cli.Program, cli.Program)
+	}
+	return nil
+}
+
+// approvalPatience is how long a renewal in the background waits for an
+// administrator who is at it, or for a program that approves.
+const approvalPatience = 30 * time.Second
+
+// Run answers, or renews.
+func (o *credentialOptions) Run(ctx context.Context) error {
+	cache := store.CredentialCacheAt(o.Cache)
+	work := o.WithoutCluster()
+	if o.Renew {
+		return renewal.RenewCached(ctx, work, cache, approvalPatience)
+	}
+	credential, err := renewal.Credential(ctx, work, renewal.CredentialInput{
+		Cache:      cache,
+		APIVersion: o.apiVersion,
+		StartRenewal: func() error {
+			return process.StartInBackground(answer.Command, answer.CacheFlag, cache.Directory(), "--"+renewFlag)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = o.Streams.Out.Write(credential)
+	return err
+}

@@ -1,0 +1,197 @@
+package renew
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// statusOptions is what status takes.
+type statusOptions struct {
+	*cli.Environment
+
+	// FailWithin fails where a certificate ends within this time. Optional.
+	FailWithin string
+	// Live asks the API server of every context, not only of the chosen one.
+	Live bool
+	// Output is the form of the list. Optional: a table.
+	Output string
+
+	failWithin time.Duration
+}
+
+func NewStatus(env *cli.Environment) *cobra.Command {
+	o := &statusOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say of every context of my kubeconfig who it is and until when",
+		Long: `List the contexts of the kubeconfig: who each one is, her groups, with which kind of key
+she logs in, until when, how long that is, whether a renewal is pending, and whether the
+API server accepts the login now. A certificate in the last third of its lifetime, and in its
+last week, stands out in color. One that this program renews does so only where its
+renewal is overdue or in trouble; --fail-within accepts it until then.
+
+Only the current context, or the one of --context, logs in at its API server. With --live
+every context does: each sends what the kubeconfig says, a token or the content of a
+tokenFile included, to the server that it names. Use --live only with kubeconfigs that
+you trust. A context that logs in by running another program is never tried. The forms
+of -o are of kind ContextStatusList.
+
+` + cli.ExitCodes,
+		Example: `  # How long is everything good?
+  kubectl csr-onboard status
+
+  # Log in as every context, to see which are accepted now
+  kubectl csr-onboard status --live
+
+  # In a script: fail if something ends within a week
+  kubectl csr-onboard status --fail-within 7d
+
+  # What there is, as data
+  kubectl csr-onboard status -o json`,
+		Args:              cli.NoArguments,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has expired, expires within this time, such as 7d, and does not renew itself, or can't be read")
+	flags.BoolVar(&o.Live, "live", false, "log in as every context, at the server that each names; only as the current one, or that of --context, if not given")
+	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; a table if not given")
+	cli.RegisterCompletion(cmd, "output", render.Formats())
+	return cmd
+}
+
+// Complete reads the limit.
+func (o *statusOptions) Complete([]string) (err error) {
+	if o.FlagSet.Changed("fail-within") {
+		o.failWithin, err = parseSpan("fail-within", o.FailWithin)
+	}
+	return err
+}
+
+func (o *statusOptions) Connection() cli.Connection { return cli.AsContextsSay("status") }
+
+// Validate refuses forms that there are not.
+func (o *statusOptions) Validate() error {
+	return options.ValidateFormat(o.Output, "a list of contexts", "a table")
+}
+
+// statusTimeout is how long each API server is waited for.
+const statusTimeout = 5 * time.Second
+
+// Run looks.
+func (o *statusOptions) Run(ctx context.Context) error {
+	narrator := o.Narrator
+	all, err := o.Contexts(statusTimeout)
+	if err != nil {
+		return err
+	}
+	names := slices.Sorted(maps.Keys(all.Raw.Contexts))
+	chosen := all.Raw.CurrentContext
+	if only := *o.Flags.Context; only != "" {
+		chosen = only
+		if _, err := all.Named(only); err != nil {
+			return err
+		}
+		names = []string{only}
+	}
+	inputs := make([]renewal.ContextInput, len(names))
+	notAsked := 0
+	for i, name := range names {
+		inputs[i] = o.contextInput(all, name, narrator)
+		if !o.Live && name != chosen && inputs[i].Connect != nil {
+			// Whoever wrote the kubeconfig chose the server and what is sent there.
+			inputs[i].Connect = nil
+			notAsked++
+		}
+	}
+	work := o.WithoutCluster()
+	statuses := renewal.Status(ctx, work, inputs)
+	if ctx.Err() != nil {
+		return outcome.Errorf(outcome.ErrInterrupted, "interrupted")
+	}
+	if err := render.Statuses(o.Streams.Out, o.Output, statuses, o.Now()); err != nil {
+		return err
+	}
+	if o.Output == "" {
+		for _, status := range statuses {
+			if status.Problem != "" {
+				narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))
+			}
+		}
+		if notAsked > 0 {
+			narrator.Tell(onboard.ContextsNotAsked{Contexts: notAsked})
+		}
+	}
+	return o.checkEnds(statuses)
+}
+
+func (o *statusOptions) contextInput(all *cli.Contexts, name string, narrator *render.Narrator) renewal.ContextInput {
+	in := renewal.ContextInput{Name: name, IsCurrent: name == all.Raw.CurrentContext, Login: all.Login(name)}
+	in.ReadCertificate = func() *pki.Certificate {
+		return pair.ReadCertificate(all.Raw.AuthInfos[all.Raw.Contexts[name].AuthInfo])
+	}
+	connect := func() (*cluster.Client, error) { return all.Connect(name, narrator.Warn) }
+	user, err := all.User(name)
+	switch {
+	case err == nil:
+		if user.Cache == nil && store.IsStream(user.Path) {
+			user.Loaded = all.Raw.AuthInfos[user.Entry]
+		}
+		in.User, in.Connect = &user, connect
+		in.Renewals = store.UserRenewals(o.Home())
+		if user.Cache != nil {
+			in.Renewals = user.Cache.Renewals()
+		}
+	case !errors.Is(err, pair.ErrNoCertificate):
+		in.UserError = err
+	case !all.RunsPrograms(name):
+		in.Connect = connect
+	}
+	return in
+}
+
+// checkEnds fails where a certificate ends too soon.
+func (o *statusOptions) checkEnds(statuses []renewal.ContextStatus) error {
+	if !o.FlagSet.Changed("fail-within") {
+		return nil
+	}
+	var ending, unread []string
+	for _, status := range statuses {
+		switch {
+		case status.IsUnread:
+			unread = append(unread, identity.Quote(status.Name))
+		case status.ExpiresUnrenewed(o.failWithin, o.Now()):
+			ending = append(ending, identity.Quote(status.Name))
+		}
+	}
+	switch {
+	case len(ending) == 0 && len(unread) == 0:
+		return nil
+	case len(ending) == 0:
+		return outcome.WithHint(
+			fmt.Errorf("until when %d of %d contexts log in is not known: %s", len(unread), len(statuses), strings.Join(unread, ", ")),
+			"their certificates can't be read; see why: %s status", cli.Program)
+	}
+	return outcome.WithHint(
+		fmt.Errorf("%d of %d contexts log in with a certificate that has ended or ends within %s: %s", len(ending), len(statuses), o.FailWithin, strings.Join(ending, ", ")),
+		"renew each that has not ended: %s renew CONTEXT", cli.Program)
+}

@@ -1,0 +1,291 @@
+package sign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// issuanceLog is what the log beside an authority's certificate is called.
+const issuanceLog = "csr-onboard-issued.jsonl"
+
+// signOptions is what sign takes.
+type signOptions struct {
+	*cli.Environment
+
+	// CACert and CAKey are the authority's files. Required.
+	CACert, CAKey string
+	// PassphraseFile holds the passphrase of an encrypted CAKey. Optional: the person is
+	// asked.
+	PassphraseFile string
+	// Expiration is how long the certificate should be good for. Required; has a
+	// default.
+	Expiration string
+	// Out is the file to write. Required; standard output is the default.
+	Out string
+	// Log is the log of issued certificates. Optional: beside the authority.
+	Log string
+	// ClusterName is the cluster's name in a handoff. Optional.
+	ClusterName string
+	// Yes, Fingerprint and Allow are as in decideOptions.
+	Yes         bool
+	Fingerprint options.Fingerprint
+	Allow       []string
+
+	file        string
+	fingerprint string
+}
+
+func New(env *cli.Environment) *cobra.Command {
+	o := &signOptions{Environment: env}
+	cmd := &cobra.Command{
+		Use:   "sign FILE",
+		Short: "Sign a request on a CA server, without any cluster",
+		Long: `Show what is in a certificate signing request, ask, and sign it with the key of a
+certificate authority, on a machine that has the key and perhaps nothing else: no
+API is asked and no network is touched. FILE is a PKCS#10 request in PEM or DER, or
+a CertificateSigningRequest manifest, or - for standard input.
+
+--ca-key takes an encrypted key as well, and asks for its passphrase, or reads it from
+--passphrase-file; the key is decrypted in memory only. Each file may be a pipe, such
+as /dev/stdin or <(command). --ca-cert may hold a chain, in any order: the key says which
+certificate signs, and intermediate certificates go into what is signed, so that an API
+server that trusts the root only accepts it.
+
+The certificate is what Kubernetes' own signer would give: the user's name, her
+groups and her key, client authentication alone, and no end beyond the authority's.
+Nothing else of the request gets into it. system:masters is never signed.
+
+Every certificate is in the log before it is anywhere else: a line of JSON in
+` + issuanceLog + ` beside the authority's certificate, or in --log.
+
+With --server, a kubeconfig without a private key is written in place of the
+certificate, to send back for fetch --from. It trusts --certificate-authority for the API
+server, or the CA that signs where that is not given, which is right only where both
+are the same.
+
+` + cli.ExitCodes,
+		Example: `  # On the CA server
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --out jane.crt
+
+  # With the passphrase of an encrypted key from a file
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca-encrypted.key --passphrase-file passphrase --out jane.crt
+
+  # A kubeconfig to send back, for the cluster that jane will use
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --server https://kubernetes.example.com:6443 --out jane.handoff.yaml`,
+		Args:              oneFile,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"csr", "req", "p10", "yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.CACert, "ca-cert", "", "the certificate authority's certificate (PEM), with its chain if it is an intermediate")
+	flags.StringVar(&o.CAKey, "ca-key", "", "the certificate authority's private key, which may be encrypted (PEM: PKCS#8, PKCS#1, SEC1 or OpenSSH's form)")
+	flags.StringVar(&o.PassphraseFile, "passphrase-file", "", "read the passphrase of --ca-key from the first line of this file, which may be a pipe or a descriptor (/dev/fd/3); asked for at a terminal if not given")
+	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; a manifest may say so itself")
+	flags.StringVar(&o.Out, "out", "-", "write to this file, which must not be there yet, or to standard output (-)")
+	flags.StringVar(&o.Log, "log", "", "the log of issued certificates; "+issuanceLog+" beside --ca-cert if not given")
+	options.AddClusterNameFlag(flags, &o.ClusterName)
+	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
+	o.Fingerprint.Add(flags, "sign")
+	approve.AddAllowFlag(cmd, &o.Allow)
+	_ = cmd.MarkFlagFilename("passphrase-file")
+	for _, name := range []string{"ca-cert", "ca-key"} {
+		_ = cmd.MarkFlagFilename(name, "crt", "key", "pem")
+	}
+	return cmd
+}
+
+// Complete reads which file is meant.
+func (o *signOptions) Complete(arguments []string) error {
+	o.file = arguments[0]
+	var err error
+	o.fingerprint, err = o.Fingerprint.Parse()
+	return err
+}
+
+// signConnection are kubectl's flags that describe the cluster of a handoff, beside --server.
+var signConnection = []string{"certificate-authority", "tls-server-name", "insecure-skip-tls-verify"}
+
+const handoffOfSign = "for a kubeconfig in place of the certificate: --server URL"
+
+func (o *signOptions) Connection() cli.Connection {
+	return cli.Connection{
+		Kept: append([]string{"server"}, signConnection...),
+		Why:  "with sign, which asks no server",
+		Hint: handoffOfSign,
+	}
+}
+
+// Validate refuses what can be refused without reading a file.
+func (o *signOptions) Validate() error {
+	for _, needed := range []struct{ flag, value string }{{"ca-cert", o.CACert}, {"ca-key", o.CAKey}} {
+		if needed.value == "" {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "--%s is missing", needed.flag),
+				"both are needed: --ca-cert ca.crt --ca-key ca.key")
+		}
+	}
+	if err := o.validateStdin(); err != nil {
+		return err
+	}
+	for _, named := range []string{"out", "log", "passphrase-file"} {
+		if o.FlagSet.Changed(named) && o.FlagSet.Lookup(named).Value.String() == "" {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", named), "name a file")
+		}
+	}
+	server := *o.Flags.APIServer
+	switch {
+	case server != "" && !kubeconfig.IsServerAddress(server):
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
+			"for example: --server https://kubernetes.example.com:6443")
+	case server == "":
+		if err := cli.RefuseGiven(o.FlagSet, "without --server", handoffOfSign, append([]string{"cluster-name"}, signConnection...)...); err != nil {
+			return err
+		}
+	}
+	if err := options.ValidateName(o.FlagSet, "cluster-name", o.ClusterName); err != nil {
+		return err
+	}
+	return request.CheckAllowable(o.Allow)
+}
+
+// validateStdin refuses two files that are both standard input, of which the second would
+// be empty.
+func (o *signOptions) validateStdin() error {
+	first := ""
+	for _, file := range []struct{ name, path string }{
+		{"FILE", o.file}, {"--ca-cert", o.CACert}, {"--ca-key", o.CAKey}, {"--passphrase-file", o.PassphraseFile},
+	} {
+		switch {
+		case !store.IsStdin(file.path):
+		case first != "":
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "%s and %s cannot both be read from standard input", first, file.name),
+				"name a file for one of them, or a descriptor such as /dev/fd/3")
+		default:
+			first = file.name
+		}
+	}
+	return nil
+}
+
+// askPassphrase asks for the passphrase of the authority's key.
+func (o *signOptions) askPassphrase(ctx context.Context) ([]byte, error) {
+	person := prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
+	if person == nil {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--ca-key %q is encrypted, and nobody is at a terminal to enter its passphrase", o.CAKey),
+			"name a file that holds it: --passphrase-file FILE")
+	}
+	passphrase, err := person.Secret(ctx, fmt.Sprintf("Passphrase of %s:", identity.PrintableSentence(o.CAKey)))
+	if errors.Is(err, prompt.ErrStopped) {
+		return nil, outcome.Errorf(outcome.ErrInterrupted, "%w before anything was signed", outcome.ErrInterrupted)
+	}
+	return passphrase, err
+}
+
+// Run shows, asks, signs and writes.
+func (o *signOptions) Run(ctx context.Context) error {
+	in, err := o.input()
+	if err != nil {
+		return err
+	}
+	signed, err := sign.Run(ctx, o.WithoutCluster(), in)
+	if err != nil {
+		return err
+	}
+	if signed.Path != "" {
+		return o.PrintLine("%s", signed.Path)
+	}
+	_, err = o.Streams.Out.Write(signed.Handoff)
+	return err
+}
+
+func (o *signOptions) input() (sign.Input, error) {
+	in := sign.Input{
+		Source:          o.file,
+		CertificateFile: o.CACert,
+		KeyFile:         o.CAKey,
+		PassphraseFile:  o.PassphraseFile,
+		AskPassphrase:   o.askPassphrase,
+		Inputs:          o.Inputs(),
+		Log:             o.Log,
+		Fingerprint:     o.fingerprint,
+		Allow:           o.Allow,
+		Confirm:         options.Confirmation{Person: prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut), Yes: o.Yes, Verb: "sign", Done: "signed"}.Ask,
+		Path:            o.Out,
+		Fetch:           options.HandoffCommand,
+	}
+	if in.Log == "" && store.IsStream(o.CACert) {
+		return in, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--log is missing: the log is kept next to --ca-cert, and %q is not a file in a directory", o.CACert),
+			"name the log of this certificate authority: --log FILE")
+	}
+	if in.Log == "" {
+		in.Log = filepath.Join(filepath.Dir(o.CACert), issuanceLog)
+	}
+	lifetime, err := request.ParseLifetime(o.Expiration)
+	if err != nil {
+		return in, err
+	}
+	data, err := o.Inputs().Read(o.file)
+	if err != nil {
+		return in, err
+	}
+	objects, err := request.Import(data, lifetime)
+	if err != nil {
+		return in, approve.NoRequestIn(o.file, err)
+	}
+	if len(objects) != 1 {
+		return in, outcome.WithHint(fmt.Errorf("there are %d requests in %q", len(objects), o.file), "sign them one at a time")
+	}
+	in.Object = objects[0]
+	// No API server is asked: a signer that the manifest leaves open changes nothing.
+	request.AssumeSigner(in.Object)
+	if in.Lifetime = request.LifetimeOf(in.Object); in.Lifetime == 0 || o.FlagSet.Changed("expiration") {
+		// The review shows the lifetime that will be given.
+		in.Lifetime = lifetime
+		in.Object.Spec.ExpirationSeconds = request.ExpirationSeconds(lifetime)
+	}
+	in.Endpoint, err = o.endpoint()
+	return in, err
+}
+
+// endpoint is the cluster that a handoff is for, by kubectl's own flags; nil
+// without --server.
+func (o *signOptions) endpoint() (*kubeconfig.Endpoint, error) {
+	if *o.Flags.APIServer == "" {
+		return nil, nil
+	}
+	endpoint, err := o.EndpointOfFlags()
+	if err == nil && o.ClusterName != "" {
+		endpoint.Cluster = o.ClusterName
+	}
+	return endpoint, err
+}
+
+// oneFile takes exactly one FILE.
+func oneFile(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) == 1 && arguments[0] != "" {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "%s takes one FILE, and there are %d", cmd.Name(), len(arguments)),
+		"for example: %s jane.csr --ca-cert ca.crt --ca-key ca.key", cmd.CommandPath())
+}
