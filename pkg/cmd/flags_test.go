@@ -26,7 +26,6 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -37,6 +36,7 @@ var packageDirectory, _ = os.Getwd()
 
 // run is a command line that was parsed and validated, and did nothing.
 type run struct {
+	env *cli.Environment
 	// steps is the command at its last step; nil if it did not get there.
 	steps       cli.Steps
 	err         error
@@ -55,6 +55,7 @@ func parse(t *testing.T, arguments ...string) run {
 		Home:    func() string { return "home" },
 		Run:     func(_ context.Context, s cli.Steps) error { result.steps = s; return nil },
 	}
+	result.env = env
 	root := newRootIn(env, commandsFor(arguments))
 	root.SetArgs(arguments)
 	result.err = root.ExecuteContext(t.Context())
@@ -597,7 +598,7 @@ func TestEveryConnectionFlagChangesTheConnection(t *testing.T) {
 		if result.err != nil {
 			t.Fatalf("%q: %v", arguments, result.err)
 		}
-		config, name, err := result.steps.(*approve.ListOptions).Configuration()
+		config, name, err := result.env.Configuration()
 		if err != nil {
 			t.Fatalf("%q: %v", arguments, err)
 		}

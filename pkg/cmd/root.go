@@ -133,10 +133,10 @@ sign signs it where no cluster is. doctor finds out why a cluster does not sign.
 	env.Flags.AddFlags(root.PersistentFlags())
 	// With the connection flags of kubectl come no completions of theirs.
 	for flag, complete := range map[string]cobra.CompletionFunc{
-		"namespace": env.CompleteFromCluster(cli.Namespaces),
-		"context":   env.CompleteFromKubeconfig(cli.ContextNames),
-		"cluster":   env.CompleteFromKubeconfig(cli.ClusterNames),
-		"user":      env.CompleteFromKubeconfig(cli.UserNames),
+		"namespace": cli.CompleteFromCluster(env, cli.Namespaces),
+		"context":   cli.CompleteFromKubeconfig(env, cli.ContextNames),
+		"cluster":   cli.CompleteFromKubeconfig(env, cli.ClusterNames),
+		"user":      cli.CompleteFromKubeconfig(env, cli.UserNames),
 	} {
 		_ = root.RegisterFlagCompletionFunc(flag, complete)
 	}

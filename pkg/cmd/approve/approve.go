@@ -12,6 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
+// New makes the command approve.
 func New(env *cli.Environment) *cobra.Command {
 	o := &decideOptions{Environment: env, Decision: request.Approval(), Output: options.NewOutput()}
 	cmd := o.command()
@@ -71,16 +72,11 @@ and what is only worth a warning is explained in docs/guides/review.md.
 
   # A request that jane sent as a file, and the file to send back to her
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
-	AddAllowFlag(cmd, &o.Allow)
+	options.AddAllowFlag(cmd, &o.Allow)
 	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this directory that is named as one ("+strings.Join(store.RequestNames(), ", ")+"), or on standard input (-); repeat it for several")
 	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate should be valid, such as 8h or 30d; the default is for PKCS#10 requests only, and a manifest that asks for another lifetime is refused")
 	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
 	o.handoff.Add(cmd.Flags())
 	o.grants.Add(cmd, env)
 	return cmd
-}
-
-func AddAllowFlag(cmd *cobra.Command, allow *[]string) {
-	cmd.Flags().StringArrayVar(allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
-	cli.RegisterCompletion(cmd, "allow", request.Allowable())
 }

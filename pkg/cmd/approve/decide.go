@@ -69,7 +69,7 @@ func (o *decideOptions) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               o.Decision.Verb + " [NAME...]",
 		RunE:              o.InSteps(o),
-		ValidArgsFunction: o.CompleteFromCluster(cli.PendingUsers),
+		ValidArgsFunction: cli.CompleteFromCluster(o.Environment, cli.PendingUsers),
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.Yes, "yes", "y", false, o.Decision.Verb+" what is shown without asking")
@@ -107,15 +107,6 @@ func (o *decideOptions) Validate() error {
 	if err := o.validateSelection(); err != nil {
 		return err
 	}
-	// How many requests there are is known only when the files are read.
-	if err := o.readFiles(); err != nil {
-		return err
-	}
-	if n := len(o.selection.Names) + len(o.selection.Files); o.selection.Fingerprint != "" && n != 1 {
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME or file, and there are %d", n),
-			"%s them one at a time", o.Decision.Verb)
-	}
 	if o.approves() {
 		if err := o.validateHandoff(); err != nil {
 			return err
@@ -125,6 +116,23 @@ func (o *decideOptions) Validate() error {
 		return err
 	}
 	return request.CheckAllowable(o.Allow)
+}
+
+// Read reads the requests in files, and refuses what is for one request if there are several.
+func (o *decideOptions) Read() error {
+	if err := o.readFiles(); err != nil {
+		return err
+	}
+	n := len(o.selection.Names) + len(o.selection.Files)
+	if o.selection.Fingerprint != "" && n != 1 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--fingerprint is for one NAME or file, and there are %d", n),
+			"%s them one at a time", o.Decision.Verb)
+	}
+	if o.approves() {
+		return o.handoff.CheckPlace(n != 1)
+	}
+	return nil
 }
 
 func (o *decideOptions) validateOutput() error {
@@ -179,6 +187,7 @@ func (o *decideOptions) validateSelection() error {
 	return nil
 }
 
+// Connection implements cli.Steps.
 func (o *decideOptions) Connection() cli.Connection {
 	if o.approves() {
 		return o.grants.Connection()
@@ -215,35 +224,22 @@ func (o *decideOptions) validateHandoff() error {
 	if o.handoff.Out == "-" && o.Output.Format() != "" {
 		return options.BothWantStandardOutput(o.Output.Format())
 	}
-	several := len(o.selection.Names)+len(o.selection.Files) != 1
-	return o.handoff.Validate(len(o.Files) > 0, several)
+	return o.handoff.Validate(len(o.Files) > 0)
 }
 
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
-	narrator := o.Narrator.In(o.dryRun)
+	o.Narrator.In(o.dryRun)
 	for _, text := range o.unread {
-		narrator.Warn(text)
+		o.Narrator.Warn(text)
 	}
 	program, err := o.Connect()
 	if err != nil {
 		return err
 	}
-	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
-		o.selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
-	}
-	in := approval.Input{
-		Decision:  o.Decision,
-		Selection: o.selection,
-		Allow:     o.Allow,
-		Message:   o.Message,
-		DryRun:    o.dryRun,
-		Unasked:   o.Yes || o.dryRun != onboard.DryRunNone,
-		Confirm:   options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}.Ask,
-	}
 	file := o.handoff.Input(o.Environment)
+	in := o.input(ctx)
 	if o.approves() {
-		in.Grants = o.grants.Input()
 		in.Check = func(review *request.Review) error { return handoff.Check(ctx, program, review.User, file) }
 	}
 	decided, err := approval.Run(ctx, program, in)
@@ -254,17 +250,43 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		}
 	}
 	if len(decided) > 0 && o.dryRun == onboard.DryRunClient {
-		narrator.NothingDecided(o.Decision)
+		o.Narrator.NothingDecided(o.Decision)
 	}
 	if o.dryRun == onboard.DryRunNone && o.approves() && o.handoff.Waits(len(o.Files) > 0) {
-		handed, failed := handoff.Each(ctx, program, approval.ObjectsOf(decided), file)
-		for _, one := range handed {
-			if _, err := o.Streams.Out.Write(one.Handoff); err != nil {
-				return err
-			}
-		}
+		handoffErr := o.handOff(ctx, program, decided, file)
 		if err == nil {
-			err = failed
+			err = handoffErr
+		}
+	}
+	return err
+}
+
+// input is what is decided, and how. The administrator is asked with ctx.
+func (o *decideOptions) input(ctx context.Context) approval.Input {
+	in := approval.Input{
+		Decision:  o.Decision,
+		Selection: o.selection,
+		Allow:     o.Allow,
+		Message:   o.Message,
+		DryRun:    o.dryRun,
+		Unasked:   o.Yes || o.dryRun != onboard.DryRunNone,
+		Confirm:   options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}.Ask,
+	}
+	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
+		in.Selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
+	}
+	if o.approves() {
+		in.Grants = o.grants.Input()
+	}
+	return in
+}
+
+// handOff waits for the certificates of what was approved, and writes the handoffs.
+func (o *decideOptions) handOff(ctx context.Context, program *onboard.Program, decided []approval.Decided, file handoff.Input) error {
+	handed, err := handoff.Each(ctx, program, approval.ObjectsOf(decided), file)
+	for _, one := range handed {
+		if _, err := o.Streams.Out.Write(one.Handoff); err != nil {
+			return err
 		}
 	}
 	return err

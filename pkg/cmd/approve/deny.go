@@ -8,6 +8,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
+// NewDeny makes the command deny.
 func NewDeny(env *cli.Environment) *cobra.Command {
 	o := &decideOptions{Environment: env, Decision: request.Denial(), Output: options.NewOutput()}
 	cmd := o.command()

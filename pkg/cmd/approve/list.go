@@ -19,8 +19,8 @@ import (
 // listFormats are the forms of a list beside the table.
 var listFormats = []string{"wide", "json", "yaml", "name"}
 
-// ListOptions is what list takes.
-type ListOptions struct {
+// listOptions is what list takes.
+type listOptions struct {
 	*cli.Environment
 
 	// AllSigners lists requests for every signer. Optional.
@@ -39,8 +39,9 @@ type ListOptions struct {
 	input approval.ListInput
 }
 
+// NewList makes the command list.
 func NewList(env *cli.Environment) *cobra.Command {
-	o := &ListOptions{Environment: env}
+	o := &listOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
@@ -81,13 +82,13 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
 }
 
 // Complete reads what to list.
-func (o *ListOptions) Complete([]string) error {
+func (o *listOptions) Complete([]string) error {
 	o.input = approval.ListInput{Query: cluster.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
 	return nil
 }
 
 // Validate refuses forms that there are not.
-func (o *ListOptions) Validate() error {
+func (o *listOptions) Validate() error {
 	if _, err := options.ParseSelector(o.Selector); err != nil {
 		return err
 	}
@@ -104,10 +105,11 @@ func (o *ListOptions) Validate() error {
 		"use one of %s, or leave it out for a table", strings.Join(listFormats, ", "))
 }
 
-func (o *ListOptions) Connection() cli.Connection { return cli.Connecting() }
+// Connection implements cli.Steps.
+func (o *listOptions) Connection() cli.Connection { return cli.Connecting() }
 
 // Run lists, and goes on for as long as it is wanted.
-func (o *ListOptions) Run(ctx context.Context) error {
+func (o *listOptions) Run(ctx context.Context) error {
 	narrator := o.Narrator
 	program, err := o.Connect()
 	if err != nil {
@@ -140,7 +142,7 @@ type listPrinter struct {
 	change func(review *request.Review, deleted bool) error
 }
 
-func (o *ListOptions) printer() listPrinter {
+func (o *listOptions) printer() listPrinter {
 	out := o.Streams.Out
 	switch o.Output {
 	case "name":

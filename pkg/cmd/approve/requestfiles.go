@@ -7,9 +7,9 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -51,7 +51,7 @@ func (o *decideOptions) readFiles() error {
 				objects, err = request.Import(input.Data, lifetime)
 			}
 			if err != nil {
-				imported = append(imported, approval.Imported{Source: source, Err: NoRequestIn(source, err)})
+				imported = append(imported, approval.Imported{Source: source, Err: options.NoRequestIn(source, err)})
 			}
 			for _, object := range objects {
 				one := approval.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
@@ -76,10 +76,4 @@ func unreadIn(directory string, unread []string) string {
 		quoted[i] = identity.Quote(name)
 	}
 	return fmt.Sprintf("not read in %s, by their names: %s; to read one, name it: --filename FILE", identity.Quote(directory), strings.Join(quoted, ", "))
-}
-
-func NoRequestIn(source string, err error) error {
-	return outcome.WithHint(
-		fmt.Errorf("there is no certificate signing request in %q: %w", source, err),
-		"it takes a PKCS#10 request in PEM, DER or base64, or a CertificateSigningRequest manifest of certificates.k8s.io/v1")
 }

@@ -25,7 +25,7 @@ type candidates func(ctx context.Context, program *onboard.Program) ([]completio
 // CompleteFromCluster completes names with what the cluster knows. A cluster that can't
 // be reached, does not answer soon, or says no completes nothing, and nothing is said. So
 // does one at which only another program could log in: pressing Tab runs none.
-func (e *Environment) CompleteFromCluster(find candidates) cobra.CompletionFunc {
+func CompleteFromCluster(e *Environment, find candidates) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 		defer cancel()
@@ -40,8 +40,8 @@ func (e *Environment) CompleteFromCluster(find candidates) cobra.CompletionFunc 
 }
 
 // CompleteOneFromCluster is completeFromCluster for commands that take one argument.
-func (e *Environment) CompleteOneFromCluster(find candidates) cobra.CompletionFunc {
-	return OnlyFirst(e.CompleteFromCluster(find))
+func CompleteOneFromCluster(e *Environment, find candidates) cobra.CompletionFunc {
+	return OnlyFirst(CompleteFromCluster(e, find))
 }
 
 // OnlyFirst completes nothing behind the first argument.
@@ -55,14 +55,14 @@ func OnlyFirst(complete cobra.CompletionFunc) cobra.CompletionFunc {
 }
 
 // CompleteOwnUsers completes with the users whose requests are on this machine.
-func (e *Environment) CompleteOwnUsers(directory *string) cobra.CompletionFunc {
+func CompleteOwnUsers(e *Environment, directory *string) cobra.CompletionFunc {
 	return OnlyFirst(func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		return offered(completion.OwnUsers(*directory, e.Home()), given, typed), cobra.ShellCompDirectiveNoFileComp
 	})
 }
 
 // CompleteFromKubeconfig completes with names of the kubeconfig.
-func (e *Environment) CompleteFromKubeconfig(names func(*Contexts) []string) cobra.CompletionFunc {
+func CompleteFromKubeconfig(e *Environment, names func(*Contexts) []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		contexts, err := e.Contexts(completionPatience)
 		if err != nil {
@@ -81,10 +81,13 @@ func RegisterCompletion(cmd *cobra.Command, flag string, words []string) {
 	})
 }
 
+// ContextNames are the names of the contexts.
 func ContextNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.Contexts)) }
 
+// ClusterNames are the names of the clusters.
 func ClusterNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.Clusters)) }
 
+// UserNames are the names of the users.
 func UserNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.AuthInfos)) }
 
 // offered are the candidates that a shell may be given: those that go on from what was
@@ -115,23 +118,28 @@ func isTypeable(name string) bool {
 
 // Candidates for arguments and flags.
 
+// PendingUsers are the users with a pending request.
 func PendingUsers(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	return completion.PendingUsers(ctx, program)
 }
 
+// KnownUsers are the users that requests and role bindings name.
 func KnownUsers(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	return completion.KnownUsers(ctx, program)
 }
 
+// KnownGroups are the groups that requests and role bindings name.
 func KnownGroups(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	return completion.KnownGroups(ctx, program)
 }
 
+// Namespaces are the cluster's namespaces.
 func Namespaces(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	names, err := program.Cluster.Namespaces(ctx)
 	return completion.Names(names), err
 }
 
+// ClusterRoles are the cluster's ClusterRoles.
 func ClusterRoles(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 	names, err := program.Cluster.ClusterRoles(ctx)
 	return completion.Names(names), err

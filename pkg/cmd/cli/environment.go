@@ -20,6 +20,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
+// HomeDirectory is the user's home directory, as kubectl finds it.
 func HomeDirectory() string { return homedir.HomeDir() }
 
 // PrintLine writes one line of data to standard output.
@@ -28,13 +29,13 @@ func (e *Environment) PrintLine(format string, arguments ...any) error {
 	return err
 }
 
-// exitCodes documents ExitCode, in the help of every command.
+// ExitCodes are the exit codes, for the help of every command.
 const ExitCodes = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the request was denied or failed;
 4 no such request, or it has been garbage-collected; 5 the request is not the
 one that was reviewed, or somebody else decided it first; 6 refused on a
 finding; 124 the wait ran out; 130 interrupted.`
 
-// program is what people type to get here.
+// Program is what people type to run csr-onboard.
 const Program = "kubectl csr-onboard"
 
 // Build says which build of the program this is.
@@ -49,22 +50,28 @@ type Build struct {
 
 // Environment is what every command takes from outside.
 type Environment struct {
+	// Streams are standard input, output and error. Required.
 	Streams genericiooptions.IOStreams
-	Flags   *genericclioptions.ConfigFlags
-	// kubeconfig is what rawKubeconfig has read; nil before.
-	kubeconfig clientcmd.ClientConfig
-	Build      Build
-	Now        func() time.Time
-	Home       func() string
-	// interrupted is closed when the person does not want to wait any longer.
+	// Flags are kubectl's own flags about the connection. Required.
+	Flags *genericclioptions.ConfigFlags
+	// Build says which build of csr-onboard this is. Required.
+	Build Build
+	// Now is the clock. Required.
+	Now func() time.Time
+	// Home finds the user's home directory; "" if there is none. Required.
+	Home func() string
+	// Interrupted is closed when the user does not want to wait any longer. Optional.
 	Interrupted <-chan struct{}
-	// run is the last of a command's steps; tests end before it.
+	// Run is the last of a command's steps; tests end before it. Required.
 	Run func(context.Context, Steps) error
 
-	// flagSet has the flags of the command that runs, and narrator tells what it does. Both
-	// are there when its steps begin.
+	// FlagSet has the flags of the command that runs, and Narrator tells what it does. Both are
+	// set before its steps.
 	FlagSet  *pflag.FlagSet
 	Narrator *render.Narrator
+
+	// kubeconfig is what RawKubeconfig has read; nil before.
+	kubeconfig clientcmd.ClientConfig
 }
 
 // Inputs reads what a person names.
@@ -84,14 +91,24 @@ func (e *Environment) userAgent() string {
 	return fmt.Sprintf("kubectl-csr_onboard/%s (%s/%s)", e.Build.Version, runtime.GOOS, runtime.GOARCH)
 }
 
-// Steps are the three Steps of a command: Complete reads the arguments and the
-// environment, Validate only looks, Run does it.
+// Steps are the steps of a command, in their order.
 type Steps interface {
+	// Complete reads the arguments and flags.
 	Complete(arguments []string) error
-	// connection says which of kubectl's own flags are kept; it is asked after Complete.
+	// Connection says which of kubectl's own flags the command uses.
 	Connection() Connection
+	// Validate refuses flags that make no sense together. It only looks.
 	Validate() error
+	// Run hands one input to a use case, and has its result rendered.
 	Run(ctx context.Context) error
+}
+
+// Reader is a command whose flags name files or pipes. Read reads them once the flags make sense,
+// so nobody waits at a pipe for a command that is refused, and refuses what does not fit the flags.
+type Reader interface {
+	Steps
+
+	Read() error
 }
 
 // InSteps runs a command's steps up to the first that fails.
@@ -110,6 +127,11 @@ func (e *Environment) InSteps(s Steps) func(*cobra.Command, []string) error {
 		}
 		if err := refuseEmpty(cmd); err != nil {
 			return err
+		}
+		if reader, reads := s.(Reader); reads {
+			if err := reader.Read(); err != nil {
+				return err
+			}
 		}
 		return e.Run(cmd.Context(), s)
 	}

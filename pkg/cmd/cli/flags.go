@@ -46,7 +46,7 @@ func Enumerated(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// mayBeEmpty are flags whose empty value says something.
+// MayBeEmpty are flags whose empty value says something.
 var MayBeEmpty = []string{"message", "output", "template"}
 
 // refuseEmpty refuses flags of the command's own that were given with nothing in them, which
@@ -66,7 +66,7 @@ func emptyErr(flag string) error {
 	return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", flag), "give it a value, or leave it out")
 }
 
-// namespaceFlag is kubectl's own --namespace. What this program works on has no namespace,
+// NamespaceFlag is kubectl's own --namespace. What this program works on has no namespace,
 // except for roles.
 const NamespaceFlag = "namespace"
 

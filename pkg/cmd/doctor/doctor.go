@@ -31,6 +31,7 @@ type doctorOptions struct {
 	Output string
 }
 
+// New makes the command doctor.
 func New(env *cli.Environment) *cobra.Command {
 	o := &doctorOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -79,6 +80,7 @@ func (o *doctorOptions) Validate() error {
 	return options.ValidateFormat(o.Output, "an examination", "lines")
 }
 
+// Connection implements cli.Steps.
 func (o *doctorOptions) Connection() cli.Connection { return cli.Connecting() }
 
 // Run examines.

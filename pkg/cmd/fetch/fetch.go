@@ -45,6 +45,7 @@ type fetchOptions struct {
 	endpoint *kubeconfig.Endpoint
 }
 
+// New makes the command fetch.
 func New(env *cli.Environment) *cobra.Command {
 	o := &fetchOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -107,7 +108,7 @@ before they end (see credential). Such a kubeconfig works on this machine only.
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
 		Args:              cli.OneName,
 		RunE:              env.InSteps(o),
-		ValidArgsFunction: env.CompleteOwnUsers(&o.Directory),
+		ValidArgsFunction: cli.CompleteOwnUsers(env, &o.Directory),
 	}
 	o.Fetch.Add(cmd.Flags())
 	options.AddDirectoryFlag(cmd.Flags(), &o.Directory)
@@ -168,18 +169,23 @@ func (o *fetchOptions) Validate() error {
 				"with --from, key and request are in the directory of --dir, as USER.key and USER.csr")
 		}
 	}
-	return o.readHandoff()
+	return nil
 }
 
-// readHandoff reads what was sent.
-func (o *fetchOptions) readHandoff() (err error) {
-	if o.handoff, err = o.Inputs().Read(o.From); err != nil {
-		return outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
+// Read reads the handoff of --from, and the kubeconfig that is merged into.
+func (o *fetchOptions) Read() (err error) {
+	if o.From != "" {
+		if o.handoff, err = o.Inputs().Read(o.From); err != nil {
+			return outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
+		}
+		if o.endpoint, err = o.bareEndpoint(); err != nil {
+			return err
+		}
 	}
-	o.endpoint, err = o.bareEndpoint()
-	return err
+	return o.Fetch.Read(o.Environment)
 }
 
+// Connection implements cli.Steps.
 func (o *fetchOptions) Connection() cli.Connection {
 	c := cli.Connecting()
 	if o.From != "" {
@@ -200,9 +206,9 @@ func (o *fetchOptions) Connection() cli.Connection {
 
 // Run waits, or reads what was sent, checks and writes.
 func (o *fetchOptions) Run(ctx context.Context) error {
-	fetch := o.fetch
+	fetch := o.fromCluster
 	if o.From != "" {
-		fetch = o.fetchFrom
+		fetch = o.fromHandoff
 	}
 	fetched, err := fetch(ctx)
 	if err != nil {
@@ -211,45 +217,53 @@ func (o *fetchOptions) Run(ctx context.Context) error {
 	return options.PrintFetched(o.Streams, o.Output, fetched)
 }
 
-func (o *fetchOptions) fetch(ctx context.Context) (*onboard.Fetched, error) {
+func (o *fetchOptions) fromCluster(ctx context.Context) (*onboard.Fetched, error) {
 	program, err := o.Connect()
 	if err != nil {
 		return nil, err
 	}
-	in, err := o.Fetch.Input(o.Environment, o.name, o.Directory)
-	if err != nil {
-		return nil, err
-	}
+	return program.Fetch(ctx, o.input())
+}
+
+// input is what is fetched from the cluster.
+func (o *fetchOptions) input() onboard.FetchInput {
+	in := o.Fetch.Input(o.Environment, o.name, o.Directory)
 	in.KeyFile, in.RequestName = o.Key, o.RequestName
 	for _, flag := range []struct{ name, value string }{{"key", o.Key}, {"request-name", o.RequestName}} {
 		if flag.value != "" {
 			in.Resume += " " + identity.Command{}.Option("--"+flag.name, flag.value).String()
 		}
 	}
-	return program.Fetch(ctx, in)
+	return in
 }
 
-// loginTimeout is how long it is tried to reach the cluster of a handoff.
+// loginTimeout is how long to try to reach the cluster of a handoff.
 const loginTimeout = 10 * time.Second
 
-func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) {
-	in, err := o.Fetch.Input(o.Environment, o.name, o.Directory)
+func (o *fetchOptions) fromHandoff(ctx context.Context) (*onboard.Fetched, error) {
+	in, err := o.handoffInput()
 	if err != nil {
 		return nil, err
 	}
+	return handoff.Fetch(ctx, o.WithoutCluster(), in)
+}
+
+// handoffInput is what is fetched from a handoff.
+func (o *fetchOptions) handoffInput() (handoff.FetchInput, error) {
+	in := o.Fetch.Input(o.Environment, o.name, o.Directory)
 	folder, err := in.FolderOf(o.name)
 	if err != nil {
-		return nil, err
+		return handoff.FetchInput{}, err
 	}
 	timeout, err := o.RequestTimeout(loginTimeout)
 	if err != nil {
-		return nil, err
+		return handoff.FetchInput{}, err
 	}
 	trust, err := o.handoffTrust()
 	if err != nil {
-		return nil, err
+		return handoff.FetchInput{}, err
 	}
-	return handoff.Fetch(ctx, o.WithoutCluster(), handoff.FetchInput{
+	return handoff.FetchInput{
 		Trust:        trust,
 		Name:         o.name,
 		Folder:       folder,
@@ -259,7 +273,7 @@ func (o *fetchOptions) fetchFrom(ctx context.Context) (*onboard.Fetched, error) 
 		Kubeconfig:   in.Kubeconfig,
 		VerifyLogin:  o.VerifyLogin,
 		LoginTimeout: timeout,
-	})
+	}, nil
 }
 
 // bareConnection are kubectl's flags that describe the cluster of a bare certificate. Of

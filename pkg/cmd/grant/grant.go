@@ -34,6 +34,7 @@ type grantOptions struct {
 	dryRun onboard.DryRun
 }
 
+// New makes the command grant.
 func New(env *cli.Environment) *cobra.Command {
 	o := &grantOptions{Environment: env, output: options.NewBindingOutput("applied")}
 	cmd := &cobra.Command{
@@ -78,11 +79,11 @@ and the credential plugin take, and which nobody may by default.
   kubectl csr-onboard grant --group dev --clusterrole view`,
 		Args:              o.nameOrGroup,
 		RunE:              env.InSteps(o),
-		ValidArgsFunction: env.CompleteOneFromCluster(cli.KnownUsers),
+		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	o.Grants.Add(cmd, env)
 	cmd.Flags().StringVar(&o.Group, "group", "", "grant it to this group, in place of a user")
-	_ = cmd.RegisterFlagCompletionFunc("group", env.CompleteFromCluster(cli.KnownGroups))
+	_ = cmd.RegisterFlagCompletionFunc("group", cli.CompleteFromCluster(env, cli.KnownGroups))
 	o.DryRun.Add(cmd, "none, client (print what would be made) or server (have the cluster check it)")
 	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse to give the user a role ("+strings.Join(request.ReturnFindings, ", ")+"); repeat it for several")
 	cli.RegisterCompletion(cmd, "allow", request.ReturnFindings)

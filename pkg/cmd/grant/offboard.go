@@ -37,6 +37,7 @@ type offboardOptions struct {
 	person *prompt.Person
 }
 
+// NewOffboard makes the command offboard.
 func NewOffboard(env *cli.Environment) *cobra.Command {
 	o := &offboardOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -77,7 +78,7 @@ A name that nothing on the cluster names is not found; --block blocks it all the
   kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
 		Args:              cli.OneName,
 		RunE:              env.InSteps(o),
-		ValidArgsFunction: env.CompleteOneFromCluster(cli.KnownUsers),
+		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what the user writes")
@@ -107,14 +108,19 @@ func (o *offboardOptions) Complete(arguments []string) error {
 	return nil
 }
 
+// Connection implements cli.Steps.
 func (o *offboardOptions) Connection() cli.Connection { return cli.Connecting() }
 
-// Validate refuses flags that contradict each other, and a file that holds no
-// certificate.
+// Validate refuses flags that contradict each other.
 func (o *offboardOptions) Validate() error {
 	if o.Block && o.Unblock {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--block and --unblock exclude each other"), "use one of them")
 	}
+	return nil
+}
+
+// Read reads the certificate of --certificate.
+func (o *offboardOptions) Read() error {
 	if o.Certificate == "" {
 		return nil
 	}

@@ -63,6 +63,7 @@ type newUserOptions struct {
 	members []team.Member
 }
 
+// New makes the command new-user.
 func New(env *cli.Environment) *cobra.Command {
 	o := &newUserOptions{Environment: env, Output: options.NewOutput()}
 	cmd := &cobra.Command{
@@ -138,7 +139,7 @@ handoff file back, for fetch --from. The private key never leaves the machine.
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	_ = cmd.MarkFlagFilename("filename", "yaml", "yml", "json", "csv")
 	cli.RegisterCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
-	_ = cmd.RegisterFlagCompletionFunc("group", env.CompleteFromCluster(cli.KnownGroups))
+	_ = cmd.RegisterFlagCompletionFunc("group", cli.CompleteFromCluster(env, cli.KnownGroups))
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }
@@ -178,7 +179,12 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	o.input = onboard.NewUserInput{Signer: signer, RequestName: o.RequestName, KeyAlgorithm: algorithm, RequireAlgorithm: o.FlagSet.Changed("key-algorithm"), KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
 	o.Narrator.In(dryRun)
 	if o.Filename != "" {
-		return o.completeTeam(arguments)
+		if len(arguments) > 0 {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "a NAME and --filename exclude each other, and there is %q", arguments[0]),
+				"put the user into the file, or leave out --filename")
+		}
+		return nil
 	}
 	if err := cli.RefuseFileName(arguments[0], &cli.FileCommand{Words: "new-user", Option: "-f"}); err != nil {
 		return err
@@ -188,6 +194,16 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	}
 	o.input.Folder, err = store.UserFolder(o.Directory, o.Home(), o.input.User.Name)
 	return err
+}
+
+// Read reads the users of the file, and the kubeconfig that is merged into.
+func (o *newUserOptions) Read() error {
+	if o.Filename != "" {
+		if err := o.readTeam(); err != nil {
+			return err
+		}
+	}
+	return o.fetch.Read(o.Environment)
 }
 
 // Validate refuses flags that need another one and were given without it.
@@ -264,6 +280,7 @@ func (o *newUserOptions) validateMode() error {
 	return nil
 }
 
+// Connection implements cli.Steps.
 func (o *newUserOptions) Connection() cli.Connection {
 	if o.Offline {
 		return cli.Connection{Why: "with --offline, which asks no server", Hint: "leave out --offline"}
@@ -302,11 +319,9 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 
 // runToTheEnd sees the request through to the kubeconfig.
 func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Program) error {
-	in, err := o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
-	if err != nil {
-		return err
-	}
+	in := o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
 	var fetched *onboard.Fetched
+	var err error
 	if o.Approve {
 		fetched, err = program.NewUserApproved(ctx, o.input, o.grants.Input(), in)
 	} else {

@@ -21,14 +21,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
-// completeTeam reads the users of the file. What the file leaves open is what the
-// flags say.
-func (o *newUserOptions) completeTeam(arguments []string) error {
-	if len(arguments) > 0 {
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "a NAME and --filename exclude each other, and there is %q", arguments[0]),
-			"put her into the file, or leave out --filename")
-	}
+// readTeam reads the users of the file. The flags say what the file leaves open.
+func (o *newUserOptions) readTeam() error {
 	data, err := o.Inputs().Read(o.Filename)
 	if cli.IsWaitOver(err) {
 		return err
@@ -51,7 +45,25 @@ func (o *newUserOptions) completeTeam(arguments []string) error {
 		}
 		o.members = append(o.members, member)
 	}
-	return o.refuseUnusedDefaults(users)
+	if err := o.refuseUnusedDefaults(users); err != nil {
+		return err
+	}
+	return o.refuseUngivenRoles()
+}
+
+// refuseUngivenRoles refuses roles that nobody would get.
+func (o *newUserOptions) refuseUngivenRoles() error {
+	if o.Approve {
+		return nil
+	}
+	for _, member := range o.members {
+		if len(member.Grants.Grants) > 0 {
+			return outcome.WithHint(
+				outcome.Errorf(outcome.ErrUsage, "the roles of %s (line %d) are given with --approve only", identity.Quote(member.User.Name), member.Line),
+				"add --approve, or take the roles out of the file")
+		}
+	}
+	return nil
 }
 
 // refuseUnusedDefaults refuses flags about what the file leaves open where it leaves it open
@@ -108,22 +120,13 @@ func (o *newUserOptions) member(user teamfile.Member) (team.Member, error) {
 	return member, nil
 }
 
-// validateTeam refuses what is of one user only, and roles that nobody would get.
+// validateTeam refuses flags that are about one user only.
 func (o *newUserOptions) validateTeam() error {
 	for _, flag := range []string{"key", "request-name", "certificate-only", "out", "merge", "set-current", "context-name"} {
 		if o.FlagSet.Changed(flag) {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "--%s is about one user, and --filename names many", flag),
 				"leave one of them out")
-		}
-	}
-	if !o.Approve {
-		for _, member := range o.members {
-			if len(member.Grants.Grants) > 0 {
-				return outcome.WithHint(
-					outcome.Errorf(outcome.ErrUsage, "the roles of %s (line %d) are given with --approve only", identity.Quote(member.User.Name), member.Line),
-					"add --approve, or take the roles out of the file")
-			}
 		}
 	}
 	if o.input.DryRun != onboard.DryRunNone {
@@ -146,11 +149,7 @@ func (o *newUserOptions) runTeam(ctx context.Context) error {
 		in.DryRun = onboard.DryRunClient
 	}
 	if o.Approve || o.Wait {
-		fetch, err := o.fetch.Input(o.Environment, "", o.Directory)
-		if err != nil {
-			return err
-		}
-		in.Kubeconfig = fetch.Kubeconfig
+		in.Kubeconfig = o.fetch.Input(o.Environment, "", o.Directory).Kubeconfig
 	}
 	work, err := o.programOfTeam(in.DryRun)
 	if err != nil {

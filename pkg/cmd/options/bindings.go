@@ -13,6 +13,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 )
 
+// NewBindingOutput makes the -o of commands that create role bindings. done is what a line says of
+// each, such as "applied".
 func NewBindingOutput(done string) *genericclioptions.PrintFlags {
 	scheme := runtime.NewScheme()
 	// They fail only for types that are registered twice.

@@ -13,6 +13,7 @@ type DryRun struct {
 	value string
 }
 
+// Add adds --dry-run.
 func (f *DryRun) Add(cmd *cobra.Command, usage string) {
 	cmd.Flags().StringVar(&f.value, "dry-run", string(onboard.DryRunNone), usage)
 	words := make([]string, 0, len(onboard.DryRuns()))
@@ -22,6 +23,7 @@ func (f *DryRun) Add(cmd *cobra.Command, usage string) {
 	cli.RegisterCompletion(cmd, "dry-run", words)
 }
 
+// Parse reads the value. Another one than kubectl knows is an ErrUsage.
 func (f *DryRun) Parse() (onboard.DryRun, error) {
 	for _, known := range onboard.DryRuns() {
 		if f.value == string(known) {

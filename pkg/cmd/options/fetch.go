@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
@@ -46,10 +48,17 @@ type Fetch struct {
 	// Overwrite replaces a certificate and key that expire later. Optional.
 	Overwrite bool
 
-	set   *pflag.FlagSet
+	set *pflag.FlagSet
+	// Names are the names of these flags, once they are added.
 	Names []string
+
+	// What Read has found: how the kubeconfig calls csr-onboard, the file to write, and the
+	// kubeconfig that is merged into.
+	execCommand, path string
+	visible           *clientcmdapi.Config
 }
 
+// Add adds the flags.
 func (f *Fetch) Add(flags *pflag.FlagSet) {
 	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
 	f.set.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
@@ -89,6 +98,7 @@ func (f *Fetch) givenOfKubeconfig() string {
 	return ""
 }
 
+// Validate refuses values and combinations that make no sense, with ErrUsage.
 func (f *Fetch) Validate() error {
 	switch {
 	case f.Timeout <= 0:
@@ -128,10 +138,12 @@ func addExternalServerFlag(flags *pflag.FlagSet, server *string) {
 	flags.StringVar(server, "external-server", "", "the API server's address as the user reaches it, where it is not the one used here")
 }
 
+// AddClusterNameFlag adds --cluster-name.
 func AddClusterNameFlag(flags *pflag.FlagSet, name *string) {
 	flags.StringVar(name, "cluster-name", "", "the cluster's name in the kubeconfig; its name here if not given")
 }
 
+// NoTimeToWait is the error of a --timeout that is not above zero.
 func NoTimeToWait(timeout time.Duration) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "--timeout %s leaves no time to wait", timeout),
@@ -157,8 +169,25 @@ func ValidateName(flags *pflag.FlagSet, flag, name string) error {
 		"use printable characters")
 }
 
-func (f *Fetch) Input(env *cli.Environment, name, directory string) (onboard.FetchInput, error) {
-	in := onboard.FetchInput{
+// Read finds how a kubeconfig calls csr-onboard, and the kubeconfig that is merged into.
+func (f *Fetch) Read(env *cli.Environment) (err error) {
+	if f.Exec {
+		if f.execCommand, err = process.Command(kubeconfig.Plugin); err != nil {
+			return err
+		}
+	}
+	f.path = f.Out
+	if f.Merge {
+		if f.path, err = env.KubeconfigToWrite(); err == nil {
+			f.visible, err = env.VisibleKubeconfig()
+		}
+	}
+	return err
+}
+
+// Input is what these flags say about the request of a name, with the user's files in directory.
+func (f *Fetch) Input(env *cli.Environment, name, directory string) onboard.FetchInput {
+	return onboard.FetchInput{
 		Name: name,
 		FolderOf: func(user string) (store.Folder, error) {
 			return store.UserFolder(directory, env.Home(), user)
@@ -166,37 +195,24 @@ func (f *Fetch) Input(env *cli.Environment, name, directory string) (onboard.Fet
 		Timeout: f.Timeout,
 		Kubeconfig: destination.Input{
 			CertificateOnly: f.CertificateOnly,
-			Path:            f.Out,
+			Path:            f.path,
 			Merge:           f.Merge,
+			Visible:         f.visible,
 			SetCurrent:      f.SetCurrent,
 			ExternalServer:  f.ExternalServer,
 			ClusterName:     f.ClusterName,
 			ContextName:     f.ContextName,
 			Namespace:       f.DefaultNamespace,
+			Exec:            f.Exec,
+			ExecCommand:     f.execCommand,
 			Overwrite:       f.Overwrite,
 		},
 		VerifyLogin: f.VerifyLogin,
 		Resume:      env.SameCluster(f.resume(name, directory)).String(),
 	}
-	if f.Exec {
-		command, err := process.Command(kubeconfig.Plugin)
-		if err != nil {
-			return in, err
-		}
-		in.Kubeconfig.Exec, in.Kubeconfig.ExecCommand = true, command
-	}
-	if f.Merge {
-		var err error
-		if in.Kubeconfig.Path, err = env.KubeconfigToWrite(); err != nil {
-			return in, err
-		}
-		if in.Kubeconfig.Visible, err = env.VisibleKubeconfig(); err != nil {
-			return in, err
-		}
-	}
-	return in, nil
 }
 
+// AddDirectoryFlag adds --dir.
 func AddDirectoryFlag(flags *pflag.FlagSet, directory *string) {
 	flags.StringVar(directory, "dir", "", "the folder of the user's key, request and kubeconfig; a folder of hers under ~/.kube/csr-onboard if not given")
 }
@@ -219,7 +235,7 @@ func FetchCommand(name, directory string) identity.Command {
 	return command
 }
 
-// defaultTimeout is how long fetch waits for a certificate.
+// DefaultTimeout is how long fetch waits for a certificate.
 const DefaultTimeout = 10 * time.Minute
 
 // ValidateReport says whether -o names a form that a fetched kubeconfig's report
@@ -231,6 +247,7 @@ func ValidateReport(format, out string) error {
 	return ValidateFormat(format, "this command's report", "the kubeconfig's path")
 }
 
+// BothWantStandardOutput is the error of --out - together with -o.
 func BothWantStandardOutput(format string) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "--out - and -o %s both want standard output", format),

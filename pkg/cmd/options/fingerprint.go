@@ -13,6 +13,7 @@ type Fingerprint struct {
 	set   *pflag.FlagSet
 }
 
+// Add adds --fingerprint. verb is what the command does, such as "approve".
 func (f *Fingerprint) Add(flags *pflag.FlagSet, verb string) {
 	f.set = flags
 	flags.StringVar(&f.value, "fingerprint", "", verb+" only a request for the key with this fingerprint, as the user told it: SHA-256 in base64 or hexadecimal, with or without SHA256:")

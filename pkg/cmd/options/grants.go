@@ -27,6 +27,7 @@ type Grants struct {
 	set       *pflag.FlagSet
 }
 
+// Add adds the flags.
 func (f *Grants) Add(cmd *cobra.Command, env *cli.Environment) {
 	flags := cmd.Flags()
 	f.namespace, f.set = env.Flags.Namespace, flags
@@ -34,8 +35,8 @@ func (f *Grants) Add(cmd *cobra.Command, env *cli.Environment) {
 	flags.StringArrayVar(&f.Roles, "role", nil, "give the user this Role of the namespace of -n; repeat it for several")
 	flags.BoolVar(&f.Renewable, "renewable", false, "let the user renew her certificate: create, get and watch certificate signing requests, and nothing else")
 	flags.BoolVar(&f.ToGroup, "to-group", false, "give it to the user's first group in her place")
-	_ = cmd.RegisterFlagCompletionFunc("clusterrole", env.CompleteFromCluster(cli.ClusterRoles))
-	_ = cmd.RegisterFlagCompletionFunc("role", env.CompleteFromCluster(cli.RolesIn(env.Flags.Namespace)))
+	_ = cmd.RegisterFlagCompletionFunc("clusterrole", cli.CompleteFromCluster(env, cli.ClusterRoles))
+	_ = cmd.RegisterFlagCompletionFunc("role", cli.CompleteFromCluster(env, cli.RolesIn(env.Flags.Namespace)))
 }
 
 // Given is the first of these flags that was Given, or "".
@@ -70,6 +71,7 @@ func (f *Grants) MeansSeveral() bool { return len(f.ClusterRoles)+len(f.Roles) !
 // Gives says whether anything is to be given.
 func (f *Grants) Gives() bool { return len(f.ClusterRoles)+len(f.Roles) > 0 || f.Renewable }
 
+// Validate refuses roles and namespaces that cannot exist, with ErrUsage.
 func (f *Grants) Validate() error {
 	namespace := *f.namespace
 	switch {
@@ -103,6 +105,7 @@ func (f *Grants) Validate() error {
 	return nil
 }
 
+// Input is what these flags give.
 func (f *Grants) Input() onboard.GrantInput {
 	in := onboard.GrantInput{ToGroup: f.ToGroup}
 	for _, name := range f.ClusterRoles {

@@ -29,6 +29,7 @@ type Handoff struct {
 	set *pflag.FlagSet
 }
 
+// Add adds the flags.
 func (f *Handoff) Add(flags *pflag.FlagSet) {
 	f.set = flags
 	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it, as is done anyway with --out, and with --filename unless this says =false")
@@ -53,7 +54,9 @@ func (f *Handoff) Waits(files bool) bool {
 	return f.Wait || f.Out != "" || files && !f.set.Changed("wait")
 }
 
-func (f *Handoff) Validate(files, several bool) error {
+// Validate refuses values and combinations that make no sense, with ErrUsage. files reports whether the
+// requests come from files.
+func (f *Handoff) Validate(files bool) error {
 	waits := f.Waits(files)
 	switch {
 	case f.Out != "" && f.set.Changed("wait") && !f.Wait:
@@ -68,10 +71,6 @@ func (f *Handoff) Validate(files, several bool) error {
 			"add --wait or --out")
 	case f.Out == "" && len(cli.GivenOf(f.set, "external-server", "cluster-name")) > 0:
 		return cli.RefuseGiven(f.set, "without --out", "for the kubeconfig to send back: --out FILE", "external-server", "cluster-name")
-	case f.Out != "" && several && !store.IsFolder(f.Out):
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--out %q is one file, and there may be several users", f.Out),
-			"name a folder: --out DIR/")
 	}
 	if err := validateExternalServer(f.ExternalServer); err != nil {
 		return err
@@ -79,6 +78,17 @@ func (f *Handoff) Validate(files, several bool) error {
 	return ValidateName(f.set, "cluster-name", f.ClusterName)
 }
 
+// CheckPlace refuses to write the handoffs of several users to one file.
+func (f *Handoff) CheckPlace(several bool) error {
+	if f.Out == "" || !several || store.IsFolder(f.Out) {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "--out %q is one file, and there may be several users", f.Out),
+		"name a folder: --out DIR/")
+}
+
+// Input is what these flags say of a handoff.
 func (f *Handoff) Input(env *cli.Environment) handoff.Input {
 	return handoff.Input{
 		Timeout:        f.Timeout,

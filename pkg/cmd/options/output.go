@@ -27,6 +27,7 @@ type Output struct {
 	Flags *genericclioptions.PrintFlags
 }
 
+// NewOutput makes the -o of commands that print requests.
 func NewOutput() Output {
 	scheme := runtime.NewScheme()
 	// It fails only for types that are registered twice.
@@ -34,6 +35,7 @@ func NewOutput() Output {
 	return Output{Flags: genericclioptions.NewPrintFlags("").WithTypeSetter(scheme)}
 }
 
+// Add adds the flags.
 func (o Output) Add(cmd *cobra.Command) { AddPrintFlags(cmd, o.Flags) }
 
 // AddPrintFlags adds kubectl's output flags, which come without completions.
@@ -102,7 +104,7 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 	return printer.PrintObj(list, out)
 }
 
-// requestResource is how kubectl writes the kind before an object's name.
+// RequestResource is how kubectl writes the kind before an object's name.
 const RequestResource = "certificatesigningrequest.certificates.k8s.io"
 
 // ValidateFormat says whether -o names a form in which the program writes what is

@@ -30,6 +30,7 @@ type credentialOptions struct {
 	apiVersion string
 }
 
+// NewCredential makes the command credential.
 func NewCredential(env *cli.Environment) *cobra.Command {
 	o := &credentialOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -70,6 +71,7 @@ func (o *credentialOptions) Complete([]string) error {
 	return err
 }
 
+// Connection implements cli.Steps.
 func (o *credentialOptions) Connection() cli.Connection {
 	return cli.Connection{Why: "with credential, which goes by what is in its cache", Hint: "kubectl runs this command; to use another certificate: --cache DIR"}
 }

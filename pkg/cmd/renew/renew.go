@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -54,6 +53,7 @@ type renewOptions struct {
 	input   renewal.Input
 }
 
+// New makes the command renew.
 func New(env *cli.Environment) *cobra.Command {
 	o := &renewOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -89,7 +89,7 @@ A certificate that has ended can't ask for another: see new-user --offline.
   kubectl csr-onboard renew --exec --within 1/3`,
 		Args:              atMostOneContext,
 		RunE:              env.InSteps(o),
-		ValidArgsFunction: cli.OnlyFirst(env.CompleteFromKubeconfig(cli.ContextNames)),
+		ValidArgsFunction: cli.OnlyFirst(cli.CompleteFromKubeconfig(env, cli.ContextNames)),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Within, "within", "", "renew only a certificate that expires within this time, such as 7d, or within this fraction of its lifetime, such as 1/3; otherwise exit 0 at once")
@@ -98,7 +98,7 @@ A certificate that has ended can't ask for another: see new-user --offline.
 	flags.BoolVar(&o.Wait, "wait", true, "wait for the request to be approved; otherwise the next run goes on with it")
 	flags.DurationVar(&o.Timeout, "timeout", options.DefaultTimeout, "how long to wait for the certificate")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request in the same run, if you may")
-	approve.AddAllowFlag(cmd, &o.Allow)
+	options.AddAllowFlag(cmd, &o.Allow)
 	flags.BoolVar(&o.Force, "force", false, "give up a renewal that is pending or was denied, and ask with another key")
 	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: it has kubectl run this program, which renews them before they end")
 	flags.BoolVar(&o.MoveCache, "move-cache", false, "have the credential cache of the context use the context's server and certificate authority (CA) from now on, if it was made for others")
@@ -159,6 +159,7 @@ func parseSpan(flag, text string) (time.Duration, error) {
 	return span, nil
 }
 
+// Connection implements cli.Steps.
 func (o *renewOptions) Connection() cli.Connection { return cli.AsContextsSay("renew") }
 
 // Validate refuses flags that contradict each other or do nothing.

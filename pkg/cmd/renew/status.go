@@ -38,6 +38,7 @@ type statusOptions struct {
 	failWithin time.Duration
 }
 
+// NewStatus makes the command status.
 func NewStatus(env *cli.Environment) *cobra.Command {
 	o := &statusOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -87,6 +88,7 @@ func (o *statusOptions) Complete([]string) (err error) {
 	return err
 }
 
+// Connection implements cli.Steps.
 func (o *statusOptions) Connection() cli.Connection { return cli.AsContextsSay("status") }
 
 // Validate refuses forms that there are not.

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -49,8 +50,14 @@ type signOptions struct {
 
 	file        string
 	fingerprint string
+	// object is the request in the file, lifetime how long its certificate is valid, and
+	// endpoint the cluster that a handoff is for; nil without --server.
+	object   *certificatesv1.CertificateSigningRequest
+	lifetime time.Duration
+	endpoint *kubeconfig.Endpoint
 }
 
+// New makes the command sign.
 func New(env *cli.Environment) *cobra.Command {
 	o := &signOptions{Environment: env}
 	cmd := &cobra.Command{
@@ -102,7 +109,7 @@ are the same.
 	options.AddClusterNameFlag(flags, &o.ClusterName)
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
 	o.Fingerprint.Add(flags, "sign")
-	approve.AddAllowFlag(cmd, &o.Allow)
+	options.AddAllowFlag(cmd, &o.Allow)
 	_ = cmd.MarkFlagFilename("passphrase-file")
 	for _, name := range []string{"ca-cert", "ca-key"} {
 		_ = cmd.MarkFlagFilename(name, "crt", "key", "pem")
@@ -123,6 +130,7 @@ var signConnection = []string{"certificate-authority", "tls-server-name", "insec
 
 const handoffOfSign = "for a kubeconfig in place of the certificate: --server URL"
 
+// Connection implements cli.Steps.
 func (o *signOptions) Connection() cli.Connection {
 	return cli.Connection{
 		Kept: append([]string{"server"}, signConnection...),
@@ -147,6 +155,11 @@ func (o *signOptions) Validate() error {
 		if o.FlagSet.Changed(named) && o.FlagSet.Lookup(named).Value.String() == "" {
 			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", named), "name a file")
 		}
+	}
+	if o.Log == "" && store.IsStream(o.CACert) {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--log is missing: the log is kept next to --ca-cert, and %q is not a file in a directory", o.CACert),
+			"name the log of this certificate authority: --log FILE")
 	}
 	server := *o.Flags.APIServer
 	switch {
@@ -202,11 +215,7 @@ func (o *signOptions) askPassphrase(ctx context.Context) ([]byte, error) {
 
 // Run shows, asks, signs and writes.
 func (o *signOptions) Run(ctx context.Context) error {
-	in, err := o.input()
-	if err != nil {
-		return err
-	}
-	signed, err := sign.Run(ctx, o.WithoutCluster(), in)
+	signed, err := sign.Run(ctx, o.WithoutCluster(), o.input())
 	if err != nil {
 		return err
 	}
@@ -217,59 +226,63 @@ func (o *signOptions) Run(ctx context.Context) error {
 	return err
 }
 
-func (o *signOptions) input() (sign.Input, error) {
-	in := sign.Input{
+// input is what is signed, and with what.
+func (o *signOptions) input() sign.Input {
+	log := o.Log
+	if log == "" {
+		log = filepath.Join(filepath.Dir(o.CACert), issuanceLog)
+	}
+	return sign.Input{
+		Object:          o.object,
+		Lifetime:        o.lifetime,
+		Endpoint:        o.endpoint,
 		Source:          o.file,
 		CertificateFile: o.CACert,
 		KeyFile:         o.CAKey,
 		PassphraseFile:  o.PassphraseFile,
 		AskPassphrase:   o.askPassphrase,
 		Inputs:          o.Inputs(),
-		Log:             o.Log,
+		Log:             log,
 		Fingerprint:     o.fingerprint,
 		Allow:           o.Allow,
 		Confirm:         options.Confirmation{Person: prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut), Yes: o.Yes, Verb: "sign", Done: "signed"}.Ask,
 		Path:            o.Out,
 		Fetch:           options.HandoffCommand,
 	}
-	if in.Log == "" && store.IsStream(o.CACert) {
-		return in, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--log is missing: the log is kept next to --ca-cert, and %q is not a file in a directory", o.CACert),
-			"name the log of this certificate authority: --log FILE")
-	}
-	if in.Log == "" {
-		in.Log = filepath.Join(filepath.Dir(o.CACert), issuanceLog)
-	}
+}
+
+// Read reads the request to sign, and the certificate authority of the API server.
+func (o *signOptions) Read() error {
 	lifetime, err := request.ParseLifetime(o.Expiration)
 	if err != nil {
-		return in, err
+		return err
 	}
 	data, err := o.Inputs().Read(o.file)
 	if err != nil {
-		return in, err
+		return err
 	}
 	objects, err := request.Import(data, lifetime)
 	if err != nil {
-		return in, approve.NoRequestIn(o.file, err)
+		return options.NoRequestIn(o.file, err)
 	}
 	if len(objects) != 1 {
-		return in, outcome.WithHint(fmt.Errorf("there are %d requests in %q", len(objects), o.file), "sign them one at a time")
+		return outcome.WithHint(fmt.Errorf("there are %d requests in %q", len(objects), o.file), "sign them one at a time")
 	}
-	in.Object = objects[0]
+	o.object = objects[0]
 	// No API server is asked: a signer that the manifest leaves open changes nothing.
-	request.AssumeSigner(in.Object)
-	if in.Lifetime = request.LifetimeOf(in.Object); in.Lifetime == 0 || o.FlagSet.Changed("expiration") {
+	request.AssumeSigner(o.object)
+	if o.lifetime = request.LifetimeOf(o.object); o.lifetime == 0 || o.FlagSet.Changed("expiration") {
 		// The review shows the lifetime that will be given.
-		in.Lifetime = lifetime
-		in.Object.Spec.ExpirationSeconds = request.ExpirationSeconds(lifetime)
+		o.lifetime = lifetime
+		o.object.Spec.ExpirationSeconds = request.ExpirationSeconds(lifetime)
 	}
-	in.Endpoint, err = o.endpoint()
-	return in, err
+	o.endpoint, err = o.endpointOfFlags()
+	return err
 }
 
-// endpoint is the cluster that a handoff is for, by kubectl's own flags; nil
-// without --server.
-func (o *signOptions) endpoint() (*kubeconfig.Endpoint, error) {
+// endpointOfFlags is the cluster that a handoff is for, by kubectl's own flags; nil without
+// --server.
+func (o *signOptions) endpointOfFlags() (*kubeconfig.Endpoint, error) {
 	if *o.Flags.APIServer == "" {
 		return nil, nil
 	}

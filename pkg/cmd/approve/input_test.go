@@ -1,0 +1,65 @@
+package approve
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli/clitest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+
+	"github.com/spf13/cobra"
+)
+
+func TestTheInputOfADecisionIsWhatWasTyped(t *testing.T) {
+	fingerprint := "SHA256:" + strings.Repeat("A", 43)
+	view := access.Role{IsCluster: true, Name: "view"}
+	for _, test := range []struct {
+		command   func(*cli.Environment) *cobra.Command
+		arguments []string
+		want      approval.Input
+		chooses   bool
+	}{
+		{New, []string{"jane", "--yes"}, approval.Input{
+			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}}, Unasked: true,
+		}, false},
+		{New, []string{"jane", "--fingerprint", fingerprint, "--allow", "sans-present"}, approval.Input{
+			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}, Fingerprint: fingerprint}, Allow: []string{"sans-present"},
+		}, false},
+		{New, []string{"jane", "sam", "--dry-run=server", "--message", "hello"}, approval.Input{
+			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane", "sam"}}, Message: "hello", DryRun: onboard.DryRunServer, Unasked: true,
+		}, false},
+		{New, []string{"jane", "--clusterrole", "view", "-n", "default", "--to-group"}, approval.Input{
+			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}},
+			Grants: onboard.GrantInput{ToGroup: true, Grants: []access.Grant{{Role: view, Namespace: "default"}}},
+		}, false},
+		{New, []string{"--all"}, approval.Input{Decision: request.Approval()}, false},
+		{NewDeny, []string{"jane", "--message", "ask your team lead first"}, approval.Input{
+			Decision: request.Denial(), Selection: approval.Selection{Names: []string{"jane"}}, Message: "ask your team lead first",
+		}, false},
+	} {
+		o, err := clitest.Run[*decideOptions](t, test.command, test.arguments...)
+		if err != nil {
+			t.Errorf("%q: %v", test.arguments, err)
+			continue
+		}
+		got := o.input(t.Context())
+		if got.Confirm == nil || (got.Selection.Choose != nil) != test.chooses {
+			t.Errorf("%q: asks %v, chooses %v", test.arguments, got.Confirm != nil, got.Selection.Choose != nil)
+		}
+		got.Confirm, got.Selection.Choose, got.Check = nil, nil, nil
+		if test.want.DryRun == "" {
+			test.want.DryRun = onboard.DryRunNone
+		}
+		if len(got.Selection.Names) == 0 {
+			got.Selection.Names = nil
+		}
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%q:\n got %+v\nwant %+v", test.arguments, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package fetch
+
+import (
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli/clitest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+)
+
+func TestTheInputOfAFetchIsWhatWasTyped(t *testing.T) {
+	const resume = "kubectl csr-onboard fetch jane"
+	for _, test := range []struct {
+		arguments []string
+		want      onboard.FetchInput
+		key       string
+	}{
+		{[]string{"jane"}, onboard.FetchInput{Resume: resume}, filepath.Join(clitest.Home, ".kube", "csr-onboard", "jane", "jane.key")},
+		{[]string{"jane", "--dir", "d", "--timeout", "1h"}, onboard.FetchInput{Timeout: time.Hour, Resume: resume + " --dir d"}, filepath.Join("d", "jane.key")},
+		{
+			[]string{"jane", "--out", "f", "--verify-login=false", "--overwrite"},
+			onboard.FetchInput{Kubeconfig: destination.Input{Path: "f", Overwrite: true}, Resume: resume}, "",
+		},
+		{
+			[]string{"jane", "--certificate-only"},
+			onboard.FetchInput{Kubeconfig: destination.Input{CertificateOnly: true}, Resume: resume + " --certificate-only", VerifyLogin: true}, "",
+		},
+		{
+			[]string{"jane", "--cluster-name", "c", "--context-name", "x", "--default-namespace", "n", "--external-server", "https://k.example.com:6443"},
+			onboard.FetchInput{Kubeconfig: destination.Input{ClusterName: "c", ContextName: "x", Namespace: "n", ExternalServer: "https://k.example.com:6443"}, Resume: resume, VerifyLogin: true}, "",
+		},
+		{
+			[]string{"jane", "--key", "k.pem", "--request-name", "r"},
+			onboard.FetchInput{KeyFile: "k.pem", RequestName: "r", Resume: resume + " --key k.pem --request-name r", VerifyLogin: true}, "",
+		},
+	} {
+		o, err := clitest.Run[*fetchOptions](t, New, test.arguments...)
+		if err != nil {
+			t.Errorf("%q: %v", test.arguments, err)
+			continue
+		}
+		got := o.input()
+		if test.key != "" {
+			folder, err := got.FolderOf("jane")
+			if err != nil || folder.KeyPath() != test.key {
+				t.Errorf("%q: the key is in %q (%v), not in %q", test.arguments, folder.KeyPath(), err, test.key)
+			}
+			test.want.VerifyLogin = true
+		}
+		got.FolderOf = nil
+		test.want.Name = "jane"
+		if test.want.Timeout == 0 {
+			test.want.Timeout = 10 * time.Minute
+		}
+		if !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%q:\n got %+v\nwant %+v", test.arguments, got, test.want)
+		}
+	}
+}
