@@ -273,7 +273,7 @@ func (o *decideOptions) input(ctx context.Context) approval.Input {
 		Confirm:   options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}.Ask,
 	}
 	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
-		in.Selection.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
+		in.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
 	}
 	if o.approves() {
 		in.Grants = o.grants.Input()

@@ -48,15 +48,15 @@ func TestTheInputOfADecisionIsWhatWasTyped(t *testing.T) {
 			continue
 		}
 		got := o.input(t.Context())
-		if got.Confirm == nil || (got.Selection.Choose != nil) != test.chooses {
-			t.Errorf("%q: asks %v, chooses %v", test.arguments, got.Confirm != nil, got.Selection.Choose != nil)
+		if got.Confirm == nil || (got.Choose != nil) != test.chooses {
+			t.Errorf("%q: asks %v, chooses %v", test.arguments, got.Confirm != nil, got.Choose != nil)
 		}
-		got.Confirm, got.Selection.Choose, got.Check = nil, nil, nil
+		got.Confirm, got.Choose, got.Check = nil, nil, nil
 		if test.want.DryRun == "" {
 			test.want.DryRun = onboard.DryRunNone
 		}
-		if len(got.Selection.Names) == 0 {
-			got.Selection.Names = nil
+		if len(got.Names) == 0 {
+			got.Names = nil
 		}
 		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%q:\n got %+v\nwant %+v", test.arguments, got, test.want)

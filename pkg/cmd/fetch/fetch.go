@@ -24,7 +24,9 @@ import (
 // fetchOptions is what fetch takes.
 type fetchOptions struct {
 	*cli.Environment
-	options.Fetch
+
+	// flags are about the certificate and the kubeconfig.
+	flags options.Fetch
 
 	// Directory is where the user's files are. Optional.
 	Directory string
@@ -110,7 +112,7 @@ before they end (see credential). Such a kubeconfig works on this machine only.
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOwnUsers(env, &o.Directory),
 	}
-	o.Fetch.Add(cmd.Flags())
+	o.flags.Add(cmd.Flags())
 	options.AddDirectoryFlag(cmd.Flags(), &o.Directory)
 	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), in place of the cluster")
 	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; repeat it for several")
@@ -137,7 +139,7 @@ func (o *fetchOptions) Validate() error {
 	if err := cli.RefuseFileName(o.name, &cli.FileCommand{Words: "fetch NAME", Option: "--from"}); err != nil {
 		return err
 	}
-	if err := options.ValidateReport(o.Output, o.Out); err != nil {
+	if err := options.ValidateReport(o.Output, o.flags.Out); err != nil {
 		return err
 	}
 	switch {
@@ -159,7 +161,7 @@ func (o *fetchOptions) Validate() error {
 		}
 		o.AuthorityFingerprints[i] = fingerprint
 	}
-	if err := o.Fetch.Validate(); err != nil || o.From == "" {
+	if err := o.flags.Validate(); err != nil || o.From == "" {
 		return err
 	}
 	for _, name := range []string{"key", "request-name"} {
@@ -182,7 +184,7 @@ func (o *fetchOptions) Read() (err error) {
 			return err
 		}
 	}
-	return o.Fetch.Read(o.Environment)
+	return o.flags.Read(o.Environment)
 }
 
 // Connection implements cli.Steps.
@@ -196,7 +198,7 @@ func (o *fetchOptions) Connection() cli.Connection {
 			Why:  "with --from, which takes the cluster from the file",
 			Hint: "leave it out",
 		}
-		if o.Merge {
+		if o.flags.Merge {
 			c.Kept = append(c.Kept, "kubeconfig")
 		}
 	}
@@ -227,7 +229,7 @@ func (o *fetchOptions) fromCluster(ctx context.Context) (*onboard.Fetched, error
 
 // input is what is fetched from the cluster.
 func (o *fetchOptions) input() onboard.FetchInput {
-	in := o.Fetch.Input(o.Environment, o.name, o.Directory)
+	in := o.flags.Input(o.Environment, o.name, o.Directory)
 	in.KeyFile, in.RequestName = o.Key, o.RequestName
 	for _, flag := range []struct{ name, value string }{{"key", o.Key}, {"request-name", o.RequestName}} {
 		if flag.value != "" {
@@ -250,7 +252,7 @@ func (o *fetchOptions) fromHandoff(ctx context.Context) (*onboard.Fetched, error
 
 // handoffInput is what is fetched from a handoff.
 func (o *fetchOptions) handoffInput() (handoff.FetchInput, error) {
-	in := o.Fetch.Input(o.Environment, o.name, o.Directory)
+	in := o.flags.Input(o.Environment, o.name, o.Directory)
 	folder, err := in.FolderOf(o.name)
 	if err != nil {
 		return handoff.FetchInput{}, err
@@ -271,7 +273,7 @@ func (o *fetchOptions) handoffInput() (handoff.FetchInput, error) {
 		Data:         o.handoff,
 		Endpoint:     o.endpoint,
 		Kubeconfig:   in.Kubeconfig,
-		VerifyLogin:  o.VerifyLogin,
+		VerifyLogin:  o.flags.VerifyLogin,
 		LoginTimeout: timeout,
 	}, nil
 }

@@ -19,7 +19,9 @@ import (
 // grantOptions is what grant takes.
 type grantOptions struct {
 	*cli.Environment
-	options.Grants
+
+	// roles is what is granted.
+	roles options.Grants
 
 	// DryRun says how much is done. Required; has a default.
 	DryRun options.DryRun
@@ -81,7 +83,7 @@ and the credential plugin take, and which nobody may by default.
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
-	o.Grants.Add(cmd, env)
+	o.roles.Add(cmd, env)
 	cmd.Flags().StringVar(&o.Group, "group", "", "grant it to this group, in place of a user")
 	_ = cmd.RegisterFlagCompletionFunc("group", cli.CompleteFromCluster(env, cli.KnownGroups))
 	o.DryRun.Add(cmd, "none, client (print what would be made) or server (have the cluster check it)")
@@ -126,12 +128,15 @@ func (o *grantOptions) nameOrGroup(cmd *cobra.Command, arguments []string) error
 	return nil
 }
 
+// Connection implements cli.Steps.
+func (o *grantOptions) Connection() cli.Connection { return o.roles.Connection() }
+
 // Validate refuses a grant of nothing and roles that there can't be.
 func (o *grantOptions) Validate() error {
-	if o.FlagSet.Changed("group") && o.ToGroup {
+	if o.FlagSet.Changed("group") && o.roles.ToGroup {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--group and --to-group exclude each other"), "leave one of them out")
 	}
-	if !o.Gives() && !o.ToGroup {
+	if !o.roles.Gives() && !o.roles.ToGroup {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "no role is named"),
 			"for example: %s grant jane --clusterrole view -n default", cli.Program)
@@ -152,7 +157,7 @@ func (o *grantOptions) Validate() error {
 	if _, err := o.output.ToPrinter(); err != nil {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", *o.output.OutputFormat, err), "for example: -o yaml, -o json, -o name")
 	}
-	if err := o.Grants.Validate(); err != nil {
+	if err := o.roles.Validate(); err != nil {
 		return err
 	}
 	return request.CheckAmong(o.Allow, request.ReturnFindings)
@@ -162,7 +167,7 @@ func (o *grantOptions) Validate() error {
 func (o *grantOptions) Run(ctx context.Context) error {
 	o.Narrator.In(o.dryRun)
 	work := o.WithoutCluster()
-	if o.dryRun != onboard.DryRunClient || o.ToGroup {
+	if o.dryRun != onboard.DryRunClient || o.roles.ToGroup {
 		var err error
 		if work, err = o.Connect(); err != nil {
 			return err
@@ -170,7 +175,7 @@ func (o *grantOptions) Run(ctx context.Context) error {
 	} else if err := o.CheckConnection(o.FlagSet); err != nil {
 		return err
 	}
-	in := o.Grants.Input()
+	in := o.roles.Input()
 	in.Group, in.Allow = o.Group, o.Allow
 	wanted, err := work.Grant(ctx, o.user, in, o.dryRun)
 	if err != nil {
@@ -179,5 +184,5 @@ func (o *grantOptions) Run(ctx context.Context) error {
 	if err := o.output.Complete("%s" + o.dryRun.Note()); err != nil {
 		return err
 	}
-	return options.PrintBindings(o.Streams, o.output, o.MeansSeveral(), wanted)
+	return options.PrintBindings(o.Streams, o.output, o.roles.MeansSeveral(), wanted)
 }
