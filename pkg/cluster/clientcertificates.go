@@ -6,10 +6,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
-
-	"k8s.io/client-go/rest"
-
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 )
 
 // AsksForClientCertificates reports whether what answers at the server's address asks for
@@ -17,31 +13,22 @@ import (
 // server with --client-ca-file does. Where it does not, TLS ends before the API server,
 // and no client certificate ever logs in there. No credentials are sent.
 func (c *Client) AsksForClientCertificates(ctx context.Context) (bool, error) {
-	call, cancel := c.bounded(ctx)
+	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
-	settings, err := rest.TLSConfigFor(configAs(c.endpoint, nil, kubeconfig.Credentials{}, 0))
+	settings, err := c.target.anonymous()
 	if err != nil {
 		return false, err
 	}
-	settings = settings.Clone()
-	if settings == nil {
-		settings = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
 	var asked atomic.Bool
-	settings.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	settings.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		asked.Store(true)
 		return &tls.Certificate{}, nil
 	}
-	proxy := c.proxy
-	if proxy == nil {
-		// As client-go has it.
-		proxy = http.ProxyFromEnvironment
-	}
-	transport := &http.Transport{Proxy: proxy, TLSClientConfig: settings, DisableKeepAlives: true}
+	transport := &http.Transport{Proxy: settings.proxy, TLSClientConfig: settings.tls, DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
 	// A proxy may be reached by TLS as well: the last handshake is the server's.
 	trace := &httptrace.ClientTrace{TLSHandshakeStart: func() { asked.Store(false) }}
-	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(call, trace), http.MethodGet, c.endpoint.Server+"/version", nil)
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(call, trace), http.MethodGet, c.target.Endpoint.Server+"/version", nil)
 	if err != nil {
 		return false, err
 	}
@@ -54,18 +41,7 @@ func (c *Client) AsksForClientCertificates(ctx context.Context) (bool, error) {
 		// Whatever else it says: it may require one.
 		return true, nil
 	case err != nil:
-		return false, c.explain(ctx, err, "find out whether client certificates reach the API server")
+		return false, c.api.Explain(ctx, err, "find out whether client certificates reach the API server")
 	}
 	return false, nil
-}
-
-// LogsInByCertificate reports whether this client has a client certificate and nothing
-// else to log in with, so that an answer to it shows that certificates reach the server.
-func (c *Client) LogsInByCertificate() bool {
-	if len(c.config.CertData) == 0 && c.config.CertFile == "" {
-		return false
-	}
-	without := rest.CopyConfig(c.config)
-	without.CertData, without.CertFile = nil, ""
-	return !hasCredentials(without)
 }

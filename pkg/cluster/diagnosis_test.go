@@ -231,11 +231,8 @@ func TestEachCauseHasItsHint(t *testing.T) {
 			if test.with != nil {
 				test.with(config)
 			}
-			client, err := Connect(config, "c", "test", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = client.WhoAmI(t.Context())
+			client := clientOf(t, config)
+			_, err := client.WhoAmI(t.Context())
 			checkTold(t, err, test.says, test.hint, test.not)
 			if errors.Is(err, ErrUnreachable) != test.isUnreachable {
 				t.Errorf("unreachable is %v: %v", !test.isUnreachable, err)
@@ -268,10 +265,7 @@ func checkTold(t *testing.T, err error, says, hint, not []string) {
 
 // TestEachFaultOfTheNetworkHasItsHint is about what a test cannot have a network do.
 func TestEachFaultOfTheNetworkHasItsHint(t *testing.T) {
-	client, err := Connect(&rest.Config{Host: "https://kubernetes.example"}, "c", "test", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientOf(t, &rest.Config{Host: "https://kubernetes.example"})
 	for _, test := range []struct {
 		about      string
 		err        error
@@ -281,7 +275,7 @@ func TestEachFaultOfTheNetworkHasItsHint(t *testing.T) {
 		{"no answer to the connection", &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, "timeout", "firewall"},
 		{"a login plugin that fails", errors.New("getting credentials: exec: executable gone not found\n\nadvice"), "executable gone not found", "install or fix the login plugin"},
 	} {
-		err := client.explain(t.Context(), &url.Error{Op: "Post", URL: "https://kubernetes.example", Err: test.err}, "look")
+		err := client.api.Explain(t.Context(), &url.Error{Op: "Post", URL: "https://kubernetes.example", Err: test.err}, "look")
 		t.Run(test.about, func(t *testing.T) { checkTold(t, err, []string{test.says}, []string{test.hint}, []string{"advice"}) })
 	}
 }

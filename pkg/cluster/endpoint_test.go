@@ -11,18 +11,15 @@ import (
 
 func TestAnEndpointHoldsNoPasswordOfItsConfiguration(t *testing.T) {
 	proxy := &url.URL{Scheme: "http", Host: "127.0.0.1:1", User: url.UserPassword("jane", "secret")}
-	client, err := Connect(&rest.Config{Host: "https://127.0.0.1:1/?token=secret", Proxy: http.ProxyURL(proxy)}, "c", "test", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := clientOf(t, &rest.Config{Host: "https://127.0.0.1:1/?token=secret", Proxy: http.ProxyURL(proxy)})
 	if endpoint := client.Endpoint(); endpoint.ProxyURL != "http://127.0.0.1:1" || endpoint.Server != "https://127.0.0.1:1/" {
 		t.Errorf("the endpoint is %q through %q", endpoint.Server, endpoint.ProxyURL)
 	}
-	if used, err := client.proxy(&http.Request{}); err != nil || used.User == nil {
+	if used, err := client.Target().Proxy(&http.Request{}); err != nil || used.User == nil {
 		t.Errorf("the connection itself goes through %v, %v", used, err)
 	}
 	for _, host := range []string{"https://jane:secret@h", "https://jane:%zzsecret@h", "https://jane:secret@h:port"} {
-		if _, err := Connect(&rest.Config{Host: host}, "c", "test", nil); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := connect(&rest.Config{Host: host}); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error is %v", err)
 		}
 	}

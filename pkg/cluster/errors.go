@@ -1,154 +1,52 @@
 package cluster
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
-	"net/http"
-	"net/url"
-	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
 )
 
 // ErrUnreachable is the error of a server that there is no way to, so that nothing
 // is known of what it would say.
-var ErrUnreachable = errors.New("unreachable")
+var ErrUnreachable = connection.ErrUnreachable
 
 // ErrNotAccepted is the error of a server that does not accept the client's credentials.
-var ErrNotAccepted = errors.New("credentials not accepted")
+var ErrNotAccepted = connection.ErrNotAccepted
 
-// explain says in words why the server did not do something. doing is a verb
-// phrase that fits behind "could not" and "you may not", such as "create the
-// certificate signing request "jane-x"". parent is the caller's context, which
-// tells an interruption from a call that was not answered in time.
-func (c *Client) explain(parent context.Context, err error, doing string) error {
-	if err == nil {
-		return nil
-	}
-	if ended := contextOutcome(parent); ended != nil {
-		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
-	}
-	found := c.diagnose(err)
-	format := "could not %s: %w"
-	if found.isForbidden {
-		format = "you may not %s: %w"
-	}
-	explained := fmt.Errorf(format, doing, found.cause)
-	if found.kind != nil {
-		explained = outcome.Errorf(found.kind, "%w", explained)
-	}
-	if found.hint == "" {
-		return explained
-	}
-	return outcome.WithHint(explained, "%s", found.hint)
-}
-
-// isOfServersCertificate says whether the server's certificate is not trusted.
-func isOfServersCertificate(err error) bool {
-	var (
-		unknownAuthority x509.UnknownAuthorityError
-		hostname         x509.HostnameError
-		invalid          x509.CertificateInvalidError
-	)
-	return errors.As(err, &unknownAuthority) || errors.As(err, &hostname) || errors.As(err, &invalid)
-}
-
-// isNotBelieved reports whether a server redirected to another address, or responded with
-// something else than what it was asked for.
-func isNotBelieved(err error) bool {
-	var redirect *redirectError
-	var response *responseError
-	return errors.As(err, &redirect) || errors.As(err, &response)
-}
-
-// isOfLoginPlugin says whether a login plugin gave no credentials. client-go's exec
-// plugins (plugin/pkg/client/auth/exec) have no error type.
-func isOfLoginPlugin(err error) bool { return strings.Contains(err.Error(), gettingCredentials) }
-
-const gettingCredentials = "getting credentials: "
-
-// pluginFailure is why a login plugin gave no credentials. Where client-go could not decode
-// what the plugin printed, its error quotes that, tokens and all: then it is only said that
-// it could not be decoded.
-func pluginFailure(err error) string {
-	_, reason, _ := strings.Cut(err.Error(), gettingCredentials)
-	// Behind the first line there is advice for developers.
-	reason, _, _ = strings.Cut(reason, "\n")
-	for _, harmless := range []string{"exec: ", "exec plugin ", "plugin "} {
-		if strings.HasPrefix(reason, harmless) {
-			return reason
-		}
-	}
-	return "the login plugin returned an invalid ExecCredential"
-}
-
-// bare strips the method and the URL that net/http puts before an error.
-func bare(err error) error {
-	var request *url.Error
-	if errors.As(err, &request) {
-		return request.Err
-	}
-	return err
-}
-
-// contextOutcome says how a context ended: interrupted, timed out, or not yet.
-func contextOutcome(ctx context.Context) error {
-	switch {
-	case ctx.Err() == nil:
-		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return outcome.ErrTimedOut
-	}
-	return outcome.ErrInterrupted
-}
-
-// isAnswer says whether an error is the server's own answer, so that it was
-// reached and knew who asked.
-func isAnswer(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status) && !apierrors.IsUnauthorized(err)
-}
-
-// IsNobodyThere says whether nobody listens at the server's address, or there is no such
-// address: it was not the connection that failed.
-func IsNobodyThere(err error) bool {
-	var dial *net.OpError
-	return errors.As(err, &dial) && dial.Op == "dial"
-}
-
-// MayPass says whether an error of this package's may go away by itself (see
-// isTransient), so that it is worth asking again.
-func MayPass(err error) bool {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return isTransient(err)
-	}
-	// explain has told these from what is final.
-	return errors.Is(err, ErrUnreachable)
-}
-
-// isTransient says whether an error may go away by itself: the server could not
-// be reached, is starting, is overloaded, or failed within. What it answered
-// about the question itself is final, and so are a certificate of its that is not
-// trusted, an answer that is not believed or too large, a login plugin that does not work,
-// a server that does not speak TLS and a proxy that asks for a password.
-func isTransient(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return !isOfServersCertificate(err) && !isOfLoginPlugin(err) && !isNotBelieved(err) && !isTooLarge(err) &&
-			!isNotTLS(err) && refusedByProxy(err) != http.StatusProxyAuthRequired
-	}
-	switch code := status.Status().Code; {
-	case code == 429, code >= 500:
-		return true
-	}
-	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
-}
+// TLSInBetween says why an API server may not see client certificates, and what to do.
+const TLSInBetween = connection.TLSInBetween
 
 // IsUnreachable reports whether nothing is known of what the API server would say.
 func IsUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }
+
+// IsNobodyThere reports whether nobody listens at the server's address, or there is no such
+// address: it was not the connection that failed.
+func IsNobodyThere(err error) bool {
+	var dialErr *net.OpError
+	return errors.As(err, &dialErr) && dialErr.Op == "dial"
+}
+
+// MayPass reports whether an error of this package or of one below it may go away by itself,
+// so that it is worth asking again.
+func MayPass(err error) bool {
+	var statusErr apierrors.APIStatus
+	if errors.As(err, &statusErr) {
+		return connection.IsTransient(err)
+	}
+	// These were told from what is final when the error was made.
+	return errors.Is(err, ErrUnreachable)
+}
+
+// SuggestedDelay returns how long an error of the API server's asks to wait before the
+// next try, at most 30 seconds; 0 if it asks for nothing.
+func SuggestedDelay(err error) time.Duration {
+	seconds, isSuggested := apierrors.SuggestsClientDelay(err)
+	if !isSuggested {
+		return 0
+	}
+	return min(max(0, time.Duration(seconds)*time.Second), connection.LongestRetryAfter)
+}

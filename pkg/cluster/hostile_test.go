@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -25,14 +26,11 @@ func hostile(t *testing.T, path string, answer http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewTLSServer(answer)
 	t.Cleanup(server.Close)
-	client, err := Connect(&rest.Config{
+	client := clientOf(t, &rest.Config{
 		Host:            server.URL + path,
 		BearerToken:     "canary",
 		TLSClientConfig: rest.TLSClientConfig{CAData: authorityOf(server)},
-	}, "hostile", "test", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	})
 	return client
 }
 
@@ -54,17 +52,18 @@ func calls(t *testing.T) map[string]func(context.Context, *Client) error {
 			return err
 		},
 		"log in with a certificate": func(ctx context.Context, c *Client) error {
-			_, err := c.LogIn(ctx, credentials, "test")
+			_, err := c.LogIn(ctx, credentials)
 			return err
 		},
 		"log in early": func(ctx context.Context, c *Client) error {
-			early := c.BeginLogIn(ctx)
-			defer early.Abandon()
-			_, err := early.finish(ctx, credentials, "test")
-			return err
+			return earlyLogIn(ctx, c, credentials)
 		},
 		"log in by an endpoint": func(ctx context.Context, c *Client) error {
-			_, err := LogIn(ctx, c.Endpoint(), credentials, "test", 0)
+			client, err := New(Target{Endpoint: c.Endpoint(), Now: time.Now}, ByCertificate(credentials))
+			if err != nil {
+				return err
+			}
+			_, err = client.WhoAmI(ctx)
 			return err
 		},
 		"may I approve": func(ctx context.Context, c *Client) error { return c.CheckMayDecide(ctx, request.Signer) },
@@ -73,42 +72,42 @@ func calls(t *testing.T) map[string]func(context.Context, *Client) error {
 			return err
 		},
 		"get": func(ctx context.Context, c *Client) error {
-			_, err := c.Get(ctx, "jane-x")
+			_, err := c.Requests().Get(ctx, "jane-x")
 			return err
 		},
 		"list": func(ctx context.Context, c *Client) error {
-			return c.Each(ctx, Query{}, func(*certificatesv1.CertificateSigningRequest) {})
+			return c.Requests().Each(ctx, requests.Query{}, func(*certificatesv1.CertificateSigningRequest) {})
 		},
 		"submit": func(ctx context.Context, c *Client) error {
-			_, _, err := c.Submit(ctx, object, false)
+			_, _, err := c.Requests().Submit(ctx, object, false)
 			return err
 		},
 		"approve": func(ctx context.Context, c *Client) error {
-			_, err := c.Decide(ctx, &request.Review{Object: object}, request.Approval(), "", false)
+			_, err := c.Requests().Decide(ctx, &request.Review{Object: object}, request.Approval(), "", false)
 			return err
 		},
-		"delete": func(ctx context.Context, c *Client) error { return c.Delete(ctx, object) },
+		"delete": func(ctx context.Context, c *Client) error { return c.Requests().Delete(ctx, object) },
 		"role bindings": func(ctx context.Context, c *Client) error {
-			_, _, err := c.Grants(ctx)
+			_, _, err := c.Bindings().Grants(ctx)
 			return err
 		},
 		"bind": func(ctx context.Context, c *Client) error {
-			return c.ApplyGrant(ctx, access.Wanted{Holder: access.Holder{Name: "jane"}, Grant: access.Grant{Role: access.Role{IsCluster: true, Name: "view"}}})
+			return c.Bindings().ApplyGrant(ctx, access.Wanted{Holder: access.Holder{Name: "jane"}, Grant: access.Grant{Role: access.Role{IsCluster: true, Name: "view"}}})
 		},
 		"version": func(ctx context.Context, c *Client) error {
 			_, err := c.ServerVersion(ctx)
 			return err
 		},
 		"what is served": func(ctx context.Context, c *Client) error {
-			_, err := c.ServesCertificates(ctx)
+			_, err := c.ControlPlane().ServesCertificates(ctx)
 			return err
 		},
 		"lease": func(ctx context.Context, c *Client) error {
-			_, err := c.ControllerManagerSeen(ctx)
+			_, err := c.ControlPlane().ControllerManagerSeen(ctx)
 			return err
 		},
 		"watch": func(ctx context.Context, c *Client) error {
-			return c.Watch(ctx, Query{}, "1", func(Change) bool { return true }, func(error) {})
+			return c.Requests().Watch(ctx, requests.Query{}, "1", func(requests.Change) bool { return true }, func(error) {})
 		},
 	}
 }
@@ -208,7 +207,7 @@ func TestAnotherObjectThanTheOneAskedForIsNotBelieved(t *testing.T) {
 				w.Header().Set("Content-Type", "application/json")
 				_, _ = w.Write([]byte(`{"apiVersion":"certificates.k8s.io/v1","kind":"CertificateSigningRequest","metadata":{"name":"` + meta.Name + `","uid":"` + string(meta.UID) + `"}}`))
 			})
-			if _, err := client.Get(t.Context(), "jane-x"); err == nil || !strings.Contains(err.Error(), "is not believed") {
+			if _, err := client.Requests().Get(t.Context(), "jane-x"); err == nil || !strings.Contains(err.Error(), "is not believed") {
 				t.Errorf("the error is %v", err)
 			}
 		})

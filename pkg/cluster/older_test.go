@@ -17,15 +17,12 @@ import (
 func TestWhatAnOldServerLacksIsSaid(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
-	client, err := Connect(&rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}}, "old", "test", func(string) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = client.WhoAmI(t.Context())
+	client := clientOf(t, &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
+	_, err := client.WhoAmI(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "does not serve SelfSubjectReview") || !strings.HasPrefix(outcome.Hint(err), "it takes Kubernetes 1.28 or later") {
 		t.Errorf("who I am: %v, hint %q", err, outcome.Hint(err))
 	}
-	err = client.Block(t.Context(), time.Now(), false, access.Blocked{User: "jane"})
+	err = client.Blocking().Block(t.Context(), time.Now(), false, access.Blocked{User: "jane"})
 	if err == nil || !strings.Contains(outcome.Hint(err), "Kubernetes 1.30 and later") {
 		t.Errorf("to block: %v, hint %q", err, outcome.Hint(err))
 	}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -136,7 +136,7 @@ type NotDecided struct {
 type StillWaiting struct {
 	event.Marker
 
-	Sighting cluster.Sighting
+	Sighting requests.Sighting
 }
 
 // StillFollowing says why a list can't be kept up just now.

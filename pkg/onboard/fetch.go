@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
@@ -106,7 +107,7 @@ func (p *Program) locate(ctx context.Context, in FetchInput) (_ store.Folder, us
 	if err != nil || folder.HasKey() {
 		return folder, in.Name, nil, err
 	}
-	object, err := p.Cluster.Get(ctx, in.Name)
+	object, err := p.Cluster.Requests().Get(ctx, in.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
 		return folder, in.Name, nil, nil
 	}
@@ -122,7 +123,7 @@ func (p *Program) locate(ctx context.Context, in FetchInput) (_ store.Folder, us
 // for it, or, if it was submitted under another name or for another signer, among all
 // requests, which requires permission to list them.
 func (p *Program) findSubmitted(ctx context.Context, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
-	object, underived := p.Cluster.Get(ctx, request.ObjectName(user, key))
+	object, underived := p.Cluster.Requests().Get(ctx, request.ObjectName(user, key))
 	if !errors.Is(underived, outcome.ErrNotFound) {
 		return object, underived
 	}
@@ -131,7 +132,7 @@ func (p *Program) findSubmitted(ctx context.Context, user identity.User, key cry
 	// The label saves reading the others' requests. Where none with it is for the key, one
 	// without it or with another may be.
 	for _, labels := range []string{request.UserLabel + "=" + request.UserLabelValue(user.Name), ""} {
-		err = p.Cluster.Each(ctx, cluster.Query{AllSigners: true, Labels: labels}, func(object *certificatesv1.CertificateSigningRequest) {
+		err = p.Cluster.Requests().Each(ctx, requests.Query{AllSigners: true, Labels: labels}, func(object *certificatesv1.CertificateSigningRequest) {
 			if request.CheckOwn(object, key, user, object.Spec.SignerName) == nil {
 				found = append(found, object)
 			}
@@ -184,11 +185,11 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	}
 	var prove Prove
 	if in.VerifyLogin {
-		logIn := p.Cluster.LogIn
+		var logIn cluster.LogIn = p.Cluster.LogIn
 		if request.StateOf(submitted.Object) == request.Approved {
-			early := p.Cluster.BeginLogIn(ctx)
-			defer early.Abandon()
-			logIn = early.LogIn
+			expected, abandon := p.Cluster.ExpectLogIn(ctx)
+			defer abandon()
+			logIn = expected
 		}
 		prove = func(ctx context.Context, user identity.User, _ *pki.Certificate, credentials kubeconfig.Credentials) (bool, error) {
 			err := p.ProveLogIn(ctx, user, credentials, logIn)
@@ -201,9 +202,6 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	}
 	return p.Receive(ctx, to, submitted, issued, prove)
 }
-
-// logIn connects with a user's new credentials and asks the server who she is.
-type logIn func(ctx context.Context, credentials kubeconfig.Credentials, userAgent string) (identity.User, error)
 
 // Prove says why a user's certificate does not log in, and whether it has been tried; nil
 // where that is not wanted.
@@ -234,7 +232,7 @@ func (p *Program) Receive(ctx context.Context, to *destination.Destination, subm
 func (p *Program) Await(ctx context.Context, timeout time.Duration, resume string, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	issued, err := p.Cluster.Await(ctx, object, func(sighting cluster.Sighting) {
+	issued, err := p.Cluster.Requests().Await(ctx, object, func(sighting requests.Sighting) {
 		p.Tell(StillWaiting{Sighting: sighting})
 	})
 	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {
@@ -245,13 +243,10 @@ func (p *Program) Await(ctx context.Context, timeout time.Duration, resume strin
 
 // ProveLogIn proves the new certificate: the cluster must take its holder for the
 // user that was asked for.
-func (p *Program) ProveLogIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials, logIn logIn) error {
-	me, err := logIn(ctx, credentials, p.UserAgent)
+func (p *Program) ProveLogIn(ctx context.Context, user identity.User, credentials kubeconfig.Credentials, logIn cluster.LogIn) error {
+	me, err := cluster.ProveLogIn(ctx, logIn, credentials, user.Name)
 	if err != nil {
-		return LoginFailed(ctx, p.Cluster, fmt.Errorf("logging in as %q failed: %w", user.Name, err), "")
-	}
-	if me.Name != user.Name {
-		return LoginFailed(ctx, p.Cluster, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), "")
+		return LoginFailed(ctx, p.Cluster, err, "")
 	}
 	p.Tell(LoggedIn{User: me})
 	return nil

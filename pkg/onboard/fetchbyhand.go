@@ -8,7 +8,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -61,10 +61,10 @@ func keyByHand(in FetchInput, folder store.Folder) (_ crypto.Signer, path string
 // objectByHand gets the object that was named, or finds the one of the user for the key.
 func (p *Program) objectByHand(ctx context.Context, in FetchInput, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
 	if in.RequestName != "" {
-		return p.Cluster.Get(ctx, in.RequestName)
+		return p.Cluster.Requests().Get(ctx, in.RequestName)
 	}
 	var found []*certificatesv1.CertificateSigningRequest
-	err := p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, _ []string) {
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, _ []string) {
 		if _, err := request.UserByHand(object, key); err == nil {
 			found = append(found, object)
 		}
@@ -102,7 +102,7 @@ func noKey(err error, user string, named *certificatesv1.CertificateSigningReque
 // namesake gets the request whose object has the user's own name, which is what people
 // call the ones they make by hand, where it is for the user's key; nil where it is not.
 func (p *Program) namesake(ctx context.Context, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
-	object, err := p.Cluster.Get(ctx, user.Name)
+	object, err := p.Cluster.Requests().Get(ctx, user.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
 		return nil, nil
 	}

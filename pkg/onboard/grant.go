@@ -7,7 +7,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -55,7 +55,7 @@ func (p *Program) CheckGiving(ctx context.Context, user identity.User, in GrantI
 		return err
 	}
 	for _, one := range wanted {
-		if err := p.Cluster.CheckGrant(ctx, one); err != nil {
+		if err := p.Cluster.Bindings().CheckGrant(ctx, one); err != nil {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func (p *Program) Give(ctx context.Context, user identity.User, in GrantInput) e
 		return err
 	}
 	for _, one := range wanted {
-		if err := p.Cluster.ApplyGrant(ctx, one); err != nil {
+		if err := p.Cluster.Bindings().ApplyGrant(ctx, one); err != nil {
 			return outcome.WithHint(err, "what was approved stays; run the same command again to go on")
 		}
 		p.Tell(Given{Wanted: one})
@@ -115,7 +115,7 @@ func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []
 	if err != nil {
 		return err
 	}
-	grants, _, err := p.Cluster.Grants(ctx)
+	grants, _, err := p.Cluster.Bindings().Grants(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,12 +126,12 @@ func (p *Program) checkReturn(ctx context.Context, user identity.User, wanted []
 // isKnown reports whether a request or a binding on the cluster names a user, or that could
 // not be looked up: only a user who was looked for is unknown.
 func (p *Program) isKnown(ctx context.Context, name string) bool {
-	held, err := p.Cluster.HeldBy(ctx, name)
+	held, err := p.Cluster.Bindings().HeldBy(ctx, name)
 	if err != nil || len(held) > 0 {
 		return true
 	}
 	isNamed := false
-	err = p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
+	err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
 		isNamed = isNamed || slices.Contains(users, name)
 	})
 	return err != nil || isNamed
@@ -141,7 +141,7 @@ func (p *Program) isKnown(ctx context.Context, name string) bool {
 // approved: what she only asks for counts for nothing.
 func (p *Program) lastKnown(ctx context.Context, name string) (identity.User, error) {
 	var approved []*request.Review
-	err := p.Cluster.EachOfUsers(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 		if !slices.Contains(users, name) {
 			return
 		}

@@ -147,7 +147,7 @@ func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
 
 // Send submits what was prepared, or finds it submitted. whoAmI says who runs this.
 func (p *Program) Send(ctx context.Context, in NewUserInput, s *Submission, whoAmI func(context.Context) (identity.User, error)) error {
-	stored, created, err := p.Cluster.Submit(ctx, s.Object, in.DryRun == DryRunServer)
+	stored, created, err := p.Cluster.Requests().Submit(ctx, s.Object, in.DryRun == DryRunServer)
 	if err != nil {
 		return outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
 	}

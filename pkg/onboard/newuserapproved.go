@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -18,11 +18,11 @@ import (
 // get what she is to get, before anything is made, and what the user and her groups may
 // do already before anything is submitted.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
-	var known *cluster.KnownGrants
+	var known *bindings.KnownGrants
 	var standing *request.Standing
 	var notRead, notKnown error
 	var reading sync.WaitGroup
-	reading.Go(func() { known, notRead = p.Cluster.GrantsOf(ctx, in.User) })
+	reading.Go(func() { known, notRead = p.Cluster.Bindings().GrantsOf(ctx, in.User) })
 	reading.Go(func() { standing, notKnown = p.Standing(ctx) })
 	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
 	reading.Wait()
@@ -106,7 +106,7 @@ func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted 
 		return err
 	}
 	// The object was submitted by whoever approves it.
-	approved, err := p.Cluster.Decide(ctx, review, request.Approval(), request.Approval().Message("", review.Requester, p.Version), false)
+	approved, err := p.Cluster.Requests().Decide(ctx, review, request.Approval(), request.Approval().Message("", review.Requester, p.Version), false)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted 
 // CheckGrants tells what role bindings give to a user and her groups already,
 // and refuses what an administrator has to look at. What could not be read is for the
 // caller to tell.
-func (p *Program) CheckGrants(user identity.User, known *cluster.KnownGrants) error {
+func (p *Program) CheckGrants(user identity.User, known *bindings.KnownGrants) error {
 	for _, finding := range request.ExamineGrants(user, known.Grants, known.Reaches) {
 		if finding.Severity == identity.Refused {
 			return outcome.WithHint(

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -25,8 +25,8 @@ func (p *Program) Standing(ctx context.Context) (*request.Standing, error) {
 	var unread string
 	var notRead error
 	var reading sync.WaitGroup
-	reading.Go(func() { standing.List, unread, notRead = p.Cluster.BlockList(ctx) })
-	notListed := p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) { standing.See(object) })
+	reading.Go(func() { standing.List, unread, notRead = p.Cluster.Blocking().List(ctx) })
+	notListed := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) { standing.See(object) })
 	reading.Wait()
 	var forbidden error
 	if apierrors.IsForbidden(notListed) {

@@ -45,7 +45,7 @@ func TestEveryDryRunSaysSo(t *testing.T) {
 			}
 		}
 	}
-	if held, err := connect(t, s).HeldBy(t.Context(), "rhea"); err != nil || len(held) != 1 {
+	if held, err := connect(t, s).Bindings().HeldBy(t.Context(), "rhea"); err != nil || len(held) != 1 {
 		t.Errorf("a dry run took something away: %v, %v", held, err)
 	}
 }

@@ -343,7 +343,7 @@ func TestNeitherALongNameNorALongListEvadesABlock(t *testing.T) {
 		name := fmt.Sprintf("entry-%d", i)
 		entries = append(entries, access.Entry{Blocked: access.Blocked{User: name}, Details: access.Details{User: name}})
 	}
-	if err := connect(t, s).Block(t.Context(), time.Now(), false, entries[0].Blocked, entries...); err != nil {
+	if err := connect(t, s).Blocking().Block(t.Context(), time.Now(), false, entries[0].Blocked, entries...); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"entry-0", "entry-2999", "first", edge} {
@@ -363,7 +363,7 @@ func TestNeitherALongNameNorALongListEvadesABlock(t *testing.T) {
 		entries = append(entries, access.Entry{Blocked: access.Blocked{User: name}, Details: access.Details{User: name}})
 	}
 	before = len(blockList(s))
-	err := connect(t, s).Block(t.Context(), time.Now(), false, entries[0].Blocked, entries...)
+	err := connect(t, s).Blocking().Block(t.Context(), time.Now(), false, entries[0].Blocked, entries...)
 	if err == nil || !strings.Contains(err.Error(), "a ConfigMap has at most 1048576") || len(blockList(s)) != before {
 		t.Errorf("a list that is too large: %v", err)
 	}

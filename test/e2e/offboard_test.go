@@ -213,7 +213,7 @@ func TestABindingThatWasChangedMeanwhileIsLeftAlone(t *testing.T) {
 	}
 	s.must("grant", "mira", "--clusterrole", "view")
 	client := connect(t, s)
-	held, err := client.HeldBy(t.Context(), "mira")
+	held, err := client.Bindings().HeldBy(t.Context(), "mira")
 	if err != nil || len(held) != 2 {
 		t.Fatalf("she is named in %v, %v", held, err)
 	}
@@ -227,7 +227,7 @@ func TestABindingThatWasChangedMeanwhileIsLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := client.TakeAway(t.Context(), one, "mira", false); cmd.ExitCode(err) != 5 {
+		if err := client.Bindings().TakeAway(t.Context(), one, "mira", false); cmd.ExitCode(err) != 5 {
 			t.Errorf("%s: %v", one, err)
 		}
 		if _, err := bindings.Get(t.Context(), one.Meta.Name, metav1.GetOptions{}); err != nil {

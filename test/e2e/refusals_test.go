@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -174,7 +175,7 @@ func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 	}
 	create(t, s, "raced", identity.User{Name: "tina", Groups: []string{"kubeadm:cluster-admins"}})
 
-	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test", false)
+	_, err := connect(t, s).Requests().Decide(t.Context(), review, request.Approval(), "approved by a test", false)
 	if code := cmd.ExitCode(err); code != 5 {
 		t.Errorf("approving ended with %v, exit code %d, want 5", err, code)
 	}
@@ -191,7 +192,7 @@ func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 	if _, err := s.client().CertificatesV1().CertificateSigningRequests().Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test", false); err != nil {
+	if _, err := connect(t, s).Requests().Decide(t.Context(), review, request.Approval(), "approved by a test", false); err != nil {
 		t.Error(err)
 	}
 }
@@ -200,7 +201,7 @@ func TestSomebodyElseDecidedFirst(t *testing.T) {
 	s := newSession(t, shared)
 	review := request.ReviewOf(create(t, s, "decided", identity.User{Name: "vera"}))
 	deny(t, s, "decided", "not on the list")
-	_, err := connect(t, s).Decide(t.Context(), review, request.Approval(), "approved by a test", false)
+	_, err := connect(t, s).Requests().Decide(t.Context(), review, request.Approval(), "approved by a test", false)
 	if code := cmd.ExitCode(err); code != 5 || !strings.Contains(err.Error(), "denied (not on the list)") {
 		t.Errorf("approving ended with %v, exit code %d", err, code)
 	}
@@ -286,7 +287,12 @@ func connect(t *testing.T, s *session) *cluster.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := cluster.Connect(config, "csr-onboard", "e2e", nil)
+	target, credentials, err := cluster.FromKubeconfig(config, "csr-onboard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.UserAgent, target.Now = "e2e", time.Now
+	client, err := cluster.New(target, credentials)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
@@ -83,7 +83,7 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
 
 // Complete reads what to list.
 func (o *listOptions) Complete([]string) error {
-	o.input = approval.ListInput{Query: cluster.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
+	o.input = approval.ListInput{Query: requests.Query{AllSigners: o.AllSigners, Labels: o.Selector}, Pending: o.Pending}
 	return nil
 }
 

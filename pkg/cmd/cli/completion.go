@@ -135,13 +135,13 @@ func KnownGroups(ctx context.Context, program *onboard.Program) ([]completion.Ca
 
 // Namespaces are the cluster's namespaces.
 func Namespaces(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
-	names, err := program.Cluster.Namespaces(ctx)
+	names, err := program.Cluster.Bindings().Namespaces(ctx)
 	return completion.Names(names), err
 }
 
 // ClusterRoles are the cluster's ClusterRoles.
 func ClusterRoles(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
-	names, err := program.Cluster.ClusterRoles(ctx)
+	names, err := program.Cluster.Bindings().ClusterRoles(ctx)
 	return completion.Names(names), err
 }
 
@@ -151,7 +151,7 @@ func RolesIn(namespace *string) candidates {
 		if *namespace == "" {
 			return nil, nil
 		}
-		names, err := program.Cluster.Roles(ctx, *namespace)
+		names, err := program.Cluster.Bindings().Roles(ctx, *namespace)
 		return completion.Names(names), err
 	}
 }

@@ -25,11 +25,11 @@ func (e *Environment) Connect() (*onboard.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := cluster.Connect(config, clusterName, e.userAgent(), e.Narrator.Warn)
+	client, err := e.client(config, clusterName, e.Narrator.Warn)
 	if err != nil {
 		return nil, err
 	}
-	client.DescribeLogin(e.describeLogin, e.Now)
+	client.DescribeLogin(e.describeLogin)
 	program := e.WithoutCluster()
 	program.Cluster = client
 	return program, nil
@@ -46,7 +46,7 @@ func (e *Environment) connectAlone(narrator *render.Narrator) (*onboard.Program,
 	}
 	login := &clientcmdapi.AuthInfo{Exec: config.ExecProvider, AuthProvider: config.AuthProvider}
 	config.ExecProvider, config.AuthProvider = nil, nil
-	client, err := cluster.Connect(config, clusterName, e.userAgent(), narrator.Warn)
+	client, err := e.client(config, clusterName, narrator.Warn)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +59,17 @@ func (e *Environment) connectAlone(narrator *render.Narrator) (*onboard.Program,
 		return program, program.LogInFromCache(kubeconfig.CacheOf(login))
 	}
 	return program, nil
+}
+
+// client makes a client from a configuration. Nothing is sent yet. warn gets each warning
+// that the server sends.
+func (e *Environment) client(config *rest.Config, clusterName string, warn func(string)) (*cluster.Client, error) {
+	target, credentials, err := cluster.FromKubeconfig(config, clusterName)
+	if err != nil {
+		return nil, err
+	}
+	target.UserAgent, target.Warn, target.Now = e.userAgent(), warn, e.Now
+	return cluster.New(target, credentials)
 }
 
 // WithoutCluster makes a program for what needs no cluster.

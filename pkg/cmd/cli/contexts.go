@@ -120,11 +120,11 @@ func (c *Contexts) Connect(name string, warn func(string)) (*cluster.Client, err
 	if clusterName == "" {
 		clusterName = defaultClusterName
 	}
-	client, err := cluster.Connect(config, clusterName, c.env.userAgent(), warn)
+	client, err := c.env.client(config, clusterName, warn)
 	if err != nil {
 		return nil, err
 	}
-	client.DescribeLogin(func() cluster.Login { return loginOf(c.Raw, name) }, c.env.Now)
+	client.DescribeLogin(func() cluster.Login { return loginOf(c.Raw, name) })
 	return client, nil
 }
 

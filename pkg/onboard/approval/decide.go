@@ -10,7 +10,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
@@ -138,7 +138,7 @@ func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, erro
 	var unlisted string
 	standing := &request.Standing{Now: p.Now()}
 	var asking sync.WaitGroup
-	asking.Go(func() { standing.List, unlisted, notListed = p.Cluster.BlockList(ctx) })
+	asking.Go(func() { standing.List, unlisted, notListed = p.Cluster.Blocking().List(ctx) })
 	asking.Go(func() { result.mayDecide = p.Cluster.CheckMayDecide(ctx, request.Signer) })
 	asking.Go(func() {
 		var me identity.User
@@ -146,8 +146,8 @@ func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, erro
 		result.circumstances.Approver = me.Name
 	})
 	asking.Go(func() {
-		var known *cluster.KnownGrants
-		if known, grants = p.Cluster.GrantsWithReach(ctx); grants == nil {
+		var known *bindings.KnownGrants
+		if known, grants = p.Cluster.Bindings().GrantsWithReach(ctx); grants == nil {
 			c := &result.circumstances
 			c.Grants, c.GrantsUnread, c.Reaches, c.ReachesUnread = known.Grants, known.Unread, known.Reaches, known.ReachesUnread
 		}
@@ -372,7 +372,7 @@ func (d *deciding) decideAlone(ctx context.Context, review *request.Review) (*ce
 		}
 		review = submitted
 	}
-	return d.program.Cluster.Decide(ctx, review, d.in.Decision, d.in.Decision.Message(d.in.Message, d.me, d.program.Version), dryRun)
+	return d.program.Cluster.Requests().Decide(ctx, review, d.in.Decision, d.in.Decision.Message(d.in.Message, d.me, d.program.Version), dryRun)
 }
 
 // fail takes in that a request was not decided. The error it returns ends

@@ -84,7 +84,7 @@ func importedOne(ctx context.Context, p *onboard.Program, file Imported) (*reque
 		// The review has the finding that says so.
 		return review, nil
 	}
-	stored, err := p.Cluster.Get(ctx, ready.Name)
+	stored, err := p.Cluster.Requests().Get(ctx, ready.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
 		return review, nil
 	}
@@ -117,7 +117,7 @@ func submitReviewed(ctx context.Context, p *onboard.Program, review *request.Rev
 	if err != nil {
 		return nil, err
 	}
-	stored, created, err := p.Cluster.Submit(ctx, ready, dryRun)
+	stored, created, err := p.Cluster.Requests().Submit(ctx, ready, dryRun)
 	if err != nil {
 		return nil, err
 	}

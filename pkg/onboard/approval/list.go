@@ -6,7 +6,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -14,7 +14,7 @@ import (
 // ListInput says which requests to list.
 type ListInput struct {
 	// Query is what the API server selects by.
-	cluster.Query
+	requests.Query
 	// Pending takes only requests that nobody has decided. Optional.
 	Pending bool
 }
@@ -26,7 +26,7 @@ func (in ListInput) takes(review *request.Review) bool {
 // List reviews the requests, in the order of their names. A request that can't be
 // decoded is a review that says so. The resourceVersion is for Follow.
 func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*request.Review, resourceVersion string, _ error) {
-	resourceVersion, err := cluster.EachPrepared(ctx, p.Cluster, in.Query, request.ReviewOf, func(_ *certificatesv1.CertificateSigningRequest, review *request.Review) {
+	resourceVersion, err := requests.EachPrepared(ctx, p.Cluster.Requests(), in.Query, request.ReviewOf, func(_ *certificatesv1.CertificateSigningRequest, review *request.Review) {
 		if in.takes(review) {
 			reviews = append(reviews, review)
 		}
@@ -45,7 +45,7 @@ func Follow(ctx context.Context, p *onboard.Program, in ListInput, listed []*req
 		shown[review.Object.UID] = review.Object.ResourceVersion
 	}
 	var failed error
-	err := p.Cluster.Watch(ctx, in.Query, resourceVersion, func(change cluster.Change) (goOn bool) {
+	err := p.Cluster.Requests().Watch(ctx, in.Query, resourceVersion, func(change requests.Change) (goOn bool) {
 		review := request.ReviewOf(change.Object)
 		uid, version := review.Object.UID, review.Object.ResourceVersion
 		before, wasShown := shown[uid]

@@ -42,7 +42,7 @@ func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*r
 	claims := claims{}
 	var ofUsers []string
 	for _, name := range in.Names {
-		switch object, err := p.Cluster.Get(ctx, name); {
+		switch object, err := p.Cluster.Requests().Get(ctx, name); {
 		case err == nil:
 			review := request.ReviewOf(object)
 			if review.HasDerivedName() {

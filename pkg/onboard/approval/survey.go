@@ -9,7 +9,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -32,7 +32,7 @@ func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Stan
 	s := &survey{known: map[string][]request.Reference{}, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		s.err = p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+		s.err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 			standing.See(object)
 			for _, user := range users {
 				s.known[user] = append(s.known[user], request.Reference{Name: object.Name, UID: object.UID})

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -38,7 +38,7 @@ func PendingUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) 
 		about   string
 	}
 	claims := map[string][]claim{}
-	err := p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+	err := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 		if request.StateOf(object) != request.Pending {
 			return
 		}
@@ -68,7 +68,7 @@ func PendingUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) 
 func KnownUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) {
 	users, err := bound(ctx, p, false)
 	if err == nil {
-		err = p.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+		err = p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 			parsed, err := pki.DecodeRequest(object.Spec.Request)
 			if err != nil {
 				return
@@ -92,7 +92,7 @@ func KnownGroups(ctx context.Context, p *onboard.Program) ([]Candidate, error) {
 // and what each is given.
 func bound(ctx context.Context, p *onboard.Program, areGroups bool) (map[string]string, error) {
 	names := map[string]string{}
-	grants, _, err := p.Cluster.Grants(ctx)
+	grants, _, err := p.Cluster.Bindings().Grants(ctx)
 	for holder, given := range grants {
 		if holder.IsGroup == areGroups && !identity.IsSystem(holder.Name) {
 			names[holder.Name] = describeGrants(given)

@@ -81,9 +81,10 @@ const heldPatience = 5 * time.Second
 // it names: it may be of an authority that the server does not trust any more. The error
 // is of a server that did not answer.
 func logsInFrom(ctx context.Context, run Run, held *pair.Cached, endpoint kubeconfig.Endpoint) (bool, error) {
-	me, err := cluster.LogIn(ctx, endpoint, held.Credentials, run.UserAgent, heldPatience)
+	target := cluster.Target{Endpoint: endpoint, Timeout: heldPatience, UserAgent: run.UserAgent, Now: run.Now}
+	_, err := cluster.ProveLogIn(ctx, target.LogIn, held.Credentials, held.Certificate.User().Name)
 	if cluster.IsUnreachable(err) || errors.Is(err, outcome.ErrInterrupted) {
-		return false, err
+		return false, errors.Unwrap(err)
 	}
-	return err == nil && me.Name == held.Certificate.User().Name, nil
+	return err == nil, nil
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -117,7 +118,7 @@ func (d *examination) unknown(name string, err error, what string) {
 }
 
 func (d *examination) checkAPI(ctx context.Context) {
-	switch served, err := d.program.Cluster.ServesCertificates(ctx); {
+	switch served, err := d.program.Cluster.ControlPlane().ServesCertificates(ctx); {
 	case err != nil:
 		d.unknown("certificates-api", err, "whether certificates.k8s.io/v1 is served is not known")
 	case !served:
@@ -212,7 +213,7 @@ var clouds = []struct {
 }
 
 func (d *examination) checkCloud(ctx context.Context) {
-	version, err := d.program.Cluster.Version(ctx)
+	version, err := d.program.Cluster.ControlPlane().Version(ctx)
 	server := d.program.Cluster.Endpoint().Server
 	for _, cloud := range clouds {
 		if strings.Contains(server, cloud.inHost) || strings.Contains(version, cloud.inVersion) {
@@ -230,7 +231,7 @@ func (d *examination) checkCloud(ctx context.Context) {
 // look reads what is on the cluster already.
 func (d *examination) look(ctx context.Context) {
 	now := d.program.Now()
-	d.unread = d.program.Cluster.Each(ctx, cluster.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+	d.unread = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 		review := request.ReviewOf(object)
 		switch {
 		case review.Certificate != nil:
@@ -268,7 +269,7 @@ func (d *examination) checkClock(ctx context.Context) {
 	object, _, err := probeRequest()
 	var server time.Time
 	if err == nil {
-		server, err = d.program.Cluster.Now(ctx, object)
+		server, err = d.program.Cluster.Requests().Now(ctx, object)
 	}
 	if err != nil {
 		d.unknown("clock", err, "the difference to the server's clock is not known")
@@ -318,7 +319,7 @@ func (d *examination) probe(ctx context.Context) {
 		d.unknown(name, err, "no probe could be made")
 		return
 	}
-	submitted, _, err := d.program.Cluster.Submit(ctx, object, false)
+	submitted, _, err := d.program.Cluster.Requests().Submit(ctx, object, false)
 	if err != nil {
 		d.unknown(name, err, "no probe could be made")
 		return
@@ -327,11 +328,11 @@ func (d *examination) probe(ctx context.Context) {
 		// Also when the person has had enough.
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.in.ProbeTimeout)
 		defer cancel()
-		if err := d.program.Cluster.Delete(after, submitted); err != nil {
+		if err := d.program.Cluster.Requests().Delete(after, submitted); err != nil {
 			d.add("probe-removed", Warn, "delete it: "+identity.NewCommand("kubectl delete csr").Argument(submitted.Name).String(), "the probe %s is left: %v", submitted.Name, err)
 		}
 	}()
-	approved, err := d.program.Cluster.Decide(ctx, request.ReviewOf(submitted), request.Approval(), request.Approval().Message("probe", submitted.Spec.Username, d.program.Version), false)
+	approved, err := d.program.Cluster.Requests().Decide(ctx, request.ReviewOf(submitted), request.Approval(), request.Approval().Message("probe", submitted.Spec.Username, d.program.Version), false)
 	if err != nil {
 		d.unknown(name, err, "the probe could not be approved")
 		return
@@ -339,7 +340,7 @@ func (d *examination) probe(ctx context.Context) {
 	begin := d.program.Now()
 	wait, cancel := context.WithTimeout(ctx, d.in.ProbeTimeout)
 	defer cancel()
-	issued, err := d.program.Cluster.Await(wait, approved, func(cluster.Sighting) {})
+	issued, err := d.program.Cluster.Requests().Await(wait, approved, func(requests.Sighting) {})
 	switch {
 	case errors.Is(err, outcome.ErrTimedOut):
 		d.notSigning(ctx, fmt.Sprintf("a probe was approved and not signed within %s", d.in.ProbeTimeout))
@@ -358,9 +359,9 @@ func (d *examination) probe(ctx context.Context) {
 // notSigning says that requests are not signed, and why, as far as that can be seen.
 func (d *examination) notSigning(ctx context.Context, what string) {
 	const name = "signer"
-	seen, err := d.program.Cluster.ControllerManagerSeen(ctx)
-	own, errOwn := d.program.Cluster.HasCertificateController(ctx)
-	flags, errFlags := d.program.Cluster.ControllerManagerFlags(ctx)
+	seen, err := d.program.Cluster.ControlPlane().ControllerManagerSeen(ctx)
+	own, errOwn := d.program.Cluster.ControlPlane().HasCertificateController(ctx)
+	flags, errFlags := d.program.Cluster.ControlPlane().ControllerManagerFlags(ctx)
 	switch {
 	case err != nil:
 		d.add(name, Fail, "see whether a controller manager runs: kubectl get lease kube-controller-manager -n kube-system", "%s; why can't be seen from here: %v", what, err)
@@ -402,7 +403,7 @@ func (d *examination) checkLifetimes(ctx context.Context) {
 		shortened = shortened || review.Lifetime-given > time.Hour
 	}
 	told := fmt.Sprintf("the certificates on the cluster are good for %s to %s", duration.HumanDuration(shortest), duration.HumanDuration(longest))
-	if flags, err := d.program.Cluster.ControllerManagerFlags(ctx); err == nil {
+	if flags, err := d.program.Cluster.ControlPlane().ControllerManagerFlags(ctx); err == nil {
 		for _, flag := range flags {
 			if most, found := strings.CutPrefix(flag, "--cluster-signing-duration="); found {
 				told += ", and the signer gives " + identity.Printable(most) + " at most"

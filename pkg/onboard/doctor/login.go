@@ -34,16 +34,17 @@ func (d *examination) logIn(ctx context.Context, review *request.Review, key cry
 		return probed{}
 	}
 	credentials := kubeconfig.Credentials{Certificate: review.Certificate.PEM, Key: encoded}
-	me, err := d.program.Cluster.LogIn(ctx, credentials, d.program.UserAgent)
+	_, err = cluster.ProveLogIn(ctx, d.program.Cluster.LogIn, credentials, probeUser)
+	var loginErr *cluster.LoginError
 	switch {
 	case cluster.IsUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
 		return probed{}
-	case err != nil:
-		return probed{wasTried: true, reason: err}
-	case me.Name != probeUser:
-		return probed{wasTried: true, reason: errors.New("the API server takes it for " + identity.Quote(me.Name))}
+	case !errors.As(err, &loginErr):
+		return probed{wasTried: true}
+	case loginErr.Err != nil:
+		return probed{wasTried: true, reason: loginErr.Err}
 	}
-	return probed{wasTried: true}
+	return probed{wasTried: true, reason: errors.New("the API server takes it for " + identity.Quote(loginErr.TakenFor))}
 }
 
 // checkReached finds out whether client certificates reach the API server: not where TLS
@@ -72,7 +73,7 @@ func (d *examination) checkReached(ctx context.Context) {
 // certificate.
 func (d *examination) signerIsAccepted(ctx context.Context) bool {
 	last := d.lastIssued()
-	published, err := d.program.Cluster.ClientAuthorities(ctx)
+	published, err := d.program.Cluster.ControlPlane().ClientAuthorities(ctx)
 	if last == nil || err != nil {
 		return false
 	}
@@ -100,7 +101,7 @@ func (d *examination) checkClientAuthority(ctx context.Context) {
 		d.add(name, Unknown, "find out with one throw-away request: kubectl csr-onboard doctor --probe", "no certificate is there that could be compared with the API server's client authority")
 		return
 	}
-	published, err := d.program.Cluster.ClientAuthorities(ctx)
+	published, err := d.program.Cluster.ControlPlane().ClientAuthorities(ctx)
 	switch {
 	case err != nil && d.probed.wasTried:
 		d.add(name, Fail, holdSigner, "the probe's certificate does not log in: %v", d.probed.reason)

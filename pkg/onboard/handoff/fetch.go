@@ -111,25 +111,23 @@ func readHandoff(in FetchInput) (*kubeconfig.Handoff, *pki.Certificate, error) {
 // tryLogIn logs in if the cluster can be reached, and tells where it can't.
 func tryLogIn(ctx context.Context, p *onboard.Program, in FetchInput, endpoint kubeconfig.Endpoint, user identity.User, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
 	const forged = "the handoff may be of another cluster, or forged; "
-	client, err := cluster.ConnectAs(endpoint, credentials, p.UserAgent, in.LoginTimeout)
+	client, err := cluster.New(onboard.TargetAt(p, endpoint, in.LoginTimeout), cluster.ByCertificate(credentials))
 	if err != nil {
 		return false, outcome.WithHint(err, forged+onboard.SkipLogin)
 	}
-	me, err := client.WhoAmI(ctx)
+	me, err := cluster.ProveLogIn(ctx, client.LogIn, credentials, user.Name)
 	switch {
 	case errors.Is(err, cluster.ErrUnreachable):
-		p.Tell(ClusterUnreachable{Reason: err})
+		p.Tell(ClusterUnreachable{Reason: errors.Unwrap(err)})
 		return false, nil
 	case errors.Is(err, outcome.ErrInterrupted):
-		return false, err
+		return false, errors.Unwrap(err)
 	case isUnknownAuthority(err):
-		return false, outcome.ReplaceHint(fmt.Errorf("logging in as %q failed: %w", user.Name, err),
+		return false, outcome.ReplaceHint(err,
 			"nothing was written; the handoff trusts %s, which did not sign the API server's certificate: ask for a handoff with the certificate authority (CA) of the API server (sign … --certificate-authority FILE); if the CA is right, the handoff is of another cluster, or forged",
 			authorityName(endpoint))
 	case err != nil:
-		return false, onboard.LoginFailed(ctx, client, fmt.Errorf("logging in as %q failed: %w", user.Name, err), forged)
-	case me.Name != user.Name:
-		return false, onboard.LoginFailed(ctx, client, fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, user.Name), forged)
+		return false, onboard.LoginFailed(ctx, client, err, forged)
 	}
 	p.Tell(onboard.LoggedIn{User: me})
 	return true, nil

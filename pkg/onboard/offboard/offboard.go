@@ -11,7 +11,8 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/blocking"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
@@ -187,7 +188,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 			return nil, err
 		}
 		if plan.CertificateOnly {
-			if err := p.Cluster.CheckKnowsCertificates(ctx); err != nil {
+			if err := p.Cluster.Blocking().CheckKnowsCertificates(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -214,20 +215,20 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 
 // Unblock takes back what Offboard blocked, and of a user also the record that they were
 // offboarded. It says what the list had; a client's dry run looks as well.
-func Unblock(ctx context.Context, p *onboard.Program, in Input) (cluster.Unblocked, error) {
+func Unblock(ctx context.Context, p *onboard.Program, in Input) (blocking.Unblocked, error) {
 	if err := in.checkCertificate(); err != nil {
-		return cluster.Unblocked{}, err
+		return blocking.Unblocked{}, err
 	}
 	if in.DryRun == onboard.DryRunClient {
-		list, unread, err := p.Cluster.BlockList(ctx)
+		list, unread, err := p.Cluster.Blocking().List(ctx)
 		if err == nil && unread != "" {
 			err = outcome.WithHint(fmt.Errorf("forbidden: you cannot read the list of who is blocked: %s", unread), "ask a cluster administrator")
 		}
 		_, blocked := list.Blocks(in.blocked())
 		_, offboarded := list.Offboarded(in.blocked().User)
-		return cluster.Unblocked{WasBlocked: blocked, WasOffboarded: offboarded}, err
+		return blocking.Unblocked{WasBlocked: blocked, WasOffboarded: offboarded}, err
 	}
-	return p.Cluster.Unblock(ctx, in.blocked(), in.DryRun == onboard.DryRunServer)
+	return p.Cluster.Blocking().Unblock(ctx, in.blocked(), in.DryRun == onboard.DryRunServer)
 }
 
 // checkCertificate refuses the certificate of another user than the one that was named.
@@ -252,7 +253,7 @@ func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Pl
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
 	plan.remember(in, me, p.Now())
-	err := p.Cluster.EachOfUsers(ctx, cluster.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
 		if !slices.Contains(users, in.User) {
 			return
 		}
@@ -272,13 +273,13 @@ func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Pl
 	if err != nil {
 		return nil, err
 	}
-	held, err := p.Cluster.HeldBy(ctx, in.User)
+	held, err := p.Cluster.Bindings().HeldBy(ctx, in.User)
 	if err != nil {
 		return nil, err
 	}
 	if plan.IsKnown = plan.IsKnown || len(held) > 0; !plan.IsKnown {
 		// An earlier run has left nothing but its record.
-		list, _, err := p.Cluster.BlockList(ctx)
+		list, _, err := p.Cluster.Blocking().List(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -291,10 +292,10 @@ func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Pl
 	} else {
 		plan.TakeAway = held
 	}
-	if plan.GroupGrants, plan.Unread, err = p.Cluster.Grants(ctx); err != nil {
+	if plan.GroupGrants, plan.Unread, err = p.Cluster.Bindings().Grants(ctx); err != nil {
 		return nil, err
 	}
-	plan.Rules, plan.RulesUnread, err = p.Cluster.Rules(ctx)
+	plan.Rules, plan.RulesUnread, err = p.Cluster.Bindings().Rules(ctx)
 	return plan, err
 }
 
@@ -348,7 +349,7 @@ func checkBlock(ctx context.Context, p *onboard.Program, blocked access.Blocked,
 	if blocked.User == "" {
 		return nil
 	}
-	grants, _, err := p.Cluster.Grants(ctx)
+	grants, _, err := p.Cluster.Bindings().Grants(ctx)
 	if err != nil {
 		return err
 	}
@@ -388,13 +389,13 @@ func takeAway(ctx context.Context, p *onboard.Program, plan *Plan, me string, dr
 		return err
 	}
 	for _, review := range plan.Deny {
-		_, err := p.Cluster.Decide(ctx, review, request.Denial(), request.Denial().Message("offboarded", me, p.Version), dryRun)
+		_, err := p.Cluster.Requests().Decide(ctx, review, request.Denial(), request.Denial().Message("offboarded", me, p.Version), dryRun)
 		if !did(err, RequestDenied{Name: review.Object.Name}) {
 			return failures[0]
 		}
 	}
 	for _, held := range plan.TakeAway {
-		err := p.Cluster.TakeAway(ctx, held, plan.User, dryRun)
+		err := p.Cluster.Bindings().TakeAway(ctx, held, plan.User, dryRun)
 		if err != nil {
 			plan.Kept = append(plan.Kept, held)
 		}
@@ -407,7 +408,7 @@ func takeAway(ctx context.Context, p *onboard.Program, plan *Plan, me string, dr
 	case dryRun:
 		p.Tell(IdentityBlocked{Blocked: *plan.Block})
 	default:
-		if err := p.Cluster.ProveBlocked(ctx, *plan.Block, plan.User); err != nil {
+		if err := p.Cluster.Blocking().ProveBlocked(ctx, *plan.Block, plan.User); err != nil {
 			failures = append(failures, err)
 			p.Tell(BlockNotProven{Reason: err})
 		} else {
@@ -424,10 +425,10 @@ func takeAway(ctx context.Context, p *onboard.Program, plan *Plan, me string, dr
 // written is told and fails nothing: what was asked for was not a record.
 func remember(ctx context.Context, p *onboard.Program, plan *Plan, dryRun bool) (blockWritten bool, _ error) {
 	if plan.Block != nil {
-		err := p.Cluster.Block(ctx, p.Now(), dryRun, *plan.Block, plan.Remember...)
+		err := p.Cluster.Blocking().Block(ctx, p.Now(), dryRun, *plan.Block, plan.Remember...)
 		return err == nil, err
 	}
-	err := p.Cluster.Remember(ctx, p.Now(), dryRun, plan.Remember...)
+	err := p.Cluster.Blocking().Remember(ctx, p.Now(), dryRun, plan.Remember...)
 	if errors.Is(err, outcome.ErrInterrupted) {
 		return false, err
 	}

@@ -142,7 +142,7 @@ func renewBlocking(ctx context.Context, p *onboard.Program, in CredentialInput, 
 }
 
 func renewCache(ctx context.Context, p *onboard.Program, cache store.CredentialCache, held *pair.Cached, in Input) (*Renewed, error) {
-	client, err := cluster.ConnectAs(held.Endpoint, held.Credentials, p.UserAgent, 0)
+	client, err := cluster.New(onboard.TargetAt(p, held.Endpoint, 0), cluster.ByCertificate(held.Credentials))
 	if err != nil {
 		return nil, err
 	}

@@ -139,7 +139,7 @@ func renewLocked(ctx context.Context, p *onboard.Program, in Input, before *pair
 	if end := present.Certificate.Leaf.NotAfter; !p.Now().Before(end) {
 		return nil, pair.Expired(in.User, present.Certificate, p.Now())
 	}
-	asHer, err := p.Cluster.As(present.Credentials, p.UserAgent)
+	asHer, err := p.Cluster.With(cluster.ByCertificate(present.Credentials))
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +349,7 @@ func (r *renewing) approve(ctx context.Context, object *certificatesv1.Certifica
 		return nil, err
 	}
 	approval := request.Approval()
-	approved, err := r.her.Cluster.Decide(ctx, review, approval, approval.Message("", r.user.Name, r.program.Version), false)
+	approved, err := r.her.Cluster.Requests().Decide(ctx, review, approval, approval.Message("", r.user.Name, r.program.Version), false)
 	if err != nil {
 		return nil, err
 	}
@@ -386,12 +386,6 @@ const approvedPatience = 10 * time.Second
 
 // logInWith proves a pair: the cluster must take its holder for the user.
 func (r *renewing) logInWith(ctx context.Context, held *pair.Held) error {
-	me, err := r.program.Cluster.LogIn(ctx, held.Credentials, r.program.UserAgent)
-	switch {
-	case err != nil:
-		return fmt.Errorf("logging in as %q failed: %w", r.user.Name, err)
-	case me.Name != r.user.Name:
-		return fmt.Errorf("the cluster takes the new certificate for %q, not for %q", me.Name, r.user.Name)
-	}
-	return nil
+	_, err := cluster.ProveLogIn(ctx, r.program.Cluster.LogIn, held.Credentials, r.user.Name)
+	return err
 }

@@ -167,7 +167,7 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 			err = pair.CheckCacheOf(*in.User, client.Endpoint())
 		}
 		if err == nil && held != nil {
-			client, err = client.As(held.Credentials, p.UserAgent)
+			client, err = client.With(cluster.ByCertificate(held.Credentials))
 		}
 		if err != nil {
 			status.Problem = err.Error()
@@ -240,7 +240,7 @@ func (s *ContextStatus) findRenewal(ctx context.Context, client *cluster.Client,
 	if s.Live != Live {
 		return
 	}
-	switch object, err := client.Get(ctx, s.RenewalRequest); {
+	switch object, err := client.Requests().Get(ctx, s.RenewalRequest); {
 	case err == nil:
 		s.Renewal = request.StateOf(object)
 	case errors.Is(err, outcome.ErrNotFound):

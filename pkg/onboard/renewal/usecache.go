@@ -73,7 +73,7 @@ func checkFitForCache(ctx context.Context, p *onboard.Program, user pair.Kubecon
 	if err := store.CheckWritable(ctx, store.SharedKubeconfig, user.Path); err != nil {
 		return outcome.WithHint(fmt.Errorf("the kubeconfig can't be changed: %w", err), unchanged)
 	}
-	her, err := p.Cluster.ByEndpoint(held.Credentials, p.UserAgent)
+	her, err := cluster.New(onboard.TargetAt(p, p.Cluster.Endpoint(), p.Cluster.Target().Timeout), cluster.ByCertificate(held.Credentials))
 	if err != nil {
 		return err
 	}

@@ -215,7 +215,7 @@ func (r *run) checkApproving(ctx context.Context) error {
 			if checked[one.Grant] {
 				continue
 			}
-			if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckGrant(ctx, one) }); err != nil {
+			if err := r.persevere(ctx, func() error { return r.program.Cluster.Bindings().CheckGrant(ctx, one) }); err != nil {
 				return aboutMember(member, err)
 			}
 			checked[one.Grant] = true
@@ -227,7 +227,7 @@ func (r *run) checkApproving(ctx context.Context) error {
 // readKnown reads what role bindings give already, and what is known of users who left.
 func (r *run) readKnown(ctx context.Context) error {
 	err := r.persevere(ctx, func() (err error) {
-		r.known, err = r.program.Cluster.GrantsWithReach(ctx)
+		r.known, err = r.program.Cluster.Bindings().GrantsWithReach(ctx)
 		return err
 	})
 	if err != nil {

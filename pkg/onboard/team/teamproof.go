@@ -38,7 +38,7 @@ func newProof(ctx context.Context, p *onboard.Program) *proof {
 	return &proof{
 		program: p,
 		authorities: sync.OnceValue(func() *pki.ClientAuthorities {
-			published, err := p.Cluster.ClientAuthorities(ctx)
+			published, err := p.Cluster.ControlPlane().ClientAuthorities(ctx)
 			if err != nil {
 				return nil
 			}

@@ -68,7 +68,7 @@ func (r *run) rehearse(ctx context.Context) error {
 // binding is asked in a server's dry run only.
 func (r *run) lacksFor(ctx context.Context, wanted access.Wanted) (lacks []error, _ error) {
 	err := r.persevere(ctx, func() (err error) {
-		lacks, err = r.program.Cluster.Missing(ctx, wanted.Grant)
+		lacks, err = r.program.Cluster.Bindings().Missing(ctx, wanted.Grant)
 		return err
 	})
 	switch {
@@ -79,7 +79,7 @@ func (r *run) lacksFor(ctx context.Context, wanted access.Wanted) (lacks []error
 	case err != nil || len(lacks) > 0 || r.in.DryRun == onboard.DryRunClient:
 		return lacks, err
 	}
-	err = r.persevere(ctx, func() error { return r.program.Cluster.CheckGrant(ctx, wanted) })
+	err = r.persevere(ctx, func() error { return r.program.Cluster.Bindings().CheckGrant(ctx, wanted) })
 	if errors.Is(err, outcome.ErrInterrupted) {
 		return nil, err
 	}

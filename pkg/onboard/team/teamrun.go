@@ -13,6 +13,8 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
@@ -42,7 +44,7 @@ type run struct {
 	program *onboard.Program
 	in      Input
 	// known is what role bindings give; nil without Approve, or without a cluster.
-	known *cluster.KnownGrants
+	known *bindings.KnownGrants
 	// standing is what is known of users who left; nil where known is.
 	standing *request.Standing
 	results  []Result
@@ -50,7 +52,7 @@ type run struct {
 	whoAmI func(context.Context) (identity.User, error)
 	// rehearsal is what a dry run with Approve finds; nil otherwise.
 	rehearsal *rehearsal
-	awaiting  *cluster.Awaiting
+	awaiting  *requests.Awaiting
 	// prove is nil where nobody is to log in.
 	prove onboard.Prove
 	// finished takes what came of users, and begun each that now waits.
@@ -113,7 +115,7 @@ func (r *run) run(parent context.Context) error {
 	defer cancel()
 	if r.in.collects() {
 		err := r.persevere(ctx, func() (err error) {
-			r.awaiting, err = r.program.Cluster.AwaitMany(ctx, r.in.Signer, r.trouble)
+			r.awaiting, err = r.program.Cluster.Requests().AwaitMany(ctx, r.in.Signer, r.trouble)
 			return err
 		})
 		if err != nil {
@@ -298,7 +300,7 @@ func (r *run) approve(ctx context.Context, member Member, submitted *onboard.Sub
 			return err
 		}
 		// A call whose answer was lost has approved it, or another administrator.
-		object, unknown := r.program.Cluster.Get(ctx, submitted.Object.Name)
+		object, unknown := r.program.Cluster.Requests().Get(ctx, submitted.Object.Name)
 		if cluster.MayPass(unknown) {
 			return unknown
 		}
@@ -345,7 +347,7 @@ func (r *run) collectEach(ctx context.Context) {
 }
 
 // collect takes a user's certificate and writes her kubeconfig.
-func (r *run) collect(ctx context.Context, member Member, ending cluster.Ending) Result {
+func (r *run) collect(ctx context.Context, member Member, ending requests.Ending) Result {
 	result := Result{Request: ending.Name, State: MemberFetched, Err: ending.Err}
 	if result.Err != nil {
 		return result

@@ -1,0 +1,38 @@
+package connection
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func TestWhatMayGoAwayByItself(t *testing.T) {
+	requests := schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}
+	of := func(err error) error { return &url.Error{Op: "Get", URL: "https://x", Err: err} }
+	for _, test := range []struct {
+		about     string
+		err       error
+		transient bool
+	}{
+		{"nobody listens", of(&net.OpError{Op: "dial", Err: errors.New("connection refused")}), true},
+		{"the connection broke", of(errors.New("EOF")), true},
+		{"too many requests", apierrors.NewTooManyRequests("later", 1), true},
+		{"the server failed", apierrors.NewInternalError(errors.New("etcd")), true},
+		{"an old version", apierrors.NewResourceExpired("too old"), true},
+		{"forbidden", apierrors.NewForbidden(requests, "x", errors.New("no")), false},
+		{"unauthorized", apierrors.NewUnauthorized("who"), false},
+		{"an unknown authority", of(fmt.Errorf("tls: %w", x509.UnknownAuthorityError{})), false},
+		{"another host's certificate", of(x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}), false},
+		{"a login plugin that is not there", of(errors.New("getting credentials: exec: executable not found")), false},
+	} {
+		if got := IsTransient(test.err); got != test.transient {
+			t.Errorf("%s: %v", test.about, got)
+		}
+	}
+}

@@ -1,0 +1,251 @@
+package requests
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Sighting is what a waiting person is told on the way.
+type Sighting struct {
+	// Object is the request as it was last seen.
+	Object *certificatesv1.CertificateSigningRequest
+	// Unsigned says that the request has been approved for a while and no
+	// signer has answered.
+	Unsigned bool
+	// Trouble is why the server could not be asked just now; the wait goes on.
+	Trouble error
+}
+
+const (
+	// pollInterval is how often an identity that may get and not watch asks.
+	pollInterval = time.Second
+	// signerPatience is how long a signer normally has answered by: the
+	// controller manager takes milliseconds, and seconds when many are waiting.
+	signerPatience = 5 * time.Second
+)
+
+// Await waits until the request has its certificate and returns it then. It
+// starts from an object that the caller holds, so that nothing which happens
+// from there on is missed, and tells of each change of state.
+//
+// The wait ends with an outcome.ErrRejected when the request is denied or
+// failed, ErrNotFound when it is deleted, ErrChanged when another object took
+// its name, ErrTimedOut and ErrInterrupted when the context ends, and with a
+// plain error when the server refuses to answer. Servers that are away for a
+// while are waited for.
+func (c *Client) Await(ctx context.Context, from *certificatesv1.CertificateSigningRequest, tell func(Sighting)) (*certificatesv1.CertificateSigningRequest, error) {
+	w := &waiting{client: c, from: from, last: from, tell: tell}
+	issued, err := w.run(ctx)
+	switch ended := connection.ContextOutcome(ctx); {
+	case err == nil:
+		return issued, nil
+	case errors.Is(err, outcome.ErrRejected), errors.Is(err, outcome.ErrNotFound), errors.Is(err, outcome.ErrChanged):
+		// An ending of the request's own, whatever the clock says by now.
+		return nil, err
+	case ended != nil:
+		return nil, w.ended(ended)
+	}
+	return nil, err
+}
+
+// waiting is one wait for one object.
+type waiting struct {
+	client   *Client
+	from     *certificatesv1.CertificateSigningRequest
+	last     *certificatesv1.CertificateSigningRequest
+	tell     func(Sighting)
+	unsigned *time.Timer
+}
+
+func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRequest, error) {
+	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
+	next := pause
+	mayWatch, expired := true, 0
+	told := ""
+	w.unsigned = time.NewTimer(signerPatience)
+	w.unsigned.Stop()
+	defer w.unsigned.Stop()
+
+	if issued, err := w.judge(w.from, true); issued || err != nil {
+		return w.last, err
+	}
+	for {
+		if mayWatch {
+			begin, from := w.client.api.Now(), w.last
+			issued, ending, trouble := w.watch(ctx)
+			if w.last != from {
+				expired = 0
+			}
+			switch {
+			case issued || ending != nil:
+				return w.last, ending
+			case apierrors.IsForbidden(trouble):
+				mayWatch = false
+			case apierrors.IsResourceExpired(trouble), apierrors.IsGone(trouble):
+				// A server that never keeps the version that it gave is asked as one
+				// that may not be watched.
+				expired++
+				mayWatch = expired <= mostExpired
+			case trouble != nil && !connection.IsTransient(trouble):
+				return nil, w.client.api.Explain(ctx, trouble, w.doing())
+			case trouble == nil && w.client.api.Now().Sub(begin) > provenStream:
+				// It was a stream; a server that ends each at once is not asked
+				// without a pause.
+				next = pause
+			}
+		}
+		interval := next.Step()
+		if !mayWatch {
+			interval = pollInterval
+		}
+		if err := w.sleep(ctx, interval); err != nil {
+			return nil, err
+		}
+		object, err := w.client.get(ctx, w.from.Name)
+		switch {
+		case err == nil:
+			if issued, err := w.judge(object, false); issued || err != nil {
+				return w.last, err
+			}
+		case apierrors.IsNotFound(err):
+			return nil, w.deleted()
+		case !connection.IsTransient(err):
+			return nil, w.client.api.Explain(ctx, err, w.doing())
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err.Error() != told:
+			told = err.Error()
+			w.tell(Sighting{Object: w.last, Trouble: err})
+		}
+	}
+}
+
+func (w *waiting) doing() string {
+	return fmt.Sprintf("watch the certificate signing request %q", w.from.Name)
+}
+
+// watch follows the object from the version last seen until the certificate is
+// there, an ending is reached, or the stream breaks off: with trouble, or without
+// where its time is up.
+func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error) {
+	stream, err := w.client.api.WatchRequests(ctx, metav1.ListOptions{
+		FieldSelector:   fields.OneTermEqualSelector("metadata.name", w.from.Name).String(),
+		ResourceVersion: w.last.ResourceVersion,
+	})
+	if err != nil {
+		return false, nil, err
+	}
+	defer stream.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, nil, nil
+		case <-w.unsigned.C:
+			w.tell(Sighting{Object: w.last, Unsigned: true})
+		case event, open := <-stream.ResultChan():
+			if !open {
+				return false, nil, stream.TooLarge()
+			}
+			object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
+			if !isRequest {
+				// An error, mostly 410 Gone: get the object afresh.
+				return false, nil, cmp.Or(stream.TooLarge(), apierrors.FromObject(event.Object))
+			}
+			stream.Took()
+			issued, ending := w.judge(object, false)
+			if issued || ending != nil {
+				return issued, ending, nil
+			}
+			if event.Type == watch.Deleted {
+				return false, w.deletedOrReplaced(ctx), nil
+			}
+		}
+	}
+}
+
+// judge takes in a version of the object: issued is true when its certificate
+// is there, and an error is an ending.
+func (w *waiting) judge(object *certificatesv1.CertificateSigningRequest, first bool) (issued bool, _ error) {
+	if object.UID != w.from.UID {
+		return false, replacedWhileAwaited(object)
+	}
+	changed := first || request.StateOf(object) != request.StateOf(w.last)
+	w.last = object
+	if err := request.CheckOpen(object); err != nil {
+		return false, err
+	}
+	state := request.StateOf(object)
+	if state == request.Issued {
+		return true, nil
+	}
+	if changed {
+		if state == request.Approved {
+			w.unsigned.Reset(signerPatience)
+		}
+		w.tell(Sighting{Object: object})
+	}
+	return false, nil
+}
+
+// deletedOrReplaced looks whether another object has taken the deleted one's
+// name, which its user should know.
+func (w *waiting) deletedOrReplaced(ctx context.Context) error {
+	if object, err := w.client.get(ctx, w.from.Name); err == nil {
+		if _, replaced := w.judge(object, false); replaced != nil {
+			return replaced
+		}
+	}
+	return w.deleted()
+}
+
+func (w *waiting) deleted() error { return deletedWhileAwaited(w.from.Name) }
+
+func deletedWhileAwaited(name string) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrNotFound, "certificate signing request %q was deleted while waiting for it", name),
+		"submit it again with the same key: run new-user again")
+}
+
+func replacedWhileAwaited(by *certificatesv1.CertificateSigningRequest) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted and made again by %q", by.Name, by.Spec.Username),
+		"nothing was taken from the new one; ask the administrator what happened")
+}
+
+// ended says how far the request was when the context ended.
+func (w *waiting) ended(how error) error {
+	state := "nobody has decided about it yet"
+	if request.StateOf(w.last) == request.Approved {
+		state = "it is approved, but no signer has answered"
+	}
+	return outcome.Errorf(how, "%w while waiting for certificate signing request %q: %s", how, w.from.Name, state)
+}
+
+func (w *waiting) sleep(ctx context.Context, duration time.Duration) error {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.unsigned.C:
+			w.tell(Sighting{Object: w.last, Unsigned: true})
+		case <-timer.C:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package requests
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Ending is how the wait for one request ended.
+type Ending struct {
+	// Name is the object's.
+	Name string
+	// Object is the object with its certificate; nil where Err says why there is none.
+	Object *certificatesv1.CertificateSigningRequest
+	Err    error
+}
+
+// Awaiting waits for many requests of this program's by one watch. It keeps of each
+// only its name and UID. Its methods may be used by several goroutines.
+type Awaiting struct {
+	client *Client
+	ctx    context.Context
+	ended  chan Ending
+	failed chan error
+
+	mutex    sync.Mutex
+	expected map[string]*expected
+}
+
+// expected is a request that is waited for.
+type expected struct {
+	// uid is the object's; "" until it is known.
+	uid types.UID
+	// seen is the version that the watch saw last while the UID was not known.
+	seen *Change
+}
+
+// AwaitMany begins to watch the requests for a signer, before the first is submitted, so
+// that nothing that happens to one is missed. All are watched: a label that somebody else
+// takes from one would end the wait for it. Who may not list
+// and watch requests gets an error. trouble is told why the server can't be asked just
+// now; the wait goes on. It ends with the context.
+func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
+	query := Query{Signer: signer}
+	from, err := c.latestVersion(ctx, query)
+	if apierrors.IsForbidden(err) {
+		return nil, outcome.ReplaceHint(err, "for many users at once it takes list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := &Awaiting{client: c, ctx: ctx, ended: make(chan Ending), failed: make(chan error, 1), expected: map[string]*expected{}}
+	go func() {
+		a.failed <- c.Watch(ctx, query, from, a.visit, trouble)
+	}()
+	return a, nil
+}
+
+// latestVersion is the resourceVersion of the requests as they are now.
+func (c *Client) latestVersion(ctx context.Context, query Query) (string, error) {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	options := query.options()
+	options.Limit = 1
+	page, err := c.api.Requests.List(call, options)
+	if err != nil {
+		return "", c.api.Explain(ctx, err, listing)
+	}
+	return page.ResourceVersion, nil
+}
+
+// Ended hands over how each wait ended, once for each request.
+func (a *Awaiting) Ended() <-chan Ending { return a.ended }
+
+// Failed hands over why the watch ended, of which no more can come.
+func (a *Awaiting) Failed() <-chan error { return a.failed }
+
+// Expect has the versions of a request be kept that is about to be submitted under a
+// name. Forget or Await has to follow.
+func (a *Awaiting) Expect(name string) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.expected[name] = &expected{}
+}
+
+// Forget ends the wait for a request without an ending.
+func (a *Awaiting) Forget(name string) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	delete(a.expected, name)
+}
+
+// Await waits for a request that was expected, from this version of its object on.
+func (a *Awaiting) Await(object *certificatesv1.CertificateSigningRequest) {
+	a.mutex.Lock()
+	e := a.expected[object.Name]
+	e.uid = object.UID
+	seen := e.seen
+	e.seen = nil
+	a.mutex.Unlock()
+	if seen != nil {
+		// What was seen on the way is as new as this version, or newer.
+		a.take(*seen)
+	}
+	a.take(Change{Object: object})
+}
+
+// Look gets a request that is waited for and takes it in: for a change that the watch
+// has missed.
+func (a *Awaiting) Look(name string) error {
+	a.mutex.Lock()
+	e := a.expected[name]
+	a.mutex.Unlock()
+	if e == nil {
+		return nil
+	}
+	object, err := a.client.Get(a.ctx, name)
+	if errors.Is(err, outcome.ErrNotFound) {
+		a.end(name, e, Ending{Name: name, Err: deletedWhileAwaited(name)})
+		return nil
+	}
+	if err == nil {
+		a.take(Change{Object: object})
+	}
+	return err
+}
+
+func (a *Awaiting) visit(change Change) (goOn bool) {
+	a.mutex.Lock()
+	e := a.expected[change.Object.Name]
+	isEarly := e != nil && e.uid == ""
+	if isEarly {
+		e.seen = &change
+	}
+	a.mutex.Unlock()
+	if e != nil && !isEarly {
+		a.take(change)
+	}
+	return a.ctx.Err() == nil
+}
+
+// take judges a version of a request, and ends the wait for it where that is an
+// ending.
+func (a *Awaiting) take(change Change) {
+	name := change.Object.Name
+	a.mutex.Lock()
+	e := a.expected[name]
+	a.mutex.Unlock()
+	if e == nil {
+		return
+	}
+	open := request.CheckOpen(change.Object)
+	switch {
+	case change.Object.UID != e.uid && change.Deleted:
+		// Another object of that name, from before.
+	case change.Object.UID != e.uid:
+		a.end(name, e, Ending{Name: name, Err: replacedWhileAwaited(change.Object)})
+	case open != nil:
+		a.end(name, e, Ending{Name: name, Err: open})
+	case request.StateOf(change.Object) == request.Issued:
+		a.end(name, e, Ending{Name: name, Object: change.Object})
+	case change.Deleted:
+		a.end(name, e, Ending{Name: name, Err: deletedWhileAwaited(name)})
+	}
+}
+
+// end hands an ending over, if nobody has ended the wait meanwhile.
+func (a *Awaiting) end(name string, e *expected, ending Ending) {
+	a.mutex.Lock()
+	isFirst := a.expected[name] == e
+	if isFirst {
+		delete(a.expected, name)
+	}
+	a.mutex.Unlock()
+	if !isFirst {
+		return
+	}
+	select {
+	case a.ended <- ending:
+	case <-a.ctx.Done():
+	}
+}

@@ -1,0 +1,154 @@
+package requests
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Query says which requests to list. The API server leaves the others out.
+type Query struct {
+	// AllSigners takes requests for every signer.
+	AllSigners bool
+	// Signer is whose requests are taken otherwise. Optional; the program's own if
+	// empty.
+	Signer string
+	// Labels is a label selector, which is the requesters' word only. Optional.
+	Labels string
+}
+
+func (q Query) options() metav1.ListOptions {
+	options := metav1.ListOptions{LabelSelector: q.Labels}
+	if !q.AllSigners {
+		options.FieldSelector = fields.OneTermEqualSelector("spec.signerName", cmp.Or(q.Signer, request.Signer)).String()
+	}
+	return options
+}
+
+const (
+	// provenStream is how long a stream lasts at least that did not just break
+	// off, so that the next may be asked for without a growing pause.
+	provenStream = 5 * time.Second
+	// mostExpired bounds how often in a row a watch is begun that the server
+	// answers with 410 Gone, from the version that it named just before.
+	mostExpired = 8
+)
+
+const listing = "list certificate signing requests"
+
+// EachPage hands over the requests of a query, page after page in the order of
+// their names, and returns the list's resourceVersion, from which Watch goes on.
+// visit may keep what it is given. Where a list takes longer than the server
+// keeps its version, the rest is of a newer one.
+func (c *Client) EachPage(ctx context.Context, query Query, visit func([]certificatesv1.CertificateSigningRequest)) (resourceVersion string, _ error) {
+	resourceVersion, err := connection.EachPage(ctx, c.api, query.options(), c.api.Requests.List, func(page *certificatesv1.CertificateSigningRequestList) { visit(page.Items) })
+	return resourceVersion, c.api.Explain(ctx, err, listing)
+}
+
+// Each is EachPage, object by object.
+func (c *Client) Each(ctx context.Context, query Query, visit func(*certificatesv1.CertificateSigningRequest)) error {
+	_, err := c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
+		for i := range page {
+			visit(&page[i])
+		}
+	})
+	return err
+}
+
+// Change is one version of an object, as a watch sees it.
+type Change struct {
+	// Object is the object as it is now, or as it was last.
+	Object *certificatesv1.CertificateSigningRequest
+	// Deleted says that it is gone.
+	Deleted bool
+}
+
+// Watch hands over each change of the requests of a query from a
+// resourceVersion on, until visit wants no more (nil) or the context ends, which
+// is an outcome. Breaking connections are made again; where the server has dropped the changes in
+// between, the requests are listed again and handed over as they are now, and
+// those that are gone by then are not missed by anybody. trouble is told why the
+// server can't be asked just now. A server that drops the version of each list before it
+// can be watched is an error.
+func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string, visit func(Change) (goOn bool), trouble func(error)) error {
+	const doing = "watch certificate signing requests"
+	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
+	next := pause
+	told := ""
+	expired := 0
+	for {
+		begin, from := c.api.Now(), resourceVersion
+		err := c.follow(ctx, query, &resourceVersion, visit)
+		if resourceVersion != from {
+			expired = 0
+		}
+		switch {
+		case errors.Is(err, errEnough):
+			return nil
+		case ctx.Err() != nil:
+			return c.api.Explain(ctx, ctx.Err(), doing)
+		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+			if expired++; expired > mostExpired {
+				return fmt.Errorf("could not %s: %s answers with 410 Gone each time, also from the version that it listed just before (%d times)", doing, c.api.Server, expired)
+			}
+			goOn := true
+			if resourceVersion, err = c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
+				for i := range page {
+					goOn = goOn && visit(Change{Object: &page[i]})
+				}
+			}); err != nil || !goOn {
+				return err
+			}
+		case err != nil && !connection.IsTransient(err):
+			return c.api.Explain(ctx, err, doing)
+		case err != nil && err.Error() != told:
+			told = err.Error()
+			trouble(err)
+		case err == nil && c.api.Now().Sub(begin) > provenStream:
+			next, told, expired = pause, "", 0
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(next.Step()):
+		}
+	}
+}
+
+// errEnough ends a stream because nobody wants more of it.
+var errEnough = errors.New("enough")
+
+// follow reads one stream until it breaks off, and moves the resourceVersion on.
+func (c *Client) follow(ctx context.Context, query Query, resourceVersion *string, visit func(Change) (goOn bool)) error {
+	options := query.options()
+	options.ResourceVersion = *resourceVersion
+	options.AllowWatchBookmarks = true
+	stream, err := c.api.WatchRequests(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	for event := range stream.ResultChan() {
+		object, isRequest := event.Object.(*certificatesv1.CertificateSigningRequest)
+		if !isRequest {
+			return cmp.Or(stream.TooLarge(), apierrors.FromObject(event.Object))
+		}
+		stream.Took()
+		*resourceVersion = object.ResourceVersion
+		if event.Type != watch.Bookmark && !visit(Change{Object: object, Deleted: event.Type == watch.Deleted}) {
+			return errEnough
+		}
+	}
+	return stream.TooLarge()
+}

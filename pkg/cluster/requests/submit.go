@@ -1,0 +1,133 @@
+package requests
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Client submits, finds, decides and awaits CertificateSigningRequest objects.
+type Client struct{ api *connection.Connection }
+
+// On makes a client that calls the API server over a connection.
+func On(api *connection.Connection) *Client { return &Client{api: api} }
+
+// Submit creates a request object. Where one of that name exists already, it
+// returns that one and created is false: whether it is the same request is for
+// the caller to check. With dryRun the server checks the object and stores
+// nothing.
+func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateSigningRequest, dryRun bool) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	options := metav1.CreateOptions{}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	stored, err := c.api.Requests.Create(call, object, options)
+	if apierrors.IsAlreadyExists(err) {
+		stored, err := c.Get(ctx, object.Name)
+		return stored, false, err
+	}
+	if apierrors.IsForbidden(err) {
+		return nil, false, c.api.ExplainForbidden(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name),
+			"ask an administrator for the right to create certificatesigningrequests, or to run this command for you")
+	}
+	return stored, err == nil, c.api.Explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name))
+}
+
+// Get returns a request object by its name. If there is none, the error is an
+// outcome.ErrNotFound.
+func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+	object, err := c.get(ctx, name)
+	// A user's name may be one that no object can have, such as "a/b", for which
+	// client-go asks nobody.
+	if apierrors.IsNotFound(err) || len(content.IsPathSegmentName(name)) > 0 {
+		return nil, outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request %q on %s", name, c.api.Server)
+	}
+	return object, c.api.Explain(ctx, err, fmt.Sprintf("get the certificate signing request %q", name))
+}
+
+func (c *Client) get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	object, err := c.api.Requests.Get(call, name, metav1.GetOptions{})
+	if err == nil && (object.Name != name || object.UID == "") {
+		return nil, &connection.ResponseError{Found: "another object", Wanted: "the certificate signing request"}
+	}
+	return object, err
+}
+
+// attemptsToDecide bounds how often a decision is sent again because labels or
+// annotations of the object moved meanwhile.
+const attemptsToDecide = 10
+
+// Decide writes a decision into the object that was reviewed, and no other: the
+// update carries its UID and resourceVersion. Where only metadata moved meanwhile,
+// the new version is checked against the review and decided; where the object was
+// deleted, made again, or decided by somebody else, the error is an
+// outcome.ErrChanged and nothing was done. With dryRun the server checks the
+// decision and stores nothing.
+func (c *Client) Decide(ctx context.Context, review *request.Review, decision request.Decision, message string, dryRun bool) (*certificatesv1.CertificateSigningRequest, error) {
+	current := review.Object
+	doing := fmt.Sprintf("%s the certificate signing request %q", decision.Verb, current.Name)
+	options := metav1.UpdateOptions{}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	for range attemptsToDecide {
+		call, cancel := c.api.Bounded(ctx)
+		decided, err := c.api.Requests.UpdateApproval(call, current.Name, decision.Apply(current, message), options)
+		cancel()
+		if apierrors.IsForbidden(err) {
+			return nil, c.api.ExplainForbidden(ctx, err, doing, connection.NeedToDecide(review.Object.Spec.SignerName))
+		}
+		if err == nil && !decision.Is(request.StateOf(decided)) {
+			return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, request.StateOf(decided))
+		}
+		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			return decided, c.api.Explain(ctx, err, doing)
+		}
+		current, err = c.get(ctx, current.Name)
+		if apierrors.IsNotFound(err) {
+			return nil, outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted after it was reviewed", review.Object.Name)
+		}
+		if err != nil {
+			return nil, c.api.Explain(ctx, err, doing)
+		}
+		if err := review.CheckSnapshot(current); err != nil {
+			return nil, err
+		}
+	}
+	return nil, outcome.WithHint(fmt.Errorf("could not %s: it changes faster than it can be decided", doing),
+		"find out who keeps changing it: kubectl get csr -w")
+}
+
+// Now is the API server's clock, to the second, from an object that it is asked to
+// check and not to store.
+func (c *Client) Now(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (time.Time, error) {
+	checked, _, err := c.Submit(ctx, object, true)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return checked.CreationTimestamp.Time, nil
+}
+
+// Delete deletes a request that this client made, and no other of its name.
+func (c *Client) Delete(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	err := c.api.Requests.Delete(call, object.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &object.UID}})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return c.api.Explain(ctx, err, fmt.Sprintf("delete the certificate signing request %q", object.Name))
+}
