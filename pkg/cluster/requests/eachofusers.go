@@ -7,6 +7,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -26,8 +27,12 @@ func EachPrepared[T any](ctx context.Context, c *Client, query Query, prepare fu
 	var preparing sync.WaitGroup
 	preparing.Go(func() {
 		for page := range pages {
-			for i, prepared := range prepareEach(page, prepare) {
-				visit(&page[i], prepared)
+			objects := make([]*certificatesv1.CertificateSigningRequest, len(page))
+			for i := range page {
+				objects[i] = &page[i]
+			}
+			for i, prepared := range parallel.Map(runtime.GOMAXPROCS(0), objects, prepare) {
+				visit(objects[i], prepared)
 			}
 		}
 	})
@@ -35,20 +40,4 @@ func EachPrepared[T any](ctx context.Context, c *Client, query Query, prepare fu
 	close(pages)
 	preparing.Wait()
 	return resourceVersion, err
-}
-
-// prepareEach prepares objects by one worker a processor, and keeps their order.
-func prepareEach[T any](page []certificatesv1.CertificateSigningRequest, prepare func(*certificatesv1.CertificateSigningRequest) T) []T {
-	prepared := make([]T, len(page))
-	workers := runtime.GOMAXPROCS(0)
-	var working sync.WaitGroup
-	for worker := range workers {
-		working.Go(func() {
-			for i := worker; i < len(page); i += workers {
-				prepared[i] = prepare(&page[i])
-			}
-		})
-	}
-	working.Wait()
-	return prepared
 }

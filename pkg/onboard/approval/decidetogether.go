@@ -9,6 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -22,10 +23,6 @@ func (d *deciding) decideTogether(ctx context.Context, left []*request.Review) e
 		object *certificatesv1.CertificateSigningRequest
 		err    error
 	}
-	results := make([]chan result, len(left))
-	for i := range results {
-		results[i] = make(chan result, 1)
-	}
 	tell := d.program.Tell
 	var telling sync.Mutex
 	aloud := *d.program
@@ -37,43 +34,30 @@ func (d *deciding) decideTogether(ctx context.Context, left []*request.Review) e
 	together := *d
 	together.program = &aloud
 
-	// Ends what was not begun when one ends everything.
-	ctx, cancel := context.WithCancel(ctx)
-	var working sync.WaitGroup
-	defer working.Wait()
-	defer cancel()
-	working.Go(func() {
-		var deciding sync.WaitGroup
-		places := make(chan struct{}, deciders)
-		for i, review := range left {
-			if ctx.Err() != nil {
-				results[i] <- result{err: outcome.Errorf(outcome.ErrInterrupted, "interrupted")}
-				continue
-			}
-			places <- struct{}{}
-			together.show(review)
-			deciding.Go(func() {
-				object, err := together.decideOne(ctx, review)
-				results[i] <- result{object, err}
-				<-places
-			})
+	begin := func(ctx context.Context, review *request.Review) func() result {
+		together.show(review)
+		return func() result {
+			object, err := together.decideOne(ctx, review)
+			return result{object, err}
 		}
-		deciding.Wait()
-	})
-	failed := 0
+	}
+	done, failed := 0, 0
 	aloud.Tell(onboard.Progress{Doing: d.in.Decision.Doing, Total: len(left)})
-	for i, review := range left {
-		one := <-results[i]
+	for one := range parallel.InOrder(ctx, deciders, left, begin) {
 		if one.object != nil {
-			d.decided = append(d.decided, Decided{Review: review, Object: one.object})
+			d.decided = append(d.decided, Decided{Review: left[done], Object: one.object})
 		}
+		done++
 		if one.err != nil {
 			failed++
 			if err := together.fail(one.err); err != nil {
 				return err
 			}
 		}
-		aloud.Tell(onboard.Progress{Doing: d.in.Decision.Doing, Done: i + 1, Failed: failed, Total: len(left)})
+		aloud.Tell(onboard.Progress{Doing: d.in.Decision.Doing, Done: done, Failed: failed, Total: len(left)})
+	}
+	if done < len(left) {
+		return outcome.Errorf(outcome.ErrInterrupted, "interrupted")
 	}
 	d.failures = together.failures
 	return nil

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -103,18 +103,10 @@ func askRequesters(ctx context.Context, p *onboard.Program, meant []*request.Rev
 		}
 		asked[place] = append(asked[place], review)
 	}
-	canApprove := make([]bool, len(asked))
-	var asking sync.WaitGroup
-	free := make(chan struct{}, requestersAtOnce)
-	for i, reviews := range asked {
-		free <- struct{}{}
-		asking.Go(func() {
-			defer func() { <-free }()
-			can, err := p.Cluster.RequesterCanApprove(ctx, reviews[0].Object.Spec)
-			canApprove[i] = err == nil && can
-		})
-	}
-	asking.Wait()
+	canApprove := parallel.Map(requestersAtOnce, asked, func(reviews []*request.Review) bool {
+		can, err := p.Cluster.RequesterCanApprove(ctx, reviews[0].Object.Spec)
+		return err == nil && can
+	})
 	for i, reviews := range asked {
 		for _, review := range reviews {
 			if canApprove[i] {

@@ -3,7 +3,6 @@ package renewal
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
@@ -11,6 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -123,18 +123,7 @@ const statusWorkers = 16
 
 // Status looks at contexts, and asks each one's API server who that is.
 func Status(ctx context.Context, p *onboard.Program, contexts []ContextInput) []ContextStatus {
-	result := make([]ContextStatus, len(contexts))
-	free := make(chan struct{}, statusWorkers)
-	var working sync.WaitGroup
-	for i, in := range contexts {
-		free <- struct{}{}
-		working.Go(func() {
-			defer func() { <-free }()
-			result[i] = status(ctx, p, in)
-		})
-	}
-	working.Wait()
-	return result
+	return parallel.Map(statusWorkers, contexts, func(in ContextInput) ContextStatus { return status(ctx, p, in) })
 }
 
 func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextStatus {
