@@ -101,7 +101,7 @@ func TestEveryEventHasItsWords(t *testing.T) {
 // TestATeamHasAVerdictOnEveryEvent is for an event of the line of one user that happens to
 // each of many: it is told once, told each time, or left to the result, and never forgotten.
 func TestATeamHasAVerdictOnEveryEvent(t *testing.T) {
-	heard := cases(t, "onboard/team/teamhearing.go")
+	heard := cases(t, "onboard/team/hearing.go")
 	for _, event := range slices.Concat(events(t, "onboard"), events(t, "onboard/destination"), events(t, "onboard/team")) {
 		if !heard[event] {
 			t.Errorf("pkg/onboard/team has no verdict on %s", event)

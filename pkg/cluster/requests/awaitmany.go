@@ -3,6 +3,9 @@ package requests
 import (
 	"context"
 	"errors"
+	"iter"
+	"maps"
+	"slices"
 	"sync"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -15,6 +18,8 @@ import (
 
 // Ending is how the wait for one request ended.
 type Ending struct {
+	// Place is what Expect was given with the name.
+	Place int
 	// Name is the object's.
 	Name string
 	// Object is the object with its certificate; nil where Err says why there is none.
@@ -36,6 +41,7 @@ type Awaiting struct {
 
 // expected is a request that is waited for.
 type expected struct {
+	place int
 	// uid is the object's; "" until it is known.
 	uid types.UID
 	// seen is the version that the watch saw last while the UID was not known.
@@ -76,18 +82,31 @@ func (c *Client) latestVersion(ctx context.Context, query Query) (string, error)
 	return page.ResourceVersion, nil
 }
 
-// Ended hands over how each wait ended, once for each request.
-func (a *Awaiting) Ended() <-chan Ending { return a.ended }
+// Ended yields how each wait ended, once for each request, until the context ends.
+func (a *Awaiting) Ended() iter.Seq[Ending] {
+	return func(yield func(Ending) bool) {
+		for {
+			select {
+			case ending := <-a.ended:
+				if !yield(ending) {
+					return
+				}
+			case <-a.ctx.Done():
+				return
+			}
+		}
+	}
+}
 
 // Failed hands over why the watch ended, of which no more can come.
 func (a *Awaiting) Failed() <-chan error { return a.failed }
 
 // Expect has the versions of a request be kept that is about to be submitted under a
-// name. Forget or Await has to follow.
-func (a *Awaiting) Expect(name string) {
+// name. Forget or Await has to follow. The ending tells the place, which is for the caller.
+func (a *Awaiting) Expect(name string, place int) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	a.expected[name] = &expected{}
+	a.expected[name] = &expected{place: place}
 }
 
 // Forget ends the wait for a request without an ending.
@@ -95,6 +114,13 @@ func (a *Awaiting) Forget(name string) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	delete(a.expected, name)
+}
+
+// Waiting returns the names of the requests whose waits have not ended.
+func (a *Awaiting) Waiting() []string {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	return slices.Collect(maps.Keys(a.expected))
 }
 
 // Await waits for a request that was expected, from this version of its object on.
@@ -182,6 +208,7 @@ func (a *Awaiting) end(name string, e *expected, ending Ending) {
 	if !isFirst {
 		return
 	}
+	ending.Place = e.place
 	select {
 	case a.ended <- ending:
 	case <-a.ctx.Done():

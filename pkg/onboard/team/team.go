@@ -1,6 +1,7 @@
 package team
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
@@ -36,7 +36,7 @@ type Input struct {
 	// or Fetch.
 	Timeout time.Duration
 	// VerifyLogin says whether to prove that the certificates log in before their
-	// kubeconfigs are written (see teamProof).
+	// kubeconfigs are written (see proof).
 	VerifyLogin bool
 	// Kubeconfig says what the kubeconfigs are to hold. Each goes into its user's
 	// folder: no Path, and no Merge.
@@ -115,9 +115,9 @@ type Result struct {
 // The results are in the order of the members; they are there also with an error, as
 // soon as anything was begun.
 func Run(ctx context.Context, p *onboard.Program, in Input) ([]Result, error) {
-	r := newRun(p, in)
+	facts := &circumstances{session: newSession(p, in)}
 	if in.DryRun != onboard.DryRunClient {
-		if err := r.checkSubmitting(ctx); err != nil {
+		if err := facts.checkSubmitting(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -127,119 +127,51 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Result, error) {
 		}
 	}
 	if in.rehearses() {
-		if err := r.rehearse(ctx); err != nil {
+		found, err := rehearse(ctx, facts)
+		if err != nil {
 			return nil, err
 		}
-	} else if in.Approve {
-		if err := r.checkApproving(ctx); err != nil {
+		results, err := run(ctx, facts, found)
+		return results, cmp.Or(err, found.failure(results))
+	}
+	if in.Approve {
+		if err := facts.checkApproving(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.run(ctx); err != nil {
-		return nil, err
-	}
-	if in.rehearses() {
-		return r.results, r.rehearsed(r.failureOfFirst())
-	}
-	return r.results, r.failure()
+	results, err := run(ctx, facts, nil)
+	return results, cmp.Or(err, failure(results))
 }
 
-// failureOfFirst is the error of the first user who has one.
-func (r *run) failureOfFirst() error {
-	for _, result := range r.results {
+// failures counts the users who were not onboarded, and returns the first one's error.
+func failures(results []Result) (n int, first error) {
+	for _, result := range results {
 		if result.Err != nil {
-			return result.Err
+			n++
+			first = cmp.Or(first, result.Err)
 		}
 	}
-	return nil
+	return n, first
 }
 
-// failure is the first error of a user's, if there is one.
-func (r *run) failure() error {
-	var first error
-	failed := 0
-	for _, result := range r.results {
-		switch {
-		case result.Err == nil:
-			continue
-		case first == nil || errors.Is(result.Err, outcome.ErrInterrupted) && !errors.Is(first, outcome.ErrInterrupted):
+// failure is the error of a run, if it has one: the first user's, unless the run was
+// interrupted.
+func failure(results []Result) error {
+	failed, first := failures(results)
+	for _, result := range results {
+		if errors.Is(result.Err, outcome.ErrInterrupted) {
 			first = result.Err
+			break
 		}
-		failed++
 	}
 	if failed <= 1 {
 		return first
 	}
 	if errors.Is(first, outcome.ErrInterrupted) {
-		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(r.results), first), "run the same command again to go on")
+		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(results), first), "run the same command again to go on")
 	}
-	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(r.results), first),
+	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(results), first),
 		"run the same command again to go on with those")
-}
-
-// checkSubmitting finds what would keep every user's request from being submitted. A server
-// that won't say is asked by submitting.
-func (r *run) checkSubmitting(ctx context.Context) error {
-	var may bool
-	err := r.persevere(ctx, func() (err error) {
-		may, err = r.program.Cluster.MayI(ctx, cluster.RequestRight("", "create"))
-		return err
-	})
-	switch {
-	case errors.Is(err, cluster.ErrUnreachable), errors.Is(err, outcome.ErrInterrupted):
-		return err
-	case err == nil && !may:
-		return outcome.WithHint(errors.New("you may not create certificate signing requests"),
-			"nothing was made; ask an administrator for create and get on certificatesigningrequests, or make the requests as files: --offline")
-	}
-	return nil
-}
-
-// checkApproving finds what would keep every user from being approved, or from
-// getting what she is to get.
-func (r *run) checkApproving(ctx context.Context) error {
-	if err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) }); err != nil {
-		return err
-	}
-	if err := r.readKnown(ctx); err != nil {
-		return err
-	}
-	checked := map[access.Grant]bool{}
-	for _, member := range r.in.Members {
-		wanted, err := member.Grants.WantedFor(member.User)
-		if err != nil {
-			return aboutMember(member, err)
-		}
-		for _, one := range wanted {
-			// What the server permits depends on the role, not on who gets it.
-			if checked[one.Grant] {
-				continue
-			}
-			if err := r.persevere(ctx, func() error { return r.program.Cluster.Bindings().CheckGrant(ctx, one) }); err != nil {
-				return aboutMember(member, err)
-			}
-			checked[one.Grant] = true
-		}
-	}
-	return nil
-}
-
-// readKnown reads what role bindings give already, and what is known of users who left.
-func (r *run) readKnown(ctx context.Context) error {
-	err := r.persevere(ctx, func() (err error) {
-		r.known, err = r.program.Cluster.Bindings().GrantsWithReach(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if missing := r.known.Missing(); missing != "" {
-		r.tell(onboard.GrantsUnread{Reason: missing})
-	}
-	return r.persevere(ctx, func() (err error) {
-		r.standing, err = r.program.Standing(ctx)
-		return err
-	})
 }
 
 // aboutMember says which user an error is about.

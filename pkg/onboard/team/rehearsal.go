@@ -19,30 +19,32 @@ import (
 // rehearsal is what a dry run of a team finds out about the approvals and grants that it does
 // not do: everything that is missing, for all users together.
 type rehearsal struct {
+	*circumstances
+
 	// lacks says of each grant what is missing for it.
 	lacks map[access.Grant][]error
-	// cannotDecide is why the client cannot approve; nil if it can.
-	cannotDecide error
+	// decideErr is why the client cannot approve; nil if it can.
+	decideErr error
 }
 
 // rehearse looks for what would keep users from being approved, or from getting what they
 // are to get. The error is of the looking.
-func (r *run) rehearse(ctx context.Context) error {
-	r.rehearsal = &rehearsal{lacks: map[access.Grant][]error{}}
+func rehearse(ctx context.Context, c *circumstances) (*rehearsal, error) {
+	r := &rehearsal{circumstances: c, lacks: map[access.Grant][]error{}}
 	if r.program.Cluster == nil {
 		r.tell(RolesUnchecked{})
-		return nil
+		return r, nil
 	}
 	err := r.persevere(ctx, func() error { return r.program.Cluster.CheckMayDecide(ctx, r.in.Signer) })
 	if errors.Is(err, cluster.ErrUnreachable) || errors.Is(err, outcome.ErrInterrupted) {
-		return err
+		return nil, err
 	}
 	if err != nil {
-		r.rehearsal.cannotDecide = err
+		r.decideErr = err
 		r.tell(onboard.NotDecided{Decision: request.Approval(), Reason: err})
 	}
 	if err := r.readKnown(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	for _, member := range r.in.Members {
 		wanted, err := member.Grants.WantedFor(member.User)
@@ -51,22 +53,22 @@ func (r *run) rehearse(ctx context.Context) error {
 			continue
 		}
 		for _, one := range wanted {
-			if _, known := r.rehearsal.lacks[one.Grant]; known {
+			if _, isKnown := r.lacks[one.Grant]; isKnown {
 				continue
 			}
 			lacks, err := r.lacksFor(ctx, one)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			r.rehearsal.lacks[one.Grant] = lacks
+			r.lacks[one.Grant] = lacks
 		}
 	}
-	return nil
+	return r, nil
 }
 
 // lacksFor finds what is missing for a grant. Whether the server lets this client make the
 // binding is asked in a server's dry run only.
-func (r *run) lacksFor(ctx context.Context, wanted access.Wanted) (lacks []error, _ error) {
+func (r *rehearsal) lacksFor(ctx context.Context, wanted access.Wanted) (lacks []error, _ error) {
 	err := r.persevere(ctx, func() (err error) {
 		lacks, err = r.program.Cluster.Bindings().Missing(ctx, wanted.Grant)
 		return err
@@ -121,17 +123,12 @@ func together(errs ...error) error {
 	return outcome.WithHint(outcome.Errorf(errors.Join(errs...), "%s", strings.Join(sentences, "; ")), "%s", outcome.Hint(errs[0]))
 }
 
-// rehearsed is how a dry run ends that has found what is missing.
-func (r *run) rehearsed(failed error) error {
-	if failed != nil {
-		n := 0
-		for _, result := range r.results {
-			if result.Err != nil {
-				n++
-			}
-		}
-		return outcome.ReplaceHint(fmt.Errorf("%d of %d users cannot be onboarded; the first: %w", n, len(r.results), failed),
-			"create what is missing, or change the file, and run the same command again")
+// failure is the error of a dry run that has found what is missing.
+func (r *rehearsal) failure(results []Result) error {
+	n, first := failures(results)
+	if first == nil {
+		return r.decideErr
 	}
-	return r.rehearsal.cannotDecide
+	return outcome.ReplaceHint(fmt.Errorf("%d of %d users cannot be onboarded; the first: %w", n, len(results), first),
+		"create what is missing, or change the file, and run the same command again")
 }
