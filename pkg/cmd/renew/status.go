@@ -164,7 +164,7 @@ func (o *statusOptions) contextInput(all *cli.Contexts, name string, narrator *r
 			in.Renewals = user.Cache.Renewals()
 		}
 	case !errors.Is(err, pair.ErrNoCertificate):
-		in.UserError = err
+		in.UserErr = err
 	case !all.RunsPrograms(name):
 		in.Connect = connect
 	}

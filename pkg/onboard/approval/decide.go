@@ -74,13 +74,13 @@ func ObjectsOf(decided []Decided) []*certificatesv1.CertificateSigningRequest {
 // first such error is the result's. What was decided is returned in either case; it is nil
 // only where it did not come to a decision about any request.
 func Run(ctx context.Context, p *onboard.Program, in Input) ([]Decided, error) {
-	prepared, err := prepare(ctx, p, in)
+	ready, err := prepare(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
 	// From here on the result says what was decided, even if that is nothing.
-	d := &deciding{program: p, in: in, me: prepared.circumstances.Approver, decided: []Decided{}}
-	for _, review := range prepared.contested {
+	d := &deciding{program: p, in: in, me: ready.circumstances.Approver, decided: []Decided{}}
+	for _, review := range ready.contested {
 		err := d.fail(outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
 			"ask the user for the fingerprint of their key and decide by hand: %s", identity.NewCommand("kubectl csr-onboard").Words(in.Decision.Verb).Words("NAME --fingerprint …")))
@@ -88,14 +88,14 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Decided, error) {
 			return nil, err
 		}
 	}
-	for _, failure := range prepared.failures {
-		if err := d.fail(failure); err != nil {
+	for _, failureErr := range ready.failures {
+		if err := d.fail(failureErr); err != nil {
 			return nil, err
 		}
 	}
-	meant := prepared.meant
+	meant := ready.meant
 	for _, review := range meant {
-		review.Consider(prepared.circumstances)
+		review.Consider(ready.circumstances)
 	}
 	if in.Choose != nil && len(meant) > 0 {
 		if meant, err = in.Choose(meant); err != nil {
@@ -112,9 +112,9 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Decided, error) {
 	if err == nil {
 		err = d.firstFailure()
 	}
-	if prepared.mayDecide != nil {
+	if ready.mayDecideErr != nil {
 		// A dry run shows what may be seen, and ends as the real run would.
-		err = prepared.mayDecide
+		err = ready.mayDecideErr
 	}
 	return d.decided, err
 }
@@ -125,29 +125,29 @@ type prepared struct {
 	// failures are about files that hold no request to decide about.
 	failures      []error
 	circumstances request.Circumstances
-	// mayDecide is why the client may not decide; it is for the end of a dry
+	// mayDecideErr is why the client may not decide; it is for the end of a dry
 	// run.
-	mayDecide error
+	mayDecideErr error
 }
 
 // prepare asks the cluster everything at once: may I, who am I, what do role
 // bindings give, and which requests are meant.
 func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, error) {
 	var result prepared
-	var whoAmI, grants, find, notListed error
+	var whoAmIErr, grantsErr, findErr, blockListErr error
 	var unlisted string
 	standing := &request.Standing{Now: p.Now()}
 	var asking sync.WaitGroup
-	asking.Go(func() { standing.List, unlisted, notListed = p.Cluster.Blocking().List(ctx) })
-	asking.Go(func() { result.mayDecide = p.Cluster.CheckMayDecide(ctx, request.Signer) })
+	asking.Go(func() { standing.List, unlisted, blockListErr = p.Cluster.Blocking().List(ctx) })
+	asking.Go(func() { result.mayDecideErr = p.Cluster.CheckMayDecide(ctx, request.Signer) })
 	asking.Go(func() {
 		var me identity.User
-		me, whoAmI = p.Cluster.WhoAmI(ctx)
+		me, whoAmIErr = p.Cluster.WhoAmI(ctx)
 		result.circumstances.Approver = me.Name
 	})
 	asking.Go(func() {
 		var known *bindings.KnownGrants
-		if known, grants = p.Cluster.Bindings().GrantsWithReach(ctx); grants == nil {
+		if known, grantsErr = p.Cluster.Bindings().GrantsWithReach(ctx); grantsErr == nil {
 			c := &result.circumstances
 			c.Grants, c.GrantsUnread, c.Reaches, c.ReachesUnread = known.Grants, known.Unread, known.Reaches, known.ReachesUnread
 		}
@@ -159,29 +159,29 @@ func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, erro
 	finder.Tell = func(e event.Event) { events = append(events, e) }
 	switch {
 	case len(in.Files) > 0:
-		result.meant, result.failures, find = imported(ctx, &finder, in)
+		result.meant, result.failures, findErr = imported(ctx, &finder, in)
 	case len(in.Names) > 0:
-		result.meant, find = named(ctx, &finder, in, all)
+		result.meant, findErr = named(ctx, &finder, in, all)
 	default:
-		result.meant, result.contested, find = pending(in, all)
+		result.meant, result.contested, findErr = pending(in, all)
 	}
 	asking.Wait()
-	notSurveyed := all.result()
-	if result.mayDecide != nil && in.DryRun != onboard.DryRunClient {
-		return nil, result.mayDecide
+	surveyErr := all.result()
+	if result.mayDecideErr != nil && in.DryRun != onboard.DryRunClient {
+		return nil, result.mayDecideErr
 	}
-	for _, event := range events {
-		p.Tell(event)
+	for _, told := range events {
+		p.Tell(told)
 	}
-	for _, err := range []error{find, whoAmI, grants, notSurveyed, notListed} {
-		if err != nil && result.mayDecide != nil {
-			return nil, result.mayDecide
+	for _, err := range []error{findErr, whoAmIErr, grantsErr, surveyErr, blockListErr} {
+		if err != nil && result.mayDecideErr != nil {
+			return nil, result.mayDecideErr
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	standing.Unread = onboard.WhyStandingUnread(unlisted, all.unread)
+	standing.Unread = onboard.WhyStandingUnread(unlisted, all.unreadErr)
 	result.circumstances.Standing = standing
 	result.circumstances.Known = all.knownUsers(result.meant)
 	askRequesters(ctx, p, result.meant, &result.circumstances)
@@ -207,7 +207,7 @@ type deciding struct {
 // review takes out the requests about which nothing is left to do, and, after
 // showing them, those that may not be approved.
 func (d *deciding) review(ctx context.Context, meant []*request.Review) (left []*request.Review, _ error) {
-	var refused error
+	var refusedErr error
 	for _, review := range meant {
 		dryRun := d.in.DryRun == onboard.DryRunClient
 		if dryRun {
@@ -215,8 +215,8 @@ func (d *deciding) review(ctx context.Context, meant []*request.Review) (left []
 		}
 		if review.State != request.Pending {
 			if err := d.checkDecidedSo(review); err != nil {
-				if err := d.fail(err); err != nil && refused == nil {
-					refused = err
+				if err := d.fail(err); err != nil && refusedErr == nil {
+					refusedErr = err
 				}
 				continue
 			}
@@ -230,14 +230,14 @@ func (d *deciding) review(ctx context.Context, meant []*request.Review) (left []
 		}
 		if err := d.check(ctx, review); err != nil {
 			d.show(review)
-			if err := d.fail(err); err != nil && refused == nil {
-				refused = err
+			if err := d.fail(err); err != nil && refusedErr == nil {
+				refusedErr = err
 			}
 			continue
 		}
 		left = append(left, review)
 	}
-	return left, refused
+	return left, refusedErr
 }
 
 // checkDecidedSo refuses to call a request decided that was decided otherwise.

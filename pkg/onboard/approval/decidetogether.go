@@ -26,10 +26,10 @@ func (d *deciding) decideTogether(ctx context.Context, left []*request.Review) e
 	tell := d.program.Tell
 	var telling sync.Mutex
 	aloud := *d.program
-	aloud.Tell = func(event event.Event) {
+	aloud.Tell = func(e event.Event) {
 		telling.Lock()
 		defer telling.Unlock()
-		tell(event)
+		tell(e)
 	}
 	together := *d
 	together.program = &aloud

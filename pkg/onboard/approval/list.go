@@ -44,7 +44,7 @@ func Follow(ctx context.Context, p *onboard.Program, in ListInput, listed []*req
 	for _, review := range listed {
 		shown[review.Object.UID] = review.Object.ResourceVersion
 	}
-	var failed error
+	var visitErr error
 	err := p.Cluster.Requests().Watch(ctx, in.Query, resourceVersion, func(change requests.Change) (goOn bool) {
 		review := request.ReviewOf(change.Object)
 		uid, version := review.Object.UID, review.Object.ResourceVersion
@@ -54,17 +54,17 @@ func Follow(ctx context.Context, p *onboard.Program, in ListInput, listed []*req
 		}
 		takes := in.takes(review)
 		if takes || wasShown {
-			failed = visit(review, change.Deleted)
+			visitErr = visit(review, change.Deleted)
 		}
 		if takes && !change.Deleted {
 			shown[uid] = version
 		} else {
 			delete(shown, uid)
 		}
-		return failed == nil
-	}, func(trouble error) { p.Tell(onboard.StillFollowing{Trouble: trouble}) })
-	if failed != nil {
-		return failed
+		return visitErr == nil
+	}, func(err error) { p.Tell(onboard.StillFollowing{Trouble: err}) })
+	if visitErr != nil {
+		return visitErr
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func (s Selection) isBulk() bool { return len(s.Names) == 0 && len(s.Files) != 1
 // their labels say.
 func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*request.Review, error) {
 	found := map[string]*request.Review{}
-	claims := claims{}
+	claimed := claims{}
 	var ofUsers []string
 	for _, name := range in.Names {
 		switch object, err := p.Cluster.Requests().Get(ctx, name); {
@@ -49,7 +49,7 @@ func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*r
 				found[name] = review
 				continue
 			}
-			claims.add(name, review)
+			claimed.add(name, review)
 		case !errors.Is(err, outcome.ErrNotFound) && !apierrors.IsForbidden(err):
 			return nil, err
 		}
@@ -62,15 +62,15 @@ func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*r
 	}
 	for _, review := range all.wanted {
 		if review.IsDecoded() && slices.Contains(ofUsers, review.User.Name) {
-			claims.add(review.User.Name, review)
+			claimed.add(review.User.Name, review)
 		}
 	}
 	for _, name := range ofUsers {
-		if all.unread != nil && !slices.ContainsFunc(claims[name], func(r *request.Review) bool { return r.User.Name == name }) {
+		if all.unreadErr != nil && !slices.ContainsFunc(claimed[name], func(r *request.Review) bool { return r.User.Name == name }) {
 			// Whether a user of that name asks for something can't be known.
-			return nil, all.unread
+			return nil, all.unreadErr
 		}
-		review, err := choose(p, name, claims[name], in)
+		review, err := choose(p, name, claimed[name], in)
 		if err != nil {
 			return nil, err
 		}
@@ -125,17 +125,17 @@ func choose(p *onboard.Program, name string, reviews []*request.Review, in Input
 		reviews = matching
 	}
 	const tellApart = "ask the user for her key's fingerprint and give it with --fingerprint, or name the request itself"
-	pending := having(reviews, func(r *request.Review) bool { return r.State == request.Pending })
+	undecided := having(reviews, func(r *request.Review) bool { return r.State == request.Pending })
 	hers := having(reviews, func(r *request.Review) bool { return r.User.Name == name })
 	switch {
-	case len(pending) > 1:
-		p.Tell(CandidatesFound{Name: name, Reviews: pending})
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(pending), name), tellApart)
-	case len(pending) == 1 && pending[0].User.Name != name && len(hers) > 0:
+	case len(undecided) > 1:
+		p.Tell(CandidatesFound{Name: name, Reviews: undecided})
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(undecided), name), tellApart)
+	case len(undecided) == 1 && undecided[0].User.Name != name && len(hers) > 0:
 		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a user's name, and the name of a request for another user", name), tellApart)
-	case len(pending) == 1:
-		return pending[0], nil
+	case len(undecided) == 1:
+		return undecided[0], nil
 	}
 	last := request.Newest(reviews)
 	if !in.Decision.Is(last.State) {
@@ -154,7 +154,7 @@ func otherKey(name, fingerprint string) error {
 // out those of users for whom several are pending: which is hers, nobody can tell
 // from here.
 func pending(in Input, all *survey) (meant, contested []*request.Review, _ error) {
-	if err := cmp.Or(all.result(), all.unread); err != nil {
+	if err := cmp.Or(all.result(), all.unreadErr); err != nil {
 		return nil, nil, err
 	}
 	byUser := map[string][]*request.Review{}

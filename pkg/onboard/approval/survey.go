@@ -20,10 +20,10 @@ type survey struct {
 	known map[string][]request.Reference
 	// wanted are the reviews of those that were asked for.
 	wanted []*request.Review
-	// unread is why the requests may not be read; nil if they were.
-	unread error
-	err    error
-	done   chan struct{}
+	// unreadErr is why the requests may not be read; nil if they were.
+	unreadErr error
+	err       error
+	done      chan struct{}
 }
 
 // beginSurvey begins to read all requests, which standing takes in, and to review those for
@@ -42,14 +42,14 @@ func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Stan
 			}
 		})
 		if apierrors.IsForbidden(s.err) {
-			s.unread, s.err = s.err, nil
+			s.unreadErr, s.err = s.err, nil
 		}
 	}()
 	return s
 }
 
 // result waits for the end of the survey. A list that may not be read is not an error: who
-// may not list may still get by name, and unread says so.
+// may not list may still get by name, and unreadErr says so.
 func (s *survey) result() error {
 	<-s.done
 	return s.err
@@ -69,8 +69,8 @@ func (s Selection) wanted(object *certificatesv1.CertificateSigningRequest, user
 // knownUsers is what the review of requests takes into account of the others.
 func (s *survey) knownUsers(meant []*request.Review) request.KnownUsers {
 	known := request.KnownUsers{Requests: s.known, Files: map[string]int{}}
-	if s.unread != nil {
-		known.RequestsUnread = s.unread.Error()
+	if s.unreadErr != nil {
+		known.RequestsUnread = s.unreadErr.Error()
 	}
 	for _, review := range meant {
 		if review.Source != "" && review.IsDecoded() {

@@ -104,8 +104,8 @@ type examination struct {
 	probed probed
 	// stuck is a request that was approved a while ago and not signed.
 	stuck *request.Review
-	// unread is why the requests could not be read.
-	unread error
+	// unreadErr is why the requests could not be read.
+	unreadErr error
 }
 
 func (d *examination) add(name string, verdict Verdict, advice, format string, arguments ...any) {
@@ -149,11 +149,11 @@ var rights = []struct {
 func (d *examination) checkRights(ctx context.Context) {
 	for _, needed := range rights {
 		var missing []string
-		var failed error
+		var rightsErr error
 		for _, right := range needed.rights {
 			allowed, err := d.program.Cluster.MayI(ctx, right)
 			if err != nil {
-				failed = err
+				rightsErr = err
 			} else if !allowed {
 				missing = append(missing, describeRight(right))
 			}
@@ -161,8 +161,8 @@ func (d *examination) checkRights(ctx context.Context) {
 		switch {
 		case len(missing) > 0:
 			d.add(needed.name, needed.without, "ask a cluster administrator for: "+strings.Join(missing, ", "), "you may not %s", needed.what)
-		case failed != nil:
-			d.unknown(needed.name, failed, "whether you may "+needed.what+" is not known")
+		case rightsErr != nil:
+			d.unknown(needed.name, rightsErr, "whether you may "+needed.what+" is not known")
 		default:
 			d.add(needed.name, Pass, "", "you may %s", needed.what)
 		}
@@ -231,7 +231,7 @@ func (d *examination) checkCloud(ctx context.Context) {
 // look reads what is on the cluster already.
 func (d *examination) look(ctx context.Context) {
 	now := d.program.Now()
-	d.unread = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+	d.unreadErr = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
 		review := request.ReviewOf(object)
 		switch {
 		case review.Certificate != nil:
@@ -295,8 +295,8 @@ func (d *examination) checkSigner(ctx context.Context) {
 	}
 	const probe = "find out with one throw-away request: kubectl csr-onboard doctor --probe"
 	switch {
-	case d.unread != nil:
-		d.unknown("signer", d.unread, "whether requests are signed is not known")
+	case d.unreadErr != nil:
+		d.unknown("signer", d.unreadErr, "whether requests are signed is not known")
 	case d.stuck != nil:
 		d.notSigning(ctx, fmt.Sprintf("the request %s was approved %s ago and is not signed",
 			identity.Quote(d.stuck.Object.Name), duration.HumanDuration(d.program.Now().Sub(approvedAt(d.stuck.Object)))))

@@ -20,12 +20,12 @@ const probeUser = "csr-onboard-probe"
 type probed struct {
 	// wasTried reports whether the server has answered.
 	wasTried bool
-	// reason is why the certificate does not log in; nil if it does.
-	reason error
+	// loginErr is why the certificate does not log in; nil if it does.
+	loginErr error
 }
 
 // hasLoggedIn reports whether the probe's certificate has logged in.
-func (p probed) hasLoggedIn() bool { return p.wasTried && p.reason == nil }
+func (p probed) hasLoggedIn() bool { return p.wasTried && p.loginErr == nil }
 
 // logIn logs in with the probe's certificate, whose key is in memory only.
 func (d *examination) logIn(ctx context.Context, review *request.Review, key crypto.Signer) probed {
@@ -42,9 +42,9 @@ func (d *examination) logIn(ctx context.Context, review *request.Review, key cry
 	case !errors.As(err, &loginErr):
 		return probed{wasTried: true}
 	case loginErr.Err != nil:
-		return probed{wasTried: true, reason: loginErr.Err}
+		return probed{wasTried: true, loginErr: loginErr.Err}
 	}
-	return probed{wasTried: true, reason: errors.New("the API server takes it for " + identity.Quote(loginErr.TakenFor))}
+	return probed{wasTried: true, loginErr: errors.New("the API server takes it for " + identity.Quote(loginErr.TakenFor))}
 }
 
 // checkReached finds out whether client certificates reach the API server: not where TLS
@@ -63,7 +63,7 @@ func (d *examination) checkReached(ctx context.Context) {
 	case !asks:
 		d.add(name, Fail, cluster.TLSInBetween, "client certificates do not reach the API server: %s does not ask for one when a connection is made, so TLS ends there, such as at a proxy", server)
 	case d.probed.wasTried && d.signerIsAccepted(ctx):
-		d.add(name, Fail, cluster.TLSInBetween, "the probe's certificate does not log in at %s, although the API server trusts who signed it: %v", server, d.probed.reason)
+		d.add(name, Fail, cluster.TLSInBetween, "the probe's certificate does not log in at %s, although the API server trusts who signed it: %v", server, d.probed.loginErr)
 	default:
 		d.add(name, Pass, "", "%s asks for client certificates", server)
 	}
@@ -104,7 +104,7 @@ func (d *examination) checkClientAuthority(ctx context.Context) {
 	published, err := d.program.Cluster.ControlPlane().ClientAuthorities(ctx)
 	switch {
 	case err != nil && d.probed.wasTried:
-		d.add(name, Fail, holdSigner, "the probe's certificate does not log in: %v", d.probed.reason)
+		d.add(name, Fail, holdSigner, "the probe's certificate does not log in: %v", d.probed.loginErr)
 		return
 	case err != nil:
 		d.unknown(name, err, "whose client certificates the API server takes is not known")

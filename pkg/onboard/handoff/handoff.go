@@ -53,7 +53,7 @@ type HandedOff struct {
 // Each hands off each approved request. Of several, each stands for itself:
 // what goes wrong with one is told, and the first such error is the result's. They are
 // taken in turn: while one is waited for, the others are signed.
-func Each(ctx context.Context, p *onboard.Program, objects []*certificatesv1.CertificateSigningRequest, in Input) (handed []*HandedOff, first error) {
+func Each(ctx context.Context, p *onboard.Program, objects []*certificatesv1.CertificateSigningRequest, in Input) (handed []*HandedOff, firstErr error) {
 	if len(objects) > 0 && in.Path != "" && in.ExternalServer == "" && p.CheckReached(ctx) != nil {
 		p.Tell(CertificatesNotReaching{Server: p.Cluster.Endpoint().Server})
 	}
@@ -69,15 +69,15 @@ func Each(ctx context.Context, p *onboard.Program, objects []*certificatesv1.Cer
 			return handed, err
 		default:
 			p.Tell(NotHandedOff{Reason: err})
-			if first == nil {
-				first = err
+			if firstErr == nil {
+				firstErr = err
 			}
 		}
 	}
 	if len(objects) > 1 {
 		p.Tell(onboard.Progress{Doing: "handing off", Done: len(objects), Failed: len(objects) - len(handed), Total: len(objects)})
 	}
-	return handed, first
+	return handed, firstErr
 }
 
 // One waits for the certificate of an approved request, checks that it is what

@@ -375,9 +375,9 @@ func checkBlock(ctx context.Context, p *onboard.Program, blocked access.Blocked,
 // the API servers learn of the block meanwhile. That it is in force is proven last.
 func takeAway(ctx context.Context, p *onboard.Program, plan *Plan, me string, dryRun bool) error {
 	var failures []error
-	did := func(err error, event event.Event) bool {
+	did := func(err error, e event.Event) bool {
 		if err == nil {
-			p.Tell(event)
+			p.Tell(e)
 			return true
 		}
 		failures = append(failures, err)

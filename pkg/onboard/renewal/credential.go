@@ -127,7 +127,7 @@ func renewBlocking(ctx context.Context, p *onboard.Program, in CredentialInput, 
 	if patience <= 0 {
 		patience = blockingPatience
 	}
-	_, failed := renewCache(ctx, p, in.Cache, held, Input{Timeout: patience})
+	_, renewErr := renewCache(ctx, p, in.Cache, held, Input{Timeout: patience})
 	held, err := pair.ReadCache(in.Cache)
 	switch {
 	case err != nil:
@@ -135,8 +135,8 @@ func renewBlocking(ctx context.Context, p *onboard.Program, in CredentialInput, 
 	case p.Now().Before(held.Certificate.Leaf.NotAfter):
 		// Renewed, or good for a last moment.
 		return held, nil
-	case failed != nil:
-		return nil, failed
+	case renewErr != nil:
+		return nil, renewErr
 	}
 	return nil, pair.Expired(pair.KubeconfigUser{Context: held.Entry}, held.Certificate, p.Now())
 }

@@ -258,10 +258,10 @@ func holderOf(ctx context.Context, her *cluster.Client, user pair.KubeconfigUser
 }
 
 // mayNotRenew is the error of who may not ask for another certificate.
-func mayNotRenew(user string, cause error) error {
+func mayNotRenew(user string, causeErr error) error {
 	err := fmt.Errorf("the user %q may not renew her certificate", user)
-	if cause != nil {
-		err = fmt.Errorf("%w: %w", err, cause)
+	if causeErr != nil {
+		err = fmt.Errorf("%w: %w", err, causeErr)
 	}
 	return outcome.ReplaceHint(err, "ask an administrator to run: %s", identity.NewCommand("kubectl csr-onboard grant").Argument(user).Words("--renewable"))
 }
@@ -326,8 +326,8 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 
 // remember keeps for the next run that the request will never become a certificate.
 func (r *renewing) remember(err error) error {
-	if failed := r.renewal.WriteRefusal(err.Error()); failed != nil {
-		return errors.Join(err, failed)
+	if writeErr := r.renewal.WriteRefusal(err.Error()); writeErr != nil {
+		return errors.Join(err, writeErr)
 	}
 	return r.refused(err)
 }

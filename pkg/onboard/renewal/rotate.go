@@ -87,24 +87,24 @@ func (r *renewing) checkPlace(ctx context.Context) error {
 // it, and into new files beside the present ones where it is in files. A file with a
 // private key is never written over, and two files can't be changed at once.
 func (r *renewing) place(renewed *pair.Held) (kubeconfig.Pair, error) {
-	pair := kubeconfig.Pair{Certificate: renewed.Credentials.Certificate, Key: renewed.Credentials.Key}
+	placed := kubeconfig.Pair{Certificate: renewed.Credentials.Certificate, Key: renewed.Credentials.Key}
 	if old := r.present.Pair.CertificateFile; old != "" && old == r.present.Pair.KeyFile {
 		both := r.nameBeside(old, renewed.Certificate)
-		return kubeconfig.Pair{CertificateFile: both, KeyFile: both}, r.create(both, slices.Concat(pair.Certificate, pair.Key))
+		return kubeconfig.Pair{CertificateFile: both, KeyFile: both}, r.create(both, slices.Concat(placed.Certificate, placed.Key))
 	}
 	if old := r.present.Pair.CertificateFile; old != "" {
-		pair.CertificateFile, pair.Certificate = r.nameBeside(old, renewed.Certificate), nil
-		if err := r.create(pair.CertificateFile, renewed.Credentials.Certificate); err != nil {
-			return pair, err
+		placed.CertificateFile, placed.Certificate = r.nameBeside(old, renewed.Certificate), nil
+		if err := r.create(placed.CertificateFile, renewed.Credentials.Certificate); err != nil {
+			return placed, err
 		}
 	}
 	if old := r.present.Pair.KeyFile; old != "" {
-		pair.KeyFile, pair.Key = r.nameBeside(old, renewed.Certificate), nil
-		if err := r.create(pair.KeyFile, renewed.Credentials.Key); err != nil {
-			return pair, err
+		placed.KeyFile, placed.Key = r.nameBeside(old, renewed.Certificate), nil
+		if err := r.create(placed.KeyFile, renewed.Credentials.Key); err != nil {
+			return placed, err
 		}
 	}
-	return pair, nil
+	return placed, nil
 }
 
 // nameBeside names the file that follows another: jane.key, jane-7h2k4m6p3q.key,
@@ -125,8 +125,8 @@ func (r *renewing) create(path string, data []byte) error {
 	target := r.in.User.Beside(path)
 	err := store.CreateFile(store.PairFile, target, data)
 	if errors.Is(err, fs.ErrExist) {
-		existing, readError := store.ReadSecret(target)
-		if readError == nil && string(existing) == string(data) {
+		existing, readErr := store.ReadSecret(target)
+		if readErr == nil && string(existing) == string(data) {
 			return nil
 		}
 	}
@@ -184,8 +184,8 @@ func (r *renewing) proveInPlace(ctx context.Context, renewed *pair.Held) error {
 		return outcome.ReplaceHint(fmt.Errorf("the new certificate is in %q, and could not be tried there: %w", r.in.User.Path, err),
 			"the one before it is kept in %s until the next renewal", identity.PrintableSentence(r.renewal.PreviousPath()))
 	}
-	if back := r.write(ctx, renewed.Pair, r.present.Pair); back != nil {
-		return outcome.ReplaceHint(errors.Join(err, back),
+	if undoErr := r.write(ctx, renewed.Pair, r.present.Pair); undoErr != nil {
+		return outcome.ReplaceHint(errors.Join(err, undoErr),
 			"the certificate before it is kept in %s", identity.PrintableSentence(r.renewal.PreviousPath()))
 	}
 	return outcome.ReplaceHint(err, "the present certificate was put back; try again with: %s", r.in.Resume)

@@ -25,9 +25,9 @@ type ContextInput struct {
 	// certificate.
 	Login string
 	// User is the entry with the client certificate; nil where Login is something
-	// else, or UserError why it can't be read.
-	User      *pair.KubeconfigUser
-	UserError error
+	// else, or UserErr why it can't be read.
+	User    *pair.KubeconfigUser
+	UserErr error
 	// ReadCertificate reads the certificate alone, for where User cannot be read because of
 	// its key; nil where that cannot be read either. Optional.
 	ReadCertificate func() *pki.Certificate
@@ -127,27 +127,27 @@ func Status(ctx context.Context, p *onboard.Program, contexts []ContextInput) []
 }
 
 func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextStatus {
-	status := ContextStatus{Name: in.Name, IsCurrent: in.IsCurrent, Login: in.Login, Live: NotTried}
+	found := ContextStatus{Name: in.Name, IsCurrent: in.IsCurrent, Login: in.Login, Live: NotTried}
 	var held *pair.Held
-	err := in.UserError
+	err := in.UserErr
 	if in.User != nil {
-		status.Login = "certificate"
+		found.Login = "certificate"
 		if in.User.Cache != nil {
-			status.Login, status.RenewsItself = "certificate, renewed by this program", true
+			found.Login, found.RenewsItself = "certificate, renewed by this program", true
 		}
 		if held, err = in.User.Read(); err == nil {
-			status.Certificate, status.User = held.Certificate, held.Certificate.User()
+			found.Certificate, found.User = held.Certificate, held.Certificate.User()
 		}
 	}
 	if err != nil {
-		status.Problem = err.Error()
+		found.Problem = err.Error()
 		if in.ReadCertificate != nil {
-			status.Certificate = in.ReadCertificate()
+			found.Certificate = in.ReadCertificate()
 		}
-		if status.IsUnread = status.Certificate == nil; !status.IsUnread {
-			status.User = status.Certificate.User()
+		if found.IsUnread = found.Certificate == nil; !found.IsUnread {
+			found.User = found.Certificate.User()
 		}
-		return status
+		return found
 	}
 	var client *cluster.Client
 	if in.Connect != nil {
@@ -159,27 +159,27 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 			client, err = client.With(cluster.ByCertificate(held.Credentials))
 		}
 		if err != nil {
-			status.Problem = err.Error()
-			return status
+			found.Problem = err.Error()
+			return found
 		}
-		status.tryLogin(ctx, client)
+		found.tryLogin(ctx, client)
 	}
 	if held != nil {
-		status.findRenewal(ctx, client, store.RenewalOf(in.Renewals, held.Certificate.User().Name, held.Certificate.SHA256()))
+		found.findRenewal(ctx, client, store.RenewalOf(in.Renewals, held.Certificate.User().Name, held.Certificate.SHA256()))
 	}
-	if status.RenewsItself {
-		status.InTrouble = readRenewalRecord(*in.User.Cache, held).Trouble
+	if found.RenewsItself {
+		found.InTrouble = readRenewalRecord(*in.User.Cache, held).Trouble
 	}
 	if held != nil {
 		// Of what the API server says about such a certificate, this is the cause.
-		if err := held.Certificate.CheckValidity(p.Now()); err != nil && status.Live != Live {
-			status.Problem = err.Error()
+		if err := held.Certificate.CheckValidity(p.Now()); err != nil && found.Live != Live {
+			found.Problem = err.Error()
 		}
 	}
-	if status.InTrouble != "" && status.Problem == "" {
-		status.Problem = "it is not renewed: " + status.InTrouble
+	if found.InTrouble != "" && found.Problem == "" {
+		found.Problem = "it is not renewed: " + found.InTrouble
 	}
-	return status
+	return found
 }
 
 func (s *ContextStatus) tryLogin(ctx context.Context, client *cluster.Client) {

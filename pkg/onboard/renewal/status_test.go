@@ -36,14 +36,14 @@ func TestWhetherAContextWarnsAndFailsGoesByItsLifetimeAndItsRenewal(t *testing.T
 		{"one that renews itself, and has expired", 8 * time.Hour, -time.Minute, itself, time.Minute, true, true},
 	} {
 		end := now.Add(test.left)
-		status := ContextStatus{Certificate: &pki.Certificate{Leaf: &x509.Certificate{NotBefore: end.Add(-test.lifetime), NotAfter: end}}}
+		found := ContextStatus{Certificate: &pki.Certificate{Leaf: &x509.Certificate{NotBefore: end.Add(-test.lifetime), NotAfter: end}}}
 		if test.change != nil {
-			test.change(&status)
+			test.change(&found)
 		}
-		if got := status.ShouldWarn(now); got != test.warns {
+		if got := found.ShouldWarn(now); got != test.warns {
 			t.Errorf("%s: it warns: %v", test.about, got)
 		}
-		if got := status.ExpiresUnrenewed(test.within, now); got != test.fails {
+		if got := found.ExpiresUnrenewed(test.within, now); got != test.fails {
 			t.Errorf("%s: it fails: %v", test.about, got)
 		}
 	}

@@ -24,12 +24,12 @@ type hearing struct {
 // may fail of it.
 const troublePause = 10 * time.Second
 
-func (h *hearing) hear(event event.Event) {
+func (h *hearing) hear(heard event.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	switch e := event.(type) {
+	switch e := heard.(type) {
 	case onboard.NotDecided, onboard.KeyRetired, RolesUnchecked, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven, LifetimesDiffer:
-		h.tell(event)
+		h.tell(heard)
 	case onboard.CertificateIssued:
 		if e.IsOtherThanAsked() {
 			h.tellOnce(fmt.Sprint(e.Asked, e.Given), LifetimesDiffer{Asked: e.Asked, Given: e.Given})
@@ -40,10 +40,10 @@ func (h *hearing) hear(event event.Event) {
 		h.troubled = time.Now()
 		if h.troubled.Sub(h.toldOfIt) >= troublePause {
 			h.toldOfIt = h.troubled
-			h.tell(event)
+			h.tell(heard)
 		}
 	case onboard.NameWarned, onboard.FindingWarned, onboard.GrantsUnread, onboard.StandingUnread, destination.ServerNotVerified, destination.ServerIsLoopback, destination.ExecIsLocal, destination.KubeconfigNotPrivate:
-		h.tellOnce(fmt.Sprintf("%+v", event), event)
+		h.tellOnce(fmt.Sprintf("%+v", heard), heard)
 	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
 		destination.KubeconfigWritten, destination.CertificateWritten, destination.CacheFilled, destination.CacheKept:
 		// What was done for each is in the result.
@@ -59,7 +59,7 @@ func (h *hearing) sinceTrouble() time.Duration {
 	return time.Since(h.troubled)
 }
 
-func (h *hearing) tellOnce(what string, event event.Event) {
+func (h *hearing) tellOnce(what string, heard event.Event) {
 	if h.told[what] {
 		return
 	}
@@ -67,5 +67,5 @@ func (h *hearing) tellOnce(what string, event event.Event) {
 		h.told = map[string]bool{}
 	}
 	h.told[what] = true
-	h.tell(event)
+	h.tell(heard)
 }

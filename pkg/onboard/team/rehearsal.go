@@ -125,10 +125,10 @@ func together(errs ...error) error {
 
 // failure is the error of a dry run that has found what is missing.
 func (r *rehearsal) failure(results []Result) error {
-	n, first := failures(results)
-	if first == nil {
+	n, firstErr := failures(results)
+	if firstErr == nil {
 		return r.decideErr
 	}
-	return outcome.ReplaceHint(fmt.Errorf("%d of %d users cannot be onboarded; the first: %w", n, len(results), first),
+	return outcome.ReplaceHint(fmt.Errorf("%d of %d users cannot be onboarded; the first: %w", n, len(results), firstErr),
 		"create what is missing, or change the file, and run the same command again")
 }

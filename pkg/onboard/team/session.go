@@ -80,4 +80,4 @@ func (s *session) mayPass(err error) bool {
 
 func (s *session) trouble(err error) { s.tell(onboard.StillFollowing{Trouble: err}) }
 
-func (s *session) tell(event event.Event) { s.hearing.hear(event) }
+func (s *session) tell(e event.Event) { s.hearing.hear(e) }

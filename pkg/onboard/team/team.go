@@ -144,33 +144,33 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Result, error) {
 }
 
 // failures counts the users who were not onboarded, and returns the first one's error.
-func failures(results []Result) (n int, first error) {
+func failures(results []Result) (n int, firstErr error) {
 	for _, result := range results {
 		if result.Err != nil {
 			n++
-			first = cmp.Or(first, result.Err)
+			firstErr = cmp.Or(firstErr, result.Err)
 		}
 	}
-	return n, first
+	return n, firstErr
 }
 
 // failure is the error of a run, if it has one: the first user's, unless the run was
 // interrupted.
 func failure(results []Result) error {
-	failed, first := failures(results)
+	failed, firstErr := failures(results)
 	for _, result := range results {
 		if errors.Is(result.Err, outcome.ErrInterrupted) {
-			first = result.Err
+			firstErr = result.Err
 			break
 		}
 	}
 	if failed <= 1 {
-		return first
+		return firstErr
 	}
-	if errors.Is(first, outcome.ErrInterrupted) {
-		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(results), first), "run the same command again to go on")
+	if errors.Is(firstErr, outcome.ErrInterrupted) {
+		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(results), firstErr), "run the same command again to go on")
 	}
-	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(results), first),
+	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(results), firstErr),
 		"run the same command again to go on with those")
 }
 
