@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// pass lets time pass, which in the bubble of a test is not real.
+func pass(d time.Duration) { <-time.After(d) }
+
 // counted counts how many calls run at once, and what the most was.
 type counted struct{ now, most atomic.Int64 }
 
@@ -17,7 +20,7 @@ func (c *counted) run() {
 	now := c.now.Add(1)
 	for most := c.most.Load(); now > most && !c.most.CompareAndSwap(most, now); most = c.most.Load() {
 	}
-	time.Sleep(time.Second)
+	pass(time.Second)
 	c.now.Add(-1)
 }
 
@@ -74,7 +77,7 @@ func TestNothingIsDoneForNoItems(t *testing.T) {
 
 // earlierIsSlower takes longer for an earlier item, so that they end in the other order.
 func earlierIsSlower(i int) int {
-	time.Sleep(time.Duration(100-i) * time.Second)
+	pass(time.Duration(100-i) * time.Second)
 	return i
 }
 
@@ -98,7 +101,7 @@ func TestAResultIsHandedOverBeforeTheOthersAreThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		for i := range InOrder(t.Context(), 2, numbers(4), func(_ context.Context, i int) func() int {
-			return func() int { time.Sleep(time.Duration(i) * time.Hour); return i }
+			return func() int { pass(time.Duration(i) * time.Hour); return i }
 		}) {
 			if took := time.Since(begin); i == 1 && took != time.Hour {
 				t.Errorf("the second result came after %s", took)
@@ -120,7 +123,7 @@ func TestACanceledContextStopsTheFeeding(t *testing.T) {
 			}
 		}
 		Each(ctx, 4, items, func(i int) {
-			time.Sleep(time.Second)
+			pass(time.Second)
 			if i == 5 {
 				cancel()
 			}
@@ -153,7 +156,7 @@ func TestRoomIsNotWaitedForWhenTheContextIsDone(t *testing.T) {
 				taken++
 			}
 		}
-		Each(ctx, 2, items, func(int) { time.Sleep(time.Hour) })
+		Each(ctx, 2, items, func(int) { pass(time.Hour) })
 		if taken != 1 {
 			t.Errorf("%d items had a successor, want 1", taken)
 		}
@@ -165,7 +168,7 @@ func TestACanceledContextEndsTheSequenceWithWhatHasBegun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		got := slices.Collect(InOrder(ctx, 2, numbers(100), func(_ context.Context, i int) func() int {
 			return func() int {
-				time.Sleep(time.Second)
+				pass(time.Second)
 				if i == 4 {
 					cancel()
 				}
