@@ -25,7 +25,7 @@ type figure struct {
 	ratios []float64
 }
 
-// bound is what a ratio is to be.
+// bound is what a ratio or a difference must be.
 type bound struct {
 	// About says what was divided by what.
 	About    string  `json:"about"`
@@ -56,6 +56,18 @@ func (c *comparison) timeAtMost(most float64, of, in int) {
 	}
 	c.atMost(most, median(ratios), fmt.Sprintf("time of %q in that of %q", a.Name, b.Name))
 }
+
+// moreTimeAtMost bounds how much longer one figure takes than another, turn by turn.
+func (c *comparison) moreTimeAtMost(most time.Duration, of, in int) {
+	a, b := c.Figures[of], c.Figures[in]
+	differences := make([]time.Duration, len(a.times))
+	for n := range differences {
+		differences[n] = a.times[n] - b.times[n]
+	}
+	c.atMost(milliseconds(most), milliseconds(median(differences)), fmt.Sprintf("milliseconds that %q takes more than %q", a.Name, b.Name))
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // memoryAtMost bounds the memory of one figure in that of another.
 func (c *comparison) memoryAtMost(most float64, of, in int) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -105,19 +104,12 @@ func (p *Program) Submit(ctx context.Context, in NewUserInput) (*Submission, err
 	return p.submitPrepared(ctx, in, s)
 }
 
-// submitPrepared submits what was prepared, and keeps the request.
+// submitPrepared writes the request to the user's directory, and submits it.
 func (p *Program) submitPrepared(ctx context.Context, in NewUserInput, s *Submission) (*Submission, error) {
-	if in.DryRun == DryRunClient {
-		return s, s.Keep()
+	if err := s.Keep(); err != nil || in.DryRun == DryRunClient {
+		return s, err
 	}
-	// The key is on the disk. The request can be made of it again, so it need not be
-	// there first.
-	var keeping sync.WaitGroup
-	var failed error
-	keeping.Go(func() { failed = s.Keep() })
-	err := p.Send(ctx, in, s, p.Cluster.WhoAmI)
-	keeping.Wait()
-	return s, errors.Join(err, failed)
+	return s, p.Send(ctx, in, s, p.Cluster.WhoAmI)
 }
 
 // PrepareRequest makes the user's key and request where they are not there yet, and

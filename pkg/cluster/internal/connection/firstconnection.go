@@ -6,9 +6,12 @@ import (
 	"sync"
 )
 
-// firstConnection lets one call connect, and has those that begin meanwhile wait for
-// it: over HTTP/2 they share its connection, where otherwise each would greet the
-// server for itself, only to learn that one greeting was enough.
+// firstConnection lets the first call connect. Calls that start meanwhile wait for its
+// connection and share it (HTTP/2). Without this, calls that start together each do a TLS
+// handshake, and all but one of the connections are then of no use.
+//
+// The benchmark one-user (bench/compare/oneuser.go) measures it: see docs/performance.md,
+// "One user".
 type firstConnection struct {
 	next http.RoundTripper
 	// once is taken by the first call, and connected is closed when it has its
