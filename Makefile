@@ -40,6 +40,11 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 	go -C test test -count=1 -timeout 30m ./...
 	go -C bench vet ./...
 
+.PHONY: e2e
+e2e: ## Run end-to-end tests by name, on a real control plane: make e2e RUN='TestOne|TestOther'
+	@test -n '$(RUN)' || { echo "RUN must name tests: make e2e RUN='TestOne|TestOther'" >&2; exit 2; }
+	go -C test test -count=1 -timeout 30m ./e2e -run '$(RUN)'
+
 .PHONY: test-skew
 test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is supported, 1.33
 	CONTROLPLANE_KUBERNETES=1.33 go -C test test -count=1 -timeout 30m ./e2e
