@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -41,5 +42,5 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	return cmd.Execute(ctx, os.Args[1:],
 		genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
-		cli.Build{Version: version, Commit: commit, Date: date})
+		cli.Build{Version: version, Commit: commit, Date: date}, time.Now)
 }

@@ -90,7 +90,7 @@ asks this program. To have it no more, delete that file, whose path is printed.`
 				return err
 			}
 			if !process.IsOnPath(filepath.Dir(path)) {
-				render.NewNarrator(env.Streams.ErrOut).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
+				render.NewNarrator(env.Streams.ErrOut, env.Now).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
 			}
 			return env.PrintLine("%s", path)
 		}),

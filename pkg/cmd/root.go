@@ -29,9 +29,9 @@ import (
 )
 
 // Execute runs the program with the arguments behind its name and returns its
-// exit code.
-func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build cli.Build) int {
-	root := newRoot(ctx.Done(), streams, build, commandsFor(arguments))
+// exit code. now is the clock.
+func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build cli.Build, now func() time.Time) int {
+	root := newRoot(ctx.Done(), streams, build, now, commandsFor(arguments))
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func Execute(ctx context.Context, arguments []string, streams genericiooptions.I
 
 // Tree is the program's command tree, for what documents it.
 func Tree(build cli.Build) *cobra.Command {
-	return newRoot(nil, genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, build, commands)
+	return newRoot(nil, genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, build, func() time.Time { return time.Time{} }, commands)
 }
 
 // commands are all commands by their names, in the order of their story.
@@ -69,12 +69,12 @@ func commandsFor(arguments []string) []namedCommand {
 }
 
 // newRoot makes the command tree.
-func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build cli.Build, commands []namedCommand) *cobra.Command {
+func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build cli.Build, now func() time.Time, commands []namedCommand) *cobra.Command {
 	env := &cli.Environment{
 		Streams:     streams,
 		Flags:       genericclioptions.NewConfigFlags(false),
 		Build:       build,
-		Now:         time.Now,
+		Now:         now,
 		Home:        cli.HomeDirectory,
 		Interrupted: interrupted,
 		Run:         func(ctx context.Context, s cli.Steps) error { return s.Run(ctx) },

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -259,7 +260,7 @@ func saysNoSecret(t *testing.T, file string) {
 			arguments = append(arguments, "--kubeconfig", path, "--request-timeout", "2s")
 		}
 		var out, failure bytes.Buffer
-		Execute(context.Background(), arguments, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, cli.Build{Version: "v0"})
+		Execute(context.Background(), arguments, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, cli.Build{Version: "v0"}, time.Now)
 		if found := secretIn(out.String() + failure.String()); found != "" {
 			t.Errorf("%q says %q:\n%s%s", command, found, out.String(), failure.String())
 		}
@@ -318,7 +319,7 @@ func TestNoSecretOfALoginPluginIsSaid(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out, failure bytes.Buffer
-			code := Execute(context.Background(), []string{"list", "--kubeconfig", path}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, cli.Build{})
+			code := Execute(context.Background(), []string{"list", "--kubeconfig", path}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, cli.Build{}, time.Now)
 			if code == 0 || !strings.Contains(failure.String(), "getting credentials: ") || secretIn(out.String()+failure.String()) != "" {
 				t.Errorf("exit code %d\n%s%s", code, out.String(), failure.String())
 			}

@@ -5,30 +5,33 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 )
 
-// handoffToConfirm says what to tell a user apart from the handoff file.
-func (n *Narrator) handoffToConfirm(e handoff.ToConfirm) {
-	n.say("to be told to %s over another channel than the file:", e.User)
-	n.say("  fingerprint of the key:  %s", e.KeyFingerprint)
+// handoffWords has the words for a handoff.
+type handoffWords struct{ *voice }
+
+// toConfirm says what to tell a user apart from the handoff file.
+func (w handoffWords) toConfirm(e handoff.ToConfirm) {
+	w.say("to be told to %s over another channel than the file:", e.User)
+	w.say("  fingerprint of the key:  %s", e.KeyFingerprint)
 	for _, authority := range e.Authorities {
-		n.say("  fingerprint of the CA:   %s", authority.Fingerprint)
+		w.say("  fingerprint of the CA:   %s", authority.Fingerprint)
 	}
 	if len(e.Authorities) == 0 {
-		n.say("  server:                  %s", identity.Printable(e.Server))
+		w.say("  server:                  %s", identity.Printable(e.Server))
 	}
-	n.say("  the user runs:           %s", identity.PrintableSentence(e.Command))
+	w.say("  the user runs:           %s", identity.PrintableSentence(e.Command))
 }
 
-// handoffEndpoint says where a handoff leads, and how much vouches for that.
-func (n *Narrator) handoffEndpoint(e handoff.EndpointNamed) {
-	n.say("the handoff names the API server %s", identity.Printable(e.Server))
+// endpoint says where a handoff leads, and how much vouches for that.
+func (w handoffWords) endpoint(e handoff.EndpointNamed) {
+	w.say("the handoff names the API server %s", identity.Printable(e.Server))
 	for _, authority := range e.Authorities {
 		signed := "it has not signed the certificate"
 		if authority.HasSigned {
 			signed = "it has signed the certificate"
 		}
-		n.say("  certificate authority (CA) of the server: %s, fingerprint %s; %s", identity.Quote(authority.Subject), authority.Fingerprint, signed)
+		w.say("  certificate authority (CA) of the server: %s, fingerprint %s; %s", identity.Quote(authority.Subject), authority.Fingerprint, signed)
 	}
 	if e.RestsOnFile && len(e.Authorities) > 0 {
-		n.say("warning: the CA was not confirmed: somebody who exchanged the file could have signed the certificate with a CA of their own; compare the fingerprint with what the administrator tells you, or have it compared: --ca-fingerprint SHA256:…")
+		w.say("warning: the CA was not confirmed: somebody who exchanged the file could have signed the certificate with a CA of their own; compare the fingerprint with what the administrator tells you, or have it compared: --ca-fingerprint SHA256:…")
 	}
 }

@@ -21,14 +21,14 @@ type liveLine struct {
 
 // startLiveLine begins a line. It is cut to the terminal's width, which may change: only the
 // row that the cursor is in is erased.
-func startLiveLine(out io.Writer, text string) *liveLine {
+func startLiveLine(out io.Writer, now func() time.Time, text string) *liveLine {
 	l := &liveLine{out: out, stop: make(chan struct{})}
-	begin := time.Now()
+	begin := now()
 	l.done.Go(func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		for {
-			_, _ = io.WriteString(out, clearLine+liveText(text, time.Since(begin), Columns(out)))
+			_, _ = io.WriteString(out, clearLine+liveText(text, now().Sub(begin), Columns(out)))
 			select {
 			case <-l.stop:
 				return

@@ -6,9 +6,7 @@
 package render
 
 import (
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -31,21 +29,14 @@ import (
 )
 
 // Narrator tells a person what happens, a line or a few for each event.
-type Narrator struct {
-	out io.Writer
-	// animated says that a wait is shown by a line that changes.
-	animated bool
-	// dryRun goes behind what is said to be done.
-	dryRun   onboard.DryRun
-	live     *liveLine
-	progress *progress
-}
+type Narrator struct{ *voice }
 
 // NewNarrator makes a narrator that writes to standard error, or wherever else
 // narration goes. On a terminal that knows escape sequences a wait is a line that
 // changes; elsewhere it is a line for each change of state.
-func NewNarrator(out io.Writer) *Narrator {
-	return &Narrator{out: out, animated: printers.AllowsColorOutput(out)}
+// now is the clock by which a wait is shown.
+func NewNarrator(out io.Writer, now func() time.Time) *Narrator {
+	return &Narrator{&voice{out: out, now: now, animated: printers.AllowsColorOutput(out)}}
 }
 
 // In has the narrator say of everything done that it is a dry run, if it is one.
@@ -55,15 +46,7 @@ func (n *Narrator) In(dryRun onboard.DryRun) *Narrator {
 }
 
 // Close removes what the narrator left on the screen that was not to stay.
-func (n *Narrator) Close() {
-	if n.live != nil {
-		n.live.end()
-		n.live = nil
-	}
-	if n.progress != nil {
-		n.progress.clear()
-	}
-}
+func (n *Narrator) Close() { n.close() }
 
 // Tell writes one event.
 func (n *Narrator) Tell(event event.Event) {
@@ -73,12 +56,12 @@ func (n *Narrator) Tell(event event.Event) {
 	case onboard.FindingWarned:
 		n.say("%s: %s: %s", e.Finding.Severity, e.Finding.Name, e.Finding.Sentence)
 	case onboard.KeyReady:
-		n.keyReady(e)
+		requestWords{n.voice}.keyReady(e)
 	case onboard.KeyRetired:
 		n.say("the certificate of certificate signing request %s expired %s: requesting another with a new key", identity.Printable(e.Request), pki.Stamp(e.NotAfter))
 		n.say("  the private key of the expired one is kept: %s", identity.PrintableSentence(e.Path))
 	case onboard.RequestReady:
-		n.requestReady(e)
+		requestWords{n.voice}.requestReady(e)
 	case onboard.GrantsUnread:
 		n.say("warning: what the user and her groups may do already could not be looked up: %s", identity.PrintableSentence(e.Reason))
 	case onboard.ContextsNotAsked:
@@ -92,9 +75,9 @@ func (n *Narrator) Tell(event event.Event) {
 	case onboard.StillFollowing:
 		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
 	case approval.CandidatesFound:
-		n.candidates(e)
+		requestWords{n.voice}.candidates(e)
 	case onboard.Reviewed:
-		n.Close()
+		n.close()
 		_ = Review(n.out, e.Review, e.Now)
 	case approval.ToBeGiven:
 		for _, wanted := range e.Wanted {
@@ -107,7 +90,7 @@ func (n *Narrator) Tell(event event.Event) {
 	case onboard.UserUnknown:
 		n.say("warning: nothing on the cluster names the user %s: check the name", identity.Quote(e.Name))
 	case offboard.OffboardingPlanned:
-		n.Close()
+		n.close()
 		_ = OffboardingPlan(n.out, e.Plan)
 	case offboard.IdentityBlocked:
 		proof := ""
@@ -134,9 +117,9 @@ func (n *Narrator) Tell(event event.Event) {
 	case approval.AlreadyDecided:
 		n.say("%s is %s already%s", identity.Printable(e.Name), e.Decision.Done, inParentheses(e.Message))
 	case onboard.StillWaiting:
-		n.waiting(e)
+		requestWords{n.voice}.waiting(e)
 	case onboard.CertificateIssued:
-		n.issued(e)
+		requestWords{n.voice}.issued(e)
 	case handoff.ClusterUnreachable:
 		n.say("warning: whether the certificate logs in is not known: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.LoggedIn:
@@ -162,9 +145,9 @@ func (n *Narrator) Tell(event event.Event) {
 	case handoff.Written:
 		n.say("wrote the handoff %s: send it to %s; nothing in it is secret", identity.PrintableSentence(e.Path), e.User)
 	case handoff.ToConfirm:
-		n.handoffToConfirm(e)
+		handoffWords{n.voice}.toConfirm(e)
 	case handoff.EndpointNamed:
-		n.handoffEndpoint(e)
+		handoffWords{n.voice}.endpoint(e)
 	case destination.KubeconfigNotPrivate:
 		n.say("warning: %s can be read by others than its owner, and holds private keys: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case destination.ServerIsLoopback:
@@ -189,9 +172,9 @@ func (n *Narrator) Tell(event event.Event) {
 	case approval.RequestGivenTwice:
 		n.say("%s holds the same request as %s", identity.PrintableSentence(e.Source), identity.PrintableSentence(e.First))
 	case team.MembersNotOnboarded:
-		n.membersNotOnboarded(e)
+		teamWords{n.voice}.membersNotOnboarded(e)
 	case team.Waits:
-		n.teamWaits(e)
+		teamWords{n.voice}.waits(e)
 	case onboard.LifetimeChanged:
 		n.say("warning: %s was asked for, and an admission policy of the cluster changed that to %s", lifetime(e.Asked), lifetime(e.Stored))
 	case team.LifetimesDiffer:
@@ -242,93 +225,6 @@ func (n *Narrator) NothingListed(pending bool) {
 // NothingDecided says that what was shown was only shown.
 func (n *Narrator) NothingDecided(decision request.Decision) { n.did("nothing was %s", decision.Done) }
 
-func (n *Narrator) requestReady(e onboard.RequestReady) {
-	if e.Created {
-		n.did("submitted certificate signing request %s to %s, for %s", identity.Printable(e.Name), identity.Printable(e.Server), lifetime(e.StoredLifetime))
-		return
-	}
-	n.say("using certificate signing request %s that is there: %s", identity.Printable(e.Name), strings.ToLower(string(e.State)))
-	if e.StoredLifetime != e.AskedLifetime {
-		n.say("warning: it asks for %s, not for %s, and that can't be changed", lifetime(e.StoredLifetime), lifetime(e.AskedLifetime))
-	}
-}
-
-func (n *Narrator) keyReady(e onboard.KeyReady) {
-	path := identity.PrintableSentence(e.Path)
-	switch {
-	case e.Created && e.CopiedFrom != "":
-		n.say("copied the private key %s to %s (%s)", identity.PrintableSentence(e.CopiedFrom), path, e.Kind)
-	case e.Created:
-		n.say("made a private key: %s (%s)", path, e.Kind)
-	default:
-		n.say("using the private key that is there: %s (%s)", path, e.Kind)
-	}
-	n.say("  fingerprint %s", e.Fingerprint)
-}
-
-func (n *Narrator) candidates(e approval.CandidatesFound) {
-	n.say("requests for %s:", identity.Printable(e.Name))
-	for _, review := range e.Reviews {
-		n.say("  %s", identity.Printable(review.Object.Name))
-		n.say("    user %s, %s, submitted by %s", review.User, strings.ToLower(string(review.State)), identity.Printable(review.Requester))
-		n.say("    fingerprint %s", review.Fingerprint)
-	}
-}
-
-func (n *Narrator) waiting(e onboard.StillWaiting) {
-	name := identity.Printable(e.Sighting.Object.Name)
-	switch {
-	case e.Sighting.Trouble != nil:
-		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
-	case e.Sighting.Unsigned:
-		n.unsigned(name+" is approved", e.Sighting.Object.Spec.SignerName)
-		n.wait("still waiting for the certificate of %s", name)
-	case request.StateOf(e.Sighting.Object) == request.Pending:
-		n.wait("waiting for an administrator to approve %s", name)
-	default:
-		n.wait("%s is %s, waiting for its certificate", name, strings.ToLower(string(request.StateOf(e.Sighting.Object))))
-	}
-}
-
-// teamWaits says what is in the way of many certificates.
-func (n *Narrator) teamWaits(e team.Waits) {
-	certificates := Count(e.Waiting, "certificate")
-	if !e.AreApproved {
-		n.say("waiting for %s: an administrator approves the requests, with: kubectl csr-onboard approve", certificates)
-		return
-	}
-	n.unsigned(fmt.Sprintf("waiting for %s: the requests are approved", certificates), e.Signer)
-}
-
-// unsigned says why no signer may have answered.
-func (n *Narrator) unsigned(what, signer string) {
-	if signer != request.Signer {
-		n.say("%s, but the signer %s has not answered yet: is the controller running that signs for it?", what, identity.Printable(signer))
-		return
-	}
-	n.say("%s, but no signer has answered yet. That usually means one of:", what)
-	n.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
-	n.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
-	n.say("  - the controller manager may not update certificatesigningrequests/status")
-}
-
-// wait says what is waited for, for as long as nothing else is said.
-func (n *Narrator) wait(format string, arguments ...any) {
-	if !n.animated {
-		n.say(format, arguments...)
-		return
-	}
-	n.Close()
-	n.live = startLiveLine(n.out, fmt.Sprintf(format, arguments...))
-}
-
-func (n *Narrator) issued(e onboard.CertificateIssued) {
-	n.say("the certificate is good until %s", pki.Stamp(e.NotAfter))
-	if e.IsOtherThanAsked() {
-		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
-	}
-}
-
 func lifetime(d time.Duration) string {
 	if d == 0 {
 		return "no particular lifetime"
@@ -341,15 +237,4 @@ func inParentheses(text string) string {
 		return ""
 	}
 	return " (" + identity.Printable(text) + ")"
-}
-
-// did says what was done, or would be done if this were not a dry run.
-func (n *Narrator) did(format string, arguments ...any) {
-	n.say("%s%s", fmt.Sprintf(format, arguments...), n.dryRun.Note())
-}
-
-func (n *Narrator) say(format string, arguments ...any) {
-	n.Close()
-	// Narration that can't be written is nobody's business to hear about.
-	_, _ = fmt.Fprintf(n.out, format+"\n", arguments...)
 }

@@ -27,14 +27,15 @@ const barColumns = 80
 // remaining time on a terminal, and now and then a line elsewhere.
 type progress struct {
 	bar   *progressbar.ProgressBar
+	now   func() time.Time
 	begin time.Time
 	// told is when the last line was written, and done what it said.
 	told time.Time
 	done int
 }
 
-func newProgress(first onboard.Progress, out io.Writer, animated bool) *progress {
-	p := &progress{begin: time.Now()}
+func newProgress(first onboard.Progress, out io.Writer, now func() time.Time, animated bool) *progress {
+	p := &progress{now: now, begin: now()}
 	p.told = p.begin
 	if animated && Columns(out) >= barColumns {
 		p.bar = progressbar.NewOptions(first.Total,
@@ -55,7 +56,7 @@ func newProgress(first onboard.Progress, out io.Writer, animated bool) *progress
 
 // tell shows how far it is; say writes a line.
 func (p *progress) tell(e onboard.Progress, say func(string, ...any)) {
-	now := time.Now()
+	now := p.now()
 	switch {
 	case now.Sub(p.begin) < progressPatience:
 	case p.bar != nil:
@@ -72,14 +73,14 @@ func (p *progress) tell(e onboard.Progress, say func(string, ...any)) {
 }
 
 // tellProgress begins with the first event of something, and ends with its last.
-func (n *Narrator) tellProgress(e onboard.Progress) {
-	if n.progress == nil {
-		n.progress = newProgress(e, n.out, n.animated)
+func (v *voice) tellProgress(e onboard.Progress) {
+	if v.progress == nil {
+		v.progress = newProgress(e, v.out, v.now, v.animated)
 	}
-	n.progress.tell(e, n.say)
+	v.progress.tell(e, v.say)
 	if e.Done == e.Total {
-		n.progress.clear()
-		n.progress = nil
+		v.progress.clear()
+		v.progress = nil
 	}
 }
 

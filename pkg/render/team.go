@@ -85,16 +85,29 @@ func (n *Narrator) TeamSummary(results []team.Result) {
 	n.did("%s: %s", Count(len(results), "user"), text)
 }
 
+// teamWords has the words for what happens to many users.
+type teamWords struct{ *voice }
+
 // membersNotOnboarded names users who were not onboarded for the same reason.
-func (n *Narrator) membersNotOnboarded(e team.MembersNotOnboarded) {
+func (w teamWords) membersNotOnboarded(e team.MembersNotOnboarded) {
 	names := make([]string, len(e.Users))
 	for i, one := range e.Users {
 		names[i] = member(one.User.Name, one.Line)
 	}
-	n.say("not onboarded: %s: %s", strings.Join(names, ", "), identity.PrintableSentence(e.Reason.Error()))
+	w.say("not onboarded: %s: %s", strings.Join(names, ", "), identity.PrintableSentence(e.Reason.Error()))
 	if hint := outcome.Hint(e.Reason); hint != "" {
-		n.say("  hint: %s", identity.PrintableSentence(hint))
+		w.say("  hint: %s", identity.PrintableSentence(hint))
 	}
+}
+
+// waits says what is in the way of many certificates.
+func (w teamWords) waits(e team.Waits) {
+	certificates := Count(e.Waiting, "certificate")
+	if !e.AreApproved {
+		w.say("waiting for %s: an administrator approves the requests, with: kubectl csr-onboard approve", certificates)
+		return
+	}
+	requestWords{w.voice}.unsigned(fmt.Sprintf("waiting for %s: the requests are approved", certificates), e.Signer)
 }
 
 // NextStepsOfTeam says what remains to be done about the requests of many users; again

@@ -29,7 +29,7 @@ func CompleteFromCluster(e *Environment, find candidates) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 		defer cancel()
-		program, err := e.connectAlone(render.NewNarrator(io.Discard))
+		program, err := e.connectAlone(render.NewNarrator(io.Discard, e.Now))
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -114,7 +114,7 @@ type Reader interface {
 // InSteps runs a command's steps up to the first that fails.
 func (e *Environment) InSteps(s Steps) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, arguments []string) error {
-		e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut)
+		e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut, e.Now)
 		defer e.Narrator.Close()
 		if err := s.Complete(arguments); err != nil {
 			return err

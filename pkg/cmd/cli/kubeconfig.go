@@ -28,9 +28,9 @@ func (e *Environment) RawKubeconfig() (clientcmdapi.Config, error) {
 		return e.kubeconfig.RawConfig()
 	}
 	e.recoverKubeconfigs()
-	for deadline := time.Now().Add(store.SettleTime); ; {
+	for deadline := e.Now().Add(store.SettleTime); ; {
 		raw, loader, err := e.readKubeconfig()
-		if loader != nil && isBeingWritten(loader.ConfigAccess(), raw, err) && time.Now().Before(deadline) {
+		if loader != nil && isBeingWritten(loader.ConfigAccess(), raw, err) && e.Now().Before(deadline) {
 			<-time.After(store.SettlePause)
 			continue
 		}
@@ -48,9 +48,9 @@ func (e *Environment) recoverKubeconfigs() {
 		wasIncomplete, err := store.RecoverFile(file)
 		switch {
 		case err != nil:
-			render.NewNarrator(e.Streams.ErrOut).Warn(fmt.Sprintf("%v: %s", err, outcome.Hint(err)))
+			render.NewNarrator(e.Streams.ErrOut, e.Now).Warn(fmt.Sprintf("%v: %s", err, outcome.Hint(err)))
 		case wasIncomplete:
-			render.NewNarrator(e.Streams.ErrOut).Warn(fmt.Sprintf("a run was interrupted while it wrote to the kubeconfig %q: what the file held before was restored", file))
+			render.NewNarrator(e.Streams.ErrOut, e.Now).Warn(fmt.Sprintf("a run was interrupted while it wrote to the kubeconfig %q: what the file held before was restored", file))
 		}
 	}
 }

@@ -1,0 +1,81 @@
+package render
+
+import (
+	"strings"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// requestWords has the words for a key, its request and its certificate.
+type requestWords struct{ *voice }
+
+func (w requestWords) keyReady(e onboard.KeyReady) {
+	path := identity.PrintableSentence(e.Path)
+	switch {
+	case e.Created && e.CopiedFrom != "":
+		w.say("copied the private key %s to %s (%s)", identity.PrintableSentence(e.CopiedFrom), path, e.Kind)
+	case e.Created:
+		w.say("made a private key: %s (%s)", path, e.Kind)
+	default:
+		w.say("using the private key that is there: %s (%s)", path, e.Kind)
+	}
+	w.say("  fingerprint %s", e.Fingerprint)
+}
+
+func (w requestWords) requestReady(e onboard.RequestReady) {
+	if e.Created {
+		w.did("submitted certificate signing request %s to %s, for %s", identity.Printable(e.Name), identity.Printable(e.Server), lifetime(e.StoredLifetime))
+		return
+	}
+	w.say("using certificate signing request %s that is there: %s", identity.Printable(e.Name), strings.ToLower(string(e.State)))
+	if e.StoredLifetime != e.AskedLifetime {
+		w.say("warning: it asks for %s, not for %s, and that can't be changed", lifetime(e.StoredLifetime), lifetime(e.AskedLifetime))
+	}
+}
+
+func (w requestWords) candidates(e approval.CandidatesFound) {
+	w.say("requests for %s:", identity.Printable(e.Name))
+	for _, review := range e.Reviews {
+		w.say("  %s", identity.Printable(review.Object.Name))
+		w.say("    user %s, %s, submitted by %s", review.User, strings.ToLower(string(review.State)), identity.Printable(review.Requester))
+		w.say("    fingerprint %s", review.Fingerprint)
+	}
+}
+
+func (w requestWords) waiting(e onboard.StillWaiting) {
+	name := identity.Printable(e.Sighting.Object.Name)
+	switch {
+	case e.Sighting.Trouble != nil:
+		w.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
+	case e.Sighting.Unsigned:
+		w.unsigned(name+" is approved", e.Sighting.Object.Spec.SignerName)
+		w.wait("still waiting for the certificate of %s", name)
+	case request.StateOf(e.Sighting.Object) == request.Pending:
+		w.wait("waiting for an administrator to approve %s", name)
+	default:
+		w.wait("%s is %s, waiting for its certificate", name, strings.ToLower(string(request.StateOf(e.Sighting.Object))))
+	}
+}
+
+// unsigned says why no signer may have answered.
+func (w requestWords) unsigned(what, signer string) {
+	if signer != request.Signer {
+		w.say("%s, but the signer %s has not answered yet: is the controller running that signs for it?", what, identity.Printable(signer))
+		return
+	}
+	w.say("%s, but no signer has answered yet. That usually means one of:", what)
+	w.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
+	w.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
+	w.say("  - the controller manager may not update certificatesigningrequests/status")
+}
+
+func (w requestWords) issued(e onboard.CertificateIssued) {
+	w.say("the certificate is good until %s", pki.Stamp(e.NotAfter))
+	if e.IsOtherThanAsked() {
+		w.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
+	}
+}

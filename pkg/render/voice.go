@@ -1,0 +1,53 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
+
+// voice writes lines for a person, and one line that changes while something is waited for.
+type voice struct {
+	out io.Writer
+	now func() time.Time
+	// animated says that a wait is shown by a line that changes.
+	animated bool
+	// dryRun goes behind what is said to be done.
+	dryRun   onboard.DryRun
+	live     *liveLine
+	progress *progress
+}
+
+// close removes what is on the screen that was not to stay.
+func (v *voice) close() {
+	if v.live != nil {
+		v.live.end()
+		v.live = nil
+	}
+	if v.progress != nil {
+		v.progress.clear()
+	}
+}
+
+// wait says what is waited for, for as long as nothing else is said.
+func (v *voice) wait(format string, arguments ...any) {
+	if !v.animated {
+		v.say(format, arguments...)
+		return
+	}
+	v.close()
+	v.live = startLiveLine(v.out, v.now, fmt.Sprintf(format, arguments...))
+}
+
+// did says what was done, or would be done if this were not a dry run.
+func (v *voice) did(format string, arguments ...any) {
+	v.say("%s%s", fmt.Sprintf(format, arguments...), v.dryRun.Note())
+}
+
+func (v *voice) say(format string, arguments ...any) {
+	v.close()
+	// Narration that can't be written is nobody's business to hear about.
+	_, _ = fmt.Fprintf(v.out, format+"\n", arguments...)
+}
