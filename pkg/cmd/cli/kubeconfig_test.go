@@ -20,7 +20,7 @@ current-context: x
 func environmentOf(path string) *Environment {
 	flags := genericclioptions.NewConfigFlags(false)
 	flags.KubeConfig = &path
-	return &Environment{Flags: flags}
+	return &Environment{Flags: flags, Now: time.Now}
 }
 
 // TestAKubeconfigThatKubectlRewritesIsReadWhole rewrites the file as kubectl does: under its
