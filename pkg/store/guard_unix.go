@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -55,54 +54,30 @@ func isTrusted(owner int) bool {
 	return effectiveUser() == 0 && os.Getenv("SUDO_UID") == strconv.Itoa(owner)
 }
 
-// judged are the directories that this process has judged and found good. The files of a
-// thousand users are in one.
-var judged sync.Map
-
-type judgement struct {
-	place     place
-	directory string
-}
-
-// once judges a directory once in a process, unless it is refused.
-func once(place place, directory string, judge func(string) error) error {
-	absolute, err := filepath.Abs(directory)
+// judgePrivate says why a directory is not the program's own.
+func judgePrivate(directory string) error {
+	directory, err := filepath.Abs(directory)
 	if err != nil {
 		return about(directory, err)
 	}
-	key := judgement{place, absolute}
-	if _, good := judged.Load(key); good {
-		return nil
+	info, err := os.Lstat(directory)
+	if err != nil {
+		return about(directory, err)
 	}
-	if err := judge(absolute); err != nil {
-		return err
+	owner, _, known := ownership(info)
+	const hint = "others could put files into it; move it away, or name another directory: --dir DIR"
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		return refuse(hint, "the directory %q is a symbolic link, and is not followed", directory)
+	case !info.IsDir():
+		return refuse(hint, "%q is not a directory", directory)
+	case known && owner != effectiveUser():
+		return refuse(hint, "the directory %q belongs to %s, not to %s", directory, nameOf(owner), nameOf(effectiveUser()))
+	case info.Mode().Perm()&0o077 != 0:
+		return refuse("if nobody else can have put anything into it: "+identity.NewCommand("chmod 700").File(directory).String(),
+			"the directory %q is open to others than its owner (mode %04o)", directory, info.Mode().Perm())
 	}
-	judged.Store(key, true)
-	return nil
-}
-
-// judgePrivate says why a directory is not the program's own.
-func judgePrivate(directory string) error {
-	return once(privatePlace, directory, func(directory string) error {
-		info, err := os.Lstat(directory)
-		if err != nil {
-			return about(directory, err)
-		}
-		owner, _, known := ownership(info)
-		const hint = "others could put files into it; move it away, or name another directory: --dir DIR"
-		switch {
-		case info.Mode()&fs.ModeSymlink != 0:
-			return refuse(hint, "the directory %q is a symbolic link, and is not followed", directory)
-		case !info.IsDir():
-			return refuse(hint, "%q is not a directory", directory)
-		case known && owner != effectiveUser():
-			return refuse(hint, "the directory %q belongs to %s, not to %s", directory, nameOf(owner), nameOf(effectiveUser()))
-		case info.Mode().Perm()&0o077 != 0:
-			return refuse("if nobody else can have put anything into it: "+identity.NewCommand("chmod 700").File(directory).String(),
-				"the directory %q is open to others than its owner (mode %04o)", directory, info.Mode().Perm())
-		}
-		return judgeGuarded(filepath.Dir(directory))
-	})
+	return judgeGuarded(filepath.Dir(directory))
 }
 
 // judgeGuarded says who else could exchange the files in a directory: it and every
@@ -110,35 +85,37 @@ func judgePrivate(directory string) error {
 // and nobody else can write to a directory unless it is sticky (as OpenSSH's safe_path in
 // misc.c does, which knows no exception for sticky ones).
 func judgeGuarded(directory string) error {
-	return once(guardedPlace, directory, func(absolute string) error {
-		current, rest := "/", parts(absolute)
-		if err := judgeStep(current); err != nil {
-			return err
-		}
-		for links := 0; len(rest) > 0; {
-			next := filepath.Join(current, rest[0])
-			rest = rest[1:]
-			target, err := os.Readlink(next)
-			if err != nil {
-				current = next
-				if err := judgeStep(current); err != nil {
-					return err
-				}
-				continue
-			}
-			if links++; links > maximumLinks {
-				return about(directory, errTooManyLinks)
-			}
-			if err := judgeLink(next); err != nil {
+	absolute, err := filepath.Abs(directory)
+	if err != nil {
+		return about(directory, err)
+	}
+	current, rest := "/", parts(absolute)
+	if err := judgeStep(current); err != nil {
+		return err
+	}
+	for links := 0; len(rest) > 0; {
+		next := filepath.Join(current, rest[0])
+		rest = rest[1:]
+		target, err := os.Readlink(next)
+		if err != nil {
+			current = next
+			if err := judgeStep(current); err != nil {
 				return err
 			}
-			if filepath.IsAbs(target) {
-				current = "/"
-			}
-			rest = append(parts(target), rest...)
+			continue
 		}
-		return nil
-	})
+		if links++; links > maximumLinks {
+			return about(directory, errTooManyLinks)
+		}
+		if err := judgeLink(next); err != nil {
+			return err
+		}
+		if filepath.IsAbs(target) {
+			current = "/"
+		}
+		rest = append(parts(target), rest...)
+	}
+	return nil
 }
 
 func parts(path string) []string {

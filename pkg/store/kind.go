@@ -2,14 +2,11 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // Kind is a kind of file that the program writes, with the rule by which such a file and
@@ -274,12 +271,3 @@ func existingAbove(path string) string {
 		path = above
 	}
 }
-
-// refuse is an error with a hint.
-func refuse(hint, format string, arguments ...any) error {
-	return outcome.WithHint(fmt.Errorf(format, arguments...), "%s", hint)
-}
-
-// isOpen says whether group or others may do anything with a file. Windows keeps
-// that in access lists, which a mode does not show.
-func isOpen(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 }

@@ -74,45 +74,6 @@ func waitForLock(ctx context.Context, path string) (*fileLock, error) {
 	}
 }
 
-// Lock is held by one process at a time. It ends with the process, however that
-// ends.
-type Lock struct{ file *fileLock }
-
-// TryLock takes the lock that belongs to a path, or returns nil where another
-// process holds it. The path's directory is made where it does not exist, and must be the
-// program's own.
-func TryLock(path string) (*Lock, error) {
-	if err := renewalKey.preparePlace(path); err != nil {
-		return nil, err
-	}
-	l := &fileLock{path: path + lockSuffix}
-	held, err := l.try()
-	if err != nil {
-		return nil, about(path, err)
-	}
-	if !held {
-		return nil, nil
-	}
-	return &Lock{l}, nil
-}
-
-// WaitForLock takes the lock that belongs to a path as soon as no other process
-// holds it. When the context ends before, the error is an outcome.ErrTimedOut or
-// outcome.ErrInterrupted.
-func WaitForLock(ctx context.Context, path string) (*Lock, error) {
-	if err := renewalKey.preparePlace(path); err != nil {
-		return nil, err
-	}
-	l, err := waitForLock(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	return &Lock{l}, nil
-}
-
-// Release gives the lock up.
-func (l *Lock) Release() error { return l.file.release() }
-
 // try takes the lock if it is free or its holder has died.
 func (l *fileLock) try() (held bool, _ error) {
 	held, err := l.create()
@@ -159,7 +120,7 @@ func (l *fileLock) create() (held bool, err error) {
 }
 
 func (l *fileLock) createInPlace() (held bool, _ error) {
-	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, lockFile.mode)
+	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
 	}
@@ -222,7 +183,7 @@ func (l *fileLock) takeOver() (held bool, _ error) {
 }
 
 func (l *fileLock) notALock() error {
-	return refuse("move it away", "the %s %q is not a regular file", lockFile.name, l.path)
+	return refuse("move it away", "the lock %q is not a regular file", l.path)
 }
 
 // checkLockable says why the lock on a file could never be taken.
@@ -238,3 +199,10 @@ func checkLockable(path string) error {
 func (l *fileLock) release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
 }
+
+// marker is what a lock of this program holds, for a person who finds one.
+func marker() string {
+	return fmt.Sprintf("%s%d on %s\n", markerPrefix, os.Getpid(), machine())
+}
+
+const markerPrefix = "kubectl csr-onboard, process "

@@ -105,8 +105,3 @@ func resolve(path string) (string, error) {
 	}
 	return "", about(path, errTooManyLinks)
 }
-
-// maximumLinks is as many symbolic links as Linux follows.
-const maximumLinks = 40
-
-var errTooManyLinks = errors.New("too many levels of symbolic links")

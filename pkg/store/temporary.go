@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,10 +67,3 @@ var machine = sync.OnceValue(func() string {
 	}
 	return identity.Digest(8, []byte(name))
 })
-
-// marker is what a lock of this program holds, for a person who finds one.
-func marker() string {
-	return fmt.Sprintf("%s%d on %s\n", markerPrefix, os.Getpid(), machine())
-}
-
-const markerPrefix = "kubectl csr-onboard, process "

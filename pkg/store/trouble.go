@@ -52,7 +52,7 @@ func isDirectory(path string) string {
 // notRegular is the error of what is in the place of a regular file.
 func notRegular(path string) error {
 	err := fmt.Errorf("%q is not a regular file", path)
-	if IsFolder(path) {
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		return outcome.WithHint(err, "%s", isDirectory(path))
 	}
 	return err
@@ -84,4 +84,9 @@ func cause(err error) error {
 		return linkError.Err
 	}
 	return err
+}
+
+// refuse is an error with a hint.
+func refuse(hint, format string, arguments ...any) error {
+	return outcome.WithHint(fmt.Errorf(format, arguments...), "%s", hint)
 }

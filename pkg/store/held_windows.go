@@ -2,24 +2,10 @@ package store
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/windows"
 )
-
-// isRunning says whether a process exists.
-func isRunning(process int) bool {
-	found, err := os.FindProcess(process)
-	if err != nil {
-		return false
-	}
-	_ = found.Release()
-	return true
-}
-
-// keepOwner does nothing: a new file inherits its folder's access list.
-func keepOwner(*os.File, fs.FileInfo) (hasGroup bool, _ error) { return true, nil }
 
 // holdWhileAlive takes the system's lock on an open file, which ends with the
 // process, however it ends. held is false where another holds it.

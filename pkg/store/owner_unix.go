@@ -8,15 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
-
-// isRunning says whether a process exists, whoever's it is.
-func isRunning(process int) bool {
-	err := syscall.Kill(process, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
-}
 
 // keepOwner gives a new file the owner and group of the one it replaces, where they differ.
 // It reports whether it could have the group, which one who is not in it cannot give.
@@ -41,14 +33,4 @@ func keepOwner(to *os.File, existing fs.FileInfo) (hasGroup bool, _ error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%w, %s: %w", errNotGiven, nameOf(int(before.Uid)), cause(err))
-}
-
-// holdWhileAlive takes the kernel's advisory lock on an open file, which ends
-// with the process, however it ends. held is false where another holds it.
-func holdWhileAlive(file *os.File) (held bool, _ error) {
-	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return false, nil
-	}
-	return err == nil, err
 }

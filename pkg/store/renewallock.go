@@ -1,0 +1,42 @@
+package store
+
+import "context"
+
+// Lock is held by one process at a time. It ends with the process, however that
+// ends.
+type Lock struct{ file *fileLock }
+
+// TryLock takes the lock that belongs to a path, or returns nil where another
+// process holds it. The path's directory is made where it does not exist, and must be the
+// program's own.
+func TryLock(path string) (*Lock, error) {
+	if err := renewalKey.preparePlace(path); err != nil {
+		return nil, err
+	}
+	l := &fileLock{path: path + lockSuffix}
+	held, err := l.try()
+	if err != nil {
+		return nil, about(path, err)
+	}
+	if !held {
+		return nil, nil
+	}
+	return &Lock{l}, nil
+}
+
+// WaitForLock takes the lock that belongs to a path as soon as no other process
+// holds it. When the context ends before, the error is an outcome.ErrTimedOut or
+// outcome.ErrInterrupted.
+func WaitForLock(ctx context.Context, path string) (*Lock, error) {
+	if err := renewalKey.preparePlace(path); err != nil {
+		return nil, err
+	}
+	l, err := waitForLock(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{l}, nil
+}
+
+// Release gives the lock up.
+func (l *Lock) Release() error { return l.file.release() }
