@@ -11,6 +11,8 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // CredentialCache is the folder from which the credential plugin answers: a
@@ -42,7 +44,7 @@ func (c CredentialCache) Directory() string { return c.directory }
 // Check.
 func (c CredentialCache) Prepare() error {
 	if err := os.MkdirAll(c.directory, 0o700); err != nil {
-		return troubled(fmt.Errorf("the folder %q can't be made: %w", c.directory, cause(err)), c.directory)
+		return trouble.WithHint(fmt.Errorf("the folder %q can't be made: %w", c.directory, trouble.Cause(err)), c.directory)
 	}
 	return cacheKubeconfig.judgePlace(c.KubeconfigPath())
 }
@@ -81,7 +83,7 @@ func (c CredentialCache) UpdateKubeconfig(ctx context.Context, change func(exist
 	return UpdateFile(ctx, cacheKubeconfig, c.KubeconfigPath(), func(existing []byte) ([]byte, error) {
 		changed, err := change(existing)
 		if err == nil && !bytes.Equal(existing, changed) {
-			err = RemoveFile(c.answerPath())
+			err = wholefile.Remove(c.answerPath())
 		}
 		return changed, err
 	})
@@ -91,11 +93,11 @@ func (c CredentialCache) UpdateKubeconfig(ctx context.Context, change func(exist
 // kubeconfig is still the one that it was made of. Where another process is changing
 // that, none is kept.
 func (c CredentialCache) KeepAnswer(madeOf, data []byte) (err error) {
-	lock, err := TryLock(c.KubeconfigPath())
-	if lock == nil || err != nil {
+	held, err := TryLock(c.KubeconfigPath())
+	if held == nil || err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Release()) }()
+	defer func() { err = errors.Join(err, held.Release()) }()
 	if now, err := c.ReadKubeconfig(); err != nil || !bytes.Equal(now, madeOf) {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 // largestFile bounds what is read into memory, in bytes: the kubeconfig of a
@@ -74,7 +76,7 @@ func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.b
 // refused.
 func (f Folder) Prepare() error {
 	if err := os.MkdirAll(f.directory, 0o700); err != nil {
-		return outcome.AddHint(troubled(fmt.Errorf("the folder %q can't be made: %w", f.directory, cause(err)), f.directory),
+		return outcome.AddHint(trouble.WithHint(fmt.Errorf("the folder %q can't be made: %w", f.directory, trouble.Cause(err)), f.directory),
 			"name a folder that you may write to: --dir DIR")
 	}
 	return f.key.judgePlace(f.KeyPath())
@@ -100,11 +102,11 @@ func ReadSecret(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if owner, _, known := ownership(info); known && owner != effectiveUser() && owner != 0 {
-		return nil, refuse("use a key of your own", "the private key %q belongs to %s, not to %s", path, nameOf(owner), nameOf(effectiveUser()))
+	if owner, _, known := guard.Ownership(info); known && owner != guard.EffectiveUser() && owner != 0 {
+		return nil, trouble.Refuse("use a key of your own", "the private key %q belongs to %s, not to %s", path, guard.NameOf(owner), guard.NameOf(guard.EffectiveUser()))
 	}
 	// Last: the hint changes a mode, which must be that of a file of one's own.
-	if isOpen(info.Mode()) {
+	if guard.IsOpen(info.Mode()) {
 		return nil, readableByOthers(privateKey.name, path, info.Mode())
 	}
 	return data, nil
@@ -126,17 +128,17 @@ func (f Folder) WriteRequest(data []byte) error { return f.request.replaceFile(f
 // readNamed reads a regular file of bounded size that a person named, also through a
 // symbolic link. It never waits: what was opened is judged before it is read.
 func readNamed(path string) ([]byte, fs.FileInfo, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|guard.NoWait, 0)
 	if err != nil {
-		return nil, nil, about(path, err)
+		return nil, nil, trouble.About(path, err)
 	}
 	defer file.Close() //nolint:errcheck // Nothing was written.
 	info, err := file.Stat()
 	if err != nil {
-		return nil, nil, about(path, err)
+		return nil, nil, trouble.About(path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, notRegular(path)
+		return nil, nil, trouble.NotRegular(path)
 	}
 	data, err := readAll(path, file)
 	return data, info, err
@@ -146,7 +148,7 @@ func readNamed(path string) ([]byte, fs.FileInfo, error) {
 func readAll(path string, file io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(file, largestFile+1))
 	if err != nil {
-		return nil, about(path, err)
+		return nil, trouble.About(path, err)
 	}
 	if len(data) > largestFile {
 		return nil, fmt.Errorf("%q has more than %d bytes", path, largestFile)

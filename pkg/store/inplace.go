@@ -10,6 +10,10 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // A file that is mounted by itself, as into a container, cannot be replaced by another one
@@ -34,23 +38,23 @@ func isIrreplaceable(err error) bool {
 
 // openInPlace opens the file that was judged and read, to write to it.
 func (s *openedFile) openInPlace() (*os.File, error) {
-	file, err := os.OpenFile(s.path, os.O_WRONLY|noFollow|noWait, 0)
+	file, err := os.OpenFile(s.path, os.O_WRONLY|guard.NoFollow|guard.NoWait, 0)
 	if err != nil {
-		return nil, about(s.path, err)
+		return nil, trouble.About(s.path, err)
 	}
 	info, err := file.Stat()
 	switch {
 	case err != nil:
 	case !os.SameFile(info, s.info):
-		err = errExchanged
+		err = wholefile.ErrExchanged
 	case !isMountPoint(file):
 		// Only root can mount another file there, but its owner may have linked one.
-		if _, links, _ := ownership(info); links > 1 {
+		if _, links, _ := guard.Ownership(info); links > 1 {
 			err = fmt.Errorf("it can be written in place only, and has %d names (hard links)", links)
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(about(s.path, err), file.Close())
+		return nil, errors.Join(trouble.About(s.path, err), file.Close())
 	}
 	return file, nil
 }
@@ -65,12 +69,12 @@ func (s *openedFile) rewrite(data []byte) error {
 		return errors.Join(err, file.Close())
 	}
 	if err := CreateFile(contentBefore, s.path+beforeSuffix, s.data); err != nil {
-		return errors.Join(err, file.Close(), RemoveFile(s.path+afterSuffix))
+		return errors.Join(err, file.Close(), wholefile.Remove(s.path+afterSuffix))
 	}
 	if err := refill(file, data); err != nil {
 		// Whatever keeps this from being undone keeps both files, and the next run.
 		_, notUndone := recoverInterrupted(s.path)
-		return errors.Join(about(s.path, err), notUndone)
+		return errors.Join(trouble.About(s.path, err), notUndone)
 	}
 	return removeKept(s.path)
 }
@@ -80,13 +84,13 @@ func refill(file *os.File, data []byte) error {
 	if err := file.Truncate(0); err != nil {
 		return errors.Join(err, file.Close())
 	}
-	return fill(file, data)
+	return wholefile.Fill(file, data)
 }
 
 // removeKept removes the two contents, what is needed to undo first.
 func removeKept(path string) error {
-	err := errors.Join(RemoveFile(path+beforeSuffix), syncDirectory(path))
-	return errors.Join(err, RemoveFile(path+afterSuffix))
+	err := errors.Join(wholefile.Remove(path+beforeSuffix), wholefile.SyncDirectory(path))
+	return errors.Join(err, wholefile.Remove(path+afterSuffix))
 }
 
 // RecoverFile undoes what a run that was interrupted has begun to write in place into the
@@ -100,11 +104,11 @@ func RecoverFile(path string) (wasIncomplete bool, err error) {
 		// What is wrong with the path itself is said where it is read.
 		return false, nil
 	}
-	lock := &fileLock{path: target + lockSuffix}
-	if held, err := lock.try(); err != nil || !held {
+	held, err := lock.Try(target)
+	if held == nil || err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, held.Release()) }()
 	return recoverInterrupted(target)
 }
 
@@ -113,7 +117,7 @@ func RecoverFile(path string) (wasIncomplete bool, err error) {
 func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 	before, err := ReadFileOf(contentBefore, path+beforeSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, RemoveFile(path + afterSuffix)
+		return false, wholefile.Remove(path + afterSuffix)
 	}
 	if err != nil {
 		return false, outcome.ReplaceHint(fmt.Errorf("%q may be incomplete, because a run of this program was interrupted while it wrote to it: %w", path, err),
@@ -140,7 +144,7 @@ func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 			err = refill(file, before)
 		}
 		if err != nil {
-			return true, outcome.AddHint(about(path, err), "what it held before is in %s", identity.Quote(path+beforeSuffix))
+			return true, outcome.AddHint(trouble.About(path, err), "what it held before is in %s", identity.Quote(path+beforeSuffix))
 		}
 		wasIncomplete = true
 	}

@@ -13,6 +13,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // inNamespace runs the named test of this package again, in a mount namespace of its own
@@ -133,7 +137,7 @@ func TestAFileOfAGroupIsWrittenInPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if owner, _, _ := ownership(info); owner != 0 || info.Mode().Perm() != 0o660 {
+		if owner, _, _ := guard.Ownership(info); owner != 0 || info.Mode().Perm() != 0o660 {
 			t.Errorf("it belongs to %d and has mode %v", owner, info.Mode())
 		}
 		return
@@ -277,7 +281,7 @@ func TestAWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
 		}
 		// Each process is given a little longer than the one before, from its first write on.
 		began := time.Now()
-		for !Exists(path+lockSuffix) && time.Since(began) < 10*time.Second {
+		for !Exists(path+lock.Suffix) && time.Since(began) < 10*time.Second {
 			<-time.After(time.Millisecond)
 		}
 		<-time.After(time.Duration(moment*137%1000) * 20 * time.Microsecond)
@@ -305,7 +309,7 @@ func TestAWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
 		t.Error("no process was killed while it was writing")
 	}
 	t.Logf("%d of 100 were killed while they were writing", interrupted)
-	removeAbandoned(filepath.Dir(path))
+	wholefile.RemoveAbandoned(filepath.Dir(path))
 	onlyFiles(t, filepath.Dir(path), "config")
 }
 
@@ -329,10 +333,10 @@ func TestAFileThatWasExchangedIsNotWrittenInPlace(t *testing.T) {
 }
 
 func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
-	for about, prepare := range map[string]func(lock string) error{
-		"a named pipe":    func(lock string) error { return syscall.Mkfifo(lock, 0o600) },
-		"a directory":     func(lock string) error { return os.Mkdir(lock, 0o700) },
-		"a symbolic link": func(lock string) error { return os.Symlink("elsewhere", lock) },
+	for about, prepare := range map[string]func(path string) error{
+		"a named pipe":    func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a directory":     func(path string) error { return os.Mkdir(path, 0o700) },
+		"a symbolic link": func(path string) error { return os.Symlink("elsewhere", path) },
 	} {
 		for _, isOfLink := range []bool{false, true} {
 			directory := t.TempDir()
@@ -341,11 +345,11 @@ func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
 			if err := os.Symlink(path, link); err != nil {
 				t.Fatal(err)
 			}
-			lock := path + lockSuffix
+			held := path + lock.Suffix
 			if isOfLink {
-				lock = link + lockSuffix
+				held = link + lock.Suffix
 			}
-			if err := prepare(lock); err != nil {
+			if err := prepare(held); err != nil {
 				t.Fatal(err)
 			}
 			if err := CheckWritable(t.Context(), SharedKubeconfig, link); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
@@ -358,7 +362,7 @@ func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
 func TestALockThatIsHeldIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
-	write(t, path+lockSuffix, "", 0o600)
+	write(t, path+lock.Suffix, "", 0o600)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := CheckWritable(ctx, SharedKubeconfig, path); err == nil || !strings.Contains(err.Error(), "config.lock") {

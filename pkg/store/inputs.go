@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 // Inputs reads what a person names.
@@ -70,7 +72,7 @@ func (in Inputs) ReadAll(path string) (inputs []Input, unread []string, _ error)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, nil, about(path, err)
+		return nil, nil, trouble.About(path, err)
 	}
 	for _, entry := range entries {
 		switch {
@@ -129,7 +131,7 @@ func (in Inputs) Read(path string) ([]byte, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, about(path, err)
+		return nil, trouble.About(path, err)
 	}
 	if info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) == 0 {
 		return ReadFile(path)
@@ -138,7 +140,7 @@ func (in Inputs) Read(path string) ([]byte, error) {
 	return in.wait(path, opened, func() ([]byte, error) {
 		file, err := os.Open(path)
 		if err != nil {
-			return nil, about(path, err)
+			return nil, trouble.About(path, err)
 		}
 		close(opened)
 		defer file.Close() //nolint:errcheck // Nothing was written.
@@ -186,16 +188,16 @@ func (in Inputs) wait(name string, opened <-chan struct{}, read func() ([]byte, 
 // that waits, or reads without a limit: it is not a regular file, or is too large. One that
 // does not exist, or cannot be opened, is left to that reader.
 func CheckNamedFile(path string) error {
-	file, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|guard.NoWait, 0)
 	if err != nil {
 		return nil //nolint:nilerr // Who needs it says so in the usual words.
 	}
 	defer file.Close() //nolint:errcheck // Nothing was written.
 	switch info, err := file.Stat(); {
 	case err != nil:
-		return about(path, err)
+		return trouble.About(path, err)
 	case !info.Mode().IsRegular():
-		return notRegular(path)
+		return trouble.NotRegular(path)
 	case info.Size() > largestFile:
 		return fmt.Errorf("%q has more than %d bytes", path, largestFile)
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
 )
 
 func pipeAt(t *testing.T) string {
@@ -55,7 +56,7 @@ func TestNothingElseWaitsAtAPipe(t *testing.T) {
 		"a secret":     func(path string) error { _, err := ReadSecret(path); return err },
 		"a named file": CheckNamedFile,
 		"a lock": func(path string) error {
-			return updateShared(t.Context(), strings.TrimSuffix(path, lockSuffix), to("x"))
+			return updateShared(t.Context(), strings.TrimSuffix(path, lock.Suffix), to("x"))
 		},
 		"a shared file": func(path string) error { return updateShared(t.Context(), path, to("x")) },
 		"a device":      func(string) error { return CheckNamedFile("/dev/zero") },
@@ -63,10 +64,10 @@ func TestNothingElseWaitsAtAPipe(t *testing.T) {
 		t.Run(about, func(t *testing.T) {
 			path := pipeAt(t)
 			if about == "a lock" {
-				if err := os.Rename(path, path+lockSuffix); err != nil {
+				if err := os.Rename(path, path+lock.Suffix); err != nil {
 					t.Fatal(err)
 				}
-				path += lockSuffix
+				path += lock.Suffix
 			}
 			if err := bounded(t, func() error { return read(path) }); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 				t.Errorf("%v", err)

@@ -9,6 +9,10 @@ import (
 	"os"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // AppendLine adds a line to a log that must not lose any: under a lock of its
@@ -21,21 +25,21 @@ func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 	if bytes.ContainsRune(line, '\n') {
 		return errors.New("a line of a log can't hold a line feed")
 	}
-	lock, err := acquireLock(ctx, path)
+	held, err := lock.Acquire(ctx, path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, held.Release()) }()
 	file, isNew, err := openLog(path)
 	if err != nil {
 		return err
 	}
 	err = appendLine(file, line)
 	if err = errors.Join(err, file.Close()); err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	if isNew {
-		return syncDirectory(path)
+		return wholefile.SyncDirectory(path)
 	}
 	return nil
 }
@@ -48,15 +52,15 @@ func openLog(path string) (file *os.File, isNew bool, _ error) {
 		return file, true, nil
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return nil, false, about(path, err)
+		return nil, false, trouble.About(path, err)
 	}
 	file, info, err := issuanceLog.open(path, os.O_RDWR|os.O_APPEND)
 	if err != nil {
 		return nil, false, err
 	}
-	if mode := info.Mode().Perm(); isOpen(info.Mode()) && mode&0o022 != 0 {
+	if mode := info.Mode().Perm(); guard.IsOpen(info.Mode()) && mode&0o022 != 0 {
 		_ = file.Close()
-		return nil, false, refuse("take that from them: "+identity.NewCommand("chmod go-w").File(path).String(), "others than its owner can write to the log %q (mode %04o)", path, mode)
+		return nil, false, trouble.Refuse("take that from them: "+identity.NewCommand("chmod go-w").File(path).String(), "others than its owner can write to the log %q (mode %04o)", path, mode)
 	}
 	return file, false, nil
 }

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // Kind is a kind of file that the program writes, with the rule by which such a file and
@@ -29,7 +32,7 @@ type Kind struct {
 	// place is what its directory must be.
 	place place
 	// durability says whether it must outlast a power failure.
-	durability durability
+	Durability wholefile.Durability
 }
 
 // way is how a kind of file is written.
@@ -71,7 +74,7 @@ const (
 // The kinds of files.
 var (
 	privateKey       = kind(Kind{name: "private key", way: creates, isSecret: true, place: guardedPlace})
-	pkcs10Request    = kind(Kind{name: "request", way: replaces, place: guardedPlace, durability: passing})
+	pkcs10Request    = kind(Kind{name: "request", way: replaces, place: guardedPlace, Durability: wholefile.Passing})
 	UserKubeconfig   = kind(Kind{name: "kubeconfig", way: completes, isSecret: true, place: guardedPlace})
 	SharedKubeconfig = kind(Kind{name: "kubeconfig", way: shares})
 	// Certificate is a user's certificate in a file by itself, and SignedCertificate the
@@ -87,7 +90,7 @@ var (
 	RenewalState    = kind(Kind{name: "state of a renewal", way: updates, isSecret: true, place: privatePlace})
 
 	renewalKey      = kind(Kind{name: "private key", way: creates, isSecret: true, place: privatePlace})
-	renewalRequest  = kind(Kind{name: "request", way: replaces, place: privatePlace, durability: passing})
+	renewalRequest  = kind(Kind{name: "request", way: replaces, place: privatePlace, Durability: wholefile.Passing})
 	renewalPrevious = kind(Kind{name: "kubeconfig before a renewal", way: replaces, isSecret: true, place: privatePlace})
 	renewalRefusal  = kind(Kind{name: "refusal of a renewal", way: replaces, isSecret: true, place: privatePlace})
 
@@ -120,7 +123,7 @@ func CreateFile(k *Kind, path string, data []byte) error {
 	if err := k.judgePlace(path); err != nil {
 		return err
 	}
-	return createExclusive(path, data, k.mode, k.durability)
+	return wholefile.Create(path, data, k.mode, k.Durability)
 }
 
 // replaceFile puts content in a file's place, whatever it held.
@@ -128,17 +131,17 @@ func (k *Kind) replaceFile(path string, data []byte) error {
 	if err := k.judgePlace(path); err != nil {
 		return err
 	}
-	if err := createExclusive(path, data, k.mode, k.durability); !errors.Is(err, fs.ErrExist) {
+	if err := wholefile.Create(path, data, k.mode, k.Durability); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	info, err := os.Lstat(path)
 	if err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	if err := k.judgeOwn(path, info); err != nil {
 		return err
 	}
-	return rename(path, data, func(file *os.File) error { return setMode(file, k.mode) }, func() bool { return true })
+	return wholefile.Replace(path, data, func(file *os.File) error { return wholefile.SetMode(file, k.mode) }, func() bool { return true })
 }
 
 // ReadFileOf reads a file of a kind and judges it and its directory before. One that does
@@ -150,11 +153,11 @@ func ReadFileOf(k *Kind, path string) ([]byte, error) {
 	if directory := filepath.Dir(path); !Exists(directory) {
 		// It is going to be made.
 		if k.place != anyPlace {
-			if err := judgeGuarded(existingAbove(directory)); err != nil {
+			if err := guard.Guarded(existingAbove(directory)); err != nil {
 				return nil, err
 			}
 		}
-		return nil, about(path, fs.ErrNotExist)
+		return nil, trouble.About(path, fs.ErrNotExist)
 	}
 	if err := k.judgePlace(path); err != nil {
 		return nil, err
@@ -169,7 +172,7 @@ func contentOf(opened *openedFile, err error) ([]byte, error) {
 	}
 	defer opened.close()
 	if opened.file == nil {
-		return nil, about(opened.path, fs.ErrNotExist)
+		return nil, trouble.About(opened.path, fs.ErrNotExist)
 	}
 	return opened.data, nil
 }
@@ -177,16 +180,16 @@ func contentOf(opened *openedFile, err error) ([]byte, error) {
 // open opens a file of this kind without following a symbolic link to it and without
 // waiting, and judges what was opened.
 func (k *Kind) open(path string, flag int) (*os.File, fs.FileInfo, error) {
-	file, err := os.OpenFile(path, flag|noFollow|noWait, 0)
+	file, err := os.OpenFile(path, flag|guard.NoFollow|guard.NoWait, 0)
 	if err != nil {
 		if info, missing := os.Lstat(path); missing == nil && !info.Mode().IsRegular() {
 			return nil, nil, k.judgeOwn(path, info)
 		}
-		return nil, nil, about(path, err)
+		return nil, nil, trouble.About(path, err)
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return nil, nil, errors.Join(about(path, err), file.Close())
+		return nil, nil, errors.Join(trouble.About(path, err), file.Close())
 	}
 	if err := k.judgeOwn(path, info); err != nil {
 		_ = file.Close()
@@ -201,27 +204,27 @@ func (k *Kind) judgeOwn(path string, info fs.FileInfo) error {
 	mode := info.Mode()
 	switch {
 	case mode&fs.ModeSymlink != 0:
-		return refuse(away, "the %s %q is a symbolic link, and is not followed", k.name, path)
+		return trouble.Refuse(away, "the %s %q is a symbolic link, and is not followed", k.name, path)
 	case mode.IsDir():
-		return refuse(isDirectory(path), "the %s %q is a directory", k.name, path)
+		return trouble.Refuse(trouble.IsDirectory(path), "the %s %q is a directory", k.name, path)
 	case !mode.IsRegular():
-		return refuse(away, "the %s %q is not a regular file", k.name, path)
+		return trouble.Refuse(away, "the %s %q is not a regular file", k.name, path)
 	}
-	owner, links, known := ownership(info)
+	owner, links, known := guard.Ownership(info)
 	switch {
 	case !known:
 		return nil
-	case owner != effectiveUser():
-		return refuse(away, "the %s %q belongs to %s, not to %s", k.name, path, nameOf(owner), nameOf(effectiveUser()))
+	case owner != guard.EffectiveUser():
+		return trouble.Refuse(away, "the %s %q belongs to %s, not to %s", k.name, path, guard.NameOf(owner), guard.NameOf(guard.EffectiveUser()))
 	case links > 1:
-		return refuse(away, "the %s %q has %d names (hard links), and others could use it by another one", k.name, path, links)
+		return trouble.Refuse(away, "the %s %q has %d names (hard links), and others could use it by another one", k.name, path, links)
 	}
 	return nil
 }
 
 // judgeReadable says why the content of a secret file is not used.
 func (k *Kind) judgeReadable(path string, info fs.FileInfo) error {
-	if k.isSecret && isOpen(info.Mode()) {
+	if k.isSecret && guard.IsOpen(info.Mode()) {
 		return readableByOthers(k.name, path, info.Mode())
 	}
 	return nil
@@ -229,7 +232,7 @@ func (k *Kind) judgeReadable(path string, info fs.FileInfo) error {
 
 // readableByOthers is the error of a secret that is not one any more.
 func readableByOthers(name, path string, mode fs.FileMode) error {
-	return refuse("if nobody else can have read it: "+identity.NewCommand("chmod 600").File(path).String(),
+	return trouble.Refuse("if nobody else can have read it: "+identity.NewCommand("chmod 600").File(path).String(),
 		"the %s %q can be read by others than its owner (mode %04o)", name, path, mode.Perm())
 }
 
@@ -237,9 +240,9 @@ func readableByOthers(name, path string, mode fs.FileMode) error {
 func (k *Kind) judgePlace(path string) error {
 	switch k.place {
 	case guardedPlace:
-		return judgeGuarded(filepath.Dir(path))
+		return guard.Guarded(filepath.Dir(path))
 	case privatePlace:
-		return judgePrivate(filepath.Dir(path))
+		return guard.Private(filepath.Dir(path))
 	case anyPlace:
 	}
 	return nil
@@ -256,7 +259,7 @@ func (k *Kind) preparePlace(path string) error {
 
 func makeDirectory(directory string) error {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return about(directory, err)
+		return trouble.About(directory, err)
 	}
 	return nil
 }

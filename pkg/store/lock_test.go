@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // childVariable has the test binary, run again, take a lock and wait to be
@@ -24,7 +26,7 @@ const childVariable = "STORE_TEST_LOCK"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childVariable); path != "" {
-		if _, err := acquireLock(context.Background(), path); err != nil {
+		if _, err := lock.Acquire(context.Background(), path); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -77,7 +79,7 @@ func leaveLock(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
-	if content, err := os.ReadFile(path + ".lock"); err != nil || !strings.HasPrefix(string(content), markerPrefix) {
+	if content, err := os.ReadFile(path + ".lock"); err != nil || !strings.HasPrefix(string(content), lock.MarkerPrefix) {
 		t.Fatalf("the lock of the killed process: %q, %v", content, err)
 	}
 }
@@ -126,7 +128,7 @@ func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
 	if err := child.Run(); err != nil {
 		t.Fatal(err)
 	}
-	of := func(process int) string { return "." + machine() + "." + strconv.Itoa(process) + ".1.tmp" }
+	of := func(process int) string { return "." + wholefile.Machine() + "." + strconv.Itoa(process) + ".1.tmp" }
 	stay := []string{".jane.key" + of(os.Getpid()), ".jane.key.elsewhere.1.1.tmp", ".jane.tmp", "jane.v1" + of(child.Process.Pid)}
 	for _, name := range append([]string{".jane.key" + of(child.Process.Pid), ".bob" + of(child.Process.Pid)}, stay...) {
 		write(t, filepath.Join(folder.Directory(), name), "secret", 0o600)

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 // keepOwner gives a new file the owner and group of the one it replaces, where they differ.
@@ -32,5 +35,5 @@ func keepOwner(to *os.File, existing fs.FileInfo) (hasGroup bool, _ error) {
 	if known && now.Uid == before.Uid && errors.Is(err, fs.ErrPermission) {
 		return false, nil
 	}
-	return false, fmt.Errorf("%w, %s: %w", errNotGiven, nameOf(int(before.Uid)), cause(err))
+	return false, fmt.Errorf("%w, %s: %w", errNotGiven, guard.NameOf(int(before.Uid)), trouble.Cause(err))
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 // ErrForeignProgram is the error of a file that stands where a program was to be
@@ -27,7 +29,7 @@ func InstallProgram(path string, data []byte) error {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Programs are for everybody, and so is a folder on PATH.
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	return CreateFile(installedProgram, path, data)
 }

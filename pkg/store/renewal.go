@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // Renewal is the folder of a key and a request that are to take the place of a
@@ -53,13 +55,13 @@ func RemoveAbandonedLocks(renewals, user string) {
 		return
 	}
 	for _, entry := range entries {
-		name, isLock := strings.CutSuffix(entry.Name(), lockSuffix)
+		name, isLock := strings.CutSuffix(entry.Name(), lock.Suffix)
 		if !isLock || !strings.HasPrefix(name, base+"-") {
 			continue
 		}
 		// Who is at it holds it, and who would take it now waits for a moment.
-		if lock, err := TryLock(filepath.Join(renewals, name)); err == nil && lock != nil {
-			_ = lock.Release()
+		if held, err := TryLock(filepath.Join(renewals, name)); err == nil && held != nil {
+			_ = held.Release()
 		}
 	}
 }
@@ -97,15 +99,15 @@ func (r Renewal) Refusal() string {
 // Discard removes the renewal with its key. One that is not there is none. The folder
 // stays where somebody else has put something into it.
 func (r Renewal) Discard() error {
-	removeAbandoned(r.directory)
+	wholefile.RemoveAbandoned(r.directory)
 	// The key comes last: by it, a run after one that was interrupted here recognises
 	// what else is left.
 	for _, path := range []string{r.refusalPath(), r.PreviousPath(), r.RequestPath(), r.KeyPath()} {
-		if err := RemoveFile(path); err != nil {
+		if err := wholefile.Remove(path); err != nil {
 			return err
 		}
 	}
-	if err := RemoveFile(r.directory); err != nil {
+	if err := wholefile.Remove(r.directory); err != nil {
 		if entries, unread := os.ReadDir(r.directory); unread != nil || len(entries) == 0 {
 			return err
 		}

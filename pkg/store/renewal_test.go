@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // privateDirectory is one that is the program's own.
@@ -114,7 +116,7 @@ func TestTheLocksOfDeadRunsAreRemoved(t *testing.T) {
 }
 
 func TestAFileThatIsGoneIsRemovedAlready(t *testing.T) {
-	if err := RemoveFile(filepath.Join(t.TempDir(), "nothing")); err != nil {
+	if err := wholefile.Remove(filepath.Join(t.TempDir(), "nothing")); err != nil {
 		t.Error(err)
 	}
 }

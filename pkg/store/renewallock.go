@@ -1,10 +1,15 @@
 package store
 
-import "context"
+import (
+	"context"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+)
 
 // Lock is held by one process at a time. It ends with the process, however that
 // ends.
-type Lock struct{ file *fileLock }
+type Lock struct{ file *lock.File }
 
 // TryLock takes the lock that belongs to a path, or returns nil where another
 // process holds it. The path's directory is made where it does not exist, and must be the
@@ -13,15 +18,14 @@ func TryLock(path string) (*Lock, error) {
 	if err := renewalKey.preparePlace(path); err != nil {
 		return nil, err
 	}
-	l := &fileLock{path: path + lockSuffix}
-	held, err := l.try()
+	held, err := lock.Try(path)
 	if err != nil {
-		return nil, about(path, err)
+		return nil, trouble.About(path, err)
 	}
-	if !held {
+	if held == nil {
 		return nil, nil
 	}
-	return &Lock{l}, nil
+	return &Lock{held}, nil
 }
 
 // WaitForLock takes the lock that belongs to a path as soon as no other process
@@ -31,12 +35,12 @@ func WaitForLock(ctx context.Context, path string) (*Lock, error) {
 	if err := renewalKey.preparePlace(path); err != nil {
 		return nil, err
 	}
-	l, err := waitForLock(ctx, path)
+	held, err := lock.Wait(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	return &Lock{l}, nil
+	return &Lock{held}, nil
 }
 
 // Release gives the lock up.
-func (l *Lock) Release() error { return l.file.release() }
+func (l *Lock) Release() error { return l.file.Release() }

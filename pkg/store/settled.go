@@ -3,6 +3,8 @@ package store
 import (
 	"os"
 	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
 )
 
 // kubectl config truncates a kubeconfig and then writes it, while it holds FILE.lock
@@ -21,7 +23,7 @@ const (
 // its lock exists, or it has just changed.
 func IsUnsettled(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && (Exists(path+lockSuffix) || time.Since(info.ModTime()).Abs() < justChanged)
+	return err == nil && info.Mode().IsRegular() && (Exists(path+lock.Suffix) || time.Since(info.ModTime()).Abs() < justChanged)
 }
 
 // IsBeingWritten reports whether a kubeconfig is unsettled and empty.

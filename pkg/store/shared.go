@@ -5,6 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 // openedFile is a file that was opened, judged and read.
@@ -37,12 +40,12 @@ func readShared(path string) (*openedFile, error) {
 // openShared is readShared for a file to which no link is followed; the person calls it
 // path. One that an interrupted run wrote to may be empty.
 func openShared(target, path string, mayBeEmpty bool) (*openedFile, error) {
-	file, err := os.OpenFile(target, os.O_RDONLY|noFollow|noWait, 0)
+	file, err := os.OpenFile(target, os.O_RDONLY|guard.NoFollow|guard.NoWait, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &openedFile{path: target}, nil
 	}
 	if err != nil {
-		return nil, about(path, err)
+		return nil, trouble.About(path, err)
 	}
 	s := &openedFile{path: target, file: file}
 	if err := s.readShared(path, mayBeEmpty); err != nil {
@@ -54,22 +57,22 @@ func openShared(target, path string, mayBeEmpty bool) (*openedFile, error) {
 
 func (s *openedFile) readShared(path string, mayBeEmpty bool) (err error) {
 	if s.info, err = s.file.Stat(); err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	if !s.info.Mode().IsRegular() {
-		return notRegular(path)
+		return trouble.NotRegular(path)
 	}
 	if s.data, err = readAll(path, s.file); err != nil {
 		return err
 	}
-	owner, links, known := ownership(s.info)
-	isForeign := known && owner != effectiveUser()
+	owner, links, known := guard.Ownership(s.info)
+	isForeign := known && owner != guard.EffectiveUser()
 	const hint = "move it away, or name another file: --kubeconfig FILE"
 	switch {
 	case isForeign && len(s.data) == 0 && !mayBeEmpty:
-		return refuse(hint, "the file %q is empty and belongs to %s, not to %s", path, nameOf(owner), nameOf(effectiveUser()))
-	case (isForeign && !isTrusted(owner) || links > 1) && isWritableByEverybody(filepath.Dir(s.path)):
-		return refuse(hint, "the file %q belongs to %s and has %d names, in a directory that everybody can write to", path, nameOf(owner), links)
+		return trouble.Refuse(hint, "the file %q is empty and belongs to %s, not to %s", path, guard.NameOf(owner), guard.NameOf(guard.EffectiveUser()))
+	case (isForeign && !guard.IsTrusted(owner) || links > 1) && guard.IsWritableByEverybody(filepath.Dir(s.path)):
+		return trouble.Refuse(hint, "the file %q belongs to %s and has %d names, in a directory that everybody can write to", path, guard.NameOf(owner), links)
 	}
 	return nil
 }
@@ -87,21 +90,21 @@ func (s *openedFile) isInPlace() bool {
 // yet: a link that leads nowhere is where the file belongs. A link of somebody else in a
 // directory that everybody can write to is not followed.
 func resolve(path string) (string, error) {
-	for range maximumLinks {
+	for range guard.MaximumLinks {
 		target, err := os.Readlink(path)
 		if err != nil {
 			// No link, or nothing there.
 			return path, nil
 		}
 		if info, err := os.Lstat(path); err != nil {
-			return "", about(path, err)
-		} else if owner, _, known := ownership(info); known && !isTrusted(owner) && isWritableByEverybody(filepath.Dir(path)) {
-			return "", refuse("name the file itself", "the symbolic link %q belongs to %s, in a directory that everybody can write to", path, nameOf(owner))
+			return "", trouble.About(path, err)
+		} else if owner, _, known := guard.Ownership(info); known && !guard.IsTrusted(owner) && guard.IsWritableByEverybody(filepath.Dir(path)) {
+			return "", trouble.Refuse("name the file itself", "the symbolic link %q belongs to %s, in a directory that everybody can write to", path, guard.NameOf(owner))
 		}
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(filepath.Dir(path), target)
 		}
 		path = target
 	}
-	return "", about(path, errTooManyLinks)
+	return "", trouble.About(path, guard.ErrTooManyLinks)
 }

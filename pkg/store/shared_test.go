@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 )
 
 func TestAKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
@@ -35,7 +37,7 @@ func TestAKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if owner, _, _ := ownership(info); owner != otherUser || info.Mode().Perm() != 0o660 {
+	if owner, _, _ := guard.Ownership(info); owner != otherUser || info.Mode().Perm() != 0o660 {
 		t.Errorf("it belongs to %d and has mode %v", owner, info.Mode())
 	}
 	if data, err := os.ReadFile(link); err != nil || string(data) != "more entries" {
@@ -84,7 +86,7 @@ func TestAnOwnFileThatIsExchangedIsReplacedByOneOfOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if owner, _, _ := ownership(info); owner != os.Geteuid() || info.Mode().Perm() != 0o600 {
+	if owner, _, _ := guard.Ownership(info); owner != os.Geteuid() || info.Mode().Perm() != 0o600 {
 		t.Errorf("it belongs to %d and has mode %v", owner, info.Mode())
 	}
 }
@@ -123,8 +125,8 @@ func TestAGroupOfOnesOwnIsNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := isPrivateGroup(info); (judgeGuarded(directory) == nil) != want {
-		t.Errorf("a directory of a private group (%v): %v", want, judgeGuarded(directory))
+	if want := guard.IsPrivateGroup(info); (guard.Guarded(directory) == nil) != want {
+		t.Errorf("a directory of a private group (%v): %v", want, guard.Guarded(directory))
 	}
 	if os.Geteuid() != 0 {
 		return
@@ -136,7 +138,7 @@ func TestAGroupOfOnesOwnIsNobodyElse(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(directory, "below"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := judgeGuarded(filepath.Join(directory, "below")); err == nil || !strings.Contains(err.Error(), "can write to the directory") {
+	if err := guard.Guarded(filepath.Join(directory, "below")); err == nil || !strings.Contains(err.Error(), "can write to the directory") {
 		t.Errorf("%v", err)
 	}
 }

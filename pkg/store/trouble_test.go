@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 func TestEachTroubleWithTheDiskHasItsHint(t *testing.T) {
 	directory := t.TempDir()
 	missing := filepath.Join(directory, "away", "jane.key")
 	for _, test := range []struct {
-		about string
+		About string
 		err   error
 		hint  string
 	}{
@@ -29,12 +30,12 @@ func TestEachTroubleWithTheDiskHasItsHint(t *testing.T) {
 		{"a file that does not exist", syscall.ENOENT, ""},
 	} {
 		for _, wrapped := range []error{&fs.PathError{Op: "open", Path: "/temporary", Err: test.err}, &os.LinkError{Op: "link", Old: "/temporary", New: "/b", Err: test.err}} {
-			err := about(missing, wrapped)
+			err := trouble.About(missing, wrapped)
 			if hint := outcome.Hint(err); !strings.HasPrefix(hint, test.hint) || test.hint == "" && hint != "" {
-				t.Errorf("%s: the hint is %q, want %q", test.about, hint, test.hint)
+				t.Errorf("%s: the hint is %q, want %q", test.About, hint, test.hint)
 			}
 			if strings.Contains(err.Error(), "/temporary") {
-				t.Errorf("%s: it names a temporary file: %v", test.about, err)
+				t.Errorf("%s: it names a temporary file: %v", test.About, err)
 			}
 		}
 	}

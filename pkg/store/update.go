@@ -8,6 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // ReadFile reads a file that the person named; fs.ErrNotExist if there is none.
@@ -21,7 +25,7 @@ func ReadFile(path string) ([]byte, error) {
 // no place for a secret, and not one to be made private. A pipe is not kept anywhere.
 func OthersMayRead(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && isOpen(info.Mode())
+	return err == nil && info.Mode().IsRegular() && guard.IsOpen(info.Mode())
 }
 
 // change is how a file becomes another. What is not there is nil.
@@ -42,16 +46,16 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err e
 			if err != nil {
 				return err
 			}
-			if err := createExclusive(path, data, k.mode, k.durability); !errors.Is(err, fs.ErrExist) {
+			if err := wholefile.Create(path, data, k.mode, k.Durability); !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 		}
 	}
-	lock, err := acquireLock(ctx, path)
+	held, err := lock.Acquire(ctx, path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, held.Release()) }()
 	if _, err := recoverInterrupted(path); err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func (s *openedFile) change(k *Kind, change change, replace func(*openedFile, []
 	}
 	switch {
 	case s.file == nil:
-		return createExclusive(s.path, changed, k.mode, k.durability)
+		return wholefile.Create(s.path, changed, k.mode, k.Durability)
 	case bytes.Equal(s.data, changed):
 		return nil
 	}
@@ -135,10 +139,10 @@ func updateShared(ctx context.Context, path string, change change) (err error) {
 // lockShared takes the locks on a shared file: kubectl locks the name that it was given, not
 // what a link leads to; who locks both is safe from either.
 func lockShared(ctx context.Context, path, target string) (unlock func() error, _ error) {
-	var locks []*fileLock
+	var locks []*lock.File
 	unlock = func() (err error) {
-		for _, lock := range locks {
-			err = errors.Join(err, lock.release())
+		for _, held := range locks {
+			err = errors.Join(err, held.Release())
 		}
 		return err
 	}
@@ -147,11 +151,11 @@ func lockShared(ctx context.Context, path, target string) (unlock func() error, 
 		names = append(names, target)
 	}
 	for _, name := range names {
-		lock, err := acquireLock(ctx, name)
+		held, err := lock.Acquire(ctx, name)
 		if err != nil {
 			return nil, errors.Join(err, unlock())
 		}
-		locks = append(locks, lock)
+		locks = append(locks, held)
 	}
 	return unlock, nil
 }

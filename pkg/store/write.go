@@ -5,6 +5,10 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // replaceOwn puts a new file of the effective user in the place of a judged one, with its
@@ -35,7 +39,7 @@ func replaceShared(before *openedFile, data []byte) error {
 // replace closes the file that was read and puts a new one in its place, or, where that is
 // impossible, writes into it.
 func (s *openedFile) replace(data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
-	err := rename(s.path, data, prepare, func() bool {
+	err := wholefile.Replace(s.path, data, prepare, func() bool {
 		s.close()
 		return isUnchanged()
 	})
@@ -57,7 +61,7 @@ func CheckWritable(ctx context.Context, k *Kind, path string) (err error) {
 		}
 	}
 	for _, name := range []string{path, target} {
-		if err := checkLockable(name); err != nil {
+		if err := lock.Check(name); err != nil {
 			return err
 		}
 	}
@@ -85,9 +89,9 @@ func CheckCreatable(k *Kind, path string) error {
 
 // tryTemporary makes another file next to the one at a path, and removes it.
 func tryTemporary(path string, check func(temporary *os.File) error) error {
-	temporary, err := os.CreateTemp(existingAbove(path), temporaryPattern(path))
+	temporary, err := os.CreateTemp(existingAbove(path), wholefile.TemporaryPattern(path))
 	if err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	return errors.Join(check(temporary), temporary.Close(), os.Remove(temporary.Name()))
 }
@@ -117,3 +121,6 @@ func checkPlaceFor(k *Kind, path string, temporary *os.File) error {
 	}
 	return file.Close()
 }
+
+// RemoveFile removes a file. One that does not exist is removed already.
+func RemoveFile(path string) error { return wholefile.Remove(path) }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 func TestAnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
@@ -57,13 +59,13 @@ func TestAnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
 func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
-	switch err := linkUnnamed(path, []byte("key"), 0o600, lasting); {
+	switch err := wholefile.LinkUnnamed(path, []byte("key"), 0o600, wholefile.Lasting); {
 	case errors.Is(err, errors.ErrUnsupported):
 		t.Skipf("not on %s, or not in %s", runtime.GOOS, directory)
 	case err != nil:
 		t.Fatal(err)
 	}
-	if err := linkUnnamed(path, []byte("other"), 0o600, lasting); !errors.Is(err, fs.ErrExist) {
+	if err := wholefile.LinkUnnamed(path, []byte("other"), 0o600, wholefile.Lasting); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v, want fs.ErrExist", err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "key" {
@@ -78,23 +80,23 @@ func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 func TestWithoutUnnamedFilesTheWayIsATemporarySibling(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
-	if err := linkTemporary(path, []byte("key"), 0o600); err != nil {
+	if err := wholefile.LinkTemporary(path, []byte("key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := linkTemporary(path, []byte("other"), 0o600); !errors.Is(err, fs.ErrExist) {
+	if err := wholefile.LinkTemporary(path, []byte("other"), 0o600); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v, want fs.ErrExist", err)
 	}
 	onlyFiles(t, directory, "jane.key")
 }
 
 func TestASyncIsSharedAndBeginsAfterItWasAskedFor(t *testing.T) {
-	var d directorySync
+	var d wholefile.DirectorySync
 	var begun, syncs atomic.Int64
 	release := make(chan struct{})
 	first := make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
-		d.run(func() {
+		d.Run(func() {
 			syncs.Add(1)
 			close(first)
 			<-release
@@ -106,7 +108,7 @@ func TestASyncIsSharedAndBeginsAfterItWasAskedFor(t *testing.T) {
 		group.Go(func() {
 			begun.Add(1)
 			asked := syncs.Load()
-			d.run(func() { syncs.Add(1) })
+			d.Run(func() { syncs.Add(1) })
 			if syncs.Load() == asked {
 				t.Error("it returned without a sync that began after it was asked for")
 			}

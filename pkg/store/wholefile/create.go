@@ -1,43 +1,45 @@
-package store
+package wholefile
 
 import (
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
-// createExclusive makes a file that was not there, such that
+// Create makes a file that was not there, such that
 // at no moment a part of it stands under its name, whenever the process ends:
 // it writes a file without a name, or a temporary sibling, and links it to the name,
 // which fails where the name exists. What is lasting is on the disk then.
-func createExclusive(path string, data []byte, mode fs.FileMode, durability durability) error {
-	tidy(filepath.Dir(path))
-	err := linkUnnamed(path, data, mode, durability)
+func Create(path string, data []byte, mode fs.FileMode, durability Durability) error {
+	Tidy(filepath.Dir(path))
+	err := LinkUnnamed(path, data, mode, durability)
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = linkTemporary(path, data, mode)
+		err = LinkTemporary(path, data, mode)
 	}
 	if err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
-	if durability == passing {
+	if durability == Passing {
 		return nil
 	}
-	return syncDirectory(path)
+	return SyncDirectory(path)
 }
 
-// durability says whether a file has to outlast a power failure. To see to that is most
+// Durability says whether a file has to outlast a power failure. To see to that is most
 // of the work of writing a small file, for the disk and for the processor.
-type durability int
+type Durability int
 
 const (
-	lasting durability = iota
+	Lasting Durability = iota
 	// passing is what can be made again.
-	passing
+	Passing
 )
 
-func linkTemporary(path string, data []byte, mode fs.FileMode) error {
-	temporary, err := writeTemporary(path, data, func(file *os.File) error { return setMode(file, mode) })
+func LinkTemporary(path string, data []byte, mode fs.FileMode) error {
+	temporary, err := writeTemporary(path, data, func(file *os.File) error { return SetMode(file, mode) })
 	if err != nil {
 		return err
 	}
@@ -55,73 +57,73 @@ func createInPlace(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if err := setMode(file, mode); err != nil {
+	if err := SetMode(file, mode); err != nil {
 		return errors.Join(err, file.Close(), os.Remove(path))
 	}
-	if err := fill(file, data); err != nil {
+	if err := Fill(file, data); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
 
-// setMode gives a file that was created with mode 0600 another one.
-func setMode(file *os.File, mode fs.FileMode) error {
+// SetMode gives a file that was created with mode 0600 another one.
+func SetMode(file *os.File, mode fs.FileMode) error {
 	if mode == 0o600 {
 		return nil
 	}
 	return file.Chmod(mode)
 }
 
-// RemoveFile removes a file; one that is not there is removed already.
-func RemoveFile(path string) error {
+// Remove removes a file; one that is not there is removed already.
+func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	return nil
 }
 
-// rename puts a new file in another's place, whole or not at all: write next to it, fsync,
+// Replace puts a new file in another's place, whole or not at all: write next to it, fsync,
 // rename. The new file is prepared while it is empty, and gets the name if that is still
 // what it was. (Windows renames nothing over an open file: what was read is closed by then.)
-func rename(path string, data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
+func Replace(path string, data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
 	temporary, err := writeTemporary(path, data, prepare)
 	if err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
 	if isUnchanged() {
 		err = os.Rename(temporary, path)
 	} else {
-		err = errExchanged
+		err = ErrExchanged
 	}
 	if err != nil {
 		_ = os.Remove(temporary)
-		return about(path, err)
+		return trouble.About(path, err)
 	}
-	return syncDirectory(path)
+	return SyncDirectory(path)
 }
 
 // writeTemporary writes data to a new file next to path, which is prepared while it is
 // empty, and makes sure it is on the disk. What processes that were killed left of earlier
 // ones is removed before.
 func writeTemporary(path string, data []byte, prepare func(*os.File) error) (string, error) {
-	tidy(filepath.Dir(path))
+	Tidy(filepath.Dir(path))
 	// os.CreateTemp creates exclusively, with mode 0600.
-	file, err := os.CreateTemp(filepath.Dir(path), temporaryPattern(path))
+	file, err := os.CreateTemp(filepath.Dir(path), TemporaryPattern(path))
 	if err != nil {
 		return "", err
 	}
 	if err := prepare(file); err != nil {
 		return "", errors.Join(err, file.Close(), os.Remove(file.Name()))
 	}
-	if err := fill(file, data); err != nil {
+	if err := Fill(file, data); err != nil {
 		_ = os.Remove(file.Name())
 		return "", err
 	}
 	return file.Name(), nil
 }
 
-// fill writes, syncs and closes a file.
-func fill(file *os.File, data []byte) error {
+// Fill writes, syncs and closes a file.
+func Fill(file *os.File, data []byte) error {
 	_, err := file.Write(data)
 	if err == nil {
 		err = file.Sync()
@@ -129,5 +131,5 @@ func fill(file *os.File, data []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// errExchanged is the error of a file that is not the one any more that was read.
-var errExchanged = errors.New("the file was exchanged while it was being changed")
+// ErrExchanged is the error of a file that is not the one any more that was read.
+var ErrExchanged = errors.New("the file was exchanged while it was being changed")

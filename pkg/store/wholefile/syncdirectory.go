@@ -1,4 +1,4 @@
-package store
+package wholefile
 
 import (
 	"os"
@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// syncDirectory makes a new name durable. Some file systems can't sync a
+// SyncDirectory makes a new name durable. Some file systems can't sync a
 // directory and need not: an error there is no failure.
-func syncDirectory(path string) error {
+func SyncDirectory(path string) error {
 	directory := filepath.Dir(path)
-	entry, _ := directorySyncs.LoadOrStore(directory, &directorySync{})
-	entry.(*directorySync).run(func() {
+	entry, _ := directorySyncs.LoadOrStore(directory, &DirectorySync{})
+	entry.(*DirectorySync).Run(func() {
 		if folder, err := os.Open(directory); err == nil {
 			_ = folder.Sync()
 			_ = folder.Close()
@@ -23,10 +23,10 @@ func syncDirectory(path string) error {
 // directorySyncs are the folders that this process has made names in.
 var directorySyncs sync.Map
 
-// directorySync syncs one folder for all who wait for it at the same time: a sync that
+// DirectorySync syncs one folder for all who wait for it at the same time: a sync that
 // begins after a name was made makes it durable, whoever began it. The files of a
 // thousand users are in one folder.
-type directorySync struct {
+type DirectorySync struct {
 	mutex sync.Mutex
 	// next is the sync that has not begun yet; nil if nobody waits for one.
 	next *sync.Once
@@ -34,8 +34,8 @@ type directorySync struct {
 	running sync.Mutex
 }
 
-// run returns when a sync has ended that began after it was called.
-func (d *directorySync) run(do func()) {
+// Run returns when a sync has ended that began after it was called.
+func (d *DirectorySync) Run(do func()) {
 	d.mutex.Lock()
 	if d.next == nil {
 		d.next = &sync.Once{}

@@ -1,4 +1,4 @@
-package store
+package wholefile
 
 import (
 	"errors"
@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkUnnamed writes a file that has no name yet (open(2), O_TMPFILE) and links it to
+// LinkUnnamed writes a file that has no name yet (open(2), O_TMPFILE) and links it to
 // one. Nothing is left of it whenever the process ends, and the folder changes once in
 // place of three times, which counts where there are files of thousands of users. The
 // error is errors.ErrUnsupported where the file system or the kernel can't do that, or
 // /proc is not there.
-func linkUnnamed(path string, data []byte, mode fs.FileMode, durability durability) error {
+func LinkUnnamed(path string, data []byte, mode fs.FileMode, durability Durability) error {
 	descriptor, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		// A kernel or file system without it says EISDIR, ENOENT or EOPNOTSUPP, and what
@@ -24,13 +24,13 @@ func linkUnnamed(path string, data []byte, mode fs.FileMode, durability durabili
 	}
 	file := os.NewFile(uintptr(descriptor), path)
 	defer file.Close() //nolint:errcheck // What has to last is synced.
-	if err := setMode(file, mode); err != nil {
+	if err := SetMode(file, mode); err != nil {
 		return err
 	}
 	if _, err := file.Write(data); err != nil {
 		return err
 	}
-	if durability == lasting {
+	if durability == Lasting {
 		if err := file.Sync(); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package store
+package wholefile
 
 import (
 	"os"
@@ -16,8 +16,8 @@ import (
 
 const temporarySuffix = ".tmp"
 
-func temporaryPattern(path string) string {
-	return "." + filepath.Base(path) + "." + machine() + "." + strconv.Itoa(os.Getpid()) + ".*" + temporarySuffix
+func TemporaryPattern(path string) string {
+	return "." + filepath.Base(path) + "." + Machine() + "." + strconv.Itoa(os.Getpid()) + ".*" + temporarySuffix
 }
 
 // isAbandoned says whether a file is a temporary one of a process of this machine's
@@ -29,22 +29,22 @@ func isAbandoned(name string) bool {
 		return false
 	}
 	process, err := strconv.Atoi(parts[len(parts)-2])
-	return err == nil && parts[len(parts)-3] == machine() && !isRunning(process)
+	return err == nil && parts[len(parts)-3] == Machine() && !isRunning(process)
 }
 
 // tidied are the folders that this process has rid of abandoned files. A folder may
 // hold the files of thousands of users, so it is looked through once.
 var tidied sync.Map
 
-func tidy(directory string) {
+func Tidy(directory string) {
 	if _, done := tidied.LoadOrStore(directory, true); !done {
-		removeAbandoned(directory)
+		RemoveAbandoned(directory)
 	}
 }
 
-// removeAbandoned removes the temporary files in a folder whose process has ended.
+// RemoveAbandoned removes the temporary files in a folder whose process has ended.
 // Those of other machines, on a shared file system, stay.
-func removeAbandoned(directory string) {
+func RemoveAbandoned(directory string) {
 	folder, err := os.Open(directory)
 	if err != nil {
 		return
@@ -59,8 +59,8 @@ func removeAbandoned(directory string) {
 	}
 }
 
-// machine is a short name for this machine, fit for a file name.
-var machine = sync.OnceValue(func() string {
+// Machine is a short name for this machine, fit for a file name.
+var Machine = sync.OnceValue(func() string {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "unknown"

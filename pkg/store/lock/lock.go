@@ -1,4 +1,4 @@
-package store
+package lock
 
 import (
 	"context"
@@ -13,32 +13,35 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // lockPatience is how long a lock of somebody else's is waited for. kubectl
 // holds its own for milliseconds and never waits.
 const lockPatience = 15 * time.Second
 
-// lockSuffix is what kubectl adds to a file's name for its lock.
-const lockSuffix = ".lock"
+// Suffix is what kubectl adds to a file's name for its lock.
+const Suffix = ".lock"
 
-// fileLock is kubectl's own lock on a kubeconfig: a file FILE.lock beside it,
+// File is kubectl's own lock on a kubeconfig: a file FILE.lock beside it,
 // created exclusively (client-go tools/clientcmd/loader.go). kubectl can't tell
 // a lock whose holder has died, and leaves it to the person to remove it. Ours
 // can: the holder also has the kernel's lock on the file, and says in it that it
 // is ours. So one whose kernel lock is free is taken over.
-type fileLock struct {
+type File struct {
 	path string
 	file *os.File
 }
 
-// acquireLock waits for the lock on a file and takes it.
-func acquireLock(ctx context.Context, path string) (*fileLock, error) {
+// Acquire waits for the lock on a file and takes it.
+func Acquire(ctx context.Context, path string) (*File, error) {
 	limited, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
-	lock, err := waitForLock(limited, path)
+	lock, err := Wait(limited, path)
 	if errors.Is(err, outcome.ErrTimedOut) && ctx.Err() == nil {
-		name := path + lockSuffix
+		name := path + Suffix
 		return nil, outcome.WithHint(
 			fmt.Errorf("the file %q is locked by another program (%q has been there for %s)", path, name, lockPatience),
 			"if no kubectl is running that writes it, remove the lock: %s", identity.NewCommand("rm").File(name))
@@ -46,14 +49,23 @@ func acquireLock(ctx context.Context, path string) (*fileLock, error) {
 	return lock, err
 }
 
-// waitForLock waits for the lock on a file, as long as the context lasts, and takes
+// Try takes the lock on a file, or returns nil where another process holds it.
+func Try(path string) (*File, error) {
+	l := &File{path: path + Suffix}
+	if isHeld, err := l.try(); err != nil || !isHeld {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Wait waits for the lock on a file, as long as the context lasts, and takes
 // it.
-func waitForLock(ctx context.Context, path string) (*fileLock, error) {
-	l := &fileLock{path: path + lockSuffix}
+func Wait(ctx context.Context, path string) (*File, error) {
+	l := &File{path: path + Suffix}
 	for pauses := 0; ; pauses++ {
 		held, err := l.try()
 		if err != nil {
-			return nil, about(path, err)
+			return nil, trouble.About(path, err)
 		}
 		if held {
 			return l, nil
@@ -74,8 +86,8 @@ func waitForLock(ctx context.Context, path string) (*fileLock, error) {
 	}
 }
 
-// try takes the lock if it is free or its holder has died.
-func (l *fileLock) try() (held bool, _ error) {
+// Try takes the lock if it is free or its holder has died.
+func (l *File) try() (held bool, _ error) {
 	held, err := l.create()
 	if held || err != nil {
 		return held, err
@@ -86,12 +98,12 @@ func (l *fileLock) try() (held bool, _ error) {
 // create makes the lock file such that it appears with its content and its
 // kernel lock at once: a process that is killed in between leaves no lock that
 // nobody can tell from kubectl's.
-func (l *fileLock) create() (held bool, err error) {
+func (l *File) create() (held bool, err error) {
 	if _, err := os.Lstat(l.path); err == nil {
 		return false, nil
 	}
-	tidy(filepath.Dir(l.path))
-	file, err := os.CreateTemp(filepath.Dir(l.path), temporaryPattern(l.path))
+	wholefile.Tidy(filepath.Dir(l.path))
+	file, err := os.CreateTemp(filepath.Dir(l.path), wholefile.TemporaryPattern(l.path))
 	if err != nil {
 		return false, err
 	}
@@ -119,7 +131,7 @@ func (l *fileLock) create() (held bool, err error) {
 	return true, nil
 }
 
-func (l *fileLock) createInPlace() (held bool, _ error) {
+func (l *File) createInPlace() (held bool, _ error) {
 	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
@@ -140,8 +152,8 @@ func (l *fileLock) createInPlace() (held bool, _ error) {
 }
 
 // takeOver takes a lock of this program's whose holder has died.
-func (l *fileLock) takeOver() (held bool, _ error) {
-	file, err := os.OpenFile(l.path, os.O_RDWR|noFollow|noWait, 0)
+func (l *File) takeOver() (held bool, _ error) {
+	file, err := os.OpenFile(l.path, os.O_RDWR|guard.NoFollow|guard.NoWait, 0)
 	if err != nil {
 		// Released meanwhile, or not ours to open; but nobody's lock is a link or a pipe.
 		if info, missing := os.Lstat(l.path); missing == nil && !info.Mode().IsRegular() {
@@ -161,12 +173,12 @@ func (l *fileLock) takeOver() (held bool, _ error) {
 	if !opened.Mode().IsRegular() {
 		return false, l.notALock()
 	}
-	if owner, _, known := ownership(opened); known && owner != effectiveUser() && effectiveUser() != 0 {
+	if owner, _, known := guard.Ownership(opened); known && owner != guard.EffectiveUser() && guard.EffectiveUser() != 0 {
 		// Its holder is to see to it: it may not be ours to remove.
 		return false, nil
 	}
-	content := make([]byte, len(markerPrefix))
-	if n, _ := file.Read(content); !strings.HasPrefix(string(content[:n]), markerPrefix) {
+	content := make([]byte, len(MarkerPrefix))
+	if n, _ := file.Read(content); !strings.HasPrefix(string(content[:n]), MarkerPrefix) {
 		return false, nil
 	}
 	if held, err := holdWhileAlive(file); err != nil || !held {
@@ -182,27 +194,27 @@ func (l *fileLock) takeOver() (held bool, _ error) {
 	return true, nil
 }
 
-func (l *fileLock) notALock() error {
-	return refuse("move it away", "the lock %q is not a regular file", l.path)
+func (l *File) notALock() error {
+	return trouble.Refuse("move it away", "the lock %q is not a regular file", l.path)
 }
 
-// checkLockable says why the lock on a file could never be taken.
-func checkLockable(path string) error {
-	l := &fileLock{path: path + lockSuffix}
+// Check says why the lock on a file could never be taken.
+func Check(path string) error {
+	l := &File{path: path + Suffix}
 	if info, err := os.Lstat(l.path); err == nil && !info.Mode().IsRegular() {
 		return l.notALock()
 	}
 	return nil
 }
 
-// release removes the lock.
-func (l *fileLock) release() error {
+// Release removes the lock.
+func (l *File) Release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
 }
 
 // marker is what a lock of this program holds, for a person who finds one.
 func marker() string {
-	return fmt.Sprintf("%s%d on %s\n", markerPrefix, os.Getpid(), machine())
+	return fmt.Sprintf("%s%d on %s\n", MarkerPrefix, os.Getpid(), wholefile.Machine())
 }
 
-const markerPrefix = "kubectl csr-onboard, process "
+const MarkerPrefix = "kubectl csr-onboard, process "

@@ -1,6 +1,6 @@
 //go:build unix
 
-package store
+package guard
 
 import (
 	"bufio"
@@ -15,20 +15,21 @@ import (
 	"syscall"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
 // noFollow refuses a symbolic link as the last part of a path, and noWait does not wait
 // for another process at a named pipe (open(2)).
 const (
-	noFollow = syscall.O_NOFOLLOW
-	noWait   = syscall.O_NONBLOCK
+	NoFollow = syscall.O_NOFOLLOW
+	NoWait   = syscall.O_NONBLOCK
 )
 
-// effectiveUser is whom new files belong to.
-func effectiveUser() int { return os.Geteuid() }
+// EffectiveUser is whom new files belong to.
+func EffectiveUser() int { return os.Geteuid() }
 
-// ownership is whose a file is, and how many names it has.
-func ownership(info fs.FileInfo) (owner int, links uint64, known bool) {
+// Ownership is whose a file is, and how many names it has.
+func Ownership(info fs.FileInfo) (owner int, links uint64, known bool) {
 	status, known := info.Sys().(*syscall.Stat_t)
 	if !known {
 		return 0, 0, false
@@ -36,58 +37,58 @@ func ownership(info fs.FileInfo) (owner int, links uint64, known bool) {
 	return int(status.Uid), uint64(status.Nlink), true //nolint:unconvert // Its size differs between systems.
 }
 
-// nameOf is a user of this machine, for a person.
-func nameOf(id int) string {
+// NameOf is a user of this machine, for a person.
+func NameOf(id int) string {
 	if found, err := user.LookupId(strconv.Itoa(id)); err == nil {
 		return fmt.Sprintf("%s (uid %d)", identity.Printable(found.Username), id)
 	}
 	return fmt.Sprintf("uid %d", id)
 }
 
-// isTrusted reports whether what belongs to a user can be relied on: root's, the effective
+// IsTrusted reports whether what belongs to a user can be relied on: root's, the effective
 // user's, and with sudo those of the person who called it.
-func isTrusted(owner int) bool {
+func IsTrusted(owner int) bool {
 	switch owner {
-	case 0, effectiveUser():
+	case 0, EffectiveUser():
 		return true
 	}
-	return effectiveUser() == 0 && os.Getenv("SUDO_UID") == strconv.Itoa(owner)
+	return EffectiveUser() == 0 && os.Getenv("SUDO_UID") == strconv.Itoa(owner)
 }
 
-// judgePrivate says why a directory is not the program's own.
-func judgePrivate(directory string) error {
+// Private says why a directory is not the program's own.
+func Private(directory string) error {
 	directory, err := filepath.Abs(directory)
 	if err != nil {
-		return about(directory, err)
+		return trouble.About(directory, err)
 	}
 	info, err := os.Lstat(directory)
 	if err != nil {
-		return about(directory, err)
+		return trouble.About(directory, err)
 	}
-	owner, _, known := ownership(info)
+	owner, _, known := Ownership(info)
 	const hint = "others could put files into it; move it away, or name another directory: --dir DIR"
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
-		return refuse(hint, "the directory %q is a symbolic link, and is not followed", directory)
+		return trouble.Refuse(hint, "the directory %q is a symbolic link, and is not followed", directory)
 	case !info.IsDir():
-		return refuse(hint, "%q is not a directory", directory)
-	case known && owner != effectiveUser():
-		return refuse(hint, "the directory %q belongs to %s, not to %s", directory, nameOf(owner), nameOf(effectiveUser()))
+		return trouble.Refuse(hint, "%q is not a directory", directory)
+	case known && owner != EffectiveUser():
+		return trouble.Refuse(hint, "the directory %q belongs to %s, not to %s", directory, NameOf(owner), NameOf(EffectiveUser()))
 	case info.Mode().Perm()&0o077 != 0:
-		return refuse("if nobody else can have put anything into it: "+identity.NewCommand("chmod 700").File(directory).String(),
+		return trouble.Refuse("if nobody else can have put anything into it: "+identity.NewCommand("chmod 700").File(directory).String(),
 			"the directory %q is open to others than its owner (mode %04o)", directory, info.Mode().Perm())
 	}
-	return judgeGuarded(filepath.Dir(directory))
+	return Guarded(filepath.Dir(directory))
 }
 
-// judgeGuarded says who else could exchange the files in a directory: it and every
+// Guarded says who else could exchange the files in a directory: it and every
 // directory above it, and each symbolic link on the way, must belong to a trusted user,
 // and nobody else can write to a directory unless it is sticky (as OpenSSH's safe_path in
 // misc.c does, which knows no exception for sticky ones).
-func judgeGuarded(directory string) error {
+func Guarded(directory string) error {
 	absolute, err := filepath.Abs(directory)
 	if err != nil {
-		return about(directory, err)
+		return trouble.About(directory, err)
 	}
 	current, rest := "/", parts(absolute)
 	if err := judgeStep(current); err != nil {
@@ -104,8 +105,8 @@ func judgeGuarded(directory string) error {
 			}
 			continue
 		}
-		if links++; links > maximumLinks {
-			return about(directory, errTooManyLinks)
+		if links++; links > MaximumLinks {
+			return trouble.About(directory, ErrTooManyLinks)
 		}
 		if err := judgeLink(next); err != nil {
 			return err
@@ -127,10 +128,10 @@ const guardHint = "name a directory that only you can write to: --dir DIR or --o
 func judgeLink(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return about(path, err)
+		return trouble.About(path, err)
 	}
-	if owner, _, known := ownership(info); known && !isTrusted(owner) {
-		return refuse(guardHint, "the symbolic link %q belongs to %s, who can lead it elsewhere", path, nameOf(owner))
+	if owner, _, known := Ownership(info); known && !IsTrusted(owner) {
+		return trouble.Refuse(guardHint, "the symbolic link %q belongs to %s, who can lead it elsewhere", path, NameOf(owner))
 	}
 	return nil
 }
@@ -138,25 +139,25 @@ func judgeLink(path string) error {
 func judgeStep(directory string) error {
 	info, err := os.Lstat(directory)
 	if err != nil {
-		return about(directory, err)
+		return trouble.About(directory, err)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%q is not a directory", directory)
 	}
-	if owner, _, known := ownership(info); known && !isTrusted(owner) {
-		return refuse(guardHint, "the directory %q belongs to %s, who can exchange the files in it", directory, nameOf(owner))
+	if owner, _, known := Ownership(info); known && !IsTrusted(owner) {
+		return trouble.Refuse(guardHint, "the directory %q belongs to %s, who can exchange the files in it", directory, NameOf(owner))
 	}
 	mode := info.Mode()
-	if mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0 || mode.Perm()&0o002 == 0 && isPrivateGroup(info) {
+	if mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0 || mode.Perm()&0o002 == 0 && IsPrivateGroup(info) {
 		return nil
 	}
-	return refuse("take that from them: "+identity.NewCommand("chmod go-w").File(directory).String()+"; or "+guardHint,
+	return trouble.Refuse("take that from them: "+identity.NewCommand("chmod go-w").File(directory).String()+"; or "+guardHint,
 		"others than its owner can write to the directory %q (mode %04o), and exchange the files in it", directory, mode.Perm())
 }
 
-// isPrivateGroup reports whether the group of a directory has no member but its owner. Where
+// IsPrivateGroup reports whether the group of a directory has no member but its owner. Where
 // every user has a group of their own, the usual umask lets the group write.
-func isPrivateGroup(info fs.FileInfo) bool {
+func IsPrivateGroup(info fs.FileInfo) bool {
 	status, known := info.Sys().(*syscall.Stat_t)
 	if !known {
 		return false
@@ -202,8 +203,8 @@ func database(path string) (lines [][]string) {
 	return lines
 }
 
-// isWritableByEverybody reports whether anybody can put files into a directory.
-func isWritableByEverybody(directory string) bool {
+// IsWritableByEverybody reports whether anybody can put files into a directory.
+func IsWritableByEverybody(directory string) bool {
 	info, err := os.Stat(directory)
 	return err != nil || info.Mode().Perm()&0o002 != 0
 }

@@ -1,4 +1,4 @@
-package store
+package trouble
 
 import (
 	"errors"
@@ -12,13 +12,13 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// about says which file an error is about, once, and what to try.
-func about(path string, err error) error {
-	return troubled(fmt.Errorf("%q: %w", path, cause(err)), path)
+// About says which file an error is about, once, and what to try.
+func About(path string, err error) error {
+	return WithHint(fmt.Errorf("%q: %w", path, Cause(err)), path)
 }
 
-// troubled adds to an error about a path what to try, where its cause tells that.
-func troubled(err error, path string) error {
+// WithHint adds to an error about a path what to try, where its cause tells that.
+func WithHint(err error, path string) error {
 	hint := hintFor(err, path)
 	if hint == "" {
 		return err
@@ -37,23 +37,23 @@ func hintFor(err error, path string) string {
 	case errors.Is(err, syscall.ENOTDIR):
 		return "a part of that path is a file and not a directory: name another place"
 	case errors.Is(err, syscall.EISDIR):
-		return isDirectory(path)
+		return IsDirectory(path)
 	case errors.Is(err, fs.ErrPermission):
 		return "see who can read and write there: " + identity.NewCommand("ls -ld").File(existing(path)).String()
 	}
 	return ""
 }
 
-// isDirectory is the hint for a directory in the place of a file.
-func isDirectory(path string) string {
+// IsDirectory is the hint for a directory in the place of a file.
+func IsDirectory(path string) string {
 	return "it is a directory: name a file in it, for example " + identity.Command{}.File(filepath.Join(path, "NAME")).String()
 }
 
-// notRegular is the error of what is in the place of a regular file.
-func notRegular(path string) error {
+// NotRegular is the error of what is in the place of a regular file.
+func NotRegular(path string) error {
 	err := fmt.Errorf("%q is not a regular file", path)
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-		return outcome.WithHint(err, "%s", isDirectory(path))
+		return outcome.WithHint(err, "%s", IsDirectory(path))
 	}
 	return err
 }
@@ -72,9 +72,9 @@ func existing(path string) string {
 	}
 }
 
-// cause strips what os adds to an error, the call's name and a path that may
+// Cause strips what os adds to an error, the call's name and a path that may
 // be a temporary one.
-func cause(err error) error {
+func Cause(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
 		return pathError.Err
@@ -86,7 +86,7 @@ func cause(err error) error {
 	return err
 }
 
-// refuse is an error with a hint.
-func refuse(hint, format string, arguments ...any) error {
+// Refuse is an error with a hint.
+func Refuse(hint, format string, arguments ...any) error {
 	return outcome.WithHint(fmt.Errorf(format, arguments...), "%s", hint)
 }

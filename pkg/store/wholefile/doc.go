@@ -1,0 +1,7 @@
+// Package wholefile writes files whole or not at all.
+//
+// It promises that at no moment a part of a file stands under its name, that a created file
+// replaces no other, that a lasting file is on the disk when the function returns, and that
+// temporary files of processes that were killed are removed. It does not judge files or
+// directories: only package store, which does, can import it.
+package wholefile
