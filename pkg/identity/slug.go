@@ -75,8 +75,8 @@ func Slug(name string) string {
 // part is hashed on its own first, so that the borders between parts count.
 func Digest(characters int, parts ...[]byte) string {
 	whole := sha256.New()
-	for _, part := range parts {
-		sum := sha256.Sum256(part)
+	for _, one := range parts {
+		sum := sha256.Sum256(one)
 		whole.Write(sum[:])
 	}
 	encoded := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(whole.Sum(nil))

@@ -71,19 +71,19 @@ var lineOf = regexp.MustCompile(`^(?:.*: )?yaml: line ([0-9]{1,9}): `)
 
 // mistakeIn finds the mistake for which a kubeconfig was not decoded. cause is the
 // decoder's error.
-func mistakeIn(data []byte, cause error) error {
-	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		cause = err
-		document.Content = nil
+func mistakeIn(data []byte, decodeErr error) error {
+	var content yaml.Node
+	if err := yaml.Unmarshal(data, &content); err != nil {
+		decodeErr = err
+		content.Content = nil
 	}
-	if len(document.Content) == 1 {
-		if found, exists := mistakeInConfig(document.Content[0]); exists {
+	if len(content.Content) == 1 {
+		if found, exists := mistakeInConfig(content.Content[0]); exists {
 			return found
 		}
 	}
 	found := decodeError{what: "invalid YAML or JSON, or not a kubeconfig"}
-	if match := lineOf.FindStringSubmatch(cause.Error()); match != nil {
+	if match := lineOf.FindStringSubmatch(decodeErr.Error()); match != nil {
 		found.line, _ = strconv.Atoi(match[1])
 	}
 	return found

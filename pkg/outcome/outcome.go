@@ -46,9 +46,9 @@ func (d *described) Unwrap() []error { return d.wrapped }
 
 // Errorf makes an error of the given outcome. The text is formatted as by
 // fmt.Errorf and may wrap causes with %w; kind's own text does not appear in it.
-func Errorf(kind error, format string, arguments ...any) error {
-	cause := fmt.Errorf(format, arguments...)
-	return &described{sentence: cause.Error(), wrapped: []error{kind, cause}}
+func Errorf(kindErr error, format string, arguments ...any) error {
+	causeErr := fmt.Errorf(format, arguments...)
+	return &described{sentence: causeErr.Error(), wrapped: []error{kindErr, causeErr}}
 }
 
 // hinted adds the next step to try to an error, apart from what went wrong.

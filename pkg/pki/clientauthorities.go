@@ -63,15 +63,15 @@ func (a *ClientAuthorities) AuthorityOf(certificate *Certificate, at time.Time) 
 func (a *ClientAuthorities) EverAuthorityOf(certificate *Certificate) (*x509.Certificate, error) {
 	// Where all of a chain are valid at some time, they are at the latest of their
 	// beginnings.
-	var first error
+	var firstErr error
 	for _, member := range slices.Concat([]*x509.Certificate{certificate.Leaf}, certificate.intermediates, a.certificates) {
 		authority, err := a.AuthorityOf(certificate, member.NotBefore)
 		if err == nil {
 			return authority, nil
 		}
-		if first == nil {
-			first = err
+		if firstErr == nil {
+			firstErr = err
 		}
 	}
-	return nil, first
+	return nil, firstErr
 }

@@ -57,12 +57,12 @@ var forms = []form{
 // formErr is the error of data in a form that is known and is not the wanted content,
 // with the command that converts it as its hint; nil if nothing is known of the form.
 func formErr(data []byte, wanted content) error {
-	for _, form := range forms {
-		if form.name == string(wanted) || !form.is(data) {
+	for _, one := range forms {
+		if one.name == string(wanted) || !one.is(data) {
 			continue
 		}
-		err := fmt.Errorf("it is %s, not %s", form.name, wanted)
-		if convert := form.to[wanted]; convert != "" {
+		err := fmt.Errorf("it is %s, not %s", one.name, wanted)
+		if convert := one.to[wanted]; convert != "" {
 			return outcome.WithHint(err, "convert it: %s", convert)
 		}
 		return err

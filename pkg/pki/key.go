@@ -165,6 +165,6 @@ func DescribeKey(public crypto.PublicKey) string {
 
 // SamePublicKey says whether two public keys are one.
 func SamePublicKey(a, b crypto.PublicKey) bool {
-	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && comparable.Equal(b)
+	withEqual, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && withEqual.Equal(b)
 }

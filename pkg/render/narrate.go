@@ -49,8 +49,8 @@ func (n *Narrator) In(dryRun onboard.DryRun) *Narrator {
 func (n *Narrator) Close() { n.close() }
 
 // Tell writes one event.
-func (n *Narrator) Tell(event event.Event) {
-	switch e := event.(type) {
+func (n *Narrator) Tell(told event.Event) {
+	switch e := told.(type) {
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
@@ -182,7 +182,7 @@ func (n *Narrator) Tell(event event.Event) {
 	case renewal.LifetimeNotAskable:
 		n.say("warning: the present certificate is good for %s, and a request can ask for %s at most: that is asked for", lifetime(e.Present), lifetime(e.Asked))
 	default:
-		n.tellRenewal(event)
+		n.tellRenewal(told)
 	}
 }
 

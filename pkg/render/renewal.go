@@ -13,8 +13,8 @@ import (
 
 // tellRenewal writes one event of a renewal. What is told while kubectl runs says who
 // is speaking.
-func (n *Narrator) tellRenewal(event event.Event) {
-	switch e := event.(type) {
+func (n *Narrator) tellRenewal(told event.Event) {
+	switch e := told.(type) {
 	case renewal.NotDue:
 		n.say("%s is good until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.Busy:

@@ -135,13 +135,13 @@ func statusCells(s renewal.ContextStatus, now time.Time) []any {
 		end := s.Certificate.Leaf.NotAfter
 		key, until, left = pki.DescribeKey(s.Certificate.Leaf.PublicKey), pki.Stamp(end), timeLeft(s.Certificate, now)
 	}
-	renewal := none
+	renewalWords := none
 	if s.Renewal != "" {
-		renewal = strings.ToLower(string(s.Renewal))
+		renewalWords = strings.ToLower(string(s.Renewal))
 	}
 	return []any{
 		current, cut(identity.Printable(s.Name), longestName), cut(user, longestCell), cut(groupNames, longestCell),
-		cut(key, longestCell), until, left, renewal, string(s.Live),
+		cut(key, longestCell), until, left, renewalWords, string(s.Live),
 	}
 }
 

@@ -39,7 +39,7 @@ func NewTable(out io.Writer, wide, noHeaders bool, now func() time.Time) *Table 
 	}
 }
 
-var columns = []metav1.TableColumnDefinition{
+var requestColumns = []metav1.TableColumnDefinition{
 	{Name: "Name", Type: "string"},
 	{Name: "User", Type: "string"},
 	{Name: "Groups", Type: "string"},
@@ -68,7 +68,7 @@ const (
 
 // Write adds rows, the first time under their headers.
 func (t *Table) Write(reviews ...*request.Review) error {
-	table := &metav1.Table{ColumnDefinitions: columns, Rows: make([]metav1.TableRow, len(reviews))}
+	table := &metav1.Table{ColumnDefinitions: requestColumns, Rows: make([]metav1.TableRow, len(reviews))}
 	for i, review := range reviews {
 		table.Rows[i].Cells = t.cells(review, "")
 	}
@@ -77,7 +77,7 @@ func (t *Table) Write(reviews ...*request.Review) error {
 
 // WriteDeleted adds the row of a request that is gone.
 func (t *Table) WriteDeleted(review *request.Review) error {
-	return t.print(&metav1.Table{ColumnDefinitions: columns, Rows: []metav1.TableRow{{Cells: t.cells(review, "Deleted")}}})
+	return t.print(&metav1.Table{ColumnDefinitions: requestColumns, Rows: []metav1.TableRow{{Cells: t.cells(review, "Deleted")}}})
 }
 
 func (t *Table) print(table *metav1.Table) error {
@@ -91,14 +91,14 @@ func (t *Table) cells(r *request.Review, state string) []any {
 	if state == "" {
 		state = string(r.State)
 	}
-	user, groups, key, fingerprint := "<can't be read>", none, none, none
+	user, groupNames, key, fingerprint := "<can't be read>", none, none, none
 	if r.IsDecoded() {
 		user, key, fingerprint = identity.Name(r.User.Name), r.Key, r.Fingerprint
-		groups = joined(r.User.Groups)
+		groupNames = joined(r.User.Groups)
 	}
-	var usages []string
+	var usageNames []string
 	for _, usage := range r.Object.Spec.Usages {
-		usages = append(usages, string(usage))
+		usageNames = append(usageNames, string(usage))
 	}
 	var names []string
 	for _, finding := range r.Findings {
@@ -109,7 +109,7 @@ func (t *Table) cells(r *request.Review, state string) []any {
 	return []any{
 		cut(identity.Printable(r.Object.Name), longestName),
 		cut(user, longestCell),
-		cut(groups, longestCell),
+		cut(groupNames, longestCell),
 		key,
 		fingerprint,
 		cut(identity.Name(r.Requester), longestCell),
@@ -118,7 +118,7 @@ func (t *Table) cells(r *request.Review, state string) []any {
 		t.lifetime(r),
 		countOf(r),
 		cut(identity.Printable(r.Object.Spec.SignerName), longestName),
-		cut(joined(usages), longestCell),
+		cut(joined(usageNames), longestCell),
 		joined(names),
 		selfRenewal(r),
 	}

@@ -35,6 +35,6 @@ func Versions(out io.Writer, format string, client ClientVersion, server *versio
 }
 
 // ServerVersionUnknown says why the server's version is not known.
-func (n *Narrator) ServerVersionUnknown(reason error) {
-	n.say("warning: the server's version is not known: %s", identity.PrintableSentence(reason.Error()))
+func (n *Narrator) ServerVersionUnknown(reasonErr error) {
+	n.say("warning: the server's version is not known: %s", identity.PrintableSentence(reasonErr.Error()))
 }

@@ -110,8 +110,8 @@ const removedVersion = "certificates.k8s.io/v1beta1"
 
 // isEmptyDocument reports whether a YAML document holds nothing but comments, which
 // kubectl passes over as well.
-func isEmptyDocument(document []byte) bool {
-	for line := range bytes.Lines(document) {
+func isEmptyDocument(text []byte) bool {
+	for line := range bytes.Lines(text) {
 		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
 			return false
 		}
@@ -132,9 +132,9 @@ func AssumeSigner(object *certificatesv1.CertificateSigningRequest) bool {
 
 // importManifest takes from a manifest what a requester may say: the name, labels
 // and annotations, and of the spec what the API server does not set itself.
-func importManifest(document []byte) (*certificatesv1.CertificateSigningRequest, error) {
+func importManifest(text []byte) (*certificatesv1.CertificateSigningRequest, error) {
 	var kind metav1.TypeMeta
-	if yaml.Unmarshal(document, &kind) != nil {
+	if yaml.Unmarshal(text, &kind) != nil {
 		// The file may be a kubeconfig, and the text of the YAML library quotes tokens.
 		return nil, errors.New("it is neither PEM nor DER nor a manifest: invalid YAML")
 	}
@@ -148,7 +148,7 @@ func importManifest(document []byte) (*certificatesv1.CertificateSigningRequest,
 			objectKind, certificatesv1.SchemeGroupVersion, kind.Kind, kind.APIVersion)
 	}
 	var manifest certificatesv1.CertificateSigningRequest
-	if err := yaml.UnmarshalStrict(document, &manifest); err != nil {
+	if err := yaml.UnmarshalStrict(text, &manifest); err != nil {
 		err = fmt.Errorf("the manifest can't be read: %w", err)
 		if strings.Contains(err.Error(), "illegal base64") {
 			return nil, outcome.WithHint(err, "spec.request is the PEM of the request in base64, in one line: base64 -w0 FILE; or send the PEM itself, without a manifest")

@@ -45,7 +45,7 @@ func UserLabelValue(name string) string { return identity.Digest(32, []byte(name
 // usages asks for client authentication alone: an allow-list of one. The
 // signer permits digital signature and key encipherment too, and TLS 1.3 needs
 // neither.
-var usages = []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth}
+var clientUsages = []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth}
 
 // Terms is what a request object says beside the PKCS#10 request in it.
 type Terms struct {
@@ -88,7 +88,7 @@ func newObject(name string, requestPEM []byte, lifetime time.Duration) *certific
 			Request:           requestPEM,
 			SignerName:        Signer,
 			ExpirationSeconds: ExpirationSeconds(lifetime),
-			Usages:            slices.Clone(usages),
+			Usages:            slices.Clone(clientUsages),
 		},
 	}
 }

@@ -71,7 +71,7 @@ func ReviewOfOwn(object *certificatesv1.CertificateSigningRequest, own *pki.Requ
 }
 
 // reviewOf reviews an object whose request was decoded, or could not be.
-func reviewOf(object *certificatesv1.CertificateSigningRequest, parsed *pki.Request, undecoded error) *Review {
+func reviewOf(object *certificatesv1.CertificateSigningRequest, parsed *pki.Request, decodeErr error) *Review {
 	review := &Review{
 		Object:    object,
 		Requester: object.Spec.Username,
@@ -79,8 +79,8 @@ func reviewOf(object *certificatesv1.CertificateSigningRequest, parsed *pki.Requ
 		Lifetime:  LifetimeOf(object),
 	}
 	var found findings
-	if undecoded != nil {
-		found = append(found, undecodable(undecoded))
+	if decodeErr != nil {
+		found = append(found, undecodable(decodeErr))
 	} else {
 		review.Subject = parsed.Subject
 		review.User = parsed.User()

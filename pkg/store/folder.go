@@ -32,7 +32,7 @@ type Folder struct {
 	key, request *Kind
 }
 
-func folder(directory, base string) Folder {
+func folderFor(directory, base string) Folder {
 	return Folder{directory: directory, base: base, key: privateKey, request: pkcs10Request}
 }
 
@@ -43,14 +43,14 @@ func folder(directory, base string) Folder {
 func UserFolder(directory, home, user string) (Folder, error) {
 	base := identity.FileName(user)
 	if directory != "" {
-		return folder(filepath.Clean(directory), base), nil
+		return folderFor(filepath.Clean(directory), base), nil
 	}
 	if home == "" {
 		return Folder{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "there is no home directory to keep the key of %q in", user),
 			"set HOME, or name a folder: --dir DIR")
 	}
-	return folder(filepath.Join(ownFolder(home), base), base), nil
+	return folderFor(filepath.Join(ownFolder(home), base), base), nil
 }
 
 // ownFolder is where the folders of users are, under home.

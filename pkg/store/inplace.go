@@ -73,8 +73,8 @@ func (s *openedFile) rewrite(data []byte) error {
 	}
 	if err := refill(file, data); err != nil {
 		// Whatever keeps this from being undone keeps both files, and the next run.
-		_, notUndone := recoverInterrupted(s.path)
-		return errors.Join(trouble.About(s.path, err), notUndone)
+		_, recoverErr := recoverInterrupted(s.path)
+		return errors.Join(trouble.About(s.path, err), recoverErr)
 	}
 	return removeKept(s.path)
 }

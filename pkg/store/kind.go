@@ -182,7 +182,7 @@ func contentOf(opened *openedFile, err error) ([]byte, error) {
 func (k *Kind) open(path string, flag int) (*os.File, fs.FileInfo, error) {
 	file, err := os.OpenFile(path, flag|guard.NoFollow|guard.NoWait, 0)
 	if err != nil {
-		if info, missing := os.Lstat(path); missing == nil && !info.Mode().IsRegular() {
+		if info, statErr := os.Lstat(path); statErr == nil && !info.Mode().IsRegular() {
 			return nil, nil, k.judgeOwn(path, info)
 		}
 		return nil, nil, trouble.About(path, err)

@@ -108,7 +108,7 @@ func (r Renewal) Discard() error {
 		}
 	}
 	if err := wholefile.Remove(r.directory); err != nil {
-		if entries, unread := os.ReadDir(r.directory); unread != nil || len(entries) == 0 {
+		if entries, readErr := os.ReadDir(r.directory); readErr != nil || len(entries) == 0 {
 			return err
 		}
 	}

@@ -29,13 +29,13 @@ func OthersMayRead(path string) bool {
 }
 
 // change is how a file becomes another. What is not there is nil.
-type change func(existing []byte) ([]byte, error)
+type changeFunc func(existing []byte) ([]byte, error)
 
 // UpdateFile changes a file of a kind that is the program's own, while its lock is held: it
 // judges and reads what is there, has it changed, and puts a new file in its place, whole.
 // A file that is not there is handed to change as nil; what is unchanged is not written.
 // Directories that are missing are made with mode 0700.
-func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err error) {
+func UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) (err error) {
 	if err := k.preparePlace(path); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change change) (err e
 
 // change has what was read of a file changed, and creates or replaces the file. What is
 // unchanged is not written.
-func (s *openedFile) change(k *Kind, change change, replace func(*openedFile, []byte) error) error {
+func (s *openedFile) change(k *Kind, change changeFunc, replace func(*openedFile, []byte) error) error {
 	changed, err := change(s.data)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (k *Kind) read(path string) (*openedFile, error) {
 // unchanged is not written. A file that is replaced keeps its mode, owner, extended
 // attributes and symbolic links; a new one has mode 0600, and directories that are missing
 // are made with mode 0700.
-func updateShared(ctx context.Context, path string, change change) (err error) {
+func updateShared(ctx context.Context, path string, change changeFunc) (err error) {
 	target, err := resolve(path)
 	if err != nil {
 		return err
@@ -139,9 +139,9 @@ func updateShared(ctx context.Context, path string, change change) (err error) {
 // lockShared takes the locks on a shared file: kubectl locks the name that it was given, not
 // what a link leads to; who locks both is safe from either.
 func lockShared(ctx context.Context, path, target string) (unlock func() error, _ error) {
-	var locks []*lock.File
+	var heldLocks []*lock.File
 	unlock = func() (err error) {
-		for _, held := range locks {
+		for _, held := range heldLocks {
 			err = errors.Join(err, held.Release())
 		}
 		return err
@@ -155,7 +155,7 @@ func lockShared(ctx context.Context, path, target string) (unlock func() error, 
 		if err != nil {
 			return nil, errors.Join(err, unlock())
 		}
-		locks = append(locks, held)
+		heldLocks = append(heldLocks, held)
 	}
 	return unlock, nil
 }
@@ -173,7 +173,7 @@ const (
 // that a change made in between is lost. So the file is looked at for a moment
 // longer, and the change is made again where it is gone. change must be the same
 // when it is applied twice.
-func UpdateSharedFile(ctx context.Context, path string, change change) error {
+func UpdateSharedFile(ctx context.Context, path string, change changeFunc) error {
 	var written []byte
 	remember := func(existing []byte) (_ []byte, err error) {
 		written, err = change(existing)

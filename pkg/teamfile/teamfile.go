@@ -61,12 +61,12 @@ type Mistake struct {
 func Parse(data []byte) ([]Member, []Mistake) {
 	r := &reader{}
 	text := pki.Text(data)
-	table, isTable := findTable(text)
+	found, isTable := findTable(text)
 	switch {
 	case isWorkbook(data):
 		r.mistake(0, "it is a workbook of a spreadsheet program: save it as CSV UTF-8")
 	case isTable:
-		r.readCSV(table)
+		r.readCSV(found)
 	default:
 		r.readYAML(text)
 	}
@@ -153,7 +153,7 @@ func (r *reader) add(v values) {
 		r.mistake(v.line, "a user has no %s", nameField)
 	case err != nil:
 		line := v.lineOf(nameField)
-		if _, alone := identity.Parse(name, nil); alone == nil {
+		if _, parseErr := identity.Parse(name, nil); parseErr == nil {
 			line = v.lineOf(groupsField)
 		}
 		r.mistake(line, "%s", identity.PrintableSentence(err.Error()))

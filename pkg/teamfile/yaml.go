@@ -65,12 +65,12 @@ func (r *reader) readYAML(data []byte) {
 }
 
 // line is how the YAML library says where a mistake is.
-var line = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `)
+var linePattern = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `)
 
 func (r *reader) syntaxMistake(err error) {
 	text := err.Error()
 	at := 0
-	if match := line.FindStringSubmatch(text); match != nil {
+	if match := linePattern.FindStringSubmatch(text); match != nil {
 		at, _ = strconv.Atoi(match[1])
 		text = strings.TrimPrefix(text, match[0])
 	}

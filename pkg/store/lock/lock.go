@@ -156,7 +156,7 @@ func (l *File) takeOver() (held bool, _ error) {
 	file, err := os.OpenFile(l.path, os.O_RDWR|guard.NoFollow|guard.NoWait, 0)
 	if err != nil {
 		// Released meanwhile, or not ours to open; but nobody's lock is a link or a pipe.
-		if info, missing := os.Lstat(l.path); missing == nil && !info.Mode().IsRegular() {
+		if info, statErr := os.Lstat(l.path); statErr == nil && !info.Mode().IsRegular() {
 			return false, l.notALock()
 		}
 		return false, nil
