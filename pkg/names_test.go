@@ -31,7 +31,7 @@ func isUnchecked(name string) bool {
 // TestErrorsAreNamedAsErrors is for a variable such as unread, of which nobody can tell
 // that it is an error: errors are called err, …Err or Err….
 func TestErrorsAreNamedAsErrors(t *testing.T) {
-	eachName(t, func(_ *types.Package, file *ast.File, name *ast.Ident, object types.Object) string {
+	eachName(t, func(_ *types.Package, _ *ast.File, name *ast.Ident, object types.Object) string {
 		variable, isVariable := object.(*types.Var)
 		if !isVariable || variable.IsField() || !isError(object.Type()) {
 			return ""

@@ -107,7 +107,7 @@ func (w teamWords) waits(e team.Waits) {
 		w.say("waiting for %s: an administrator approves the requests, with: kubectl csr-onboard approve", certificates)
 		return
 	}
-	requestWords{w.voice}.unsigned(fmt.Sprintf("waiting for %s: the requests are approved", certificates), e.Signer)
+	requestWords(w).unsigned(fmt.Sprintf("waiting for %s: the requests are approved", certificates), e.Signer)
 }
 
 // NextStepsOfTeam says what remains to be done about the requests of many users; again

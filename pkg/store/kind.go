@@ -106,14 +106,18 @@ var (
 )
 
 // kinds are all kinds of files that the program writes.
-var kinds []*Kind
+var kinds = []*Kind{
+	privateKey, pkcs10Request, UserKubeconfig, SharedKubeconfig, Certificate,
+	SignedCertificate, Handoff, PairFile, cacheKubeconfig, cachedAnswer,
+	RenewalState, renewalKey, renewalRequest, renewalPrevious, renewalRefusal,
+	contentBefore, contentAfter, issuanceLog, lockFile, installedProgram,
+}
 
-// kind enters a kind into the list.
+// kind gives a kind the mode that most have.
 func kind(k Kind) *Kind {
 	if k.mode == 0 {
 		k.mode = 0o600
 	}
-	kinds = append(kinds, &k)
 	return &k
 }
 

@@ -9,6 +9,7 @@ import (
 // MaximumLinks is as many symbolic links as Linux follows.
 const MaximumLinks = 40
 
+// ErrTooManyLinks is the error of a path with more symbolic links than MaximumLinks.
 var ErrTooManyLinks = errors.New("too many levels of symbolic links")
 
 // IsOpen says whether group or others may do anything with a file. Windows keeps

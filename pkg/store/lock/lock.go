@@ -217,4 +217,5 @@ func marker() string {
 	return fmt.Sprintf("%s%d on %s\n", MarkerPrefix, os.Getpid(), wholefile.Machine())
 }
 
+// MarkerPrefix is how the content of a lock of this program begins.
 const MarkerPrefix = "kubectl csr-onboard, process "

@@ -33,11 +33,15 @@ func Create(path string, data []byte, mode fs.FileMode, durability Durability) e
 type Durability int
 
 const (
+	// Lasting is what cannot be made again.
 	Lasting Durability = iota
-	// passing is what can be made again.
+	// Passing is what can be made again.
 	Passing
 )
 
+// LinkTemporary is how Create makes a file where LinkUnnamed cannot: it writes a temporary
+// file next to path, and links it to the name. If there is a file already, the error is
+// fs.ErrExist.
 func LinkTemporary(path string, data []byte, mode fs.FileMode) error {
 	temporary, err := writeTemporary(path, data, func(file *os.File) error { return SetMode(file, mode) })
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 const temporarySuffix = ".tmp"
 
+// TemporaryPattern is how temporary files for a path are called, for os.CreateTemp.
 func TemporaryPattern(path string) string {
 	return "." + filepath.Base(path) + "." + Machine() + "." + strconv.Itoa(os.Getpid()) + ".*" + temporarySuffix
 }
@@ -36,6 +37,7 @@ func isAbandoned(name string) bool {
 // hold the files of thousands of users, so it is looked through once.
 var tidied sync.Map
 
+// Tidy removes the temporary files in a directory whose process has ended, once in a process.
 func Tidy(directory string) {
 	if _, done := tidied.LoadOrStore(directory, true); !done {
 		RemoveAbandoned(directory)
