@@ -13,20 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
-
-// unchecked are the packages whose names are not checked for now; /* stands for those below.
-var unchecked = []string{"pkg/onboard", "pkg/onboard/*", "pkg/cluster", "pkg/cluster/*", "pkg/cmd", "pkg/cmd/*"}
-
-func isUnchecked(name string) bool {
-	return slices.Contains(unchecked, name) || slices.ContainsFunc(unchecked, func(one string) bool {
-		above, hasBelow := strings.CutSuffix(one, "*")
-		return hasBelow && strings.HasPrefix(name, above)
-	})
-}
 
 // TestErrorsAreNamedAsErrors is for a variable such as unread, of which nobody can tell
 // that it is an error: errors are called err, …Err or Err….
@@ -91,9 +80,6 @@ func eachName(t *testing.T, check func(*types.Package, *ast.File, *ast.Ident, ty
 	t.Helper()
 	exports := exportsOf(t)
 	for name, p := range list(t) {
-		if isUnchecked(name) {
-			continue
-		}
 		set := token.NewFileSet()
 		var files []*ast.File
 		for _, path := range p.GoFiles {

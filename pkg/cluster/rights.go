@@ -63,12 +63,12 @@ func (c *Client) CheckMayDecide(ctx context.Context, signer string) error {
 		}()
 	}
 	var denied bool
-	var failed error
+	var failedErr error
 	for range needed {
 		a := <-answers
 		switch {
 		case a.err != nil:
-			failed = a.err
+			failedErr = a.err
 		case !a.allowed:
 			denied = true
 		}
@@ -77,8 +77,8 @@ func (c *Client) CheckMayDecide(ctx context.Context, signer string) error {
 	case denied:
 		return outcome.WithHint(
 			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.target.Endpoint.Server), "%s", connection.NeedToDecide(signer))
-	case failed != nil && !connection.IsAnswer(failed):
-		return c.api.Explain(ctx, failed, "ask what you may do")
+	case failedErr != nil && !connection.IsAnswer(failedErr):
+		return c.api.Explain(ctx, failedErr, "ask what you may do")
 	}
 	return nil
 }

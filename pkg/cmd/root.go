@@ -69,7 +69,7 @@ func commandsFor(arguments []string) []namedCommand {
 }
 
 // newRoot makes the command tree.
-func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build cli.Build, now func() time.Time, commands []namedCommand) *cobra.Command {
+func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build cli.Build, now func() time.Time, chosen []namedCommand) *cobra.Command {
 	env := &cli.Environment{
 		Streams:     streams,
 		Flags:       genericclioptions.NewConfigFlags(false),
@@ -79,11 +79,11 @@ func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, bu
 		Interrupted: interrupted,
 		Run:         func(ctx context.Context, s cli.Steps) error { return s.Run(ctx) },
 	}
-	return newRootIn(env, commands)
+	return newRootIn(env, chosen)
 }
 
 // newRootIn makes the command tree in an environment.
-func newRootIn(env *cli.Environment, commands []namedCommand) *cobra.Command {
+func newRootIn(env *cli.Environment, chosen []namedCommand) *cobra.Command {
 	streams := env.Streams
 	root := &cobra.Command{
 		Use:   "kubectl-csr_onboard",
@@ -140,7 +140,7 @@ sign signs it where no cluster is. doctor finds out why a cluster does not sign.
 	} {
 		_ = root.RegisterFlagCompletionFunc(flag, complete)
 	}
-	for _, command := range commands {
+	for _, command := range chosen {
 		root.AddCommand(command.make(env))
 	}
 	return root

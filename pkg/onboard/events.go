@@ -110,13 +110,6 @@ type Given struct {
 	Wanted access.Wanted
 }
 
-// UserUnknown says that nothing on the cluster names a user.
-type UserUnknown struct {
-	event.Marker
-
-	Name string
-}
-
 // RequestApproved says that a request was approved on the way to its certificate.
 type RequestApproved struct {
 	event.Marker

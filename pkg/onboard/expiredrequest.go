@@ -31,17 +31,17 @@ func (s *Submission) ExpiredCertificate(now time.Time) *pki.Certificate {
 
 // submitNew is submit, with another key and request where the ones that were found are of
 // a certificate that has expired.
-func (p *Program) submitNew(ctx context.Context, in NewUserInput) (*Submission, error) {
+func submitNew(ctx context.Context, p *Program, in NewUserInput) (*Submission, error) {
 	s, err := p.Submit(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	return s, p.replaceExpired(ctx, in, s)
+	return s, replaceExpired(ctx, p, in, s)
 }
 
 // replaceExpired submits a request with another key in place of one that was found and
 // whose certificate has expired.
-func (p *Program) replaceExpired(ctx context.Context, in NewUserInput, s *Submission) error {
+func replaceExpired(ctx context.Context, p *Program, in NewUserInput, s *Submission) error {
 	replaced, err := p.PrepareAgain(in, s)
 	if err != nil || !replaced {
 		return err

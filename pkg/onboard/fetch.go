@@ -65,9 +65,9 @@ type Fetched struct {
 // checks it, logs in with it, and writes the kubeconfig.
 func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if in.KeyFile != "" || in.RequestName != "" {
-		return p.fetchByHand(ctx, in)
+		return fetchByHand(ctx, p, in)
 	}
-	folder, user, object, err := p.locate(ctx, in)
+	folder, user, object, err := locate(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 		return nil, outcome.WithHint(err, "run new-user again with the same groups: it makes the request anew from the same key")
 	}
 	if object == nil {
-		object, err = p.findSubmitted(ctx, who, key.Public())
+		object, err = findSubmitted(ctx, p, who, key.Public())
 	}
 	if errors.Is(err, outcome.ErrNotFound) {
 		return nil, outcome.WithHint(err,
@@ -102,7 +102,7 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 // locate finds the user's folder. Where there is no key under the given name,
 // and the name is a request object's, that object is the one that was meant, and the
 // folder is that of the user in it.
-func (p *Program) locate(ctx context.Context, in FetchInput) (_ store.Folder, user string, named *certificatesv1.CertificateSigningRequest, _ error) {
+func locate(ctx context.Context, p *Program, in FetchInput) (_ store.Folder, user string, named *certificatesv1.CertificateSigningRequest, _ error) {
 	folder, err := in.FolderOf(in.Name)
 	if err != nil || folder.HasKey() {
 		return folder, in.Name, nil, err
@@ -122,10 +122,10 @@ func (p *Program) locate(ctx context.Context, in FetchInput) (_ store.Folder, us
 // findSubmitted finds the request of a user for a key: under the name that is derived
 // for it, or, if it was submitted under another name or for another signer, among all
 // requests, which requires permission to list them.
-func (p *Program) findSubmitted(ctx context.Context, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
-	object, underived := p.Cluster.Requests().Get(ctx, request.ObjectName(user, key))
-	if !errors.Is(underived, outcome.ErrNotFound) {
-		return object, underived
+func findSubmitted(ctx context.Context, p *Program, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+	object, derivedErr := p.Cluster.Requests().Get(ctx, request.ObjectName(user, key))
+	if !errors.Is(derivedErr, outcome.ErrNotFound) {
+		return object, derivedErr
 	}
 	var found []*certificatesv1.CertificateSigningRequest
 	var err error
@@ -149,10 +149,10 @@ func (p *Program) findSubmitted(ctx context.Context, user identity.User, key cry
 	case len(found) == 1:
 		return found[0], nil
 	}
-	if object, err := p.namesake(ctx, user, key); object != nil || err != nil {
+	if object, err := namesake(ctx, p, user, key); object != nil || err != nil {
 		return object, err
 	}
-	return nil, underived
+	return nil, derivedErr
 }
 
 // ReadUser reads who the user is from the request in her folder.

@@ -19,7 +19,7 @@ import (
 // fetchByHand is Fetch for a request that other tools made, such as openssl and kubectl
 // apply: its key is in a file that was named, or its object has a name that was given. The
 // user's groups are what the request says, and the key has to be the request's.
-func (p *Program) fetchByHand(ctx context.Context, in FetchInput) (*Fetched, error) {
+func fetchByHand(ctx context.Context, p *Program, in FetchInput) (*Fetched, error) {
 	folder, err := in.FolderOf(in.Name)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (p *Program) fetchByHand(ctx context.Context, in FetchInput) (*Fetched, err
 	if err != nil {
 		return nil, err
 	}
-	object, err := p.objectByHand(ctx, in, key.Public())
+	object, err := objectByHand(ctx, p, in, key.Public())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func keyByHand(in FetchInput, folder store.Folder) (_ crypto.Signer, path string
 }
 
 // objectByHand gets the object that was named, or finds the one of the user for the key.
-func (p *Program) objectByHand(ctx context.Context, in FetchInput, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+func objectByHand(ctx context.Context, p *Program, in FetchInput, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
 	if in.RequestName != "" {
 		return p.Cluster.Requests().Get(ctx, in.RequestName)
 	}
@@ -101,7 +101,7 @@ func noKey(err error, user string, named *certificatesv1.CertificateSigningReque
 
 // namesake gets the request whose object has the user's own name, which is what people
 // call the ones they make by hand, where it is for the user's key; nil where it is not.
-func (p *Program) namesake(ctx context.Context, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+func namesake(ctx context.Context, p *Program, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
 	object, err := p.Cluster.Requests().Get(ctx, user.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
 		return nil, nil

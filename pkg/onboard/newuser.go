@@ -62,7 +62,7 @@ type Submission struct {
 // be sent, and Cluster is not used.
 func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
 	p.WarnOfName(in.User)
-	submitted, err := p.submitNew(ctx, in)
+	submitted, err := submitNew(ctx, p, in)
 	if err != nil {
 		return nil, false, err
 	}
@@ -81,7 +81,7 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 		}
 	}
 	p.WarnOfName(in.User)
-	submitted, err := p.submitNew(ctx, in)
+	submitted, err := submitNew(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +101,11 @@ func (p *Program) Submit(ctx context.Context, in NewUserInput) (*Submission, err
 	if err != nil {
 		return nil, err
 	}
-	return p.submitPrepared(ctx, in, s)
+	return submitPrepared(ctx, p, in, s)
 }
 
 // submitPrepared writes the request to the user's directory, and submits it.
-func (p *Program) submitPrepared(ctx context.Context, in NewUserInput, s *Submission) (*Submission, error) {
+func submitPrepared(ctx context.Context, p *Program, in NewUserInput, s *Submission) (*Submission, error) {
 	if err := s.Keep(); err != nil || in.DryRun == DryRunClient {
 		return s, err
 	}
@@ -125,7 +125,7 @@ func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
 	if err := in.Folder.Prepare(); err != nil {
 		return nil, err
 	}
-	key, keyPEM, err := p.ensureKey(in, given)
+	key, keyPEM, err := ensureKey(p, in, given)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (p *Program) Send(ctx context.Context, in NewUserInput, s *Submission, whoA
 }
 
 // ensureKey reads the user's private key, or makes one, or takes the given one.
-func (p *Program) ensureKey(in NewUserInput, given crypto.Signer) (crypto.Signer, []byte, error) {
+func ensureKey(p *Program, in NewUserInput, given crypto.Signer) (crypto.Signer, []byte, error) {
 	key, encoded, err := ReadKey(in.Folder)
 	created := false
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,13 +20,13 @@ import (
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
 	var known *bindings.KnownGrants
 	var standing *request.Standing
-	var notRead, notKnown error
+	var grantsErr, standingErr error
 	var reading sync.WaitGroup
-	reading.Go(func() { known, notRead = p.Cluster.Bindings().GrantsOf(ctx, in.User) })
-	reading.Go(func() { standing, notKnown = p.Standing(ctx) })
-	prepared, err := p.prepareApproved(ctx, in, giving, fetch)
+	reading.Go(func() { known, grantsErr = p.Cluster.Bindings().GrantsOf(ctx, in.User) })
+	reading.Go(func() { standing, standingErr = p.Standing(ctx) })
+	prepared, err := prepareApproved(ctx, p, in, giving, fetch)
 	reading.Wait()
-	if err = cmp.Or(err, notRead, notKnown); err != nil {
+	if err = cmp.Or(err, grantsErr, standingErr); err != nil {
 		return nil, err
 	}
 	if missing := known.Missing(); missing != "" {
@@ -45,9 +45,9 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	}); err != nil {
 		return nil, err
 	}
-	submitted, err := p.submitPrepared(ctx, in, prepared)
+	submitted, err := submitPrepared(ctx, p, in, prepared)
 	if err == nil {
-		err = p.replaceExpired(ctx, in, submitted)
+		err = replaceExpired(ctx, p, in, submitted)
 	}
 	if err != nil {
 		return nil, err
@@ -63,15 +63,15 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 
 // prepareApproved looks at what could keep a certificate from being issued and written,
 // which can't be taken back, and makes the key and the request.
-func (p *Program) prepareApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Submission, error) {
-	var notReached error
+func prepareApproved(ctx context.Context, p *Program, in NewUserInput, giving GrantInput, fetch FetchInput) (*Submission, error) {
+	var reachErr error
 	var reaching sync.WaitGroup
 	if fetch.VerifyLogin {
-		reaching.Go(func() { notReached = p.CheckReached(ctx) })
+		reaching.Go(func() { reachErr = p.CheckReached(ctx) })
 	}
-	mayDecide := p.Cluster.CheckMayDecide(ctx, in.Signer)
+	decideErr := p.Cluster.CheckMayDecide(ctx, in.Signer)
 	reaching.Wait()
-	if err := cmp.Or(mayDecide, notReached); err != nil {
+	if err := cmp.Or(decideErr, reachErr); err != nil {
 		return nil, err
 	}
 	if err := p.CheckGiving(ctx, in.User, giving); err != nil {

@@ -40,11 +40,11 @@ const SkipLogin = "nothing was written; to write the kubeconfig all the same: --
 // what else may be wrong where the server does not accept the certificate, and may be "".
 func LoginFailed(ctx context.Context, client *cluster.Client, err error, elsewhere string) error {
 	own := outcome.Hint(err)
-	switch reason := notReached(ctx, client); {
+	switch reachErr := notReached(ctx, client); {
 	case errors.Is(err, outcome.ErrInterrupted):
 		return err
-	case reason != nil:
-		return outcome.ReplaceHint(fmt.Errorf("%w: %w", err, reason), "%s; %s", cluster.TLSInBetween, SkipLogin)
+	case reachErr != nil:
+		return outcome.ReplaceHint(fmt.Errorf("%w: %w", err, reachErr), "%s; %s", cluster.TLSInBetween, SkipLogin)
 	case own == "", errors.Is(err, cluster.ErrNotAccepted):
 		return outcome.ReplaceHint(err, "%s%s", elsewhere, SkipLogin)
 	}

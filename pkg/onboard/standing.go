@@ -23,26 +23,26 @@ import (
 func (p *Program) Standing(ctx context.Context) (*request.Standing, error) {
 	standing := &request.Standing{Now: p.Now()}
 	var unread string
-	var notRead error
+	var blockListErr error
 	var reading sync.WaitGroup
-	reading.Go(func() { standing.List, unread, notRead = p.Cluster.Blocking().List(ctx) })
-	notListed := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) { standing.See(object) })
+	reading.Go(func() { standing.List, unread, blockListErr = p.Cluster.Blocking().List(ctx) })
+	listErr := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) { standing.See(object) })
 	reading.Wait()
-	var forbidden error
-	if apierrors.IsForbidden(notListed) {
-		forbidden, notListed = notListed, nil
+	var forbiddenErr error
+	if apierrors.IsForbidden(listErr) {
+		forbiddenErr, listErr = listErr, nil
 	}
-	standing.Unread = WhyStandingUnread(unread, forbidden)
-	return standing, cmp.Or(notRead, notListed)
+	standing.Unread = WhyStandingUnread(unread, forbiddenErr)
+	return standing, cmp.Or(blockListErr, listErr)
 }
 
 // WhyStandingUnread joins the reasons why the list of users who left, and the requests, cannot
 // be read by this client.
-func WhyStandingUnread(unlisted string, forbidden error) string {
-	if forbidden == nil {
+func WhyStandingUnread(unlisted string, forbiddenErr error) string {
+	if forbiddenErr == nil {
 		return unlisted
 	}
-	return strings.TrimPrefix(unlisted+"; "+forbidden.Error(), "; ")
+	return strings.TrimPrefix(unlisted+"; "+forbiddenErr.Error(), "; ")
 }
 
 // NewGrants are those of what is wanted that role bindings do not give already.

@@ -18,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/granting"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
@@ -87,7 +88,7 @@ func (n *Narrator) Tell(told event.Event) {
 		n.did("%s has %s (%s/%s)", e.Wanted.Holder, e.Wanted.Grant, e.Wanted.Resource(), e.Wanted.Name())
 	case team.RolesUnchecked:
 		n.say("warning: the kubeconfig names no cluster, so whether the roles and namespaces exist was not checked")
-	case onboard.UserUnknown:
+	case granting.UserUnknown:
 		n.say("warning: nothing on the cluster names the user %s: check the name", identity.Quote(e.Name))
 	case offboard.OffboardingPlanned:
 		n.close()

@@ -50,14 +50,14 @@ const (
 func (c *Client) Await(ctx context.Context, from *certificatesv1.CertificateSigningRequest, tell func(Sighting)) (*certificatesv1.CertificateSigningRequest, error) {
 	w := &waiting{client: c, from: from, last: from, tell: tell}
 	issued, err := w.run(ctx)
-	switch ended := connection.ContextOutcome(ctx); {
+	switch endedErr := connection.ContextOutcome(ctx); {
 	case err == nil:
 		return issued, nil
 	case errors.Is(err, outcome.ErrRejected), errors.Is(err, outcome.ErrNotFound), errors.Is(err, outcome.ErrChanged):
 		// An ending of the request's own, whatever the clock says by now.
 		return nil, err
-	case ended != nil:
-		return nil, w.ended(ended)
+	case endedErr != nil:
+		return nil, w.ended(endedErr)
 	}
 	return nil, err
 }
@@ -86,23 +86,23 @@ func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRe
 	for {
 		if mayWatch {
 			begin, from := w.client.api.Now(), w.last
-			issued, ending, trouble := w.watch(ctx)
+			issued, endingErr, troubleErr := w.watch(ctx)
 			if w.last != from {
 				expired = 0
 			}
 			switch {
-			case issued || ending != nil:
-				return w.last, ending
-			case apierrors.IsForbidden(trouble):
+			case issued || endingErr != nil:
+				return w.last, endingErr
+			case apierrors.IsForbidden(troubleErr):
 				mayWatch = false
-			case apierrors.IsResourceExpired(trouble), apierrors.IsGone(trouble):
+			case apierrors.IsResourceExpired(troubleErr), apierrors.IsGone(troubleErr):
 				// A server that never keeps the version that it gave is asked as one
 				// that may not be watched.
 				expired++
 				mayWatch = expired <= mostExpired
-			case trouble != nil && !connection.IsTransient(trouble):
-				return nil, w.client.api.Explain(ctx, trouble, w.doing())
-			case trouble == nil && w.client.api.Now().Sub(begin) > provenStream:
+			case troubleErr != nil && !connection.IsTransient(troubleErr):
+				return nil, w.client.api.Explain(ctx, troubleErr, w.doing())
+			case troubleErr == nil && w.client.api.Now().Sub(begin) > provenStream:
 				// It was a stream; a server that ends each at once is not asked
 				// without a pause.
 				next = pause
@@ -141,7 +141,7 @@ func (w *waiting) doing() string {
 // watch follows the object from the version last seen until the certificate is
 // there, an ending is reached, or the stream breaks off: with trouble, or without
 // where its time is up.
-func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error) {
+func (w *waiting) watch(ctx context.Context) (issued bool, endingErr, troubleErr error) {
 	stream, err := w.client.api.WatchRequests(ctx, metav1.ListOptions{
 		FieldSelector:   fields.OneTermEqualSelector("metadata.name", w.from.Name).String(),
 		ResourceVersion: w.last.ResourceVersion,
@@ -166,9 +166,9 @@ func (w *waiting) watch(ctx context.Context) (issued bool, ending, trouble error
 				return false, nil, cmp.Or(stream.TooLarge(), apierrors.FromObject(event.Object))
 			}
 			stream.Took()
-			issued, ending := w.judge(object, false)
-			if issued || ending != nil {
-				return issued, ending, nil
+			issued, endingErr := w.judge(object, false)
+			if issued || endingErr != nil {
+				return issued, endingErr, nil
 			}
 			if event.Type == watch.Deleted {
 				return false, w.deletedOrReplaced(ctx), nil
@@ -205,8 +205,8 @@ func (w *waiting) judge(object *certificatesv1.CertificateSigningRequest, first 
 // name, which its user should know.
 func (w *waiting) deletedOrReplaced(ctx context.Context) error {
 	if object, err := w.client.get(ctx, w.from.Name); err == nil {
-		if _, replaced := w.judge(object, false); replaced != nil {
-			return replaced
+		if _, replacedErr := w.judge(object, false); replacedErr != nil {
+			return replacedErr
 		}
 	}
 	return w.deleted()
@@ -227,12 +227,12 @@ func replacedWhileAwaited(by *certificatesv1.CertificateSigningRequest) error {
 }
 
 // ended says how far the request was when the context ended.
-func (w *waiting) ended(how error) error {
+func (w *waiting) ended(howErr error) error {
 	state := "nobody has decided about it yet"
 	if request.StateOf(w.last) == request.Approved {
 		state = "it is approved, but no signer has answered"
 	}
-	return outcome.Errorf(how, "%w while waiting for certificate signing request %q: %s", how, w.from.Name, state)
+	return outcome.Errorf(howErr, "%w while waiting for certificate signing request %q: %s", howErr, w.from.Name, state)
 }
 
 func (w *waiting) sleep(ctx context.Context, duration time.Duration) error {

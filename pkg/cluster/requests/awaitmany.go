@@ -182,14 +182,14 @@ func (a *Awaiting) take(change Change) {
 	if e == nil {
 		return
 	}
-	open := request.CheckOpen(change.Object)
+	closedErr := request.CheckOpen(change.Object)
 	switch {
 	case change.Object.UID != e.uid && change.Deleted:
 		// Another object of that name, from before.
 	case change.Object.UID != e.uid:
 		a.end(name, e, Ending{Name: name, Err: replacedWhileAwaited(change.Object)})
-	case open != nil:
-		a.end(name, e, Ending{Name: name, Err: open})
+	case closedErr != nil:
+		a.end(name, e, Ending{Name: name, Err: closedErr})
 	case request.StateOf(change.Object) == request.Issued:
 		a.end(name, e, Ending{Name: name, Object: change.Object})
 	case change.Deleted:

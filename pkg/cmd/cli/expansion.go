@@ -20,8 +20,8 @@ func checkExpansion(access clientcmd.ConfigAccess) error {
 		}
 		data, err := store.ReadFile(file)
 		if err == nil {
-			if expands := document.Check(data); expands != nil {
-				err = fmt.Errorf("%q: %w", file, expands)
+			if expansionErr := document.Check(data); expansionErr != nil {
+				err = fmt.Errorf("%q: %w", file, expansionErr)
 			}
 		}
 		if err != nil {

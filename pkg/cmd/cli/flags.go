@@ -52,14 +52,14 @@ var MayBeEmpty = []string{"message", "output", "template"}
 // refuseEmpty refuses flags of the command's own that were given with nothing in them, which
 // would be as if they were not: an unset variable in a script must not turn a flag off.
 func refuseEmpty(cmd *cobra.Command) error {
-	var empty error
+	var flagErr error
 	cmd.Flags().Visit(func(flag *pflag.Flag) {
 		isOwn := cmd.InheritedFlags().Lookup(flag.Name) == nil
-		if empty == nil && isOwn && flag.Value.Type() == "string" && flag.Value.String() == "" && !slices.Contains(MayBeEmpty, flag.Name) {
-			empty = emptyErr(flag.Name)
+		if flagErr == nil && isOwn && flag.Value.Type() == "string" && flag.Value.String() == "" && !slices.Contains(MayBeEmpty, flag.Name) {
+			flagErr = emptyErr(flag.Name)
 		}
 	})
-	return empty
+	return flagErr
 }
 
 func emptyErr(flag string) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/granting"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -177,7 +178,7 @@ func (o *grantOptions) Run(ctx context.Context) error {
 	}
 	in := o.roles.Input()
 	in.Group, in.Allow = o.Group, o.Allow
-	wanted, err := work.Grant(ctx, o.user, in, o.dryRun)
+	wanted, err := granting.Run(ctx, work, o.user, in, o.dryRun)
 	if err != nil {
 		return err
 	}

@@ -162,9 +162,9 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		}
 		return o.PrintLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
 	}
-	plan, failed := offboard.Run(ctx, work, o.input)
+	plan, offboardErr := offboard.Run(ctx, work, o.input)
 	if plan == nil {
-		return failed
+		return offboardErr
 	}
 	if o.input.DryRun == onboard.DryRunClient {
 		if err := render.OffboardingPlan(o.Streams.Out, plan); err != nil {
@@ -174,7 +174,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 	if err := render.OffboardingTruth(o.Streams.Out, plan); err != nil {
 		return err
 	}
-	return failed
+	return offboardErr
 }
 
 func (o *offboardOptions) confirm(ctx context.Context, plan *offboard.Plan) error {

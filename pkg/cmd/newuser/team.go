@@ -155,12 +155,12 @@ func (o *newUserOptions) runTeam(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, failed := team.Run(ctx, work, in)
+	results, runErr := team.Run(ctx, work, in)
 	o.Narrator.Close()
 	if results == nil {
-		return failed
+		return runErr
 	}
-	return errors.Join(o.printTeam(results), o.endOfTeam(results, failed))
+	return errors.Join(o.printTeam(results), o.endOfTeam(results, runErr))
 }
 
 // programOfTeam makes the program. A client's dry run looks for roles where the kubeconfig
@@ -176,16 +176,16 @@ func (o *newUserOptions) programOfTeam(dryRun onboard.DryRun) (*onboard.Program,
 }
 
 // endOfTeam says what came of the users and what remains to be done.
-func (o *newUserOptions) endOfTeam(results []team.Result, failed error) error {
+func (o *newUserOptions) endOfTeam(results []team.Result, runErr error) error {
 	o.Narrator.TeamSummary(results)
 	switch {
-	case failed != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
+	case runErr != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
 	case o.Offline:
 		o.Narrator.NextStepsOfTeamOffline(options.FetchCommand("NAME", o.Directory).Words("--from FILE"), o.lifetimes())
 	default:
 		o.Narrator.NextStepsOfTeam(o.SameCluster(o.teamAgain().Words("--wait")))
 	}
-	return failed
+	return runErr
 }
 
 // lifetimes are the lifetimes that are wanted, each with its users, in the file's order.

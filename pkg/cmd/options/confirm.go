@@ -35,14 +35,14 @@ func (c Confirmation) Ask(ctx context.Context, review *request.Review) error {
 	}
 	verb := strings.ToUpper(c.Verb[:1]) + c.Verb[1:]
 	yes, err := c.Person.Confirm(ctx, fmt.Sprintf("%s the request of %s?", verb, review.User))
-	no := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), c.Done)
+	declinedErr := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), c.Done)
 	switch {
 	case errors.Is(err, prompt.ErrStopped):
-		return no
+		return declinedErr
 	case err != nil:
 		return err
 	case !yes:
-		return outcome.Errorf(approval.ErrDeclined, "%w", no)
+		return outcome.Errorf(approval.ErrDeclined, "%w", declinedErr)
 	}
 	return nil
 }

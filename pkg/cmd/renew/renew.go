@@ -244,8 +244,8 @@ func (o *renewOptions) renew(ctx context.Context, all *cli.Contexts, name string
 }
 
 // renewCommand is what to type to renew what a context logs in with.
-func renewCommand(env *cli.Environment, context string) identity.Command {
-	command := identity.NewCommand(cli.Program + " renew").Argument(context)
+func renewCommand(env *cli.Environment, contextName string) identity.Command {
+	command := identity.NewCommand(cli.Program + " renew").Argument(contextName)
 	if file := *env.Flags.KubeConfig; file != "" {
 		command = command.Option("--kubeconfig", file)
 	}

@@ -47,7 +47,7 @@ func (h *hearing) hear(heard event.Event) {
 	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
 		destination.KubeconfigWritten, destination.CertificateWritten, destination.CacheFilled, destination.CacheKept:
 		// What was done for each is in the result.
-	case onboard.Reviewed, onboard.UserUnknown, onboard.StillWaiting, onboard.ContextsNotAsked:
+	case onboard.Reviewed, onboard.StillWaiting, onboard.ContextsNotAsked:
 		// They are of commands for one user.
 	}
 }

@@ -130,8 +130,8 @@ func (b meteredBody) Read(p []byte) (int, error) {
 	if b.isJSON {
 		b.meter.values.Add(jsonValues(p[:n]))
 	}
-	if tooLarge := b.meter.err(); tooLarge != nil {
-		return 0, tooLarge
+	if tooLargeErr := b.meter.err(); tooLargeErr != nil {
+		return 0, tooLargeErr
 	}
 	return n, err
 }

@@ -42,7 +42,7 @@ type Connection struct {
 	config    *rest.Config
 	// describeCredentials returns the name of the kubeconfig's context and the cached
 	// certificate, in PEM; nil where nobody knows them.
-	describeCredentials func() (context string, cached []byte)
+	describeCredentials func() (contextName string, cached []byte)
 }
 
 // Settings are what a connection is made with.

@@ -95,15 +95,15 @@ func (c *Connection) diagnoseOwnCertificate(err error) (diagnosis, bool) {
 	if !apierrors.IsUnauthorized(err) && !isOfLoginPlugin(err) && !isAlertAboutCertificate(err) {
 		return diagnosis{}, false
 	}
-	hint, reason := c.login().troubleWithCertificate()
+	hint, certificateErr := c.login().troubleWithCertificate()
 	switch {
-	case reason == nil:
+	case certificateErr == nil:
 		return diagnosis{}, false
 	case isOfLoginPlugin(err):
 		// The server was not asked.
-		return diagnosis{cause: reason, hint: hint}, true
+		return diagnosis{cause: certificateErr, hint: hint}, true
 	}
-	return diagnosis{kind: ErrNotAccepted, cause: fmt.Errorf("%w: %s does not accept it", reason, c.Server), hint: hint}, true
+	return diagnosis{kind: ErrNotAccepted, cause: fmt.Errorf("%w: %s does not accept it", certificateErr, c.Server), hint: hint}, true
 }
 
 // diagnoseAnswer recognizes what an HTTP status says.
@@ -365,9 +365,9 @@ func (c *Connection) diagnoseConnection(err error) (diagnosis, bool) {
 // ExplainForbidden is Explain with a hint for a call that the API server refuses to
 // somebody it knows.
 func (c *Connection) ExplainForbidden(parent context.Context, err error, doing, hint string) error {
-	explained := c.Explain(parent, err, doing)
+	explainedErr := c.Explain(parent, err, doing)
 	if isAnonymous(err) || IsForeignAnswer(err) {
-		return explained
+		return explainedErr
 	}
-	return outcome.ReplaceHint(explained, "%s", hint)
+	return outcome.ReplaceHint(explainedErr, "%s", hint)
 }

@@ -29,22 +29,22 @@ func (c *Connection) Explain(parent context.Context, err error, doing string) er
 	if err == nil {
 		return nil
 	}
-	if ended := ContextOutcome(parent); ended != nil {
-		return outcome.Errorf(ended, "%w while trying to %s", ended, doing)
+	if endedErr := ContextOutcome(parent); endedErr != nil {
+		return outcome.Errorf(endedErr, "%w while trying to %s", endedErr, doing)
 	}
 	found := c.diagnose(err)
 	format := "could not %s: %w"
 	if found.isForbidden {
 		format = "you may not %s: %w"
 	}
-	explained := fmt.Errorf(format, doing, found.cause)
+	explainedErr := fmt.Errorf(format, doing, found.cause)
 	if found.kind != nil {
-		explained = outcome.Errorf(found.kind, "%w", explained)
+		explainedErr = outcome.Errorf(found.kind, "%w", explainedErr)
 	}
 	if found.hint == "" {
-		return explained
+		return explainedErr
 	}
-	return outcome.WithHint(explained, "%s", found.hint)
+	return outcome.WithHint(explainedErr, "%s", found.hint)
 }
 
 // isOfServersCertificate says whether the server's certificate is not trusted.

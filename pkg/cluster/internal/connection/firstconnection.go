@@ -29,9 +29,9 @@ func (f *firstConnection) RoundTrip(call *http.Request) (*http.Response, error) 
 	isFirst := false
 	f.once.Do(func() { isFirst = true })
 	if isFirst {
-		open := sync.OnceFunc(func() { close(f.connected) })
-		defer open()
-		trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { open() }}
+		letOthersConnect := sync.OnceFunc(func() { close(f.connected) })
+		defer letOthersConnect()
+		trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { letOthersConnect() }}
 		return f.next.RoundTrip(call.WithContext(httptrace.WithClientTrace(call.Context(), trace)))
 	}
 	select {

@@ -1,0 +1,99 @@
+package granting
+
+import (
+	"context"
+	"slices"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Run gives a user or a group what is wanted, and returns the bindings. It warns about a user whom
+// nothing on the cluster names. In a client's dry run nothing is created, in a server's the cluster
+// checks it.
+func Run(ctx context.Context, p *onboard.Program, user identity.User, in onboard.GrantInput, dryRun onboard.DryRun) ([]access.Wanted, error) {
+	if in.ToGroup {
+		var err error
+		if user, err = lastKnown(ctx, p, user.Name); err != nil {
+			return nil, err
+		}
+	}
+	wanted, err := in.WantedFor(user)
+	if err != nil || dryRun == onboard.DryRunClient {
+		return wanted, err
+	}
+	if in.Group == "" {
+		if err := checkReturn(ctx, p, user, wanted, in.Allow); err != nil {
+			return nil, err
+		}
+	}
+	known := make(chan bool, 1)
+	go func() { known <- in.Group != "" || in.ToGroup || isKnown(ctx, p, user.Name) }()
+	err = p.CheckGiving(ctx, user, in)
+	if !<-known && err == nil {
+		p.Tell(UserUnknown{Name: user.Name})
+	}
+	if err != nil || dryRun == onboard.DryRunServer {
+		return wanted, err
+	}
+	return wanted, p.Give(ctx, user, in)
+}
+
+// checkReturn refuses to give a role to a user who left, or that the holder of another
+// certificate of the user would get as well.
+func checkReturn(ctx context.Context, p *onboard.Program, user identity.User, wanted []access.Wanted, allowed []string) error {
+	standing, err := p.Standing(ctx)
+	if err != nil {
+		return err
+	}
+	grants, _, err := p.Cluster.Bindings().Grants(ctx)
+	if err != nil {
+		return err
+	}
+	claim := request.Claim{User: user, Gives: onboard.NewGrants(wanted, grants)}
+	return p.CheckStanding(standing, claim, allowed, func(finding string) string { return "--allow " + finding })
+}
+
+// isKnown reports whether a request or a binding on the cluster names a user, or that could
+// not be looked up: only a user who was looked for is unknown.
+func isKnown(ctx context.Context, p *onboard.Program, name string) bool {
+	held, err := p.Cluster.Bindings().HeldBy(ctx, name)
+	if err != nil || len(held) > 0 {
+		return true
+	}
+	isNamed := false
+	err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
+		isNamed = isNamed || slices.Contains(users, name)
+	})
+	return err != nil || isNamed
+}
+
+// lastKnown is who a user is by the newest of her requests on the cluster that was
+// approved: what she only asks for counts for nothing.
+func lastKnown(ctx context.Context, p *onboard.Program, name string) (identity.User, error) {
+	var approved []*request.Review
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+		if !slices.Contains(users, name) {
+			return
+		}
+		if review := request.ReviewOf(object); review.User.Name == name && request.Approval().Is(review.State) {
+			approved = append(approved, review)
+		}
+	})
+	if err != nil {
+		return identity.User{}, err
+	}
+	last := request.Newest(approved)
+	if last == nil {
+		return identity.User{}, outcome.WithHint(
+			outcome.Errorf(outcome.ErrNotFound, "which groups the user %q is in is unknown: no approved request of this user is on the cluster", name),
+			"name the group itself: kubectl csr-onboard grant --group GROUP, with the same roles; requests are kept for an hour")
+	}
+	return last.User, nil
+}
