@@ -50,7 +50,7 @@ var rings = map[string][]string{
 	"pkg/onboard/destination":         {"pkg/onboard/pair", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard":                     {"pkg/onboard/pair", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/pair":                {"pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/onboard/handoff":             {"pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/handoff":             {"pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/granting":            {"pkg/onboard", "pkg/onboard/event", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/approval":            {"pkg/onboard", "pkg/onboard/event", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/outcome"},
 	"pkg/onboard/renewal":             {"pkg/onboard/pair", "pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/parallel", "pkg/answer", "pkg/outcome"},

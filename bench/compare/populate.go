@@ -46,7 +46,7 @@ func populate(ctx context.Context, plane *controlplane.Plane, requests int) erro
 				return err
 			}
 			object := request.Build(made, request.Terms{Lifetime: request.DefaultLifetime})
-			_, err = client.CertificateSigningRequests().Create(ctx, object, metav1.CreateOptions{})
+			_, err = client.CertificateSigningRequests().Create(ctx, object.CertificateSigningRequest, metav1.CreateOptions{})
 			return err
 		})
 	}

@@ -68,8 +68,8 @@ func endless(w io.Writer) {
 }
 
 // pending is a request that nobody has decided.
-func pending() *certificatesv1.CertificateSigningRequest {
-	return &certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: "jane-x", UID: "uid-1", ResourceVersion: "1"}}
+func pending() *request.Request {
+	return request.Of(&certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: "jane-x", UID: "uid-1", ResourceVersion: "1"}})
 }
 
 // questions are one call of each kind.
@@ -83,7 +83,7 @@ func questions(client *Client) map[string]func(context.Context) error {
 		"version": func(ctx context.Context) error { _, err := client.ControlPlane().Version(ctx); return err },
 		"get":     func(ctx context.Context) error { _, err := client.Requests().Get(ctx, "jane"); return err },
 		"list": func(ctx context.Context) error {
-			return client.Requests().Each(ctx, requests.Query{}, func(*certificatesv1.CertificateSigningRequest) {})
+			return client.Requests().Each(ctx, requests.Query{}, func(*request.Request) {})
 		},
 		"latest": func(ctx context.Context) error {
 			_, err := client.Requests().AwaitMany(ctx, request.Signer, func(error) {})

@@ -41,10 +41,10 @@ func authorityOf(server *httptest.Server) []byte {
 // calls are ways to ask a server something, one for each kind of call that a Client makes.
 func calls(t *testing.T) map[string]func(context.Context, *Client) error {
 	t.Helper()
-	object := &certificatesv1.CertificateSigningRequest{
+	object := request.Of(&certificatesv1.CertificateSigningRequest{
 		ObjectMeta: metav1.ObjectMeta{Name: "jane-x", UID: "uid-1", ResourceVersion: "1"},
 		Spec:       certificatesv1.CertificateSigningRequestSpec{SignerName: request.Signer},
-	}
+	})
 	credentials := janes(t)
 	return map[string]func(context.Context, *Client) error{
 		"who am I": func(ctx context.Context, c *Client) error {
@@ -76,7 +76,7 @@ func calls(t *testing.T) map[string]func(context.Context, *Client) error {
 			return err
 		},
 		"list": func(ctx context.Context, c *Client) error {
-			return c.Requests().Each(ctx, requests.Query{}, func(*certificatesv1.CertificateSigningRequest) {})
+			return c.Requests().Each(ctx, requests.Query{}, func(*request.Request) {})
 		},
 		"submit": func(ctx context.Context, c *Client) error {
 			_, _, err := c.Requests().Submit(ctx, object, false)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
@@ -102,7 +101,7 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 // locate finds the user's folder. Where there is no key under the given name,
 // and the name is a request object's, that object is the one that was meant, and the
 // folder is that of the user in it.
-func locate(ctx context.Context, p *Program, in FetchInput) (_ store.Folder, user string, named *certificatesv1.CertificateSigningRequest, _ error) {
+func locate(ctx context.Context, p *Program, in FetchInput) (_ store.Folder, user string, named *request.Request, _ error) {
 	folder, err := in.FolderOf(in.Name)
 	if err != nil || folder.HasKey() {
 		return folder, in.Name, nil, err
@@ -122,17 +121,17 @@ func locate(ctx context.Context, p *Program, in FetchInput) (_ store.Folder, use
 // findSubmitted finds the request of a user for a key: under the name that is derived
 // for it, or, if it was submitted under another name or for another signer, among all
 // requests, which requires permission to list them.
-func findSubmitted(ctx context.Context, p *Program, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+func findSubmitted(ctx context.Context, p *Program, user identity.User, key crypto.PublicKey) (*request.Request, error) {
 	object, derivedErr := p.Cluster.Requests().Get(ctx, request.ObjectName(user, key))
 	if !errors.Is(derivedErr, outcome.ErrNotFound) {
 		return object, derivedErr
 	}
-	var found []*certificatesv1.CertificateSigningRequest
+	var found []*request.Request
 	var err error
 	// The label saves reading the others' requests. Where none with it is for the key, one
 	// without it or with another may be.
 	for _, labels := range []string{request.UserLabel + "=" + request.UserLabelValue(user.Name), ""} {
-		err = p.Cluster.Requests().Each(ctx, requests.Query{AllSigners: true, Labels: labels}, func(object *certificatesv1.CertificateSigningRequest) {
+		err = p.Cluster.Requests().Each(ctx, requests.Query{AllSigners: true, Labels: labels}, func(object *request.Request) {
 			if request.CheckOwn(object, key, user, object.Spec.SignerName) == nil {
 				found = append(found, object)
 			}
@@ -209,7 +208,7 @@ type Prove func(ctx context.Context, user identity.User, certificate *pki.Certif
 
 // Receive checks the certificate of a request, proves that it logs in if that is wanted,
 // and writes it to its destination.
-func (p *Program) Receive(ctx context.Context, to *destination.Destination, submitted *Submission, issued *certificatesv1.CertificateSigningRequest, prove Prove) (*Fetched, error) {
+func (p *Program) Receive(ctx context.Context, to *destination.Destination, submitted *Submission, issued *request.Request, prove Prove) (*Fetched, error) {
 	certificate, err := p.CheckIssued(issued, submitted.Key.Public(), to.User)
 	if err != nil {
 		return nil, err
@@ -229,7 +228,7 @@ func (p *Program) Receive(ctx context.Context, to *destination.Destination, subm
 
 // Await waits for the certificate of an approved request, and tells how the wait stands.
 // resume is the command that goes on with it after timeout.
-func (p *Program) Await(ctx context.Context, timeout time.Duration, resume string, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+func (p *Program) Await(ctx context.Context, timeout time.Duration, resume string, object *request.Request) (*request.Request, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	issued, err := p.Cluster.Requests().Await(ctx, object, func(sighting requests.Sighting) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -59,12 +57,12 @@ func keyByHand(in FetchInput, folder store.Folder) (_ crypto.Signer, path string
 }
 
 // objectByHand gets the object that was named, or finds the one of the user for the key.
-func objectByHand(ctx context.Context, p *Program, in FetchInput, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+func objectByHand(ctx context.Context, p *Program, in FetchInput, key crypto.PublicKey) (*request.Request, error) {
 	if in.RequestName != "" {
 		return p.Cluster.Requests().Get(ctx, in.RequestName)
 	}
-	var found []*certificatesv1.CertificateSigningRequest
-	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, _ []string) {
+	var found []*request.Request
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *request.Request, _ []string) {
 		if _, err := request.UserByHand(object, key); err == nil {
 			found = append(found, object)
 		}
@@ -82,7 +80,7 @@ func objectByHand(ctx context.Context, p *Program, in FetchInput, key crypto.Pub
 	return found[0], nil
 }
 
-func severalFor(found []*certificatesv1.CertificateSigningRequest, user string, which identity.Command) error {
+func severalFor(found []*request.Request, user string, which identity.Command) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "%d certificate signing requests are for the key of %q", len(found), user),
 		"name the one that is meant: %s", which)
@@ -90,7 +88,7 @@ func severalFor(found []*certificatesv1.CertificateSigningRequest, user string, 
 
 // noKey is the error of a user whose private key is not where it is kept. named is the
 // request that was found by the name that was given; nil if there is none.
-func noKey(err error, user string, named *certificatesv1.CertificateSigningRequest) error {
+func noKey(err error, user string, named *request.Request) error {
 	err = fmt.Errorf("private key of %q not found: %w", user, err)
 	if named != nil {
 		return outcome.WithHint(err, "name the file with the private key that the request was made with: %s",
@@ -101,7 +99,7 @@ func noKey(err error, user string, named *certificatesv1.CertificateSigningReque
 
 // namesake gets the request whose object has the user's own name, which is what people
 // call the ones they make by hand, where it is for the user's key; nil where it is not.
-func namesake(ctx context.Context, p *Program, user identity.User, key crypto.PublicKey) (*certificatesv1.CertificateSigningRequest, error) {
+func namesake(ctx context.Context, p *Program, user identity.User, key crypto.PublicKey) (*request.Request, error) {
 	object, err := p.Cluster.Requests().Get(ctx, user.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
 		return nil, nil

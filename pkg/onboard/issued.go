@@ -3,8 +3,6 @@ package onboard
 import (
 	"fmt"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -13,7 +11,7 @@ import (
 
 // CheckIssued says whether what a signer stored is the certificate that was asked
 // for.
-func (p *Program) CheckIssued(issued *certificatesv1.CertificateSigningRequest, key any, user identity.User) (*pki.Certificate, error) {
+func (p *Program) CheckIssued(issued *request.Request, key any, user identity.User) (*pki.Certificate, error) {
 	certificate, err := pki.ParseCertificate(issued.Status.Certificate)
 	if err == nil {
 		err = pki.Match(certificate, key, user, p.Now())

@@ -8,8 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -45,14 +43,14 @@ type NewUserInput struct {
 
 // Submission is a request that stands on the cluster, with the key it is for.
 type Submission struct {
-	Object  *certificatesv1.CertificateSigningRequest
+	// Object is the request as it is on the cluster, or, before it is submitted, as it will be.
+	Object *request.Request
+	// Created reports whether this run created it.
 	Created bool
-	// request is what the object is to hold; nil where it was found.
-	request *pki.Request
-	Key     crypto.Signer
-	KeyPEM  []byte
-	// keep writes the PKCS#10 request to the user's folder, where it is not there
-	// already.
+	// Key is the private key, and KeyPEM the same in PEM (PKCS#8).
+	Key    crypto.Signer
+	KeyPEM []byte
+	// Keep writes the PKCS#10 request to the user's directory, if it is not there already.
 	Keep func() error
 }
 
@@ -60,7 +58,7 @@ type Submission struct {
 // submits the request, and returns the object as the cluster stores it, and
 // whether it was created now. In a client's dry run, it is the object that would
 // be sent, and Cluster is not used.
-func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
+func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *request.Request, created bool, _ error) {
 	p.WarnOfName(in.User)
 	submitted, err := submitNew(ctx, p, in)
 	if err != nil {
@@ -134,7 +132,7 @@ func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
 		return nil, err
 	}
 	object := request.Build(wanted, request.Terms{Lifetime: in.Lifetime, Signer: in.Signer, Name: in.RequestName})
-	return &Submission{Object: object, Created: true, request: wanted, Key: key, KeyPEM: keyPEM, Keep: keep}, nil
+	return &Submission{Object: object, Created: true, Key: key, KeyPEM: keyPEM, Keep: keep}, nil
 }
 
 // Send submits what was prepared, or finds it submitted. whoAmI says who runs this.
@@ -279,7 +277,7 @@ func ensureRequest(in NewUserInput, key crypto.Signer) (_ *pki.Request, keep fun
 
 // checkFound says whether an object that stood under our name already is our
 // own from an earlier run, and one that can still become a certificate.
-func checkFound(ctx context.Context, found *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, signer string, whoAmI func(context.Context) (identity.User, error)) error {
+func checkFound(ctx context.Context, found *request.Request, key crypto.PublicKey, user identity.User, signer string, whoAmI func(context.Context) (identity.User, error)) error {
 	if err := request.CheckOwn(found, key, user, signer); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ var ownDoing = []string{request.RequestedByOther, request.MoreThanRequester, req
 // ApproveOwn approves a request that was submitted in the same run, unless it is
 // decided already.
 func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted *Submission) error {
-	review := request.ReviewOfOwn(submitted.Object, submitted.request)
+	review := request.ReviewOf(submitted.Object)
 	if review.State != request.Pending {
 		return nil
 	}

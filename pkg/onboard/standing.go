@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -26,7 +25,7 @@ func (p *Program) Standing(ctx context.Context) (*request.Standing, error) {
 	var blockListErr error
 	var reading sync.WaitGroup
 	reading.Go(func() { standing.List, unread, blockListErr = p.Cluster.Blocking().List(ctx) })
-	listErr := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) { standing.See(object) })
+	listErr := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *request.Request) { standing.See(object) })
 	reading.Wait()
 	var forbiddenErr error
 	if apierrors.IsForbidden(listErr) {

@@ -84,11 +84,24 @@ func ParseRequest(data []byte) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := request.CheckSignature(); err != nil {
+	if err := request.Verify(); err != nil {
 		return nil, err
 	}
-	request.isVerified = true
 	return request, nil
+}
+
+// Verify is CheckSignature, which is computed once if the signature is valid.
+func (r *Request) Verify() error {
+	err := r.CheckSignature()
+	r.isVerified = err == nil
+	return err
+}
+
+// Alone is the request without what was around it where it was read (see OutsidePEM).
+func (r *Request) Alone() *Request {
+	alone := *r
+	alone.OutsidePEM = false
+	return &alone
 }
 
 // DecodeRequest reads the first PEM block of type CERTIFICATE REQUEST, as the

@@ -46,7 +46,7 @@ func TestAChoiceFitsAndTellsRequestsApart(t *testing.T) {
 		object.CreationTimestamp = metav1.NewTime(now)
 		reviews = append(reviews, request.ReviewOf(object))
 	}
-	reviews = append(reviews, request.ReviewOf(&certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: "unreadable"}}))
+	reviews = append(reviews, request.ReviewOf(request.Of(&certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: "unreadable"}})))
 	for columns := 32; columns <= 300; columns++ {
 		seen := map[string]bool{}
 		for _, review := range reviews {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -192,7 +191,7 @@ func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSe
 
 // NextSteps says what remains to be done about a submitted request; fetch is the
 // command that fetches its kubeconfig.
-func (n *Narrator) NextSteps(object *certificatesv1.CertificateSigningRequest, fetch identity.Command) {
+func (n *Narrator) NextSteps(object *request.Request, fetch identity.Command) {
 	n.say("next:")
 	if request.StateOf(object) == request.Pending {
 		approve := identity.NewCommand("kubectl csr-onboard approve").Argument(object.Name)

@@ -14,7 +14,7 @@ import (
 
 func TestUserByHandTakesWhatLogsInWithTheKeyAndNothingElse(t *testing.T) {
 	user := identity.User{Name: "jane", Groups: []string{"dev", "ops"}}
-	newKey := func() (key any, object *certificatesv1.CertificateSigningRequest) {
+	newKey := func() (key any, object *Request) {
 		made, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 		if err != nil {
 			t.Fatal(err)

@@ -58,7 +58,7 @@ func (d Decision) Message(message, who, version string) string {
 // whole, and the object's UID and resourceVersion, so that the update fails if
 // the object is no longer the reviewed one. The time of the update is left for
 // the API server to fill in.
-func (d Decision) Apply(object *certificatesv1.CertificateSigningRequest, message string) *certificatesv1.CertificateSigningRequest {
+func (d Decision) Apply(object *Request, message string) *certificatesv1.CertificateSigningRequest {
 	decided := object.DeepCopy()
 	decided.Status.Conditions = append(decided.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type:    d.condition,
@@ -71,6 +71,6 @@ func (d Decision) Apply(object *certificatesv1.CertificateSigningRequest, messag
 
 // SameSpec says whether two versions of one object (the same UID) ask for the
 // same thing, so that what was said of the one holds for the other.
-func SameSpec(a, b *certificatesv1.CertificateSigningRequest) bool {
+func SameSpec(a, b *Request) bool {
 	return a.UID == b.UID && equality.Semantic.DeepEqual(a.Spec, b.Spec)
 }

@@ -243,7 +243,7 @@ func isNoAuthority(value []byte) bool {
 }
 
 // examineSpec lists what there is to say about the object around the request.
-func (f *findings) examineSpec(object *certificatesv1.CertificateSigningRequest) {
+func (f *findings) examineSpec(object *Request) {
 	spec := object.Spec
 	switch spec.SignerName {
 	case Signer:

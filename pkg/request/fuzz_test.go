@@ -27,9 +27,9 @@ func FuzzReview(f *testing.F) {
 	f.Add(made.PEM(), "jane", "jane")
 	f.Add([]byte("\x1b"), "a\nb", "\u202e")
 	f.Fuzz(func(t *testing.T, data []byte, requester, signer string) {
-		review := ReviewOf(&certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
+		review := ReviewOf(Of(&certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{
 			Request: data, Username: requester, SignerName: signer,
-		}})
+		}}))
 		for _, finding := range review.Findings {
 			if identity.PrintableSentence(finding.Sentence) != finding.Sentence {
 				t.Errorf("a finding is not safe to print: %q", finding.Sentence)

@@ -30,7 +30,7 @@ import (
 //
 // Data that is no certificate signing request is an error, and so is one that
 // holds a private key.
-func Import(data []byte, lifetime time.Duration) ([]*certificatesv1.CertificateSigningRequest, error) {
+func Import(data []byte, lifetime time.Duration) ([]*Request, error) {
 	if !pki.IsEncoded(data) {
 		return importManifests(pki.Text(data))
 	}
@@ -38,13 +38,13 @@ func Import(data []byte, lifetime time.Duration) ([]*certificatesv1.CertificateS
 	if err != nil {
 		return nil, err
 	}
-	return []*certificatesv1.CertificateSigningRequest{newObject("", encoded, lifetime)}, nil
+	return imported(newObject("", encoded, lifetime))
 }
 
 // SetLifetime has an imported object ask for a lifetime that the administrator names. An
 // object that asks for another one itself stays as it is: what its requester wrote is not
 // changed. The error is an outcome.ErrUsage that names both.
-func SetLifetime(object *certificatesv1.CertificateSigningRequest, lifetime time.Duration) error {
+func SetLifetime(object *Request, lifetime time.Duration) error {
 	own := LifetimeOf(object)
 	switch own {
 	case lifetime:
@@ -59,8 +59,7 @@ func SetLifetime(object *certificatesv1.CertificateSigningRequest, lifetime time
 	return nil
 }
 
-// importBytes checks that the bytes are a request; what is in it, is the
-// review's. One that is too long to be looked into is left to the review, too.
+// importBytes finds the request in the bytes, in PEM.
 func importBytes(data []byte) ([]byte, error) {
 	encoded, err := pki.AsRequestPEM(data)
 	if errors.Is(err, pki.ErrPrivateKey) {
@@ -69,13 +68,23 @@ func importBytes(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := pki.DecodeRequest(encoded); err != nil && !errors.Is(err, pki.ErrOversized) {
-		return nil, err
-	}
 	return encoded, nil
 }
 
-func importManifests(data []byte) ([]*certificatesv1.CertificateSigningRequest, error) {
+// imported decodes the request in each object. What is in it is for the review; only data that is
+// no request is an error. A request that is too long to be read is for the review, too.
+func imported(objects ...*certificatesv1.CertificateSigningRequest) ([]*Request, error) {
+	requests := make([]*Request, len(objects))
+	for i, object := range objects {
+		requests[i] = Of(object)
+		if _, err := requests[i].PKCS10(); err != nil && !errors.Is(err, pki.ErrOversized) {
+			return nil, err
+		}
+	}
+	return requests, nil
+}
+
+func importManifests(data []byte) ([]*Request, error) {
 	if err := document.Check(data); err != nil {
 		return nil, err
 	}
@@ -101,7 +110,11 @@ func importManifests(data []byte) ([]*certificatesv1.CertificateSigningRequest, 
 	if len(objects) == 0 {
 		return nil, errors.New("it is empty")
 	}
-	return objects, nil
+	requests, err := imported(objects...)
+	if err != nil {
+		return nil, fmt.Errorf("the manifest's spec.request: %w", err)
+	}
+	return requests, nil
 }
 
 // removedVersion is the version before v1. It gave a manifest without a signer another
@@ -122,7 +135,7 @@ func isEmptyDocument(text []byte) bool {
 // AssumeSigner gives an imported object that names no signer the one whose certificates
 // log in to the API server, as a bare request gets it, and reports whether it did. A
 // request for other usages than a user's is left alone: what it is for is not known.
-func AssumeSigner(object *certificatesv1.CertificateSigningRequest) bool {
+func AssumeSigner(object *Request) bool {
 	if object.Spec.SignerName != "" || !permittedUsages(object.Spec.Usages) {
 		return false
 	}
@@ -172,8 +185,8 @@ func importManifest(text []byte) (*certificatesv1.CertificateSigningRequest, err
 // one form that the API server takes, with nothing around it, the name that is
 // derived from it unless it has one, and the label by which it is found. The
 // request has to be decodable.
-func Submittable(object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
-	parsed, err := pki.DecodeRequest(object.Spec.Request)
+func Submittable(object *Request) (*Request, error) {
+	parsed, err := object.PKCS10()
 	if err != nil {
 		return nil, err
 	}
@@ -185,17 +198,17 @@ func Submittable(object *certificatesv1.CertificateSigningRequest) (*certificate
 	ready.Labels[UserLabel] = UserLabelValue(parsed.User().Name)
 	// The API server says who submitted it.
 	ready.Spec.Username, ready.Spec.Groups = "", nil
-	return ready, nil
+	return &Request{CertificateSigningRequest: ready, pkcs10: parsed.Alone()}, nil
 }
 
 // CheckSubmitted says whether the object that stands under an imported one's name
 // asks for the same: the same subject, key and extensions to the byte, signer and
 // usages. Its lifetime may be another, for its review to show. The error is an
 // outcome.ErrChanged that names the difference.
-func CheckSubmitted(stored, wanted *certificatesv1.CertificateSigningRequest) error {
+func CheckSubmitted(stored, wanted *Request) error {
 	var different string
 	switch {
-	case !sameRequest(stored.Spec.Request, wanted.Spec.Request):
+	case !asksTheSame(stored, wanted):
 		different = "the request itself"
 	case stored.Spec.SignerName != wanted.Spec.SignerName:
 		different = "the signer"
@@ -209,11 +222,11 @@ func CheckSubmitted(stored, wanted *certificatesv1.CertificateSigningRequest) er
 		"look at it: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(stored.Name).Words("--dry-run=client"))
 }
 
-func sameRequest(a, b []byte) bool {
-	first, err := pki.DecodeRequest(a)
+func asksTheSame(a, b *Request) bool {
+	first, err := a.PKCS10()
 	if err != nil {
 		return false
 	}
-	second, err := pki.DecodeRequest(b)
+	second, err := b.PKCS10()
 	return err == nil && first.AsksTheSame(second)
 }

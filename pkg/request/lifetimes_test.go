@@ -38,7 +38,7 @@ func TestSetLifetimeNeverChangesWhatTheRequesterAsksFor(t *testing.T) {
 		{"one that asks for another", &hour, 8 * time.Hour, true},
 	} {
 		t.Run(test.about, func(t *testing.T) {
-			object := &certificatesv1.CertificateSigningRequest{}
+			object := Of(&certificatesv1.CertificateSigningRequest{})
 			object.Spec.ExpirationSeconds = test.own
 			err := SetLifetime(object, test.wanted)
 			if errors.Is(err, outcome.ErrUsage) != test.refused {

@@ -61,14 +61,14 @@ type Terms struct {
 
 // Build makes the object to submit: the request in PEM, with exactly the usage "client
 // auth".
-func Build(request *pki.Request, terms Terms) *certificatesv1.CertificateSigningRequest {
-	user := request.User()
+func Build(wanted *pki.Request, terms Terms) *Request {
+	user := wanted.User()
 	signer := cmp.Or(terms.Signer, Signer)
-	name := cmp.Or(terms.Name, objectNameFor(signer, user, request.PublicKey))
-	object := newObject(name, request.PEM(), terms.Lifetime)
+	name := cmp.Or(terms.Name, objectNameFor(signer, user, wanted.PublicKey))
+	object := newObject(name, wanted.PEM(), terms.Lifetime)
 	object.Spec.SignerName = signer
 	object.Labels[UserLabel] = UserLabelValue(user.Name)
-	return object
+	return &Request{CertificateSigningRequest: object, pkcs10: wanted.Alone()}
 }
 
 const objectKind = "CertificateSigningRequest"
@@ -117,7 +117,7 @@ func objectNameFor(signer string, user identity.User, key crypto.PublicKey) stri
 // CheckOwn says whether an object that stands under a name of ours is the
 // request we made: the same key, user and groups, signer and usages. The error
 // is an outcome.ErrChanged that names the difference.
-func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey, user identity.User, signer string) error {
+func CheckOwn(object *Request, key crypto.PublicKey, user identity.User, signer string) error {
 	parsed, err := parseFor(object, key)
 	switch {
 	case err != nil:
@@ -136,7 +136,7 @@ func CheckOwn(object *certificatesv1.CertificateSigningRequest, key crypto.Publi
 // and kubectl apply: whoever its one common name and its organizations say. A request that
 // is not for the key, or whose certificate could not log in as that user, is an
 // outcome.ErrChanged that names the difference.
-func UserByHand(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey) (identity.User, error) {
+func UserByHand(object *Request, key crypto.PublicKey) (identity.User, error) {
 	parsed, err := parseFor(object, key)
 	if err != nil {
 		return identity.User{}, err
@@ -150,9 +150,9 @@ func UserByHand(object *certificatesv1.CertificateSigningRequest, key crypto.Pub
 	return parsed.User(), err
 }
 
-// parseFor decodes the request in an object and refuses one that is for another key.
-func parseFor(object *certificatesv1.CertificateSigningRequest, key crypto.PublicKey) (*pki.Request, error) {
-	parsed, err := pki.ParseRequest(object.Spec.Request)
+// parseFor is the request in an object, unless it is for another key.
+func parseFor(object *Request, key crypto.PublicKey) (*pki.Request, error) {
+	parsed, err := object.VerifiedPKCS10()
 	var difference string
 	switch {
 	case err != nil:
@@ -168,13 +168,13 @@ func parseFor(object *certificatesv1.CertificateSigningRequest, key crypto.Publi
 }
 
 // madeOtherwise is the error of a request for the right key that asks for something else.
-func madeOtherwise(object *certificatesv1.CertificateSigningRequest, parsed *pki.Request, format string, arguments ...any) error {
+func madeOtherwise(object *Request, parsed *pki.Request, format string, arguments ...any) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was made with this key, and is another one: %s", object.Name, fmt.Sprintf(format, arguments...)),
 		"to complete that one as it is: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(parsed.User().Name).Words("--key FILE").Option("--request-name", object.Name))
 }
 
-func notUsable(object *certificatesv1.CertificateSigningRequest, format string, arguments ...any) error {
+func notUsable(object *Request, format string, arguments ...any) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is of no use for logging in: %s", object.Name, fmt.Sprintf(format, arguments...)),
 		"create the request again with one CN, an O for each group, and the usage \"client auth\"")

@@ -39,7 +39,7 @@ func newTestKey(t *testing.T) crypto.Signer {
 
 // stored is an object as the API server would have stored jane's own request,
 // changed by the given mutations.
-func stored(t *testing.T, key crypto.Signer, user identity.User, mutate ...func(*certificatesv1.CertificateSigningRequest)) *certificatesv1.CertificateSigningRequest {
+func stored(t *testing.T, key crypto.Signer, user identity.User, mutate ...func(*Request)) *Request {
 	t.Helper()
 	made, err := pki.NewRequest(key, user)
 	if err != nil {
@@ -52,18 +52,18 @@ func stored(t *testing.T, key crypto.Signer, user identity.User, mutate ...func(
 	for _, change := range mutate {
 		change(object)
 	}
-	return object
+	return Of(object.CertificateSigningRequest)
 }
 
-func withCondition(kind certificatesv1.RequestConditionType, reason, message string) func(*certificatesv1.CertificateSigningRequest) {
-	return func(object *certificatesv1.CertificateSigningRequest) {
+func withCondition(kind certificatesv1.RequestConditionType, reason, message string) func(*Request) {
+	return func(object *Request) {
 		object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 			Type: kind, Status: corev1.ConditionTrue, Reason: reason, Message: message,
 		})
 	}
 }
 
-func withCertificate(object *certificatesv1.CertificateSigningRequest) {
+func withCertificate(object *Request) {
 	object.Status.Certificate = []byte("a certificate")
 }
 
@@ -126,17 +126,17 @@ func TestStates(t *testing.T) {
 	approved := withCondition(certificatesv1.CertificateApproved, "R", "looks good")
 	for _, test := range []struct {
 		about   string
-		mutate  []func(*certificatesv1.CertificateSigningRequest)
+		mutate  []func(*Request)
 		want    State
 		message string
 		open    bool
 	}{
 		{"nothing happened", nil, Pending, "", true},
-		{"approved", []func(*certificatesv1.CertificateSigningRequest){approved}, Approved, "looks good", true},
-		{"signed", []func(*certificatesv1.CertificateSigningRequest){approved, withCertificate}, Issued, "looks good", true},
-		{"a certificate without an approval", []func(*certificatesv1.CertificateSigningRequest){withCertificate}, Pending, "", true},
-		{"denied", []func(*certificatesv1.CertificateSigningRequest){withCondition(certificatesv1.CertificateDenied, "Reason", "")}, Denied, "Reason", false},
-		{"failed after its approval", []func(*certificatesv1.CertificateSigningRequest){approved, withCondition(certificatesv1.CertificateFailed, "R", "no")}, Failed, "no", false},
+		{"approved", []func(*Request){approved}, Approved, "looks good", true},
+		{"signed", []func(*Request){approved, withCertificate}, Issued, "looks good", true},
+		{"a certificate without an approval", []func(*Request){withCertificate}, Pending, "", true},
+		{"denied", []func(*Request){withCondition(certificatesv1.CertificateDenied, "Reason", "")}, Denied, "Reason", false},
+		{"failed after its approval", []func(*Request){approved, withCondition(certificatesv1.CertificateFailed, "R", "no")}, Failed, "no", false},
 	} {
 		object := stored(t, key, jane, test.mutate...)
 		if got := StateOf(object); got != test.want {
@@ -155,17 +155,17 @@ func TestCheckOwnAdoptsNothingForeign(t *testing.T) {
 	key := newTestKey(t)
 	for _, test := range []struct {
 		about  string
-		object *certificatesv1.CertificateSigningRequest
+		object *Request
 		want   string
 	}{
 		{"our own", stored(t, key, jane), ""},
 		{"another key", stored(t, newTestKey(t), jane), "it is for the key"},
 		{"another group", stored(t, key, identity.User{Name: "jane", Groups: []string{"ops"}}), "it is for CN=jane, O=ops"},
-		{"another signer", stored(t, key, jane, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.SignerName = "example.com/x" }), `the signer "example.com/x"`},
-		{"more usages", stored(t, key, jane, func(o *certificatesv1.CertificateSigningRequest) {
+		{"another signer", stored(t, key, jane, func(o *Request) { o.Spec.SignerName = "example.com/x" }), `the signer "example.com/x"`},
+		{"more usages", stored(t, key, jane, func(o *Request) {
 			o.Spec.Usages = append(slices.Clone(o.Spec.Usages), certificatesv1.UsageServerAuth)
 		}), "its usages"},
-		{"no request at all", stored(t, key, jane, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Request = nil }), "no PEM block"},
+		{"no request at all", stored(t, key, jane, func(o *Request) { o.Spec.Request = nil }), "no PEM block"},
 	} {
 		err := CheckOwn(test.object, key.Public(), jane, Signer)
 		if test.want == "" {
@@ -184,7 +184,7 @@ func TestApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
 	object := stored(t, newTestKey(t), jane, withCondition("Other", "R", "M"))
 	before := object.DeepCopy()
 	approved := Approval().Apply(object, "by me")
-	if diff := cmp.Diff(before, object); diff != "" {
+	if diff := cmp.Diff(before, object.CertificateSigningRequest); diff != "" {
 		t.Errorf("the reviewed object was changed:\n%s", diff)
 	}
 	if approved.UID != object.UID || approved.ResourceVersion != object.ResourceVersion {
@@ -199,7 +199,7 @@ func TestApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
 }
 
 func TestADenialIsAnotherConditionAndState(t *testing.T) {
-	denied := Denial().Apply(stored(t, newTestKey(t), jane), "no")
+	denied := Of(Denial().Apply(stored(t, newTestKey(t), jane), "no"))
 	if state := StateOf(denied); state != Denied || !Denial().Is(state) || Approval().Is(state) {
 		t.Errorf("the request is %s", state)
 	}
@@ -219,22 +219,22 @@ func TestASnapshotHoldsOnlyForTheSameUndecidedObject(t *testing.T) {
 	relabelled := review.Object.DeepCopy()
 	relabelled.Labels = map[string]string{"a": "b"}
 	relabelled.ResourceVersion = "2"
-	if err := review.CheckSnapshot(relabelled); err != nil {
+	if err := review.CheckSnapshot(Of(relabelled)); err != nil {
 		t.Errorf("labels that moved: %v", err)
 	}
 	terminating := review.Object.DeepCopy()
 	terminating.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
-	if err := review.CheckSnapshot(terminating); !errors.Is(err, outcome.ErrChanged) {
+	if err := review.CheckSnapshot(Of(terminating)); !errors.Is(err, outcome.ErrChanged) {
 		t.Errorf("being deleted: %v", err)
 	}
 	again := review.Object.DeepCopy()
 	again.UID = "uid-2"
-	if err := review.CheckSnapshot(again); !errors.Is(err, outcome.ErrChanged) {
+	if err := review.CheckSnapshot(Of(again)); !errors.Is(err, outcome.ErrChanged) {
 		t.Errorf("another UID: %v", err)
 	}
 	denied := review.Object.DeepCopy()
-	withCondition(certificatesv1.CertificateDenied, "R", "bob\x1bsaid no")(denied)
-	if err := review.CheckSnapshot(denied); !errors.Is(err, outcome.ErrChanged) || !strings.Contains(err.Error(), `denied (bob\x1bsaid no)`) {
+	withCondition(certificatesv1.CertificateDenied, "R", "bob\x1bsaid no")(Of(denied))
+	if err := review.CheckSnapshot(Of(denied)); !errors.Is(err, outcome.ErrChanged) || !strings.Contains(err.Error(), `denied (bob\x1bsaid no)`) {
 		t.Errorf("decided by somebody else: %v", err)
 	}
 }
@@ -254,7 +254,7 @@ func TestFindings(t *testing.T) {
 	for _, test := range []struct {
 		about  string
 		der    func(*x509.CertificateRequest)
-		object func(*certificatesv1.CertificateSigningRequest)
+		object func(*Request)
 		want   []string
 	}{
 		{"her own ordinary request", nil, nil, nil},
@@ -272,26 +272,26 @@ func TestFindings(t *testing.T) {
 		{"an identifier of another key", func(r *x509.CertificateRequest) {
 			r.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 14}, Value: append([]byte{4, 20}, make([]byte, 20)...)}}
 		}, nil, []string{UnexpectedExtension}},
-		{"server usages", nil, func(o *certificatesv1.CertificateSigningRequest) {
+		{"server usages", nil, func(o *Request) {
 			o.Spec.Usages = []certificatesv1.KeyUsage{"client auth", "server auth"}
 		}, []string{WrongUsages}},
-		{"no client auth", nil, func(o *certificatesv1.CertificateSigningRequest) {
+		{"no client auth", nil, func(o *Request) {
 			o.Spec.Usages = []certificatesv1.KeyUsage{"digital signature"}
 		}, []string{WrongUsages}},
-		{"the optional usages", nil, func(o *certificatesv1.CertificateSigningRequest) {
+		{"the optional usages", nil, func(o *Request) {
 			o.Spec.Usages = []certificatesv1.KeyUsage{"client auth", "digital signature", "key encipherment"}
 		}, nil},
-		{"a foreign signer", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.SignerName = "kubernetes.io/kubelet-serving" }, []string{ForeignSigner}},
-		{"a terminating object", nil, func(o *certificatesv1.CertificateSigningRequest) {
+		{"a foreign signer", nil, func(o *Request) { o.Spec.SignerName = "kubernetes.io/kubelet-serving" }, []string{ForeignSigner}},
+		{"a terminating object", nil, func(o *Request) {
 			o.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
 		}, []string{Terminating}},
-		{"somebody else submitted it", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Username = "mallory" }, []string{RequestedByOther}},
-		{"no lifetime", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.ExpirationSeconds = nil }, []string{NoLifetime}},
-		{"a long lifetime", nil, func(o *certificatesv1.CertificateSigningRequest) { *o.Spec.ExpirationSeconds = 91 * 24 * 60 * 60 }, []string{LongLifetime}},
-		{"text around the block", nil, func(o *certificatesv1.CertificateSigningRequest) {
+		{"somebody else submitted it", nil, func(o *Request) { o.Spec.Username = "mallory" }, []string{RequestedByOther}},
+		{"no lifetime", nil, func(o *Request) { o.Spec.ExpirationSeconds = nil }, []string{NoLifetime}},
+		{"a long lifetime", nil, func(o *Request) { *o.Spec.ExpirationSeconds = 91 * 24 * 60 * 60 }, []string{LongLifetime}},
+		{"text around the block", nil, func(o *Request) {
 			o.Spec.Request = append([]byte("CN=bob\n"), o.Spec.Request...)
 		}, []string{OutsidePEM}},
-		{"bytes that are no request", nil, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.Request = []byte("\x1b") }, []string{BadSignature}},
+		{"bytes that are no request", nil, func(o *Request) { o.Spec.Request = []byte("\x1b") }, []string{BadSignature}},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			object := stored(t, newTestKey(t), identity.User{Name: "jane"})
@@ -356,7 +356,7 @@ func TestOnlyNamedFindingsAreAllowed(t *testing.T) {
 	if err := CheckAllowable([]string{"bad-signature"}); !errors.Is(err, outcome.ErrUsage) {
 		t.Errorf("bad-signature can be allowed: %v", err)
 	}
-	if warned := ReviewOf(stored(t, newTestKey(t), jane, func(o *certificatesv1.CertificateSigningRequest) { o.Spec.ExpirationSeconds = nil })); warned.CheckAllowed(nil) != nil {
+	if warned := ReviewOf(stored(t, newTestKey(t), jane, func(o *Request) { o.Spec.ExpirationSeconds = nil })); warned.CheckAllowed(nil) != nil {
 		t.Error("a warning stops an approval")
 	}
 }
@@ -377,18 +377,25 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-func TestAReviewOfOnesOwnIsOfWhatTheObjectHolds(t *testing.T) {
-	own, err := pki.NewRequest(newTestKey(t), jane)
+func TestARequestIsDecodedOnceForTheSameBytes(t *testing.T) {
+	mine := stored(t, newTestKey(t), jane)
+	decoded, err := mine.PKCS10()
 	if err != nil {
 		t.Fatal(err)
 	}
-	another := stored(t, newTestKey(t), identity.User{Name: "mallory", Groups: []string{"system:masters"}})
-	mine := stored(t, newTestKey(t), jane, func(object *certificatesv1.CertificateSigningRequest) { object.Spec.Request = own.PEM() })
-	for _, object := range []*certificatesv1.CertificateSigningRequest{another, mine} {
-		ofOwn, of := ReviewOfOwn(object, own), ReviewOf(object)
-		if !ofOwn.User.Equal(of.User) || !slices.Equal(ofOwn.Findings, of.Findings) {
-			t.Errorf("reviewed as one's own: %s, %v; reviewed: %s, %v", ofOwn.User, ofOwn.Findings, of.User, of.Findings)
-		}
+	if again, err := mine.With(mine.DeepCopy()).PKCS10(); err != nil || again != decoded {
+		t.Errorf("another copy of the object is decoded again (%v)", err)
+	}
+	mallorys := stored(t, newTestKey(t), identity.User{Name: "mallory", Groups: []string{"system:masters"}})
+	replaced := mine.DeepCopy()
+	replaced.Spec.Request = mallorys.Spec.Request
+	if got := ReviewOf(mine.With(replaced)).User.Name; got != "mallory" {
+		t.Errorf("an object with another request is reviewed as %s's", got)
+	}
+	broken := mine.DeepCopy()
+	broken.Spec.Request = broken.Spec.Request[:len(broken.Spec.Request)/2]
+	if _, err := mine.With(broken).PKCS10(); err == nil {
+		t.Error("an object with half a request is taken for the whole one")
 	}
 }
 

@@ -1,24 +1,21 @@
 package request
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// Review is what an administrator should know before she decides.
+// Review is what an administrator should know before a decision.
 type Review struct {
 	// Object is the object that was reviewed, with the UID and the
 	// resourceVersion that a decision has to carry.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *Request
 	// User is who the certificate would make its holder.
 	User identity.User
 	// Subject is the whole subject, attribute by attribute.
@@ -52,26 +49,11 @@ type Review struct {
 	derivedName string
 }
 
-// ReviewOf decodes a request's bytes and reviews it. It never fails: a request
-// that can't be decoded is a review with the finding that says so. It is a pure
-// function of the object, so that every command says the same of it; what a
-// decision takes into account beside the object is Consider's.
-func ReviewOf(object *certificatesv1.CertificateSigningRequest) *Review {
-	parsed, err := pki.DecodeRequest(object.Spec.Request)
-	return reviewOf(object, parsed, err)
-}
-
-// ReviewOfOwn is ReviewOf for an object that is to hold a request which was made or
-// parsed here: if it holds exactly that, it is not decoded and verified once more.
-func ReviewOfOwn(object *certificatesv1.CertificateSigningRequest, own *pki.Request) *Review {
-	if !bytes.Equal(object.Spec.Request, own.PEM()) {
-		return ReviewOf(object)
-	}
-	return reviewOf(object, own, nil)
-}
-
-// reviewOf reviews an object whose request was decoded, or could not be.
-func reviewOf(object *certificatesv1.CertificateSigningRequest, parsed *pki.Request, decodeErr error) *Review {
+// ReviewOf reviews a request. It never fails: a request that cannot be decoded is a review
+// with the finding that says so. It is a pure function of the object, so that every command says
+// the same of it; Consider adds what a decision depends on besides the object.
+func ReviewOf(object *Request) *Review {
+	parsed, decodeErr := object.PKCS10()
 	review := &Review{
 		Object:    object,
 		Requester: object.Spec.Username,
@@ -101,12 +83,13 @@ func reviewOf(object *certificatesv1.CertificateSigningRequest, parsed *pki.Requ
 }
 
 // ReviewOfFile reviews an imported object (see Import) before it is submitted.
-func ReviewOfFile(object *certificatesv1.CertificateSigningRequest, source string) *Review {
-	reviewed := object.DeepCopy()
-	if parsed, err := pki.DecodeRequest(object.Spec.Request); err == nil {
-		// Who sent the file is not known here: nothing is to be said of her.
+func ReviewOfFile(object *Request, source string) *Review {
+	reviewed := object.With(object.DeepCopy())
+	if parsed, err := object.PKCS10(); err == nil {
+		// Who sent the file is unknown here: nothing is said about the sender.
 		user := parsed.User()
 		reviewed.Spec.Username, reviewed.Spec.Groups = user.Name, user.Groups
+		reviewed = object.With(reviewed.CertificateSigningRequest)
 	}
 	review := ReviewOf(reviewed)
 	review.Source, review.Requester, review.SelfRenewal, review.Object = source, "", nil, object
@@ -199,7 +182,7 @@ func (r *Review) Title() string {
 
 // CheckSnapshot says whether a newer version of the reviewed object still asks
 // for what was reviewed and is undecided. The error is an outcome.ErrChanged.
-func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) error {
+func (r *Review) CheckSnapshot(now *Request) error {
 	if !SameSpec(r.Object, now) {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and made again", r.Object.Name),
@@ -217,7 +200,7 @@ func (r *Review) CheckSnapshot(now *certificatesv1.CertificateSigningRequest) er
 
 // DescribeDecision is the state and what the approver or signer had to say about it,
 // safe to print.
-func DescribeDecision(object *certificatesv1.CertificateSigningRequest) string {
+func DescribeDecision(object *Request) string {
 	state := strings.ToLower(string(StateOf(object)))
 	if message := StateMessage(object); message != "" {
 		return fmt.Sprintf("%s (%s)", state, identity.Printable(message))

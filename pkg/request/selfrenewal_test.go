@@ -12,8 +12,8 @@ import (
 
 func TestARenewalIsHersWithHerCertificateForNoMoreThanSheHas(t *testing.T) {
 	id := "X509SHA256=" + strings.Repeat("0f", 32)
-	spec := func(change func(*certificatesv1.CertificateSigningRequestSpec)) func(*certificatesv1.CertificateSigningRequest) {
-		return func(object *certificatesv1.CertificateSigningRequest) {
+	spec := func(change func(*certificatesv1.CertificateSigningRequestSpec)) func(*Request) {
+		return func(object *Request) {
 			object.Spec.Username = "jane"
 			object.Spec.Groups = []string{"dev", "ops", "system:authenticated"}
 			object.Spec.Extra = map[string]certificatesv1.ExtraValue{access.CredentialIDKey: {id}}

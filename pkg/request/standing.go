@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -50,7 +48,7 @@ type validCertificate struct {
 }
 
 // See takes in the certificate of a request, if it has one that is valid.
-func (s *Standing) See(object *certificatesv1.CertificateSigningRequest) {
+func (s *Standing) See(object *Request) {
 	if StateOf(object) != Issued {
 		return
 	}

@@ -104,14 +104,14 @@ func TestWhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 
 func TestStandingTakesInWhatTheRequestsOnTheClusterSay(t *testing.T) {
 	key := newTestKey(t)
-	issue := func(notAfter time.Time, change ...func(*certificatesv1.CertificateSigningRequest)) *certificatesv1.CertificateSigningRequest {
-		return stored(t, key, jane, append(change, func(object *certificatesv1.CertificateSigningRequest) {
+	issue := func(notAfter time.Time, change ...func(*Request)) *Request {
+		return stored(t, key, jane, append(change, func(object *Request) {
 			object.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue}}
 			object.Status.Certificate = certificatePEM(t, key, jane, standingNow.Add(-time.Hour), notAfter)
 		})...)
 	}
-	asked := func(username string, credentials ...string) func(*certificatesv1.CertificateSigningRequest) {
-		return func(object *certificatesv1.CertificateSigningRequest) {
+	asked := func(username string, credentials ...string) func(*Request) {
+		return func(object *Request) {
 			object.Spec.Username, object.Spec.Extra = username, map[string]certificatesv1.ExtraValue{access.CredentialIDKey: credentials}
 		}
 	}
@@ -120,7 +120,7 @@ func TestStandingTakesInWhatTheRequestsOnTheClusterSay(t *testing.T) {
 	broken := issue(standingNow.Add(time.Hour))
 	broken.Status.Certificate = []byte("nothing")
 	for about, test := range map[string]struct {
-		object *certificatesv1.CertificateSigningRequest
+		object *Request
 		renews string
 		seen   bool
 	}{
@@ -161,7 +161,7 @@ func certificatePEM(t *testing.T, key crypto.Signer, user identity.User, notBefo
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-func credentialIDOf(t *testing.T, object *certificatesv1.CertificateSigningRequest) string {
+func credentialIDOf(t *testing.T, object *Request) string {
 	t.Helper()
 	certificate, err := pki.ParseCertificate(object.Status.Certificate)
 	if err != nil {

@@ -27,7 +27,7 @@ const (
 // StateOf reads a request's state from its conditions and certificate. A
 // certificate without an approval, which the API server lets a signer store,
 // does not count as issued.
-func StateOf(object *certificatesv1.CertificateSigningRequest) State {
+func StateOf(object *Request) State {
 	switch {
 	case condition(object, certificatesv1.CertificateDenied) != nil:
 		return Denied
@@ -44,7 +44,7 @@ func StateOf(object *certificatesv1.CertificateSigningRequest) State {
 // StateMessage is what the approver or the signer had to say about the state:
 // the condition's message, else its reason, else "". It is somebody else's
 // text: print it escaped.
-func StateMessage(object *certificatesv1.CertificateSigningRequest) string {
+func StateMessage(object *Request) string {
 	for _, kind := range []certificatesv1.RequestConditionType{
 		certificatesv1.CertificateDenied, certificatesv1.CertificateFailed, certificatesv1.CertificateApproved,
 	} {
@@ -61,7 +61,7 @@ func StateMessage(object *certificatesv1.CertificateSigningRequest) string {
 // CheckOpen says whether a request can still become a certificate. Denied and
 // failed ones can't, ever; the error is an outcome.ErrRejected with what the
 // approver or the signer had to say.
-func CheckOpen(object *certificatesv1.CertificateSigningRequest) error {
+func CheckOpen(object *Request) error {
 	state := StateOf(object)
 	if state != Denied && state != Failed {
 		return nil
@@ -77,14 +77,14 @@ func CheckOpen(object *certificatesv1.CertificateSigningRequest) error {
 
 // LifetimeOf is how long a certificate the object asks for; 0 if it does not
 // say.
-func LifetimeOf(object *certificatesv1.CertificateSigningRequest) time.Duration {
+func LifetimeOf(object *Request) time.Duration {
 	if object.Spec.ExpirationSeconds == nil {
 		return 0
 	}
 	return time.Duration(*object.Spec.ExpirationSeconds) * time.Second
 }
 
-func condition(object *certificatesv1.CertificateSigningRequest, kind certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequestCondition {
+func condition(object *Request, kind certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequestCondition {
 	for i := range object.Status.Conditions {
 		c := &object.Status.Conditions[i]
 		if c.Type == kind && c.Status != corev1.ConditionFalse {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -47,9 +46,9 @@ func (c *Circumstances) AddRequesterCanApprove(r *Review) {
 // signer has stored a certificate for another, that one as well. A request or a
 // certificate that can't be decoded counts for nothing. What labels and the object's name
 // say is the requester's word and counts for nothing either.
-func UsersOf(object *certificatesv1.CertificateSigningRequest) []string {
+func UsersOf(object *Request) []string {
 	var users []string
-	if parsed, err := pki.DecodeRequest(object.Spec.Request); err == nil {
+	if parsed, err := object.PKCS10(); err == nil {
 		users = append(users, parsed.User().Name)
 	}
 	if len(object.Status.Certificate) == 0 {

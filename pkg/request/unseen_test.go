@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -16,7 +15,7 @@ import (
 func TestWhatIsApprovedUnseen(t *testing.T) {
 	key := newTestKey(t)
 	requestedBy := func(name string, groups ...string) *Review {
-		return ReviewOf(stored(t, key, jane, func(object *certificatesv1.CertificateSigningRequest) {
+		return ReviewOf(stored(t, key, jane, func(object *Request) {
 			object.Spec.Username, object.Spec.Groups = name, groups
 		}))
 	}
@@ -104,7 +103,7 @@ func TestWhatIsApprovedUnseen(t *testing.T) {
 }
 
 func TestAnObjectIsForTheUserInItAndInItsCertificate(t *testing.T) {
-	object := stored(t, newTestKey(t), jane, func(object *certificatesv1.CertificateSigningRequest) {
+	object := stored(t, newTestKey(t), jane, func(object *Request) {
 		object.Labels = map[string]string{UserLabel: UserLabelValue("mallory")}
 		object.Name = "mallory"
 	})

@@ -22,7 +22,7 @@ func signsWithEnds(s *session, notAfter func() time.Time) {
 	s.t.Helper()
 	client, authority := s.client(), authorityFor(s.t, s.plane)
 	watchesRequests(s.t, client, func(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
-		if request.StateOf(object) != request.Approved {
+		if request.StateOf(request.Of(object)) != request.Approved {
 			return nil
 		}
 		parsed, err := pki.ParseRequest(object.Spec.Request)

@@ -105,7 +105,7 @@ func checkCrowd(s *session, names []string, result program.Result) {
 	}
 	requests := map[string][]request.State{}
 	for i := range list.Items {
-		review := request.ReviewOf(&list.Items[i])
+		review := request.ReviewOf(request.Of(&list.Items[i]))
 		requests[review.User.Name] = append(requests[review.User.Name], review.State)
 	}
 	failed := 0

@@ -55,7 +55,7 @@ func TestOffboardFindsEveryRequestWhateverItsLabels(t *testing.T) {
 					// A signer that is not the cluster's own may log in as well.
 					object.Spec.SignerName = "example.com/login"
 				}
-				if _, err := client.Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+				if _, err := client.Create(t.Context(), object.CertificateSigningRequest, metav1.CreateOptions{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -88,11 +88,11 @@ func TestOffboardFindsEveryRequestWhateverItsLabels(t *testing.T) {
 	denied := 0
 	for i := range list.Items {
 		object := &list.Items[i]
-		isDenied := request.StateOf(object) == request.Denied
+		isDenied := request.StateOf(request.Of(object)) == request.Denied
 		if isDenied {
 			denied++
 		}
-		if isOfUser := request.ReviewOf(object).User.Name == "hidden-user"; isOfUser != isDenied {
+		if isOfUser := request.ReviewOf(request.Of(object)).User.Name == "hidden-user"; isOfUser != isDenied {
 			t.Errorf("%s: denied is %t", object.Name, isDenied)
 		}
 	}
@@ -114,7 +114,7 @@ func TestFetchFindsARequestWithAnotherLabel(t *testing.T) {
 	}
 	object := request.Build(parsed, request.Terms{Lifetime: request.DefaultLifetime, Name: "under-another-name"})
 	object.Labels = map[string]string{request.UserLabel: request.UserLabelValue("mallory")}
-	if _, err := requestsOf(s).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+	if _, err := requestsOf(s).Create(t.Context(), object.CertificateSigningRequest, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	s.must("approve", "under-another-name", "--yes")
@@ -133,7 +133,7 @@ func TestATeamsWaitOutlivesALabelThatIsTaken(t *testing.T) {
 			object.Labels = nil
 			_, err := client.CertificatesV1().CertificateSigningRequests().Update(ctx, object, metav1.UpdateOptions{})
 			return err
-		case request.StateOf(object) == request.Pending:
+		case request.StateOf(request.Of(object)) == request.Pending:
 			return approveObject(ctx, client, object)
 		}
 		return nil

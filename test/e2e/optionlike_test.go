@@ -35,8 +35,8 @@ func TestARequestCalledLikeAnOptionIsNoOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if request.StateOf(object) != request.Denied {
-		t.Errorf("it is %s", request.StateOf(object))
+	if request.StateOf(request.Of(object)) != request.Denied {
+		t.Errorf("it is %s", request.StateOf(request.Of(object)))
 	}
 	// As package request tells it of a denied request.
 	s.shell(identity.NewCommand("kubectl delete csr").Argument(name).String())

@@ -169,7 +169,7 @@ func TestARequestSubmittedBySomebodyElseIsNotAdopted(t *testing.T) {
 func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 	s := newSession(t, shared)
 	reviewed := create(t, s, "raced", identity.User{Name: "tina"})
-	review := request.ReviewOf(reviewed)
+	review := request.ReviewOf(request.Of(reviewed))
 	if err := s.client().CertificatesV1().CertificateSigningRequests().Delete(t.Context(), "raced", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -186,10 +186,10 @@ func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 
 func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 	s := newSession(t, shared)
-	review := request.ReviewOf(create(t, s, "relabelled", identity.User{Name: "udo"}))
+	review := request.ReviewOf(request.Of(create(t, s, "relabelled", identity.User{Name: "udo"})))
 	moved := s.object("x/relabelled")
 	moved.Labels = map[string]string{"team": "blue"}
-	if _, err := s.client().CertificatesV1().CertificateSigningRequests().Update(t.Context(), moved, metav1.UpdateOptions{}); err != nil {
+	if _, err := s.client().CertificatesV1().CertificateSigningRequests().Update(t.Context(), moved.CertificateSigningRequest, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := connect(t, s).Requests().Decide(t.Context(), review, request.Approval(), "approved by a test", false); err != nil {
@@ -199,7 +199,7 @@ func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 
 func TestSomebodyElseDecidedFirst(t *testing.T) {
 	s := newSession(t, shared)
-	review := request.ReviewOf(create(t, s, "decided", identity.User{Name: "vera"}))
+	review := request.ReviewOf(request.Of(create(t, s, "decided", identity.User{Name: "vera"})))
 	deny(t, s, "decided", "not on the list")
 	_, err := connect(t, s).Requests().Decide(t.Context(), review, request.Approval(), "approved by a test", false)
 	if code := cmd.ExitCode(err); code != 5 || !strings.Contains(err.Error(), "denied (not on the list)") {
@@ -252,7 +252,7 @@ func built(t *testing.T, user identity.User) *certificatesv1.CertificateSigningR
 	if err != nil {
 		t.Fatal(err)
 	}
-	return request.Build(made, request.Terms{Lifetime: request.DefaultLifetime})
+	return request.Build(made, request.Terms{Lifetime: request.DefaultLifetime}).CertificateSigningRequest
 }
 
 func deny(t *testing.T, s *session, name, message string) {
@@ -277,7 +277,7 @@ func withCondition(s *session, name string, kind certificatesv1.RequestCondition
 	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
 		Type: kind, Status: "True", Reason: "Test", Message: message,
 	})
-	return object
+	return object.CertificateSigningRequest
 }
 
 // connect is the program's own client, as the administrator.

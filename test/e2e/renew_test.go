@@ -447,7 +447,7 @@ func TestRenewKilledAtRandomMoments(t *testing.T) {
 		}
 	}
 	for _, object := range submittedBy(t, client, "renew-killed") {
-		if state := request.StateOf(&object); state != request.Issued && state != request.Approved {
+		if state := request.StateOf(request.Of(&object)); state != request.Issued && state != request.Approved {
 			t.Errorf("%s is %s", object.Name, state)
 		}
 	}

@@ -172,7 +172,7 @@ func submittedBy(t testing.TB, client kubernetes.Interface, user string) []certi
 func approvesRequestsOf(t *testing.T, client kubernetes.Interface, user string) {
 	t.Helper()
 	watchesRequests(t, client, func(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
-		if object.Spec.Username != user || request.StateOf(object) != request.Pending {
+		if object.Spec.Username != user || request.StateOf(request.Of(object)) != request.Pending {
 			return nil
 		}
 		return approveObject(ctx, client, object)

@@ -313,7 +313,7 @@ func onTheServer(entry fixture.Entry) []string {
 	findings := slices.DeleteFunc(slices.Clone(entry.Findings), func(name string) bool {
 		return name == request.RequestedByOther || name == request.MoreThanRequester
 	})
-	if request.ReviewOf(entry.Object("", time.Time{})).IsDecoded() {
+	if request.ReviewOf(request.Of(entry.Object("", time.Time{}))).IsDecoded() {
 		findings = append(findings, request.RequestedByOther)
 	}
 	slices.Sort(findings)

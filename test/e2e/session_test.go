@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
@@ -105,13 +105,13 @@ func clientOf(t *testing.T, kubeconfig string) kubernetes.Interface {
 }
 
 // object gets a request by the name that the program printed.
-func (s *session) object(printed string) *certificatesv1.CertificateSigningRequest {
+func (s *session) object(printed string) *request.Request {
 	s.t.Helper()
 	object, err := s.client().CertificatesV1().CertificateSigningRequests().Get(context.Background(), objectName(printed), metav1.GetOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return object
+	return request.Of(object)
 }
 
 // objectName takes the name out of a line such as

@@ -241,7 +241,7 @@ func (s *soak) administer() {
 		if _, known := s.seen[object.Name]; !known {
 			s.seen[object.Name] = s.clock()
 		}
-		if request.StateOf(&object) == request.Pending {
+		if request.StateOf(request.Of(&object)) == request.Pending {
 			if pending++; pending > 1 {
 				s.t.Fatal("she has two pending requests")
 			}
@@ -252,7 +252,7 @@ func (s *soak) administer() {
 			}
 			continue
 		}
-		if request.StateOf(&object) != request.Approved {
+		if request.StateOf(request.Of(&object)) != request.Approved {
 			continue
 		}
 		s.sign(&object)
@@ -269,7 +269,7 @@ func (s *soak) sign(object *certificatesv1.CertificateSigningRequest) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if asked := request.LifetimeOf(object); asked != soakLifetime {
+	if asked := request.LifetimeOf(request.Of(object)); asked != soakLifetime {
 		s.t.Errorf("she asks for %s", asked)
 	}
 	object.Status.Certificate = authorityFor(s.t, s.plane).sign(s.t, parsed.User(), parsed.PublicKey, s.clock().Add(-soakBackdating), s.clock().Add(soakLifetime))

@@ -132,7 +132,7 @@ func signs(t *testing.T, s *session, authorityOf func(user string) *authority) {
 	t.Helper()
 	client := s.client()
 	watchesRequests(t, client, func(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
-		if request.StateOf(object) != request.Approved {
+		if request.StateOf(request.Of(object)) != request.Approved {
 			return nil
 		}
 		parsed, err := pki.DecodeRequest(object.Spec.Request)

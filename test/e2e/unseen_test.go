@@ -164,7 +164,7 @@ func requestNamesOf(t *testing.T, s *session, user string) []string {
 	}
 	var names []string
 	for i := range list.Items {
-		if slices.Contains(request.UsersOf(&list.Items[i]), user) {
+		if slices.Contains(request.UsersOf(request.Of(&list.Items[i])), user) {
 			names = append(names, list.Items[i].Name)
 		}
 	}

@@ -22,7 +22,7 @@ import (
 // Sighting is what a waiting person is told on the way.
 type Sighting struct {
 	// Object is the request as it was last seen.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 	// Unsigned says that the request has been approved for a while and no
 	// signer has answered.
 	Unsigned bool
@@ -47,7 +47,7 @@ const (
 // its name, ErrTimedOut and ErrInterrupted when the context ends, and with a
 // plain error when the server refuses to answer. Servers that are away for a
 // while are waited for.
-func (c *Client) Await(ctx context.Context, from *certificatesv1.CertificateSigningRequest, tell func(Sighting)) (*certificatesv1.CertificateSigningRequest, error) {
+func (c *Client) Await(ctx context.Context, from *request.Request, tell func(Sighting)) (*request.Request, error) {
 	w := &waiting{client: c, from: from, last: from, tell: tell}
 	issued, err := w.run(ctx)
 	switch endedErr := connection.ContextOutcome(ctx); {
@@ -65,13 +65,13 @@ func (c *Client) Await(ctx context.Context, from *certificatesv1.CertificateSign
 // waiting is one wait for one object.
 type waiting struct {
 	client   *Client
-	from     *certificatesv1.CertificateSigningRequest
-	last     *certificatesv1.CertificateSigningRequest
+	from     *request.Request
+	last     *request.Request
 	tell     func(Sighting)
 	unsigned *time.Timer
 }
 
-func (w *waiting) run(ctx context.Context) (*certificatesv1.CertificateSigningRequest, error) {
+func (w *waiting) run(ctx context.Context) (*request.Request, error) {
 	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
 	next := pause
 	mayWatch, expired := true, 0
@@ -166,7 +166,7 @@ func (w *waiting) watch(ctx context.Context) (issued bool, endingErr, troubleErr
 				return false, nil, cmp.Or(stream.TooLarge(), apierrors.FromObject(event.Object))
 			}
 			stream.Took()
-			issued, endingErr := w.judge(object, false)
+			issued, endingErr := w.judge(w.from.With(object), false)
 			if issued || endingErr != nil {
 				return issued, endingErr, nil
 			}
@@ -179,7 +179,7 @@ func (w *waiting) watch(ctx context.Context) (issued bool, endingErr, troubleErr
 
 // judge takes in a version of the object: issued is true when its certificate
 // is there, and an error is an ending.
-func (w *waiting) judge(object *certificatesv1.CertificateSigningRequest, first bool) (issued bool, _ error) {
+func (w *waiting) judge(object *request.Request, first bool) (issued bool, _ error) {
 	if object.UID != w.from.UID {
 		return false, replacedWhileAwaited(object)
 	}
@@ -220,7 +220,7 @@ func deletedWhileAwaited(name string) error {
 		"submit it again with the same key: run new-user again")
 }
 
-func replacedWhileAwaited(by *certificatesv1.CertificateSigningRequest) error {
+func replacedWhileAwaited(by *request.Request) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted and made again by %q", by.Name, by.Spec.Username),
 		"nothing was taken from the new one; ask the administrator what happened")

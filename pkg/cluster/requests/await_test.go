@@ -46,7 +46,7 @@ func (f *faultyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer(w, r)
 }
 
-func object(uid string, conditions ...certificatesv1.RequestConditionType) *certificatesv1.CertificateSigningRequest {
+func object(uid string, conditions ...certificatesv1.RequestConditionType) *request.Request {
 	o := &certificatesv1.CertificateSigningRequest{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "certificates.k8s.io/v1", Kind: "CertificateSigningRequest"},
 		ObjectMeta: metav1.ObjectMeta{Name: "jane-x", UID: "uid-1", ResourceVersion: "1"},
@@ -57,10 +57,10 @@ func object(uid string, conditions ...certificatesv1.RequestConditionType) *cert
 	for _, condition := range conditions {
 		o.Status.Conditions = append(o.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{Type: condition, Status: corev1.ConditionTrue, Reason: "R"})
 	}
-	return o
+	return request.Of(o)
 }
 
-func issued() *certificatesv1.CertificateSigningRequest {
+func issued() *request.Request {
 	o := object("", certificatesv1.CertificateApproved)
 	o.Status.Certificate = []byte("certificate")
 	return o
@@ -101,7 +101,7 @@ func event(kind string, o any) any { return map[string]any{"type": kind, "object
 
 func dropped(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*certificatesv1.CertificateSigningRequest, []Sighting, error) {
+func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*request.Request, []Sighting, error) {
 	t.Helper()
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -23,7 +22,7 @@ type Ending struct {
 	// Name is the object's.
 	Name string
 	// Object is the object with its certificate; nil where Err says why there is none.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 	Err    error
 }
 
@@ -124,7 +123,7 @@ func (a *Awaiting) Waiting() []string {
 }
 
 // Await waits for a request that was expected, from this version of its object on.
-func (a *Awaiting) Await(object *certificatesv1.CertificateSigningRequest) {
+func (a *Awaiting) Await(object *request.Request) {
 	a.mutex.Lock()
 	e := a.expected[object.Name]
 	e.uid = object.UID

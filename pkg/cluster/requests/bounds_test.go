@@ -86,7 +86,7 @@ func TestAListThatMakesNoProgressEnds(t *testing.T) {
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
-			_, err := client.EachPage(ctx, Query{}, func([]certificatesv1.CertificateSigningRequest) {})
+			_, err := client.EachPage(ctx, Query{}, func([]*request.Request) {})
 			if err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("after %d questions: %v", asked.Load(), err)
 			}
@@ -113,7 +113,7 @@ func TestPagesBecomeSmallerWhereAnAnswerWouldBeTooLarge(t *testing.T) {
 		page(w, "", "joe")
 	})
 	var names []string
-	version, err := client.EachPage(t.Context(), Query{}, func(items []certificatesv1.CertificateSigningRequest) {
+	version, err := client.EachPage(t.Context(), Query{}, func(items []*request.Request) {
 		for _, item := range items {
 			names = append(names, item.Name)
 		}

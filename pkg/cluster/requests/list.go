@@ -52,25 +52,33 @@ const listing = "list certificate signing requests"
 // their names, and returns the list's resourceVersion, from which Watch goes on.
 // visit may keep what it is given. Where a list takes longer than the server
 // keeps its version, the rest is of a newer one.
-func (c *Client) EachPage(ctx context.Context, query Query, visit func([]certificatesv1.CertificateSigningRequest)) (resourceVersion string, _ error) {
-	resourceVersion, err := connection.EachPage(ctx, c.api, query.options(), c.api.Requests.List, func(page *certificatesv1.CertificateSigningRequestList) { visit(page.Items) })
+func (c *Client) EachPage(ctx context.Context, query Query, visit func([]*request.Request)) (resourceVersion string, _ error) {
+	resourceVersion, err := connection.EachPage(ctx, c.api, query.options(), c.api.Requests.List, func(page *certificatesv1.CertificateSigningRequestList) { visit(requestsIn(page)) })
 	return resourceVersion, c.api.Explain(ctx, err, listing)
 }
 
 // Each is EachPage, object by object.
-func (c *Client) Each(ctx context.Context, query Query, visit func(*certificatesv1.CertificateSigningRequest)) error {
-	_, err := c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
-		for i := range page {
-			visit(&page[i])
+func (c *Client) Each(ctx context.Context, query Query, visit func(*request.Request)) error {
+	_, err := c.EachPage(ctx, query, func(page []*request.Request) {
+		for _, one := range page {
+			visit(one)
 		}
 	})
 	return err
 }
 
+func requestsIn(page *certificatesv1.CertificateSigningRequestList) []*request.Request {
+	found := make([]*request.Request, len(page.Items))
+	for i := range page.Items {
+		found[i] = request.Of(&page.Items[i])
+	}
+	return found
+}
+
 // Change is one version of an object, as a watch sees it.
 type Change struct {
 	// Object is the object as it is now, or as it was last.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 	// Deleted says that it is gone.
 	Deleted bool
 }
@@ -104,9 +112,9 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 				return fmt.Errorf("could not %s: %s answers with 410 Gone each time, also from the version that it listed just before (%d times)", doing, c.api.Server, expired)
 			}
 			goOn := true
-			if resourceVersion, err = c.EachPage(ctx, query, func(page []certificatesv1.CertificateSigningRequest) {
-				for i := range page {
-					goOn = goOn && visit(Change{Object: &page[i]})
+			if resourceVersion, err = c.EachPage(ctx, query, func(page []*request.Request) {
+				for _, one := range page {
+					goOn = goOn && visit(Change{Object: one})
 				}
 			}); err != nil || !goOn {
 				return err
@@ -146,7 +154,7 @@ func (c *Client) follow(ctx context.Context, query Query, resourceVersion *strin
 		}
 		stream.Took()
 		*resourceVersion = object.ResourceVersion
-		if event.Type != watch.Bookmark && !visit(Change{Object: object, Deleted: event.Type == watch.Deleted}) {
+		if event.Type != watch.Bookmark && !visit(Change{Object: request.Of(object), Deleted: event.Type == watch.Deleted}) {
 			return errEnough
 		}
 	}

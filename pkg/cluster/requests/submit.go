@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,28 +24,34 @@ func On(api *connection.Connection) *Client { return &Client{api: api} }
 // returns that one and created is false: whether it is the same request is for
 // the caller to check. With dryRun the server checks the object and stores
 // nothing.
-func (c *Client) Submit(ctx context.Context, object *certificatesv1.CertificateSigningRequest, dryRun bool) (_ *certificatesv1.CertificateSigningRequest, created bool, _ error) {
+func (c *Client) Submit(ctx context.Context, object *request.Request, dryRun bool) (_ *request.Request, created bool, _ error) {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	options := metav1.CreateOptions{}
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	stored, err := c.api.Requests.Create(call, object, options)
+	stored, err := c.api.Requests.Create(call, object.CertificateSigningRequest, options)
 	if apierrors.IsAlreadyExists(err) {
-		stored, err := c.Get(ctx, object.Name)
-		return stored, false, err
+		existing, err := c.Get(ctx, object.Name)
+		if err != nil {
+			return nil, false, err
+		}
+		return object.With(existing.CertificateSigningRequest), false, nil
 	}
 	if apierrors.IsForbidden(err) {
 		return nil, false, c.api.ExplainForbidden(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name),
 			"ask an administrator for the right to create certificatesigningrequests, or to run this command for you")
 	}
-	return stored, err == nil, c.api.Explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name))
+	if err != nil {
+		return nil, false, c.api.Explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name))
+	}
+	return object.With(stored), true, nil
 }
 
 // Get returns a request object by its name. If there is none, the error is an
 // outcome.ErrNotFound.
-func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+func (c *Client) Get(ctx context.Context, name string) (*request.Request, error) {
 	object, err := c.get(ctx, name)
 	// A user's name may be one that no object can have, such as "a/b", for which
 	// client-go asks nobody.
@@ -56,14 +61,14 @@ func (c *Client) Get(ctx context.Context, name string) (*certificatesv1.Certific
 	return object, c.api.Explain(ctx, err, fmt.Sprintf("get the certificate signing request %q", name))
 }
 
-func (c *Client) get(ctx context.Context, name string) (*certificatesv1.CertificateSigningRequest, error) {
+func (c *Client) get(ctx context.Context, name string) (*request.Request, error) {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	object, err := c.api.Requests.Get(call, name, metav1.GetOptions{})
 	if err == nil && (object.Name != name || object.UID == "") {
 		return nil, &connection.ResponseError{Found: "another object", Wanted: "the certificate signing request"}
 	}
-	return object, err
+	return request.Of(object), err
 }
 
 // attemptsToDecide bounds how often a decision is sent again because labels or
@@ -76,7 +81,7 @@ const attemptsToDecide = 10
 // deleted, made again, or decided by somebody else, the error is an
 // outcome.ErrChanged and nothing was done. With dryRun the server checks the
 // decision and stores nothing.
-func (c *Client) Decide(ctx context.Context, review *request.Review, decision request.Decision, message string, dryRun bool) (*certificatesv1.CertificateSigningRequest, error) {
+func (c *Client) Decide(ctx context.Context, review *request.Review, decision request.Decision, message string, dryRun bool) (*request.Request, error) {
 	current := review.Object
 	doing := fmt.Sprintf("%s the certificate signing request %q", decision.Verb, current.Name)
 	options := metav1.UpdateOptions{}
@@ -85,16 +90,20 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 	}
 	for range attemptsToDecide {
 		call, cancel := c.api.Bounded(ctx)
-		decided, err := c.api.Requests.UpdateApproval(call, current.Name, decision.Apply(current, message), options)
+		updated, err := c.api.Requests.UpdateApproval(call, current.Name, decision.Apply(current, message), options)
 		cancel()
 		if apierrors.IsForbidden(err) {
 			return nil, c.api.ExplainForbidden(ctx, err, doing, connection.NeedToDecide(review.Object.Spec.SignerName))
 		}
-		if err == nil && !decision.Is(request.StateOf(decided)) {
-			return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, request.StateOf(decided))
-		}
-		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			return decided, c.api.Explain(ctx, err, doing)
+		switch {
+		case err == nil:
+			decided := current.With(updated)
+			if state := request.StateOf(decided); !decision.Is(state) {
+				return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, state)
+			}
+			return decided, nil
+		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):
+			return nil, c.api.Explain(ctx, err, doing)
 		}
 		current, err = c.get(ctx, current.Name)
 		if apierrors.IsNotFound(err) {
@@ -113,7 +122,7 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 
 // Now is the API server's clock, to the second, from an object that it is asked to
 // check and not to store.
-func (c *Client) Now(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (time.Time, error) {
+func (c *Client) Now(ctx context.Context, object *request.Request) (time.Time, error) {
 	checked, _, err := c.Submit(ctx, object, true)
 	if err != nil {
 		return time.Time{}, err
@@ -122,7 +131,7 @@ func (c *Client) Now(ctx context.Context, object *certificatesv1.CertificateSign
 }
 
 // Delete deletes a request that this client made, and no other of its name.
-func (c *Client) Delete(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
+func (c *Client) Delete(ctx context.Context, object *request.Request) error {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	err := c.api.Requests.Delete(call, object.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &object.UID}})

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -297,7 +296,7 @@ func (o *decideOptions) print(decided []approval.Decided) error {
 	if o.dryRun == onboard.DryRunClient {
 		return o.printDryRun(decided)
 	}
-	objects := make([]*certificatesv1.CertificateSigningRequest, len(decided))
+	objects := make([]*request.Request, len(decided))
 	for i, one := range decided {
 		objects[i] = one.Object
 	}

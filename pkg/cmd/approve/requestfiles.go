@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -46,7 +44,7 @@ func (o *decideOptions) readFiles() error {
 			if cli.IsWaitOver(err) {
 				return err
 			}
-			var objects []*certificatesv1.CertificateSigningRequest
+			var objects []*request.Request
 			if err == nil {
 				objects, err = request.Import(input.Data, lifetime)
 			}

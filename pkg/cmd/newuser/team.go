@@ -229,7 +229,7 @@ func (o *newUserOptions) teamAgain() identity.Command {
 
 // printTeamDryRun writes what would be made, with the bindings that --approve would make.
 func (o *newUserOptions) printTeamDryRun(results []team.Result) error {
-	var requests []*certificatesv1.CertificateSigningRequest
+	var requests []*request.Request
 	var wanted []access.Wanted
 	for _, result := range results {
 		if result.Object != nil && result.Err == nil {
@@ -250,7 +250,7 @@ func (o *newUserOptions) printTeamDryRun(results []team.Result) error {
 	objects := make([]runtime.Object, len(requests))
 	for i, object := range requests {
 		object.SetGroupVersionKind(certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"))
-		objects[i] = object
+		objects[i] = object.CertificateSigningRequest
 	}
 	printer, err := output.ToPrinter()
 	if err != nil {

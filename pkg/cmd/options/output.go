@@ -19,6 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // Output is the -o of commands whose data are request objects: kubectl's
@@ -68,7 +69,7 @@ func (o Output) Validate(set *pflag.FlagSet) error {
 // Print writes the objects: as a list where several can be meant, however many there are.
 // Without a format, each is a line that says what was done. Names are escaped in lines for
 // people, which may be on a terminal.
-func (o Output) Print(streams genericiooptions.IOStreams, done string, several bool, objects ...*certificatesv1.CertificateSigningRequest) error {
+func (o Output) Print(streams genericiooptions.IOStreams, done string, several bool, objects ...*request.Request) error {
 	switch format := strings.ToLower(o.Format()); {
 	case o.IsForPeople():
 		for _, object := range objects {
@@ -95,11 +96,11 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 		out = render.Escaping(out)
 	}
 	if !several && len(objects) == 1 {
-		return printer.PrintObj(objects[0], out)
+		return printer.PrintObj(objects[0].CertificateSigningRequest, out)
 	}
 	list := &certificatesv1.CertificateSigningRequestList{Items: []certificatesv1.CertificateSigningRequest{}}
 	for _, object := range objects {
-		list.Items = append(list.Items, *object)
+		list.Items = append(list.Items, *object.CertificateSigningRequest)
 	}
 	return printer.PrintObj(list, out)
 }

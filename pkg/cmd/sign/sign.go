@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -52,7 +51,7 @@ type signOptions struct {
 	fingerprint string
 	// object is the request in the file, lifetime how long its certificate is valid, and
 	// endpoint the cluster that a handoff is for; nil without --server.
-	object   *certificatesv1.CertificateSigningRequest
+	object   *request.Request
 	lifetime time.Duration
 	endpoint *kubeconfig.Endpoint
 }

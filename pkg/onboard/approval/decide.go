@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -52,12 +50,12 @@ type Decided struct {
 	Review *request.Review
 	// Object is the object as it is decided, now or before. In a client's dry
 	// run it is the object that was reviewed.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 }
 
 // ObjectsOf are the objects that were decided.
-func ObjectsOf(decided []Decided) []*certificatesv1.CertificateSigningRequest {
-	objects := make([]*certificatesv1.CertificateSigningRequest, len(decided))
+func ObjectsOf(decided []Decided) []*request.Request {
+	objects := make([]*request.Request, len(decided))
 	for i, one := range decided {
 		objects[i] = one.Object
 	}
@@ -348,7 +346,7 @@ func (d *deciding) decide(ctx context.Context, left []*request.Review) error {
 // decideOne decides about exactly what was shown, and submits it before that
 // where it came in a file. Then its user gets what she is to get. The object is
 // returned as soon as it is decided, whatever goes wrong after that.
-func (d *deciding) decideOne(ctx context.Context, review *request.Review) (*certificatesv1.CertificateSigningRequest, error) {
+func (d *deciding) decideOne(ctx context.Context, review *request.Review) (*request.Request, error) {
 	object, err := d.decideAlone(ctx, review)
 	if err != nil || d.in.DryRun != onboard.DryRunNone {
 		return object, err
@@ -356,7 +354,7 @@ func (d *deciding) decideOne(ctx context.Context, review *request.Review) (*cert
 	return object, d.program.Give(ctx, review.User, d.in.Grants)
 }
 
-func (d *deciding) decideAlone(ctx context.Context, review *request.Review) (*certificatesv1.CertificateSigningRequest, error) {
+func (d *deciding) decideAlone(ctx context.Context, review *request.Review) (*request.Request, error) {
 	if review.State != request.Pending {
 		return review.Object, nil
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -20,7 +18,7 @@ const deciders = 16
 // asked about any. What came of them is told in the order in which they were shown.
 func (d *deciding) decideTogether(ctx context.Context, left []*request.Review) error {
 	type result struct {
-		object *certificatesv1.CertificateSigningRequest
+		object *request.Request
 		err    error
 	}
 	tell := d.program.Tell

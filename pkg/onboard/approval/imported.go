@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -18,7 +16,7 @@ type Imported struct {
 	// Source is the file's name. Required.
 	Source string
 	// Object is what request.Import made of it. Required unless Err is.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 	// SignerAssumed says that the file names no signer (see request.AssumeSigner).
 	SignerAssumed bool
 	// Lifetime is what the administrator named explicitly; 0 if nothing. One that stands

@@ -3,7 +3,6 @@ package approval
 import (
 	"context"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
@@ -26,7 +25,7 @@ func (in ListInput) takes(review *request.Review) bool {
 // List reviews the requests, in the order of their names. A request that can't be
 // decoded is a review that says so. The resourceVersion is for Follow.
 func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*request.Review, resourceVersion string, _ error) {
-	resourceVersion, err := requests.EachPrepared(ctx, p.Cluster.Requests(), in.Query, request.ReviewOf, func(_ *certificatesv1.CertificateSigningRequest, review *request.Review) {
+	resourceVersion, err := requests.EachPrepared(ctx, p.Cluster.Requests(), in.Query, request.ReviewOf, func(_ *request.Request, review *request.Review) {
 		if in.takes(review) {
 			reviews = append(reviews, review)
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
@@ -28,11 +27,11 @@ type survey struct {
 
 // beginSurvey begins to read all requests, which standing takes in, and to review those for
 // the program's signer that are wanted. result has to be called.
-func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Standing, wants func(object *certificatesv1.CertificateSigningRequest, users []string) bool) *survey {
+func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Standing, wants func(object *request.Request, users []string) bool) *survey {
 	s := &survey{known: map[string][]request.Reference{}, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
-		s.err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+		s.err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *request.Request, users []string) {
 			standing.See(object)
 			for _, user := range users {
 				s.known[user] = append(s.known[user], request.Reference{Name: object.Name, UID: object.UID})
@@ -56,7 +55,7 @@ func (s *survey) result() error {
 }
 
 // wanted says which requests a selection needs reviewed.
-func (s Selection) wanted(object *certificatesv1.CertificateSigningRequest, users []string) bool {
+func (s Selection) wanted(object *request.Request, users []string) bool {
 	switch {
 	case len(s.Files) > 0:
 		return false

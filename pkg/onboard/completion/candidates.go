@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -38,11 +37,11 @@ func PendingUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) 
 		about   string
 	}
 	claims := map[string][]claim{}
-	err := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+	err := p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *request.Request) {
 		if request.StateOf(object) != request.Pending {
 			return
 		}
-		parsed, err := pki.DecodeRequest(object.Spec.Request)
+		parsed, err := object.PKCS10()
 		if err != nil {
 			return
 		}
@@ -68,8 +67,8 @@ func PendingUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) 
 func KnownUsers(ctx context.Context, p *onboard.Program) ([]Candidate, error) {
 	users, err := bound(ctx, p, false)
 	if err == nil {
-		err = p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
-			parsed, err := pki.DecodeRequest(object.Spec.Request)
+		err = p.Cluster.Requests().Each(ctx, requests.Query{}, func(object *request.Request) {
+			parsed, err := object.PKCS10()
 			if err != nil {
 				return
 			}

@@ -231,7 +231,7 @@ func (d *examination) checkCloud(ctx context.Context) {
 // look reads what is on the cluster already.
 func (d *examination) look(ctx context.Context) {
 	now := d.program.Now()
-	d.unreadErr = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest) {
+	d.unreadErr = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *request.Request) {
 		review := request.ReviewOf(object)
 		switch {
 		case review.Certificate != nil:
@@ -243,7 +243,7 @@ func (d *examination) look(ctx context.Context) {
 }
 
 // approvedAt is when a request was approved, by the API server's clock.
-func approvedAt(object *certificatesv1.CertificateSigningRequest) time.Time {
+func approvedAt(object *request.Request) time.Time {
 	for _, condition := range object.Status.Conditions {
 		if condition.Type == certificatesv1.CertificateApproved {
 			return condition.LastUpdateTime.Time
@@ -253,7 +253,7 @@ func approvedAt(object *certificatesv1.CertificateSigningRequest) time.Time {
 }
 
 // probeRequest is a request for a user who is nobody, for the shortest time.
-func probeRequest() (*certificatesv1.CertificateSigningRequest, crypto.Signer, error) {
+func probeRequest() (*request.Request, crypto.Signer, error) {
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 	if err != nil {
 		return nil, nil, err

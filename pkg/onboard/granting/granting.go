@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -68,7 +66,7 @@ func isKnown(ctx context.Context, p *onboard.Program, name string) bool {
 		return true
 	}
 	isNamed := false
-	err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(_ *certificatesv1.CertificateSigningRequest, users []string) {
+	err = p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(_ *request.Request, users []string) {
 		isNamed = isNamed || slices.Contains(users, name)
 	})
 	return err != nil || isNamed
@@ -78,7 +76,7 @@ func isKnown(ctx context.Context, p *onboard.Program, name string) bool {
 // approved: what she only asks for counts for nothing.
 func lastKnown(ctx context.Context, p *onboard.Program, name string) (identity.User, error) {
 	var approved []*request.Review
-	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{}, func(object *request.Request, users []string) {
 		if !slices.Contains(users, name) {
 			return
 		}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -17,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -26,7 +26,7 @@ type Input struct {
 	Timeout time.Duration
 	// Resume is the command that goes on with an interrupted wait for a request,
 	// for hints. Required.
-	Resume func(request string) string
+	Resume func(name string) string
 	// Path is the handoff file to write, or a folder for it; "-" hands the file
 	// back. Optional: without it the certificate is waited for and checked, and
 	// nothing is written.
@@ -53,7 +53,7 @@ type HandedOff struct {
 // Each hands off each approved request. Of several, each stands for itself:
 // what goes wrong with one is told, and the first such error is the result's. They are
 // taken in turn: while one is waited for, the others are signed.
-func Each(ctx context.Context, p *onboard.Program, objects []*certificatesv1.CertificateSigningRequest, in Input) (handed []*HandedOff, firstErr error) {
+func Each(ctx context.Context, p *onboard.Program, objects []*request.Request, in Input) (handed []*HandedOff, firstErr error) {
 	if len(objects) > 0 && in.Path != "" && in.ExternalServer == "" && p.CheckReached(ctx) != nil {
 		p.Tell(CertificatesNotReaching{Server: p.Cluster.Endpoint().Server})
 	}
@@ -83,8 +83,8 @@ func Each(ctx context.Context, p *onboard.Program, objects []*certificatesv1.Cer
 // One waits for the certificate of an approved request, checks that it is what
 // was asked for, and writes it into a kubeconfig that has everything but the
 // private key.
-func One(ctx context.Context, p *onboard.Program, object *certificatesv1.CertificateSigningRequest, in Input) (*HandedOff, error) {
-	parsed, err := pki.ParseRequest(object.Spec.Request)
+func One(ctx context.Context, p *onboard.Program, object *request.Request, in Input) (*HandedOff, error) {
+	parsed, err := object.VerifiedPKCS10()
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/blocking"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
@@ -253,7 +251,7 @@ func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Pl
 		plan.see(in.Source, in.Certificate, p.Now())
 	}
 	plan.remember(in, me, p.Now())
-	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *certificatesv1.CertificateSigningRequest, users []string) {
+	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{AllSigners: true}, func(object *request.Request, users []string) {
 		if !slices.Contains(users, in.User) {
 			return
 		}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
@@ -338,7 +337,7 @@ func (r *renewing) refused(err error) error {
 		"the present certificate goes on until %s; once it is settled, ask again: %s", pki.Stamp(r.present.Certificate.Leaf.NotAfter), r.in.Again)
 }
 
-func (r *renewing) approve(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+func (r *renewing) approve(ctx context.Context, object *request.Request) (*request.Request, error) {
 	review := request.ReviewOf(object)
 	standing, err := r.her.Standing(ctx)
 	if err != nil {
@@ -359,7 +358,7 @@ func (r *renewing) approve(ctx context.Context, object *certificatesv1.Certifica
 
 // await waits for the certificate, or only looks. Where the wait is not the run's
 // purpose, the object is handed back as it is.
-func (r *renewing) await(ctx context.Context, object *certificatesv1.CertificateSigningRequest) (*certificatesv1.CertificateSigningRequest, error) {
+func (r *renewing) await(ctx context.Context, object *request.Request) (*request.Request, error) {
 	patience := r.in.Timeout
 	if patience == 0 {
 		if !r.in.Approve {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
@@ -20,6 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -27,7 +27,7 @@ import (
 // the kubeconfig in place of the present pair. At every moment the kubeconfig has one
 // of the two pairs, whole; the present one is kept in the renewal's folder until the
 // new one has logged in from where it stands.
-func (r *renewing) rotate(ctx context.Context, issued *certificatesv1.CertificateSigningRequest, submitted *onboard.Submission) (*pki.Certificate, error) {
+func (r *renewing) rotate(ctx context.Context, issued *request.Request, submitted *onboard.Submission) (*pki.Certificate, error) {
 	certificate, err := r.program.CheckIssued(issued, submitted.Key.Public(), r.user)
 	if err != nil {
 		return nil, err

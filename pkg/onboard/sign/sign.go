@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -27,7 +25,7 @@ type Input struct {
 	// Source is the request's file, and Object what request.Import made of it.
 	// Required.
 	Source string
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
 	// CertificateFile and KeyFile are the authority's (see pki.NewAuthority), and may be
@@ -74,7 +72,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 	if err := review.CheckAllowed(in.Allow); err != nil {
 		return nil, err
 	}
-	parsed, err := pki.ParseRequest(in.Object.Spec.Request)
+	parsed, err := in.Object.VerifiedPKCS10()
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // Input is what it takes to onboard many users at once.
@@ -91,7 +90,7 @@ type Result struct {
 	// Request is the request object's name; "" if it did not come to one.
 	Request string
 	// Object is the object; nil unless KeepObjects asked for it.
-	Object *certificatesv1.CertificateSigningRequest
+	Object *request.Request
 	// Wanted is what the user would get; in a dry run with Approve.
 	Wanted []access.Wanted
 	// Path is her kubeconfig, or with neither Approve nor Fetch her PKCS#10 request.
