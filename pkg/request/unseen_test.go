@@ -112,7 +112,7 @@ func TestAnObjectIsForTheUserInItAndInItsCertificate(t *testing.T) {
 	}
 	object.Spec.Request = []byte("nothing")
 	object.Status.Certificate = []byte("nothing")
-	if users := UsersOf(object); len(users) != 0 {
+	if users := UsersOf(Of(object.CertificateSigningRequest)); len(users) != 0 {
 		t.Errorf("an object that can't be decoded is for %q", users)
 	}
 }
