@@ -101,7 +101,7 @@ func (c CredentialCache) KeepAnswer(madeOf, data []byte) (err error) {
 	if now, err := c.ReadKubeconfig(); err != nil || !bytes.Equal(now, madeOf) {
 		return err
 	}
-	return cachedAnswer.replaceFile(c.answerPath(), data)
+	return cachedAnswer.replaceFile(new(wholefile.Directories), c.answerPath(), data)
 }
 
 func (c CredentialCache) answerPath() string { return filepath.Join(c.directory, answer.File) }

@@ -18,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // largestFile bounds what is read into memory, in bytes: the kubeconfig of a
@@ -30,31 +31,55 @@ type Folder struct {
 	base      string
 	// key and request are the kinds of the files in it.
 	key, request *Kind
+	// written is what is remembered of the directories that its files are in.
+	written *wholefile.Directories
 }
 
-func folderFor(directory, base string) Folder {
-	return Folder{directory: directory, base: base, key: privateKey, request: pkcs10Request}
+// UserFolders are the folders of users whose files one command writes: in a directory that
+// they share, or each in a directory of the user's own under home/.kube/csr-onboard.
+type UserFolders struct {
+	directory, home string
+	written         *wholefile.Directories
 }
 
-// UserFolder is the folder of a user. directory is where the person wants the
-// files; empty means a folder of the user's own under home/.kube/csr-onboard.
-// The files are named for the user in both (see identity.FileName). Nothing is
-// created yet.
+// NewUserFolders returns the folders of users in directory or, if that is empty, under home.
+func NewUserFolders(directory, home string) UserFolders {
+	return UserFolders{directory: directory, home: home, written: new(wholefile.Directories)}
+}
+
+// UserFolder is the folder of a single user: see UserFolders.
 func UserFolder(directory, home, user string) (Folder, error) {
-	base := identity.FileName(user)
-	if directory != "" {
-		return folderFor(filepath.Clean(directory), base), nil
+	return NewUserFolders(directory, home).Of(user)
+}
+
+// Of is the folder of a user. The files are named for the user (see identity.FileName).
+// Nothing is created yet.
+func (u UserFolders) Of(user string) (Folder, error) {
+	f := Folder{base: identity.FileName(user), key: privateKey, request: pkcs10Request, written: u.written}
+	if u.directory != "" {
+		f.directory = filepath.Clean(u.directory)
+		return f, nil
 	}
-	if home == "" {
+	if u.home == "" {
 		return Folder{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "there is no home directory to keep the key of %q in", user),
 			"set HOME, or name a folder: --dir DIR")
 	}
-	return folderFor(filepath.Join(ownFolder(home), base), base), nil
+	f.directory = filepath.Join(ownFolder(u.home), f.base)
+	return f, nil
 }
 
 // ownFolder is where the folders of users are, under home.
 func ownFolder(home string) string { return filepath.Join(home, ".kube", "csr-onboard") }
+
+// directories is what is remembered of the directories that files are in; nothing, for the
+// zero value of Folder.
+func (f Folder) directories() *wholefile.Directories {
+	if f.written == nil {
+		return new(wholefile.Directories)
+	}
+	return f.written
+}
 
 // Directory is the folder's path.
 func (f Folder) Directory() string { return f.directory }
@@ -115,7 +140,7 @@ func ReadSecret(path string) ([]byte, error) {
 // CreateKey writes a new private key with mode 0600. If there is one already,
 // also one that appeared this very moment, that one stays and the error is
 // fs.ErrExist.
-func (f Folder) CreateKey(data []byte) error { return CreateFile(f.key, f.KeyPath(), data) }
+func (f Folder) CreateKey(data []byte) error { return f.key.createFile(f.directories(), f.KeyPath(), data) }
 
 // ReadRequest reads the PKCS#10 request's bytes; fs.ErrNotExist if there is
 // none.
@@ -123,7 +148,9 @@ func (f Folder) ReadRequest() ([]byte, error) { return ReadFileOf(f.request, f.R
 
 // WriteRequest writes the PKCS#10 request with mode 0600, in place of an older
 // one. It need not outlast a power failure: it can be made of the key again.
-func (f Folder) WriteRequest(data []byte) error { return f.request.replaceFile(f.RequestPath(), data) }
+func (f Folder) WriteRequest(data []byte) error {
+	return f.request.replaceFile(f.directories(), f.RequestPath(), data)
+}
 
 // readNamed reads a regular file of bounded size that a person named, also through a
 // symbolic link. It never waits: what was opened is judged before it is read.

@@ -89,7 +89,7 @@ func refill(file *os.File, data []byte) error {
 
 // removeKept removes the two contents, what is needed to undo first.
 func removeKept(path string) error {
-	err := errors.Join(wholefile.Remove(path+beforeSuffix), wholefile.SyncDirectory(path))
+	err := errors.Join(wholefile.Remove(path+beforeSuffix), new(wholefile.Directories).Sync(path))
 	return errors.Join(err, wholefile.Remove(path+afterSuffix))
 }
 

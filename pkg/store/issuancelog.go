@@ -39,7 +39,7 @@ func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 		return trouble.About(path, err)
 	}
 	if isNew {
-		return wholefile.SyncDirectory(path)
+		return new(wholefile.Directories).Sync(path)
 	}
 	return nil
 }

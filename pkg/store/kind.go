@@ -32,7 +32,7 @@ type Kind struct {
 	// place is what its directory must be.
 	place place
 	// durability says whether it must outlast a power failure.
-	Durability wholefile.Durability
+	durability wholefile.Durability
 }
 
 // way is how a kind of file is written.
@@ -74,7 +74,7 @@ const (
 // The kinds of files.
 var (
 	privateKey       = kind(Kind{name: "private key", way: creates, isSecret: true, place: guardedPlace})
-	pkcs10Request    = kind(Kind{name: "request", way: replaces, place: guardedPlace, Durability: wholefile.Passing})
+	pkcs10Request    = kind(Kind{name: "request", way: replaces, place: guardedPlace, durability: wholefile.Passing})
 	UserKubeconfig   = kind(Kind{name: "kubeconfig", way: completes, isSecret: true, place: guardedPlace})
 	SharedKubeconfig = kind(Kind{name: "kubeconfig", way: shares})
 	// Certificate is a user's certificate in a file by itself, and SignedCertificate the
@@ -90,7 +90,7 @@ var (
 	RenewalState    = kind(Kind{name: "state of a renewal", way: updates, isSecret: true, place: privatePlace})
 
 	renewalKey      = kind(Kind{name: "private key", way: creates, isSecret: true, place: privatePlace})
-	renewalRequest  = kind(Kind{name: "request", way: replaces, place: privatePlace, Durability: wholefile.Passing})
+	renewalRequest  = kind(Kind{name: "request", way: replaces, place: privatePlace, durability: wholefile.Passing})
 	renewalPrevious = kind(Kind{name: "kubeconfig before a renewal", way: replaces, isSecret: true, place: privatePlace})
 	renewalRefusal  = kind(Kind{name: "refusal of a renewal", way: replaces, isSecret: true, place: privatePlace})
 
@@ -124,18 +124,23 @@ func kind(k Kind) *Kind {
 // CreateFile makes a file of a kind that is created once, whole or not at all. If there is
 // one already, that one stays and the error is fs.ErrExist.
 func CreateFile(k *Kind, path string, data []byte) error {
+	return k.createFile(new(wholefile.Directories), path, data)
+}
+
+// createFile is CreateFile for one of many files.
+func (k *Kind) createFile(directories *wholefile.Directories, path string, data []byte) error {
 	if err := k.judgePlace(path); err != nil {
 		return err
 	}
-	return wholefile.Create(path, data, k.mode, k.Durability)
+	return directories.Create(path, data, k.mode, k.durability)
 }
 
 // replaceFile puts content in a file's place, whatever it held.
-func (k *Kind) replaceFile(path string, data []byte) error {
+func (k *Kind) replaceFile(directories *wholefile.Directories, path string, data []byte) error {
 	if err := k.judgePlace(path); err != nil {
 		return err
 	}
-	if err := wholefile.Create(path, data, k.mode, k.Durability); !errors.Is(err, fs.ErrExist) {
+	if err := directories.Create(path, data, k.mode, k.durability); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	info, err := os.Lstat(path)
@@ -145,7 +150,7 @@ func (k *Kind) replaceFile(path string, data []byte) error {
 	if err := k.judgeOwn(path, info); err != nil {
 		return err
 	}
-	return wholefile.Replace(path, data, func(file *os.File) error { return wholefile.SetMode(file, k.mode) }, func() bool { return true })
+	return directories.Replace(path, data, func(file *os.File) error { return wholefile.SetMode(file, k.mode) }, func() bool { return true })
 }
 
 // ReadFileOf reads a file of a kind and judges it and its directory before. One that does

@@ -20,6 +20,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 // otherUser is somebody else on the machine.
@@ -31,7 +32,7 @@ func (k *Kind) write(ctx context.Context, path string, data []byte) error {
 	case creates:
 		return CreateFile(k, path, data)
 	case replaces:
-		return k.replaceFile(path, data)
+		return k.replaceFile(new(wholefile.Directories), path, data)
 	case updates, completes:
 		return UpdateFile(ctx, k, path, to(string(data)))
 	case shares:
@@ -268,9 +269,9 @@ func TestEveryFileIsWrittenWhereNothingIsInItsPlace(t *testing.T) {
 // them, give a file a name, or have package wholefile do so. They are the ways of the kinds,
 // and what those are made of.
 var doors = []string{
-	"store.CreateFile", "store.replaceFile", "store.UpdateFile", "store.change", "store.replace",
+	"store.createFile", "store.replaceFile", "store.update", "store.change", "store.replace",
 	"store.open", "store.openLog", "store.tryTemporary", "store.openInPlace",
-	"wholefile.createInPlace", "wholefile.LinkTemporary", "wholefile.LinkUnnamed", "wholefile.Replace", "wholefile.writeTemporary",
+	"wholefile.Create", "wholefile.createInPlace", "wholefile.LinkTemporary", "wholefile.LinkUnnamed", "wholefile.Replace", "wholefile.writeTemporary",
 	"lock.create", "lock.createInPlace", "lock.takeOver",
 }
 
@@ -336,12 +337,19 @@ func TestNothingIsWrittenExceptThroughAKind(t *testing.T) {
 	}
 }
 
+// nameOfCall is what a call names. The methods of wholefile.Directories that write are
+// named as functions of their package, whatever their receiver is called.
 func nameOfCall(call *ast.CallExpr) string {
 	switch function := call.Fun.(type) {
 	case *ast.Ident:
 		return function.Name
 	case *ast.SelectorExpr:
-		if receiver, isName := function.X.(*ast.Ident); isName {
+		receiver, isName := function.X.(*ast.Ident)
+		isOfPackage := isName && slices.Contains([]string{"os", "unix", "strings", "bytes"}, receiver.Name)
+		if !isOfPackage && slices.Contains([]string{"Create", "Replace", "LinkTemporary"}, function.Sel.Name) {
+			return "wholefile." + function.Sel.Name
+		}
+		if isName {
 			return receiver.Name + "." + function.Sel.Name
 		}
 	}

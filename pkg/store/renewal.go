@@ -76,14 +76,14 @@ func (r Renewal) PreviousPath() string {
 
 // WritePrevious keeps the pair that is being replaced.
 func (r Renewal) WritePrevious(kubeconfig []byte) error {
-	return renewalPrevious.replaceFile(r.PreviousPath(), kubeconfig)
+	return renewalPrevious.replaceFile(new(wholefile.Directories), r.PreviousPath(), kubeconfig)
 }
 
 func (r Renewal) refusalPath() string { return filepath.Join(r.directory, r.base+".refused") }
 
 // WriteRefusal keeps why the request will never become a certificate.
 func (r Renewal) WriteRefusal(reason string) error {
-	return renewalRefusal.replaceFile(r.refusalPath(), []byte(reason+"\n"))
+	return renewalRefusal.replaceFile(new(wholefile.Directories), r.refusalPath(), []byte(reason+"\n"))
 }
 
 // Refusal is why the request will never become a certificate; "" if that is not

@@ -18,7 +18,7 @@ func (f Folder) RetireKey(suffix string) (path string, _ error) {
 	if err != nil {
 		return "", err
 	}
-	err = CreateFile(f.key, path, key)
+	err = f.key.createFile(f.directories(), path, key)
 	if errors.Is(err, fs.ErrExist) {
 		// An earlier run was interrupted here.
 		if kept, readErr := ReadFileOf(f.key, path); readErr == nil && bytes.Equal(kept, key) {

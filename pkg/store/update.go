@@ -28,14 +28,24 @@ func OthersMayRead(path string) bool {
 	return err == nil && info.Mode().IsRegular() && guard.IsOpen(info.Mode())
 }
 
-// change is how a file becomes another. What is not there is nil.
+// changeFunc is how a file becomes another. What is not there is nil.
 type changeFunc func(existing []byte) ([]byte, error)
 
 // UpdateFile changes a file of a kind that is the program's own, while its lock is held: it
 // judges and reads what is there, has it changed, and puts a new file in its place, whole.
 // A file that is not there is handed to change as nil; what is unchanged is not written.
 // Directories that are missing are made with mode 0700.
-func UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) (err error) {
+func UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) error {
+	return k.update(ctx, new(wholefile.Directories), path, change)
+}
+
+// UpdateFile is UpdateFile for a file of the user, wherever it is: users whose files one
+// command writes may have them in one directory.
+func (f Folder) UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) error {
+	return k.update(ctx, f.directories(), path, change)
+}
+
+func (k *Kind) update(ctx context.Context, directories *wholefile.Directories, path string, change changeFunc) (err error) {
 	if err := k.preparePlace(path); err != nil {
 		return err
 	}
@@ -46,7 +56,7 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) (e
 			if err != nil {
 				return err
 			}
-			if err := wholefile.Create(path, data, k.mode, k.Durability); !errors.Is(err, fs.ErrExist) {
+			if err := directories.Create(path, data, k.mode, k.durability); !errors.Is(err, fs.ErrExist) {
 				return err
 			}
 		}
@@ -76,7 +86,7 @@ func (s *openedFile) change(k *Kind, change changeFunc, replace func(*openedFile
 	}
 	switch {
 	case s.file == nil:
-		return wholefile.Create(s.path, changed, k.mode, k.Durability)
+		return new(wholefile.Directories).Create(s.path, changed, k.mode, k.durability)
 	case bytes.Equal(s.data, changed):
 		return nil
 	}

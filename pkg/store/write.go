@@ -39,7 +39,7 @@ func replaceShared(before *openedFile, data []byte) error {
 // replace closes the file that was read and puts a new one in its place, or, where that is
 // impossible, writes into it.
 func (s *openedFile) replace(data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
-	err := wholefile.Replace(s.path, data, prepare, func() bool {
+	err := new(wholefile.Directories).Replace(s.path, data, prepare, func() bool {
 		s.close()
 		return isUnchanged()
 	})

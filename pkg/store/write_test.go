@@ -80,10 +80,10 @@ func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 func TestWithoutUnnamedFilesTheWayIsATemporarySibling(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
-	if err := wholefile.LinkTemporary(path, []byte("key"), 0o600); err != nil {
+	if err := new(wholefile.Directories).LinkTemporary(path, []byte("key"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := wholefile.LinkTemporary(path, []byte("other"), 0o600); !errors.Is(err, fs.ErrExist) {
+	if err := new(wholefile.Directories).LinkTemporary(path, []byte("other"), 0o600); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v, want fs.ErrExist", err)
 	}
 	onlyFiles(t, directory, "jane.key")

@@ -38,8 +38,9 @@ func (o *newUserOptions) readTeam() error {
 			outcome.Errorf(outcome.ErrUsage, "the file %q can't be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
 			"nothing was done; mend it and run the same command again")
 	}
+	folders := store.NewUserFolders(o.Directory, o.Home())
 	for _, user := range users {
-		member, err := o.member(user)
+		member, err := o.member(user, folders)
 		if err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (o *newUserOptions) refuseUnusedDefaults(users []teamfile.Member) error {
 }
 
 // member is a user of the file, with what the flags say where the file says nothing.
-func (o *newUserOptions) member(user teamfile.Member) (team.Member, error) {
+func (o *newUserOptions) member(user teamfile.Member, folders store.UserFolders) (team.Member, error) {
 	in := o.input
 	in.User = user.User
 	if !user.HasGroups {
@@ -113,7 +114,7 @@ func (o *newUserOptions) member(user teamfile.Member) (team.Member, error) {
 	if in.User, err = identity.Parse(in.User.Name, in.User.Groups); err != nil {
 		return member, err
 	}
-	if in.Folder, err = store.UserFolder(o.Directory, o.Home(), in.User.Name); err != nil {
+	if in.Folder, err = folders.Of(in.User.Name); err != nil {
 		return member, err
 	}
 	member.NewUserInput = in

@@ -133,7 +133,7 @@ func New(endpoint kubeconfig.Endpoint, in Input, folder store.Folder, user ident
 		d.sink = sharedFile{path: path}
 	default:
 		// A file can be created where the user's key is.
-		d.sink = ownFile{path: path, isWithKey: filepath.Dir(path) == filepath.Dir(folder.KeyPath())}
+		d.sink = ownFile{path: path, folder: folder, isWithKey: filepath.Dir(path) == filepath.Dir(folder.KeyPath())}
 	}
 	return d
 }

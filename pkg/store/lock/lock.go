@@ -102,7 +102,7 @@ func (l *File) create() (held bool, err error) {
 	if _, err := os.Lstat(l.path); err == nil {
 		return false, nil
 	}
-	wholefile.Tidy(filepath.Dir(l.path))
+	wholefile.RemoveAbandoned(filepath.Dir(l.path))
 	file, err := os.CreateTemp(filepath.Dir(l.path), wholefile.TemporaryPattern(l.path))
 	if err != nil {
 		return false, err

@@ -13,11 +13,11 @@ import (
 // at no moment a part of it stands under its name, whenever the process ends:
 // it writes a file without a name, or a temporary sibling, and links it to the name,
 // which fails where the name exists. What is lasting is on the disk then.
-func Create(path string, data []byte, mode fs.FileMode, durability Durability) error {
-	Tidy(filepath.Dir(path))
+func (d *Directories) Create(path string, data []byte, mode fs.FileMode, durability Durability) error {
+	d.tidy(filepath.Dir(path))
 	err := LinkUnnamed(path, data, mode, durability)
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = LinkTemporary(path, data, mode)
+		err = d.LinkTemporary(path, data, mode)
 	}
 	if err != nil {
 		return trouble.About(path, err)
@@ -25,7 +25,7 @@ func Create(path string, data []byte, mode fs.FileMode, durability Durability) e
 	if durability == Passing {
 		return nil
 	}
-	return SyncDirectory(path)
+	return d.Sync(path)
 }
 
 // Durability says whether a file has to outlast a power failure. To see to that is most
@@ -42,8 +42,8 @@ const (
 // LinkTemporary is how Create makes a file where LinkUnnamed cannot: it writes a temporary
 // file next to path, and links it to the name. If there is a file already, the error is
 // fs.ErrExist.
-func LinkTemporary(path string, data []byte, mode fs.FileMode) error {
-	temporary, err := writeTemporary(path, data, func(file *os.File) error { return SetMode(file, mode) })
+func (d *Directories) LinkTemporary(path string, data []byte, mode fs.FileMode) error {
+	temporary, err := d.writeTemporary(path, data, func(file *os.File) error { return SetMode(file, mode) })
 	if err != nil {
 		return err
 	}
@@ -89,8 +89,8 @@ func Remove(path string) error {
 // Replace puts a new file in another's place, whole or not at all: write next to it, fsync,
 // rename. The new file is prepared while it is empty, and gets the name if that is still
 // what it was. (Windows renames nothing over an open file: what was read is closed by then.)
-func Replace(path string, data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
-	temporary, err := writeTemporary(path, data, prepare)
+func (d *Directories) Replace(path string, data []byte, prepare func(*os.File) error, isUnchanged func() bool) error {
+	temporary, err := d.writeTemporary(path, data, prepare)
 	if err != nil {
 		return trouble.About(path, err)
 	}
@@ -103,14 +103,14 @@ func Replace(path string, data []byte, prepare func(*os.File) error, isUnchanged
 		_ = os.Remove(temporary)
 		return trouble.About(path, err)
 	}
-	return SyncDirectory(path)
+	return d.Sync(path)
 }
 
 // writeTemporary writes data to a new file next to path, which is prepared while it is
 // empty, and makes sure it is on the disk. What processes that were killed left of earlier
 // ones is removed before.
-func writeTemporary(path string, data []byte, prepare func(*os.File) error) (string, error) {
-	Tidy(filepath.Dir(path))
+func (d *Directories) writeTemporary(path string, data []byte, prepare func(*os.File) error) (string, error) {
+	d.tidy(filepath.Dir(path))
 	// os.CreateTemp creates exclusively, with mode 0600.
 	file, err := os.CreateTemp(filepath.Dir(path), TemporaryPattern(path))
 	if err != nil {

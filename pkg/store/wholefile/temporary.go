@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
@@ -33,17 +32,6 @@ func isAbandoned(name string) bool {
 	return err == nil && parts[len(parts)-3] == Machine() && !isRunning(process)
 }
 
-// tidied are the folders that this process has rid of abandoned files. A folder may
-// hold the files of thousands of users, so it is looked through once.
-var tidied sync.Map
-
-// Tidy removes the temporary files in a directory whose process has ended, once in a process.
-func Tidy(directory string) {
-	if _, done := tidied.LoadOrStore(directory, true); !done {
-		RemoveAbandoned(directory)
-	}
-}
-
 // RemoveAbandoned removes the temporary files in a folder whose process has ended.
 // Those of other machines, on a shared file system, stay.
 func RemoveAbandoned(directory string) {
@@ -62,10 +50,10 @@ func RemoveAbandoned(directory string) {
 }
 
 // Machine is a short name for this machine, fit for a file name.
-var Machine = sync.OnceValue(func() string {
+func Machine() string {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "unknown"
 	}
 	return identity.Digest(8, []byte(name))
-})
+}

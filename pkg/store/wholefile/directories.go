@@ -6,11 +6,29 @@ import (
 	"sync"
 )
 
-// SyncDirectory makes a new name durable. Some file systems can't sync a
+// Directories remembers what was done to the directories that files are written to. Writers
+// of many files share one: each directory is searched once for what killed processes left,
+// and is synced once for files that are written at the same time. The zero value is ready,
+// for a single file, too.
+type Directories struct {
+	// tidied are the directories that were searched.
+	tidied sync.Map
+	// syncs are the syncs of directories, by their paths.
+	syncs sync.Map
+}
+
+// tidy removes the temporary files in a directory whose process has ended, once.
+func (d *Directories) tidy(directory string) {
+	if _, done := d.tidied.LoadOrStore(directory, true); !done {
+		RemoveAbandoned(directory)
+	}
+}
+
+// Sync makes the name of a new file durable. Some file systems can't sync a
 // directory and need not: an error there is no failure.
-func SyncDirectory(path string) error {
+func (d *Directories) Sync(path string) error {
 	directory := filepath.Dir(path)
-	entry, _ := directorySyncs.LoadOrStore(directory, &DirectorySync{})
+	entry, _ := d.syncs.LoadOrStore(directory, &DirectorySync{})
 	entry.(*DirectorySync).Run(func() {
 		if folder, err := os.Open(directory); err == nil {
 			_ = folder.Sync()
@@ -19,9 +37,6 @@ func SyncDirectory(path string) error {
 	})
 	return nil
 }
-
-// directorySyncs are the folders that this process has made names in.
-var directorySyncs sync.Map
 
 // DirectorySync syncs one folder for all who wait for it at the same time: a sync that
 // begins after a name was made makes it durable, whoever began it. The files of a
