@@ -140,7 +140,9 @@ func ReadSecret(path string) ([]byte, error) {
 // CreateKey writes a new private key with mode 0600. If there is one already,
 // also one that appeared this very moment, that one stays and the error is
 // fs.ErrExist.
-func (f Folder) CreateKey(data []byte) error { return f.key.createFile(f.directories(), f.KeyPath(), data) }
+func (f Folder) CreateKey(data []byte) error {
+	return f.key.createFile(f.directories(), f.KeyPath(), data)
+}
 
 // ReadRequest reads the PKCS#10 request's bytes; fs.ErrNotExist if there is
 // none.
