@@ -12,6 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 )
 
@@ -80,7 +81,7 @@ func (o *versionOptions) Run(ctx context.Context) error {
 	if !o.Client {
 		var err error
 		if server, err = o.serverVersion(ctx); err != nil {
-			o.Narrator.ServerVersionUnknown(err)
+			o.Narrator.Tell(onboard.ServerVersionUnknown{Reason: err})
 		}
 	}
 	if o.Output != "" {

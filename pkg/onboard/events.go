@@ -175,3 +175,38 @@ type LoggedIn struct {
 
 	User identity.User
 }
+
+// Warning is a warning in words, such as one of the API server's.
+type Warning struct {
+	event.Marker
+
+	// Text is escaped when it is printed.
+	Text string
+}
+
+// NextSteps is what remains to be done about a request that was submitted.
+type NextSteps struct {
+	event.Marker
+
+	Object *request.Request
+	// Fetch is the command that fetches the kubeconfig.
+	Fetch identity.Command
+}
+
+// NextStepsOffline is what remains to be done about a request that was made without a cluster:
+// what to send, what to tell, and what to run.
+type NextStepsOffline struct {
+	event.Marker
+
+	// Path is the request, and Fingerprint that of its key.
+	Path, Fingerprint string
+	// Approve is the administrator's command, and Fetch the user's.
+	Approve, Fetch identity.Command
+}
+
+// ServerVersionUnknown says why the server's version is unknown.
+type ServerVersionUnknown struct {
+	event.Marker
+
+	Reason error
+}

@@ -25,7 +25,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // Narrator tells a person what happens, a line or a few for each event.
@@ -51,6 +50,8 @@ func (n *Narrator) Close() { n.close() }
 // Tell writes one event.
 func (n *Narrator) Tell(told event.Event) {
 	switch e := told.(type) {
+	case onboard.Warning:
+		n.say("warning: %s", identity.PrintableSentence(e.Text))
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
@@ -62,6 +63,12 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("  the private key of the expired one is kept: %s", identity.PrintableSentence(e.Path))
 	case onboard.RequestReady:
 		requestWords{n.voice}.requestReady(e)
+	case onboard.NextSteps:
+		requestWords{n.voice}.nextSteps(e)
+	case onboard.NextStepsOffline:
+		requestWords{n.voice}.nextStepsOffline(e)
+	case onboard.ServerVersionUnknown:
+		n.say("warning: the server's version is not known: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.GrantsUnread:
 		n.say("warning: what the user and her groups may do already could not be looked up: %s", identity.PrintableSentence(e.Reason))
 	case onboard.ContextsNotAsked:
@@ -72,6 +79,10 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
 	case approval.NothingPending:
 		n.say("there is no pending certificate signing request")
+	case approval.NothingListed:
+		n.say("there is no certificate signing request")
+	case approval.NothingDecided:
+		n.did("nothing was %s", e.Decision.Done)
 	case onboard.StillFollowing:
 		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
 	case approval.CandidatesFound:
@@ -173,6 +184,14 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("%s holds the same request as %s", identity.PrintableSentence(e.Source), identity.PrintableSentence(e.First))
 	case team.MembersNotOnboarded:
 		teamWords{n.voice}.membersNotOnboarded(e)
+	case team.FileRefused:
+		teamWords{n.voice}.mistakes(e)
+	case team.Summary:
+		teamWords{n.voice}.summary(e.Results)
+	case team.NextSteps:
+		teamWords{n.voice}.nextSteps(e)
+	case team.NextStepsOffline:
+		teamWords{n.voice}.nextStepsOffline(e)
 	case team.Waits:
 		teamWords{n.voice}.waits(e)
 	case onboard.LifetimeChanged:
@@ -187,43 +206,7 @@ func (n *Narrator) Tell(told event.Event) {
 }
 
 // Warn tells a warning, such as one of the API server's.
-func (n *Narrator) Warn(text string) { n.say("warning: %s", identity.PrintableSentence(text)) }
-
-// NextSteps says what remains to be done about a submitted request; fetch is the
-// command that fetches its kubeconfig.
-func (n *Narrator) NextSteps(object *request.Request, fetch identity.Command) {
-	n.say("next:")
-	if request.StateOf(object) == request.Pending {
-		approve := identity.NewCommand("kubectl csr-onboard approve").Argument(object.Name)
-		if object.Spec.SignerName != request.Signer {
-			approve = approve.Option("--allow", request.ForeignSigner)
-		}
-		n.say("  an administrator looks at it and approves it:  %s", approve)
-	}
-	n.say("  the kubeconfig is fetched, once it is signed:  %s", fetch)
-}
-
-// NextStepsOffline says how it goes on with a request that was made without a
-// cluster: what to send, what to tell, and what to run.
-func (n *Narrator) NextStepsOffline(path, fingerprint string, approve, fetch identity.Command) {
-	n.say("nothing was sent anywhere; next:")
-	n.say("  send this file to an administrator:    %s", identity.PrintableSentence(path))
-	n.say("  tell her this over another channel:    %s", fingerprint)
-	n.say("  she runs:                              %s", approve)
-	n.say("  with the file that she sends back:     %s", fetch)
-}
-
-// NothingListed says that a list is empty.
-func (n *Narrator) NothingListed(pending bool) {
-	if pending {
-		n.Tell(approval.NothingPending{})
-		return
-	}
-	n.say("there is no certificate signing request")
-}
-
-// NothingDecided says that what was shown was only shown.
-func (n *Narrator) NothingDecided(decision request.Decision) { n.did("nothing was %s", decision.Done) }
+func (n *Narrator) Warn(text string) { n.Tell(onboard.Warning{Text: text}) }
 
 func lifetime(d time.Duration) string {
 	if d == 0 {

@@ -79,3 +79,23 @@ func (w requestWords) issued(e onboard.CertificateIssued) {
 		w.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	}
 }
+
+func (w requestWords) nextSteps(e onboard.NextSteps) {
+	w.say("next:")
+	if request.StateOf(e.Object) == request.Pending {
+		approve := identity.NewCommand("kubectl csr-onboard approve").Argument(e.Object.Name)
+		if e.Object.Spec.SignerName != request.Signer {
+			approve = approve.Option("--allow", request.ForeignSigner)
+		}
+		w.say("  an administrator looks at it and approves it:  %s", approve)
+	}
+	w.say("  the kubeconfig is fetched, once it is signed:  %s", e.Fetch)
+}
+
+func (w requestWords) nextStepsOffline(e onboard.NextStepsOffline) {
+	w.say("nothing was sent anywhere; next:")
+	w.say("  send this file to an administrator:    %s", identity.PrintableSentence(e.Path))
+	w.say("  tell her this over another channel:    %s", e.Fingerprint)
+	w.say("  she runs:                              %s", e.Approve)
+	w.say("  with the file that she sends back:     %s", e.Fetch)
+}

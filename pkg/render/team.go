@@ -10,7 +10,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
 // member names a user among many, with her line where there is one.
@@ -60,8 +59,8 @@ func Team(out io.Writer, format string, results []team.Result) error {
 	return encode(out, format, report)
 }
 
-// TeamSummary says in a line what came of many users.
-func (n *Narrator) TeamSummary(results []team.Result) {
+// summary says in a line what came of many users.
+func (w teamWords) summary(results []team.Result) {
 	count := map[team.MemberState]int{}
 	for _, result := range results {
 		count[result.State]++
@@ -82,7 +81,7 @@ func (n *Narrator) TeamSummary(results []team.Result) {
 		}
 		text += fmt.Sprintf("%d %s", count[part.state], part.words)
 	}
-	n.did("%s: %s", Count(len(results), "user"), text)
+	w.did("%s: %s", Count(len(results), "user"), text)
 }
 
 // teamWords has the words for what happens to many users.
@@ -110,48 +109,35 @@ func (w teamWords) waits(e team.Waits) {
 	requestWords(w).unsigned(fmt.Sprintf("waiting for %s: the requests are approved", certificates), e.Signer)
 }
 
-// NextStepsOfTeam says what remains to be done about the requests of many users; again
-// is the command that fetches their kubeconfigs.
-func (n *Narrator) NextStepsOfTeam(again identity.Command) {
-	n.say("next:")
-	n.say("  an administrator looks at them and approves them:  kubectl csr-onboard approve")
-	n.say("  the kubeconfigs are fetched:                       %s", again)
+func (w teamWords) nextSteps(e team.NextSteps) {
+	w.say("next:")
+	w.say("  an administrator looks at them and approves them:  kubectl csr-onboard approve")
+	w.say("  the kubeconfigs are fetched:                       %s", e.Again)
 }
 
-// NextStepsOfTeamOffline says how it goes on with the requests of many users that were
-// made without a cluster; fetch is the command that takes what comes back. A request as a
-// file holds no lifetime, so lifetimes says which users want which: the approval has to name
-// it. One of 0 is the default.
-func (n *Narrator) NextStepsOfTeamOffline(fetch identity.Command, lifetimes []LifetimeOfUsers) {
-	n.say("nothing was sent anywhere; next:")
+func (w teamWords) nextStepsOffline(e team.NextStepsOffline) {
+	w.say("nothing was sent anywhere; next:")
 	approve := identity.NewCommand("kubectl csr-onboard approve -f FOLDER --out FOLDER")
-	for _, one := range lifetimes {
+	for _, one := range e.Lifetimes {
 		command, whose := approve, "the requests"
 		if one.Lifetime != 0 {
 			command = command.Option("--expiration", request.FormatLifetime(one.Lifetime))
 		}
-		if len(lifetimes) > 1 {
+		if len(e.Lifetimes) > 1 {
 			whose = "the requests of " + strings.Join(one.Users, ", ")
 		}
-		n.say("  send %s, and nothing else, to an administrator, who runs:  %s", whose, command)
+		w.say("  send %s, and nothing else, to an administrator, who runs:  %s", whose, command)
 	}
-	n.say("  with each file that the administrator sends back:  %s", fetch)
+	w.say("  with each file that the administrator sends back:  %s", e.Fetch)
 }
 
-// LifetimeOfUsers is a lifetime that some users want. Users are safe to print.
-type LifetimeOfUsers struct {
-	Lifetime time.Duration
-	Users    []string
-}
-
-// Mistakes lists what is wrong with a file of users.
-func (n *Narrator) Mistakes(file string, mistakes []teamfile.Mistake) {
-	for _, mistake := range mistakes {
-		place := identity.PrintableSentence(file)
+func (w teamWords) mistakes(e team.FileRefused) {
+	for _, mistake := range e.Mistakes {
+		place := identity.PrintableSentence(e.File)
 		if mistake.Line > 0 {
 			place = fmt.Sprintf("%s:%d", place, mistake.Line)
 		}
-		n.say("%s: %s", place, mistake.Problem)
+		w.say("%s: %s", place, mistake.Problem)
 	}
 }
 

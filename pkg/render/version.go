@@ -4,8 +4,6 @@ import (
 	"io"
 
 	"k8s.io/apimachinery/pkg/version"
-
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
 // ClientVersion says which build of the program this is, in kubectl's words.
@@ -32,9 +30,4 @@ type versionReport struct {
 // Versions writes the versions as JSON or YAML. server is nil if it is not known.
 func Versions(out io.Writer, format string, client ClientVersion, server *version.Info) error {
 	return encode(out, format, versionReport{APIVersion: apiVersion, Kind: "Version", ClientVersion: client, ServerVersion: server})
-}
-
-// ServerVersionUnknown says why the server's version is not known.
-func (n *Narrator) ServerVersionUnknown(reasonErr error) {
-	n.say("warning: the server's version is not known: %s", identity.PrintableSentence(reasonErr.Error()))
 }

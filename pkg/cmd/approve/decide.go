@@ -249,7 +249,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		}
 	}
 	if len(decided) > 0 && o.dryRun == onboard.DryRunClient {
-		o.Narrator.NothingDecided(o.Decision)
+		o.Narrator.Tell(approval.NothingDecided{Decision: o.Decision})
 	}
 	if o.dryRun == onboard.DryRunNone && o.approves() && o.handoff.Waits(len(o.Files) > 0) {
 		handoffErr := o.handOff(ctx, program, decided, file)

@@ -121,7 +121,11 @@ func (o *listOptions) Run(ctx context.Context) error {
 		return err
 	}
 	if len(reviews) == 0 && o.Output != "json" && o.Output != "yaml" {
-		narrator.NothingListed(o.Pending)
+		if o.Pending {
+			narrator.Tell(approval.NothingPending{})
+		} else {
+			narrator.Tell(approval.NothingListed{})
+		}
 	} else if err := out.list(reviews, o.Watch); err != nil {
 		return err
 	}

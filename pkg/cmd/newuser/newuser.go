@@ -312,7 +312,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		done = "unchanged"
 	}
 	if o.input.DryRun == onboard.DryRunNone {
-		o.Narrator.NextSteps(object, o.SameCluster(options.FetchCommand(o.nameToFetch(object.Name), o.Directory)))
+		o.Narrator.Tell(onboard.NextSteps{Object: object, Fetch: o.SameCluster(options.FetchCommand(o.nameToFetch(object.Name), o.Directory))})
 	}
 	return o.Output.Print(o.Streams, done+o.input.DryRun.Note(), false, object)
 }
@@ -370,7 +370,7 @@ func (o *newUserOptions) runOffline(ctx context.Context) error {
 	}
 	handoff := store.HandoffPath("", identity.FileName(in.User.Name))
 	fetch := options.FetchCommand(in.User.Name, o.Directory).Option("--from", handoff)
-	o.Narrator.NextStepsOffline(path, fingerprint, approve.Option("--out", handoff), fetch)
+	o.Narrator.Tell(onboard.NextStepsOffline{Path: path, Fingerprint: fingerprint, Approve: approve.Option("--out", handoff), Fetch: fetch})
 	if o.Output.IsForPeople() {
 		return o.PrintLine("%s", path)
 	}

@@ -33,7 +33,7 @@ func (o *newUserOptions) readTeam() error {
 	}
 	users, mistakes := teamfile.Parse(data)
 	if len(mistakes) > 0 {
-		o.Narrator.Mistakes(o.Filename, mistakes)
+		o.Narrator.Tell(team.FileRefused{File: o.Filename, Mistakes: mistakes})
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the file %q can't be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
 			"nothing was done; mend it and run the same command again")
@@ -178,29 +178,29 @@ func (o *newUserOptions) programOfTeam(dryRun onboard.DryRun) (*onboard.Program,
 
 // endOfTeam says what came of the users and what remains to be done.
 func (o *newUserOptions) endOfTeam(results []team.Result, runErr error) error {
-	o.Narrator.TeamSummary(results)
+	o.Narrator.Tell(team.Summary{Results: results})
 	switch {
 	case runErr != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
 	case o.Offline:
-		o.Narrator.NextStepsOfTeamOffline(options.FetchCommand("NAME", o.Directory).Words("--from FILE"), o.lifetimes())
+		o.Narrator.Tell(team.NextStepsOffline{Fetch: options.FetchCommand("NAME", o.Directory).Words("--from FILE"), Lifetimes: o.lifetimes()})
 	default:
-		o.Narrator.NextStepsOfTeam(o.SameCluster(o.teamAgain().Words("--wait")))
+		o.Narrator.Tell(team.NextSteps{Again: o.SameCluster(o.teamAgain().Words("--wait"))})
 	}
 	return runErr
 }
 
 // lifetimes are the lifetimes that are wanted, each with its users, in the file's order.
-func (o *newUserOptions) lifetimes() []render.LifetimeOfUsers {
-	var found []render.LifetimeOfUsers
+func (o *newUserOptions) lifetimes() []team.LifetimeOfUsers {
+	var found []team.LifetimeOfUsers
 	for _, member := range o.members {
 		lifetime := member.Lifetime
 		if lifetime == request.DefaultLifetime {
 			lifetime = 0
 		}
-		place := slices.IndexFunc(found, func(l render.LifetimeOfUsers) bool { return l.Lifetime == lifetime })
+		place := slices.IndexFunc(found, func(l team.LifetimeOfUsers) bool { return l.Lifetime == lifetime })
 		if place < 0 {
 			place = len(found)
-			found = append(found, render.LifetimeOfUsers{Lifetime: lifetime})
+			found = append(found, team.LifetimeOfUsers{Lifetime: lifetime})
 		}
 		found[place].Users = append(found[place].Users, identity.Name(member.User.Name))
 	}

@@ -49,3 +49,13 @@ type SignerAssumed struct {
 
 	Source, Signer string
 }
+
+// NothingListed says that a list of requests is empty.
+type NothingListed struct{ event.Marker }
+
+// NothingDecided says that what was shown was only shown.
+type NothingDecided struct {
+	event.Marker
+
+	Decision request.Decision
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
 // MembersNotOnboarded says of several users, each with her line in the file, why they were
@@ -56,4 +57,45 @@ type LifetimesDiffer struct {
 // RolesUnchecked says that a dry run had no cluster in which to look for roles and namespaces.
 type RolesUnchecked struct {
 	event.Marker
+}
+
+// FileRefused lists what is wrong with a file of users.
+type FileRefused struct {
+	event.Marker
+
+	File     string
+	Mistakes []teamfile.Mistake
+}
+
+// Summary is what came of many users.
+type Summary struct {
+	event.Marker
+
+	Results []Result
+}
+
+// NextSteps is what remains to be done about the requests of many users.
+type NextSteps struct {
+	event.Marker
+
+	// Again is the command that fetches their kubeconfigs.
+	Again identity.Command
+}
+
+// NextStepsOffline is what remains to be done about the requests of many users that were made
+// without a cluster.
+type NextStepsOffline struct {
+	event.Marker
+
+	// Fetch is the command that takes what comes back.
+	Fetch identity.Command
+	// Lifetimes says which users want which lifetime, since a request as a file holds none and
+	// the approval has to name it.
+	Lifetimes []LifetimeOfUsers
+}
+
+// LifetimeOfUsers is a lifetime that some users want; 0 is the default. Users are safe to print.
+type LifetimeOfUsers struct {
+	Lifetime time.Duration
+	Users    []string
 }

@@ -28,7 +28,7 @@ func (h *hearing) hear(heard event.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	switch e := heard.(type) {
-	case onboard.NotDecided, onboard.KeyRetired, RolesUnchecked, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven, LifetimesDiffer:
+	case onboard.Warning, onboard.NotDecided, onboard.KeyRetired, RolesUnchecked, FileRefused, Summary, NextSteps, NextStepsOffline, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven, LifetimesDiffer:
 		h.tell(heard)
 	case onboard.CertificateIssued:
 		if e.IsOtherThanAsked() {
@@ -47,7 +47,7 @@ func (h *hearing) hear(heard event.Event) {
 	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
 		destination.KubeconfigWritten, destination.CertificateWritten, destination.CacheFilled, destination.CacheKept:
 		// What was done for each is in the result.
-	case onboard.Reviewed, onboard.StillWaiting, onboard.ContextsNotAsked:
+	case onboard.Reviewed, onboard.StillWaiting, onboard.ContextsNotAsked, onboard.NextSteps, onboard.NextStepsOffline, onboard.ServerVersionUnknown:
 		// They are of commands for one user.
 	}
 }
