@@ -32,6 +32,14 @@ build: ## Build bin/kubectl-csr_onboard
 demo: ## Watch a user being onboarded onto a real control plane, built first: minutes, once
 	@go -C test run ./demo
 
+# svg-term-cli, from npm, draws what asciinema, from Debian, has recorded.
+SVG_TERM := svg-term-cli@2.1.1
+
+.PHONY: picture
+picture: ## Record docs/demo.svg again, which needs asciinema, Node.js and npm
+	@go -C test run ./demo -record ../bin/demo.cast
+	@npx --yes $(SVG_TERM) --in bin/demo.cast --out docs/demo.svg --window --padding 12
+
 .PHONY: test
 test: test-unit ## Run the whole suite: unit tests, scripts, and the real control plane
 	go -C docs/generate test ./...

@@ -1,12 +1,14 @@
-// Command demo plays the program's story on a control plane of its own: an
-// administrator and jane, three commands, and what jane may and may not do
-// afterwards. It leaves nothing behind but the cached binaries of the control
-// plane.
+// Command demo shows csr-onboard on a real control plane that it starts and stops: an
+// administrator onboards jane with three commands, and then what jane can and cannot do. It
+// leaves only the cached binaries of the control plane.
+//
+// With -record FILE, asciinema records the three commands into FILE.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,8 +23,16 @@ import (
 )
 
 func main() {
+	recording := flag.String("record", "", "record the first three commands into this file, with asciinema")
+	isTyped := flag.Bool("typed", false, "only run the first three commands, in this environment, as if somebody typed them")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, os.Stdout)
+	var err error
+	if *isTyped {
+		err = typeCommands(ctx, os.Stdout)
+	} else {
+		err = run(ctx, os.Stdout, *recording)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -30,7 +40,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer) (err error) {
+func run(ctx context.Context, out io.Writer, recording string) (err error) {
 	home, err := os.MkdirTemp("", "csr-onboard-demo-")
 	if err != nil {
 		return err
@@ -39,19 +49,19 @@ func run(ctx context.Context, out io.Writer) (err error) {
 
 	s := &stage{ctx: ctx, out: out}
 	s.say("Building kubectl csr-onboard …")
-	// go run puts this program elsewhere, but leaves it where it was called: in
-	// the test module, beside the repository's root.
+	// go run builds this command elsewhere, but runs it where it was called: in the test
+	// module, in the repository's root.
 	binary, err := program.Build(ctx, "..", filepath.Join(home, "bin"))
 	if err != nil {
 		return err
 	}
-	s.say("Starting a throw-away control plane: etcd, kube-apiserver, kube-controller-manager.")
+	s.say("Starting a temporary control plane: etcd, kube-apiserver, kube-controller-manager.")
 	plane, err := controlplane.Launch(ctx, controlplane.WithProgress(out))
 	if err != nil {
 		return err
 	}
 	defer func() {
-		s.say("Stopping the control plane. Nothing of it is left.")
+		s.say("Stopping the control plane.")
 		err = errors.Join(err, plane.Stop())
 	}()
 	s.env = program.Environment{
@@ -60,44 +70,57 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		Kubeconfig: plane.Kubeconfig,
 		Directory:  home,
 	}
+	if recording != "" {
+		return record(ctx, s.env, recording)
+	}
 	return s.play()
 }
 
-// stage is where the story is played.
+// stage is where the commands run.
 type stage struct {
 	ctx context.Context
 	env program.Environment
 	out io.Writer
 }
 
-func (s *stage) play() error {
-	for _, scene := range []struct {
-		about   string
-		command string
-		refused bool
-	}{
-		{"Jane joins the team dev. One command makes her private key, which stays in her\n" +
-			"folder, and a certificate signing request with her name and her group.",
+// scene is one command, and what there is to say about it.
+type scene struct {
+	about   string
+	command string
+	refused bool
+}
+
+// recorded is how many of the scenes a recording has: from nothing to a kubeconfig.
+const recorded = 3
+
+func scenes() []scene {
+	return []scene{
+		{"Jane joins the team dev. One command creates a private key, which stays in the\n" +
+			"directory, and a certificate signing request with the user name and the group.",
 			"kubectl csr-onboard new-user jane --group dev --dir jane", false},
-		{"The administrator looks at what is inside before she approves it. At a terminal\n" +
-			"she would be asked; --yes is for scripts, and for this demonstration.",
+		{"An administrator reviews the request and approves it. At a terminal, leave out --yes\n" +
+			"to be asked.",
 			"kubectl csr-onboard approve jane --yes", false},
-		{"The cluster has signed. fetch checks the certificate against the key, logs in with\n" +
-			"it, and only then writes the kubeconfig.",
+		{"The cluster has signed the certificate. fetch checks it against the key, logs in\n" +
+			"with it, and then writes the kubeconfig.",
 			"kubectl csr-onboard fetch jane --dir jane", false},
-		{"From here on jane is herself. The cluster knows her:",
+		{"Now jane can log in. The cluster knows the user:",
 			"kubectl --kubeconfig jane/jane.kubeconfig auth whoami", false},
-		{"A certificate says who she is, not what she may do. Nobody has given her anything:",
+		{"A certificate says who the user is, not what the user can do. Jane has no role yet:",
 			"kubectl --kubeconfig jane/jane.kubeconfig get configmaps", true},
-		{"The administrator lets her group look at the namespace default:",
+		{"The administrator permits the group to view the namespace default:",
 			"kubectl create rolebinding dev-view --clusterrole=view --group=dev", false},
-		{"Now she may look there,",
+		{"Now jane can view it,",
 			"kubectl --kubeconfig jane/jane.kubeconfig get configmaps", false},
-		{"and still not at its secrets:",
+		{"but not its secrets:",
 			"kubectl --kubeconfig jane/jane.kubeconfig get secrets", true},
-		{"An administrator can also do the whole of it in one command:",
+		{"An administrator can also do all of it with one command:",
 			"kubectl csr-onboard new-user bob --group dev --approve --dir bob", false},
-	} {
+	}
+}
+
+func (s *stage) play() error {
+	for _, scene := range scenes() {
 		s.say(scene.about)
 		err := s.run(scene.command)
 		var exit *exec.ExitError
@@ -112,12 +135,12 @@ func (s *stage) play() error {
 	return nil
 }
 
-// say writes what is about to happen.
+// say writes what happens next.
 func (s *stage) say(text string) {
 	_, _ = fmt.Fprintf(s.out, "\n# %s\n", strings.ReplaceAll(text, "\n", "\n# "))
 }
 
-// run shows a command as it would be typed and what it prints.
+// run shows a command as somebody would type it, and its output.
 func (s *stage) run(line string) error {
 	_, _ = fmt.Fprintf(s.out, "$ %s\n", line)
 	words := strings.Fields(line)
