@@ -34,21 +34,19 @@ func newCompletion(env *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   completionCommand + " (install | bash | zsh | fish | powershell)",
 		Short: "Complete commands, flags, and names from the cluster with the Tab key",
-		Long: `Complete "kubectl csr-onboard" with the Tab key: commands and flags, and from the
-cluster the names of pending users, users, groups, roles, namespaces and contexts.
+		Long: `Complete "kubectl csr-onboard" with the Tab key: commands and flags, and from the cluster the names
+of pending users, users, groups, roles, namespaces and contexts.
 
-"completion install" makes it work in every shell in which kubectl's own completion
-works: it puts a small script, kubectl_complete-csr_onboard, beside the program, which
-kubectl runs to ask.
+"completion install" enables it in every shell in which kubectl's own completion works. It writes a
+small script, kubectl_complete-csr_onboard, next to the binary, which kubectl runs.
 
-The other forms print a script that completes the program under its own name,
-kubectl-csr_onboard.
+The other forms print a script that completes the binary under its own name, kubectl-csr_onboard.
 
 ` + cli.ExitCodes,
-		Example: `  # Once; kubectl's own completion has to be set up in the shell
+		Example: `  # Once; kubectl's own completion must be set up in the shell
   kubectl csr-onboard completion install --dir ~/bin
 
-  # The program under its own name, for a line in ~/.bashrc that reads this file
+  # The binary under its own name, for a line in ~/.bashrc that reads this file
   kubectl csr-onboard completion bash > ~/.kubectl-csr_onboard.bash`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,9 +77,9 @@ func newCompletionInstall(env *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Have kubectl complete this plugin's command line",
-		Long: `Put kubectl_complete-csr_onboard beside the program, or into the folder of --dir, which
-has to be on PATH. kubectl runs it when Tab is pressed behind "kubectl csr-onboard"; it
-asks this program. To have it no more, delete that file, whose path is printed.`,
+		Long: `Write kubectl_complete-csr_onboard next to the binary, or into the directory of --dir, which must
+be on PATH. kubectl runs it when you press Tab after "kubectl csr-onboard". To remove the
+completion, delete that file, whose path is printed.`,
 		Example: `  kubectl csr-onboard completion install --dir ~/bin`,
 		Args:    cli.NoArguments,
 		RunE: env.WithoutConnection(func(*cobra.Command, []string) error {
@@ -96,7 +94,7 @@ asks this program. To have it no more, delete that file, whose path is printed.`
 		}),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().StringVar(&directory, "dir", "", "the folder to put it into, on PATH; where the program is if not given")
+	cmd.Flags().StringVar(&directory, "dir", "", "the directory to write it to, on PATH (default: the directory of the binary)")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
 }

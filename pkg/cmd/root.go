@@ -88,31 +88,31 @@ func newRootIn(env *cli.Environment, chosen []namedCommand) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-csr_onboard",
 		Short: "Onboard users with client certificates",
-		Long: `Onboard a user from her name to a kubeconfig that has logged in.
+		Long: `Onboard users with client certificates: from a user name to a kubeconfig that has logged in.
 
-new-user makes a private key and a certificate signing request and submits it,
-approve shows an administrator what is in the request before she approves it,
+new-user creates a private key and a certificate signing request and submits it,
+approve shows an administrator what is in the request before they approve it,
 and fetch waits for the certificate, checks it, and writes the kubeconfig.
 
-renew gives a certificate that is going to end a successor, and with fetch --exec that
-is nobody's work any more. status says how long each context of a kubeconfig is good.
+renew replaces a certificate before it expires; with fetch --exec, kubectl renews it. status
+shows until when the certificate of each context is valid.
 
-new-user --filename takes a whole team. list and deny are approve's companions. grant
-gives a user a role, and offboard takes her access away again. A user without access
-sends her request as a file (new-user --offline, approve --filename, fetch --from), and
-sign signs it where no cluster is. doctor finds out why a cluster does not sign.
+new-user --filename onboards a team. list and deny complete approve. grant gives a user a
+role, and offboard removes the user's access. A user without access to the cluster sends the
+request as a file (new-user --offline, approve --filename, fetch --from). sign signs it
+without the API. doctor finds out why a cluster does not sign.
 
 ` + cli.ExitCodes,
-		Example: `  # A user, or somebody for her, asks for access
+		Example: `  # Request a certificate, as the user or for the user
   kubectl csr-onboard new-user jane --group dev
 
-  # An administrator looks and approves
+  # Review the request and approve it, as an administrator
   kubectl csr-onboard approve jane
 
-  # The kubeconfig, proven by logging in
+  # Fetch the kubeconfig, which has logged in
   kubectl csr-onboard fetch jane
 
-  # All three at once, for an administrator
+  # All three in one command, as an administrator
   kubectl csr-onboard new-user jane --group dev --approve`,
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: cli.Program},
 		// Letters that may be wrong in a command for it to be suggested.

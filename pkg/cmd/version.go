@@ -34,22 +34,22 @@ func newVersion(env *cli.Environment) *cobra.Command {
 	o := &versionOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the program's version, and the server's",
-		Long: `Print which release of the program this is, what it was built from and with, and which
-release the API server is, if the kubeconfig names one. A server that can't be reached
-is a warning.
+		Short: "Print the version of csr-onboard and of the API server",
+		Long: `Print the release of csr-onboard, the commit and the Go version that it was built with, and the
+release of the API server, if the kubeconfig names one. A server that cannot be reached is a
+warning.
 
 ` + cli.ExitCodes,
 		Example: `  kubectl csr-onboard version
 
-  # For a script, without asking any server
+  # In a script, without connecting to a server
   kubectl csr-onboard version --client -o json`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().BoolVar(&o.Client, "client", false, "print the program's own version only, and ask no server")
-	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; lines if not given")
+	cmd.Flags().BoolVar(&o.Client, "client", false, "print only the version of csr-onboard, and connect to no server")
+	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+" (default: lines)")
 	cli.RegisterCompletion(cmd, "output", render.Formats())
 	return cmd
 }

@@ -73,10 +73,10 @@ func (o *decideOptions) command() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.Yes, "yes", "y", false, o.Decision.Verb+" what is shown without asking")
 	o.Fingerprint.Add(flags, o.Decision.Verb)
-	flags.StringVar(&o.Message, "message", "", "what to write into the decision")
+	flags.StringVar(&o.Message, "message", "", "a message to write into the decision")
 	flags.BoolVar(&o.All, "all", false, o.Decision.Verb+" every pending request")
-	flags.StringVarP(&o.Selector, "selector", "l", "", o.Decision.Verb+" the pending requests with these labels, such as team=blue; labels are their requesters' word")
-	o.DryRun.Add(cmd, "none, client (only look: the review is the output, as text, or with -o json or yaml) or server (have the cluster check the decision)")
+	flags.StringVarP(&o.Selector, "selector", "l", "", o.Decision.Verb+" the pending requests with these labels, such as team=blue; the requester chooses the labels")
+	o.DryRun.Add(cmd, "none, client (only print the review, as text, or with -o json or yaml) or server (the cluster checks the decision)")
 	o.Output.Add(cmd)
 	return cmd
 }

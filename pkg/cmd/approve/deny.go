@@ -12,17 +12,16 @@ import (
 func NewDeny(env *cli.Environment) *cobra.Command {
 	o := &decideOptions{Environment: env, Decision: request.Denial(), Output: options.NewOutput()}
 	cmd := o.command()
-	cmd.Short = "Deny a request, with a reason that its user will see"
-	cmd.Long = `Show what is in a certificate signing request, ask, and deny it. NAME is a user's
-name or a request's. Whoever waits for the certificate is told the message. A
-denial can't be taken back; the user asks again with a new request once this one
-is deleted or collected.
+	cmd.Short = "Deny a request, with a message for its user"
+	cmd.Long = `Show what is in a certificate signing request, ask, and deny it. NAME is a user name or the
+name of a request. Users who wait for the certificate see the message. A denial cannot be
+undone; the user creates a new request after this one was deleted or garbage-collected.
 
-Only the very object that was shown is denied. If it was changed, replaced or
-decided by somebody else meanwhile, nothing is done.
+Exactly the object that was shown is denied. If it was changed, replaced or decided by
+somebody else in the meantime, nothing is denied.
 
 ` + cli.ExitCodes
-	cmd.Example = `  # Tell jane why not
+	cmd.Example = `  # Deny jane's request, and say why
   kubectl csr-onboard deny jane --message "ask your team lead first"
 
   # Without a question, in a script

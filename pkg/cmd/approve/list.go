@@ -45,26 +45,27 @@ func NewList(env *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List requests with what is inside them",
-		Long: `List certificate signing requests with what is decoded from them: user, groups,
-key and fingerprint, beside who submitted it, its state, the lifetime asked for
-or the end of the certificate, and how many findings a review has. A request that
-can't be decoded has a row that says so.
+		Short:   "List requests and what is inside them",
+		Long: `List certificate signing requests with what is decoded from them: user, groups, key and
+fingerprint, with the requester, the state, the requested lifetime or the expiry of the
+certificate, and the number of findings. A request that cannot be decoded has a row that says
+so.
 
-The lists of -o json and -o yaml are of kind RequestReviewList, described in
-docs/guides/review.md; with --watch they are one RequestReview after the other.
+-o json and -o yaml print a RequestReviewList; with --watch they print one RequestReview after
+the other. See
+https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.md.
 
 ` + cli.ExitCodes,
-		Example: `  # What is there for the API server's clients
+		Example: `  # List the requests for client certificates of the API server
   kubectl csr-onboard list
 
-  # What waits for a decision, as it comes in
+  # Watch the pending requests
   kubectl csr-onboard list --pending --watch
 
-  # With signer, usages and the findings' names, for every signer
+  # Show signer, usages and the names of the findings, for every signer
   kubectl csr-onboard list --all-signers -o wide
 
-  # For a script
+  # In a script
   kubectl csr-onboard list --pending -o json`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
@@ -72,11 +73,11 @@ docs/guides/review.md; with --watch they are one RequestReview after the other.
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.AllSigners, "all-signers", false, "list requests for every signer, not only for "+request.Signer)
-	flags.BoolVar(&o.Pending, "pending", false, "list only requests that nobody has decided")
-	flags.StringVarP(&o.Selector, "selector", "l", "", "list only requests with these labels, such as team=blue; labels are their requesters' word")
-	flags.BoolVarP(&o.Watch, "watch", "w", false, "go on with each request that changes, until interrupted")
-	flags.StringVarP(&o.Output, "output", "o", "", "one of "+strings.Join(listFormats, ", ")+"; a table if not given")
-	flags.BoolVar(&o.NoHeaders, "no-headers", false, "leave out the table's first line")
+	flags.BoolVar(&o.Pending, "pending", false, "list only pending requests")
+	flags.StringVarP(&o.Selector, "selector", "l", "", "list only requests with these labels, such as team=blue; the requester chooses the labels")
+	flags.BoolVarP(&o.Watch, "watch", "w", false, "after listing, watch for changes")
+	flags.StringVarP(&o.Output, "output", "o", "", "one of "+strings.Join(listFormats, ", ")+" (default: a table)")
+	flags.BoolVar(&o.NoHeaders, "no-headers", false, "do not print headers")
 	cli.RegisterCompletion(cmd, "output", listFormats)
 	return cmd
 }

@@ -31,9 +31,9 @@ func (e *Environment) PrintLine(format string, arguments ...any) error {
 
 // ExitCodes are the exit codes, for the help of every command.
 const ExitCodes = `Exit codes: 0 done; 1 failed; 2 wrong usage; 3 the request was denied or failed;
-4 no such request, or it has been garbage-collected; 5 the request is not the
-one that was reviewed, or somebody else decided it first; 6 refused on a
-finding; 124 the wait ran out; 130 interrupted.`
+4 request not found, or garbage-collected; 5 the request is not the one that was
+reviewed, or somebody else decided it first; 6 refused because of a finding;
+124 timed out; 130 interrupted.`
 
 // Program is what people type to run csr-onboard.
 const Program = "kubectl csr-onboard"

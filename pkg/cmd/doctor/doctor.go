@@ -36,32 +36,32 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &doctorOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out whether this cluster and you can onboard users, and if not, why",
-		Long: `Examine what onboarding depends on: the certificates API, what you may do, whether
-requests are signed, whether the API server takes what is signed, lifetimes, the
-clock, and the server's address. Each check is pass, warn, fail or unknown, with one
-sentence and one thing to do; what could not be found out never passes.
+		Short: "Check whether you can onboard users on this cluster, and if not, why",
+		Long: `Check what onboarding depends on: the certificates API, your permissions, whether requests are
+signed, whether the API server accepts what is signed, lifetimes, the clock, and the server's
+address. Each check is pass, warn, fail or unknown, with one sentence and one thing to do. What
+could not be checked is unknown.
 
-With --probe, one request for a user who is nobody is made, approved, waited for and
-deleted. Its private key is thrown away, and its certificate is good for ten minutes.
+With --probe, one request for a user without any permission is created, approved, waited for and
+deleted. Its private key is discarded, and its certificate expires after ten minutes.
 
 ` + cli.ExitCodes,
-		Example: `  # Look
+		Example: `  # Check, and create nothing
   kubectl csr-onboard doctor
 
-  # And try
+  # Check with a request
   kubectl csr-onboard doctor --probe
 
-  # For a script
+  # In a script
   kubectl csr-onboard doctor --probe -o json`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.Probe, "probe", false, "make, approve, await and delete one throw-away request")
+	flags.BoolVar(&o.Probe, "probe", false, "create, approve, wait for and delete one request")
 	flags.DurationVar(&o.Timeout, "timeout", defaultProbeTimeout, "with --probe, how long to wait for its certificate")
-	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; lines if not given")
+	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+" (default: lines)")
 	cli.RegisterCompletion(cmd, "output", render.Formats())
 	return cmd
 }

@@ -52,61 +52,60 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &fetchOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "fetch NAME",
-		Short: "Wait for a user's certificate, check it, and write her kubeconfig",
-		Long: `Wait until the request that new-user submitted is approved and signed, check
-that the certificate belongs to the private key and names the user and nobody
-else, log in with it, and write the kubeconfig beside the key.
+		Short: "Wait for a certificate, check it, and write the kubeconfig",
+		Long: `Wait until the request that new-user submitted is approved and signed, check that the
+certificate belongs to the private key and is for the user and nobody else, log in with it, and
+write the kubeconfig next to the key.
 
-The kubeconfig holds server and certificate authority of the current context.
-Its path is printed, so that this works:
+The kubeconfig has the server and the certificate authority (CA) of the current context. Its
+path is printed, so you can use:
 
   export KUBECONFIG=$(kubectl csr-onboard fetch jane)
 
-With --from, the certificate comes from the handoff file that an administrator
-sent back (see approve --out), and no cluster is needed: server and authority are
-in the file. It is checked in the same way, and logged in with if the cluster can
-be reached. A bare certificate in PEM needs --server and --certificate-authority.
+With --from, the certificate comes from the handoff file that an administrator sent back (see
+approve --out), and no cluster is required: server and CA are in the file. The certificate is
+checked in the same way, and logs in if the cluster can be reached. A bare certificate in PEM
+requires --server and --certificate-authority.
 
-Whoever can exchange the file can exchange server and certificate authority (CA) in it.
---ca-fingerprint accepts only the CA whose fingerprint the administrator told you; give
-it whenever you can. Without it, a CA that has signed the certificate is accepted with
-a warning, and any other CA, as with k3s and Rancher, only after a question at a
-terminal. A server that is not verified needs --insecure-skip-tls-verify, a proxy
---proxy-url, and a server without a CA of its own --server, each as the administrator
-told you.
+Somebody who can replace the file can replace the server and the CA in it. --ca-fingerprint
+accepts only the CA with the fingerprint that the administrator told you; always use it if you
+can. Without it, a CA that has signed the certificate is accepted with a warning, and any other
+CA, as with k3s and Rancher, only after a question at a terminal. A server that is not verified
+requires --insecure-skip-tls-verify, a proxy --proxy-url, and a server without its own CA
+--server, each as the administrator told you.
 
-A certificate and key in the kubeconfig that expire later than the new ones were renewed
-since. They are kept, and the command fails, unless you use --overwrite.
+If the certificate and key in the kubeconfig expire later than the new ones, they were renewed.
+They are kept, and the command fails, unless you use --overwrite.
 
-A request that was made by hand, with openssl and kubectl apply, is completed with
---key, the file with its private key, and --request-name, the name of the object:
-user and groups are those of the request.
+A request that was created by hand, with openssl and kubectl apply, is completed with --key, the
+file with its private key, and --request-name, the name of the object. User and groups are those
+of the request.
 
-With --exec, certificate and key go into a folder of their own beside the user's key,
-and the kubeconfig has kubectl run this program, which hands them out and renews them
-before they end (see credential). Such a kubeconfig works on this machine only.
+With --exec, certificate and key are written to a credential cache next to the user's key, and
+the kubeconfig makes kubectl run csr-onboard, which hands them out and renews them before they
+expire (see credential). Such a kubeconfig works on this machine only.
 
 ` + cli.ExitCodes,
-		Example: `  # Wait for jane's certificate and write her kubeconfig
+		Example: `  # Wait for jane's certificate and write the kubeconfig
   kubectl csr-onboard fetch jane
 
-  # Into the kubeconfig that kubectl itself uses, beside what is in it
+  # Add the user to the kubeconfig that kubectl uses
   kubectl csr-onboard fetch jane --merge
 
-  # The certificate alone, to put where another program wants it
+  # Write only the certificate, for another program
   kubectl csr-onboard fetch jane --certificate-only --out jane.crt
 
   # From the file that an administrator sent back, with the fingerprint of the cluster's
   # CA, which the administrator told jane over another channel
   kubectl csr-onboard fetch jane --from jane.handoff.yaml --ca-fingerprint SHA256:…
 
-  # A request that was made with openssl and kubectl apply
+  # A request that was created with openssl and kubectl apply
   kubectl csr-onboard fetch jane --key jane.pem --request-name jane
 
   # With a certificate that renews itself
   kubectl csr-onboard fetch jane --exec
 
-  # Her files are in a folder of their own
+  # With the user's files in another directory
   kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
 		Args:              cli.OneName,
 		RunE:              env.InSteps(o),
@@ -114,13 +113,13 @@ before they end (see credential). Such a kubeconfig works on this machine only.
 	}
 	o.flags.Add(cmd.Flags())
 	options.AddDirectoryFlag(cmd.Flags(), &o.Directory)
-	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), in place of the cluster")
-	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; repeat it for several")
+	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), instead of the cluster")
+	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; can be repeated")
 	_ = cmd.MarkFlagFilename("from", "yaml", "yml", "crt", "pem")
-	cmd.Flags().StringVar(&o.Key, "key", "", "the private key (PEM) of a request that another tool made, such as openssl; it is read and never changed")
-	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, where another tool created it")
+	cmd.Flags().StringVar(&o.Key, "key", "", "the private key (PEM) of a request that another tool created, such as openssl; the file is never changed")
+	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, if another tool created it")
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
-	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "report what was fetched as one of: "+strings.Join(render.Formats(), ", "))
+	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "print a report, as one of: "+strings.Join(render.Formats(), ", "))
 	cli.RegisterCompletion(cmd, "output", render.Formats())
 	return cmd
 }

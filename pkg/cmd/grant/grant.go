@@ -42,53 +42,53 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &grantOptions{Environment: env, output: options.NewBindingOutput("applied")}
 	cmd := &cobra.Command{
 		Use:   "grant (NAME | --group GROUP)",
-		Short: "Grant a role, or permission to renew, to a user or a group",
-		Long: `Grant roles to a user or a group: a RoleBinding in the namespace of -n, or a
-ClusterRoleBinding without it. Whether the role and the namespace exist, and whether you
-can bind the role, is checked before anything is created. Run again, it changes nothing.
+		Short: "Give a role, or permission to renew, to a user or a group",
+		Long: `Give roles to a user or a group: with a RoleBinding in the namespace of -n, or with a
+ClusterRoleBinding without -n. Whether the role and the namespace exist, and whether you can bind
+the role, is checked before anything is created. If you run it again, it changes nothing.
 
-Kubernetes has no user objects, so nothing can tell whether a user exists. grant warns if
-no certificate signing request and no role binding on the cluster names the user.
+Kubernetes has no user objects, so grant cannot know if a user exists. It warns if no certificate
+signing request and no role binding on the cluster names the user.
 
---to-group finds the user's first group in an approved request, which the cluster keeps
-for an hour only. --group names a group itself.
+--to-group finds the user's first group in an approved request, which the cluster keeps for one
+hour only. --group names a group directly.
 
-The bindings are this program's own: their names are derived from what they give,
-they have the label ` + access.ManagedByLabel + `=` + access.ManagedByValue + `, and an
-annotation has the user's exact name.
+The names of the bindings are derived from what they give. They have the label
+` + access.ManagedByLabel + `=` + access.ManagedByValue + `, and an annotation contains the user's exact
+name.
 
-A role is not given to a user who is blocked or was offboarded, nor to a name of which
-another certificate still logs in, since its holder would get the role as well; --allow
-accepts that by the finding's name. See docs/guides/leaving.md.
+A role is not given to a user who is blocked or was offboarded, or if the holder of another valid
+certificate of the user would get the role as well. --allow accepts that, by the name of the
+finding. See https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/leaving.md.
 
---renewable gives the ClusterRole ` + access.Renewable.Name + `, which is made if it is not there:
-it permits to create, get and watch certificate signing requests, which is what renew
-and the credential plugin take, and which nobody may by default.
+--renewable gives the ClusterRole ` + access.Renewable.Name + `, which is created if it does not
+exist. It permits to create, get and watch certificate signing requests, which renew and the
+credential plugin require, and which users cannot do by default.
 
 ` + cli.ExitCodes,
-		Example: `  # Let jane look at what is in one namespace
+		Example: `  # Permit jane to view one namespace
   kubectl csr-onboard grant jane --clusterrole view -n default
 
-  # Let her renew her certificate before it ends
+  # Permit jane to renew the certificate before it expires
   kubectl csr-onboard grant jane --renewable
 
-  # A role as a manifest, for another tool to apply
+  # Print the binding, for another tool to create
   kubectl csr-onboard grant jane --clusterrole view -n default --dry-run=client -o yaml
 
-  # Let everybody in jane's first group look everywhere
+  # Permit jane's first group to view all namespaces
   kubectl csr-onboard grant jane --clusterrole view --to-group
 
-  # Let everybody in a group look everywhere
+  # Permit a group to view all namespaces
   kubectl csr-onboard grant --group dev --clusterrole view`,
 		Args:              o.nameOrGroup,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	o.roles.Add(cmd, env)
-	cmd.Flags().StringVar(&o.Group, "group", "", "grant it to this group, in place of a user")
+	cmd.Flags().StringVar(&o.Group, "group", "", "give it to this group, instead of a user")
 	_ = cmd.RegisterFlagCompletionFunc("group", cli.CompleteFromCluster(env, cli.KnownGroups))
-	o.DryRun.Add(cmd, "none, client (print what would be made) or server (have the cluster check it)")
-	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse to give the user a role ("+strings.Join(request.ReturnFindings, ", ")+"); repeat it for several")
+	o.DryRun.Add(cmd, "none, client (print what would be created) or server (the cluster checks it)")
+	cmd.Flags().StringArrayVar(&o.Allow, "allow", nil, "accept a finding that would refuse to give the user a role ("+strings.Join(request.ReturnFindings, ", ")+"); can be repeated")
 	cli.RegisterCompletion(cmd, "allow", request.ReturnFindings)
 	options.AddPrintFlags(cmd, o.output)
 	return cmd

@@ -42,50 +42,49 @@ func NewOffboard(env *cli.Environment) *cobra.Command {
 	o := &offboardOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "offboard NAME",
-		Short: "Take a user's access away, and report what cannot be taken",
-		Long: `Deny a user's pending requests, delete the role bindings that csr-onboard made for
-the user, take the user out of the others that name them, and report what the user
-still has: role bindings by the user's own name, what the groups of the user's
-certificates give, certificates and until when, who can impersonate the user.
-Kubernetes cannot revoke a certificate.
+		Short: "Remove a user's access, and report what remains",
+		Long: `Deny a user's pending requests, delete the role bindings that csr-onboard created for the user,
+remove the user from all other role bindings, and report what remains: role bindings of the user
+name, what the groups of the user's certificates give, which certificates are valid and until when,
+and who can impersonate the user. Kubernetes cannot revoke a certificate.
 
-The cluster remembers that the user was offboarded, so approve, grant and new-user
-refuse them; --unblock removes that as well.
+The cluster records that the user was offboarded, so approve, grant and new-user refuse the user.
+--unblock removes the record.
 
 With --block, the API server refuses every write of the user from then on, by a
-ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with certificates that
-nobody remembers; --unblock takes that back. "blocked" is reported after a write as
-the user was seen refused, by impersonation and as a dry run; otherwise "not proven",
-with exit code 1. Reads are not refused.
+ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with unknown certificates. --unblock
+undoes it. "blocked" is reported after a write as the user was seen refused, by impersonation and as
+a dry run; otherwise "not proven", with exit code 1. Reads are not refused.
 
-With --block and --certificate, only the writes with this one certificate are refused
-(Kubernetes 1.32 and later): nothing is taken away, and every read stays. When a
-laptop was stolen, use --block without --certificate.
+With --block and --certificate, only the writes with this certificate are refused (Kubernetes 1.32
+and later). Roles are not removed, and reads are not refused. If a laptop was stolen, use --block
+without --certificate.
 
-A name that nothing on the cluster names is not found; --block blocks it all the same.
+If nothing on the cluster names the user, the user is not found; --block blocks the name all the
+same.
 
 ` + cli.ExitCodes,
-		Example: `  # See what would be taken away, and what would remain
+		Example: `  # Show what would be removed, and what would remain
   kubectl csr-onboard offboard jane --dry-run=client
 
   # Jane leaves, or Jane's laptop was stolen
   kubectl csr-onboard offboard jane --block
 
-  # Only the writes with one certificate
+  # Refuse only the writes with one certificate
   kubectl csr-onboard offboard jane --block --certificate jane.kubeconfig
 
-  # Take that back
+  # Undo that
   kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
 		Args:              cli.OneName,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.Block, "block", false, "have the API server refuse what the user writes")
-	flags.BoolVar(&o.Unblock, "unblock", false, "take back what --block did, remove the record that the user was offboarded, and do nothing else")
-	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to be reported, or, with --block or --unblock, the only thing that is meant")
+	flags.BoolVar(&o.Block, "block", false, "make the API server refuse every write of the user")
+	flags.BoolVar(&o.Unblock, "unblock", false, "undo --block, remove the record that the user was offboarded, and do nothing else")
+	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to report, or, with --block or --unblock, to block or unblock alone")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
-	o.DryRun.Add(cmd, "none, client (only show what would be taken away) or server (have the cluster check it)")
+	o.DryRun.Add(cmd, "none, client (only show what would be removed) or server (the cluster checks it)")
 	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
 	return cmd
 }

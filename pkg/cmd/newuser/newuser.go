@@ -68,71 +68,71 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &newUserOptions{Environment: env, Output: options.NewOutput()}
 	cmd := &cobra.Command{
 		Use:   "new-user (NAME | -f FILE)",
-		Short: "Make a user's private key and request, and submit the request",
-		Long: `Make a user's private key and a certificate signing request with her name as
-common name and one organization for each group, and submit the request to the
-cluster. The key stays in her folder, readable by its owner only.
+		Short: "Create a private key and a certificate signing request, and submit it",
+		Long: `Create a private key and a certificate signing request with the user's name as common name
+and one organization for each group, and submit the request to the cluster. The key stays in
+the user's directory, with mode 0600.
 
-Run again, it finds its key and its request and goes on from there.
+If you run it again, it finds the key and the request, and continues from there.
 
-With --filename it does that for many users, at the API server's pace. The file says of
-each her name, groups, roles, expiration and key algorithm, in YAML or JSON (kind Team)
-or CSV; what it leaves open is what the flags say. What goes wrong with one user does
-not stop the others, and run again, it goes on with those who have no kubeconfig yet.
-With --approve or --wait, one certificate of each authority and kind of key logs in, and
-those like it are verified against that authority.
+With --filename it does that for many users. The file has the name, groups, roles, expiration
+and key algorithm of each user, in YAML or JSON (kind Team) or CSV; the flags say what the file
+leaves out. An error with one user does not stop the others. If you run it again, it continues
+with the users without a kubeconfig. With --approve or --wait, one certificate of each
+certificate authority (CA) and key algorithm logs in, and the others are verified against that
+CA.
 
-With --filename, --approve and --dry-run it says for each user what would be created, and
-everything that is missing for it, such as roles and namespaces.
+With --filename, --approve and --dry-run it reports what would be created for each user, and
+everything that is missing, such as roles and namespaces.
 
-With --offline nothing is submitted and no cluster is needed: the request is a
-file to send to an administrator, who runs approve --filename with it and sends a
-handoff file back, for fetch --from. The private key never leaves the machine.
+With --offline nothing is submitted and no cluster is required: the request is a file to send
+to an administrator, who runs approve --filename and sends a handoff file back, for fetch
+--from. The private key never leaves the machine.
 
 ` + cli.ExitCodes,
-		Example: `  # Ask for a certificate for jane in the group dev
+		Example: `  # Request a certificate for jane in the group dev
   kubectl csr-onboard new-user jane --group dev
 
-  # Two groups, a shorter life, and a folder of one's own
+  # Two groups, a shorter lifetime, and another directory
   kubectl csr-onboard new-user jane -g dev -g ops --expiration 8h --dir ./jane
 
-  # The object for another tool to submit; her key and request stay in her folder
+  # Print the object for another tool to submit; key and request stay in the user's directory
   kubectl csr-onboard new-user jane --group dev --dry-run=client -o yaml
 
-  # And wait for an administrator's approval and the kubeconfig, as fetch does
+  # Wait for an administrator's approval, and fetch the kubeconfig
   kubectl csr-onboard new-user jane --group dev --wait
 
-  # Without access to a cluster: a request to send to an administrator
+  # Without access to a cluster: create a request to send to an administrator
   kubectl csr-onboard new-user jane --group dev --offline
 
-  # Everything in one run, for an administrator
+  # Everything in one command, as an administrator
   kubectl csr-onboard new-user jane --group dev --approve
 
-  # A whole team, each with a kubeconfig in one folder
+  # A team, with the kubeconfigs in one directory
   kubectl csr-onboard new-user --filename team.yaml --approve --dir ./team
 
   # Check a team file with roles, in a pull request
   kubectl csr-onboard new-user --filename team.yaml --approve --dry-run=server --dir ./check
 
-  # And let her look at what is in one namespace
+  # Give the user a role in one namespace as well
   kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default`,
 		Args:              o.nameOrFile,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.Filename, "filename", "f", "", "onboard the users of this file (YAML, JSON or CSV), or of standard input (-)")
-	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group the user is in; repeat it for several")
-	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the kind of private key to make: "+strings.Join(pki.KeyAlgorithms(), ", "))
-	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) in place of a new one; it is read and never changed")
-	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; the cluster may give less")
-	flags.StringVar(&o.SignerName, "signer-name", request.Signer, "who is to sign the request; another one's certificate logs in only if the API server trusts it")
-	flags.StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request; derived from user, groups and key if not given")
+	flags.StringVarP(&o.Filename, "filename", "f", "", "onboard the users in this file (YAML, JSON or CSV), or in standard input (-)")
+	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group of the user; can be repeated")
+	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the algorithm of the private key: "+strings.Join(pki.KeyAlgorithms(), ", "))
+	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) instead of a new one; the file is never changed")
+	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be valid, such as 8h or 30d; the cluster can give less")
+	flags.StringVar(&o.SignerName, "signer-name", request.Signer, "the signer of the request; the certificate of another signer logs in only if the API server trusts that signer")
+	flags.StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request (default: derived from user, groups and key)")
 	options.AddDirectoryFlag(flags, &o.Directory)
-	flags.BoolVar(&o.Offline, "offline", false, "only make key and request, to be sent to an administrator; touch no network")
-	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig in the same run")
-	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig in the same run, if you may")
-	o.DryRun.Add(cmd, "none, client (print the object that would be sent; only her key and request are made) or server (have the cluster check it)")
+	flags.BoolVar(&o.Offline, "offline", false, "only create key and request, to send to an administrator; use no network")
+	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig")
+	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig, if you can approve")
+	o.DryRun.Add(cmd, "none, client (print the object that would be sent; only key and request are created) or server (the cluster checks it)")
 	o.Output.Add(cmd)
 	o.fetch.Add(flags)
 	o.grants.Add(cmd, env)

@@ -63,15 +63,15 @@ func (f *Fetch) Add(flags *pflag.FlagSet) {
 	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
 	f.set.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
 	f.set.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
-	f.set.BoolVar(&f.CertificateOnly, "certificate-only", false, "write the certificate alone, as PEM, in place of a kubeconfig")
-	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig (or certificate) to this file, or to standard output (-), in place of the user's folder")
-	f.set.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl itself would write to")
-	f.set.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current one")
+	f.set.BoolVar(&f.CertificateOnly, "certificate-only", false, "write only the certificate, as PEM, instead of a kubeconfig")
+	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig (or certificate) to this file, or to standard output (-), instead of the user's directory")
+	f.set.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl uses")
+	f.set.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current context")
 	addExternalServerFlag(f.set, &f.ExternalServer)
 	AddClusterNameFlag(f.set, &f.ClusterName)
-	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig; USER@CLUSTER if not given")
-	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the namespace that the context begins in")
-	f.set.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: it has kubectl run this program, which renews them before they end")
+	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig (default: USER@CLUSTER)")
+	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the default namespace of the context")
+	f.set.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: kubectl runs csr-onboard, which renews them before they expire")
 	f.set.BoolVar(&f.Overwrite, "overwrite", false, "replace a certificate and key that expire later than the new ones, such as renewed ones")
 	f.set.VisitAll(func(flag *pflag.Flag) { f.Names = append(f.Names, flag.Name) })
 	flags.AddFlagSet(f.set)
@@ -135,12 +135,12 @@ func (f *Fetch) Validate() error {
 }
 
 func addExternalServerFlag(flags *pflag.FlagSet, server *string) {
-	flags.StringVar(server, "external-server", "", "the API server's address as the user reaches it, where it is not the one used here")
+	flags.StringVar(server, "external-server", "", "the address at which the user reaches the API server (default: the address used here)")
 }
 
 // AddClusterNameFlag adds --cluster-name.
 func AddClusterNameFlag(flags *pflag.FlagSet, name *string) {
-	flags.StringVar(name, "cluster-name", "", "the cluster's name in the kubeconfig; its name here if not given")
+	flags.StringVar(name, "cluster-name", "", "the name of the cluster in the kubeconfig (default: its name here)")
 }
 
 // NoTimeToWait is the error of a --timeout that is not above zero.
@@ -214,7 +214,7 @@ func (f *Fetch) Input(env *cli.Environment, name, directory string) onboard.Fetc
 
 // AddDirectoryFlag adds --dir.
 func AddDirectoryFlag(flags *pflag.FlagSet, directory *string) {
-	flags.StringVar(directory, "dir", "", "the folder of the user's key, request and kubeconfig; a folder of hers under ~/.kube/csr-onboard if not given")
+	flags.StringVar(directory, "dir", "", "the directory for the user's key, request and kubeconfig (default: ~/.kube/csr-onboard/USER)")
 }
 
 // resume is what to type to go on waiting.

@@ -32,9 +32,9 @@ type Handoff struct {
 // Add adds the flags.
 func (f *Handoff) Add(flags *pflag.FlagSet) {
 	f.set = flags
-	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it, as is done anyway with --out, and with --filename unless this says =false")
+	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it; the default with --out and with --filename")
 	flags.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
-	flags.StringVar(&f.Out, "out", "", "write a kubeconfig with the certificate and without a private key, to send back to the user: to this file, to USER"+store.HandoffPath("", "")+" in this folder, or to standard output (-)")
+	flags.StringVar(&f.Out, "out", "", "write a kubeconfig with the certificate and without a private key, to send back to the user: to this file, to USER"+store.HandoffPath("", "")+" in this directory, or to standard output (-)")
 	addExternalServerFlag(flags, &f.ExternalServer)
 	AddClusterNameFlag(flags, &f.ClusterName)
 }

@@ -12,7 +12,7 @@ import (
 
 // AddAllowFlag adds --allow, which names findings to accept.
 func AddAllowFlag(cmd *cobra.Command, allow *[]string) {
-	cmd.Flags().StringArrayVar(allow, "allow", nil, "accept a finding that would refuse the request, by its name; repeat it for several")
+	cmd.Flags().StringArrayVar(allow, "allow", nil, "accept a finding that would refuse the request, by its name; can be repeated")
 	cli.RegisterCompletion(cmd, "allow", request.Allowable())
 }
 

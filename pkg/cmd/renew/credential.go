@@ -34,21 +34,19 @@ type credentialOptions struct {
 func NewCredential(env *cli.Environment) *cobra.Command {
 	o := &credentialOptions{Environment: env}
 	cmd := &cobra.Command{
-		Use:   answer.Command + " " + answer.CacheFlag + " FOLDER",
+		Use:   answer.Command + " " + answer.CacheFlag + " DIR",
 		Short: "Answer kubectl with a certificate that renews itself",
-		Long: `Be the credential plugin of a kubeconfig: hand certificate and key to kubectl, or to any
-other Kubernetes client, as an ExecCredential (client.authentication.k8s.io/v1). People
-need not run this: fetch --exec, new-user --approve --exec and renew --exec make
-kubeconfigs that do.
+		Long: `Print certificate and key for kubectl, or any other Kubernetes client, as an ExecCredential
+(client.authentication.k8s.io/v1). You need not run this: fetch --exec, new-user --approve --exec
+and renew --exec create kubeconfigs that do.
 
-When less than a third of the certificate's lifetime is left, a renewal is begun in the
-background. Commands go on with the present certificate, also while the renewal waits
-for an administrator, was denied, or the API server can't be reached; what keeps it from
-coming to its end is told on standard error, once a day. Only when the certificate has
-ended, a command waits.
+When less than a third of the certificate's lifetime is left, a renewal is started in the
+background. Commands use the present certificate, also while the renewal waits for an
+administrator, was denied, or the API server cannot be reached; standard error says once a day why
+the renewal is not complete. Only if the certificate has expired, a command waits.
 
-The kubeconfig calls this program by its name, ` + kubeconfig.Plugin + `: that is what to
-allow where kuberc's credentialPluginPolicy names the plugins that may run.
+The kubeconfig calls csr-onboard by its name, ` + kubeconfig.Plugin + `. If kuberc's
+credentialPluginPolicy lists the plugins that can run, allow that name.
 
 ` + cli.ExitCodes,
 		Example: `  # What kubectl runs
@@ -58,8 +56,8 @@ allow where kuberc's credentialPluginPolicy names the plugins that may run.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Cache, answer.CacheFlag[2:], "", "the folder with certificate and key, which fetch --exec has made")
-	flags.BoolVar(&o.Renew, renewFlag, false, "renew them if they are due, and answer nothing; this is what runs in the background")
+	flags.StringVar(&o.Cache, answer.CacheFlag[2:], "", "the credential cache, which fetch --exec has created")
+	flags.BoolVar(&o.Renew, renewFlag, false, "renew the certificate if it is due, and print nothing; this runs in the background")
 	_ = cmd.MarkFlagDirname(answer.CacheFlag[2:])
 	return cmd
 }

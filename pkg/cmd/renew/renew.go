@@ -58,50 +58,50 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &renewOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "renew [CONTEXT]",
-		Short: "Give a kubeconfig user a new key and certificate before the present ones end",
-		Long: `Renew the client certificate that a context of the kubeconfig logs in with, whoever
-made it: the current context's if none is named. A new key is made, and a request for
-the same user and groups is submitted with the present certificate, waited for, checked
-and logged in with. Only then key and certificate are replaced in the kubeconfig.
+		Short: "Renew the key and certificate of a context before they expire",
+		Long: `Renew the client certificate that a context of the kubeconfig logs in with, whatever program
+created it; without a CONTEXT, that of the current context. A new key is created, and a request
+for the same user and groups is submitted with the present certificate. The new certificate is
+waited for and checked, and logs in. Then key and certificate are replaced in the kubeconfig.
 
-A renewal that waits for its approval takes nothing away: the present certificate stays
-in use, and the next run finds the request and goes on with it.
+While a renewal waits for approval, the present certificate stays in use. The next run finds the
+request and continues.
 
-The cache that --exec makes belongs to one API server: its address, certificate authority
-(CA), tls-server-name and proxy. A context of another one is refused, because a
-kubeconfig from elsewhere could take over the cache. If your API server has moved,
---move-cache has the cache follow the context.
+The credential cache that --exec creates belongs to one API server: its address, certificate
+authority (CA), tls-server-name and proxy. A context of another API server is refused, because a
+kubeconfig from somebody else could take over the cache. If your API server has moved, use
+--move-cache.
 
-A user may not ask for certificates unless an administrator lets her: grant --renewable.
-A certificate that has ended can't ask for another: see new-user --offline.
+By default, users cannot create certificate signing requests; an administrator permits it with
+grant --renewable. An expired certificate cannot be renewed: see new-user --offline.
 
 ` + cli.ExitCodes,
-		Example: `  # Renew what the current context logs in with
+		Example: `  # Renew the certificate of the current context
   kubectl csr-onboard renew
 
-  # From cron: only in the last third of each lifetime, without waiting for an administrator
+  # With cron: only in the last third of each lifetime, without waiting for an administrator
   kubectl csr-onboard renew --all --within 1/3 --wait=false
 
-  # In one run, for who may approve
+  # In one command, if you can approve
   kubectl csr-onboard renew --approve
 
-  # Have kubectl itself see to it from now on
+  # From now on, kubectl renews the certificate
   kubectl csr-onboard renew --exec --within 1/3`,
 		Args:              atMostOneContext,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.OnlyFirst(cli.CompleteFromKubeconfig(env, cli.ContextNames)),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.Within, "within", "", "renew only a certificate that expires within this time, such as 7d, or within this fraction of its lifetime, such as 1/3; otherwise exit 0 at once")
-	flags.StringVar(&o.Expiration, "expiration", "", "how long the new certificate should be good for, such as 30d; as long as the present one if not given")
-	flags.BoolVar(&o.All, "all", false, "renew what every context of the kubeconfig logs in with")
-	flags.BoolVar(&o.Wait, "wait", true, "wait for the request to be approved; otherwise the next run goes on with it")
+	flags.StringVar(&o.Within, "within", "", "renew only a certificate that expires within this time, such as 7d, or within this fraction of its lifetime, such as 1/3")
+	flags.StringVar(&o.Expiration, "expiration", "", "how long the new certificate should be valid, such as 30d (default: as long as the present one)")
+	flags.BoolVar(&o.All, "all", false, "renew the certificates of all contexts in the kubeconfig")
+	flags.BoolVar(&o.Wait, "wait", true, "wait until the request is approved; otherwise the next run continues")
 	flags.DurationVar(&o.Timeout, "timeout", options.DefaultTimeout, "how long to wait for the certificate")
-	flags.BoolVar(&o.Approve, "approve", false, "approve the request in the same run, if you may")
+	flags.BoolVar(&o.Approve, "approve", false, "approve the request, if you can")
 	options.AddAllowFlag(cmd, &o.Allow)
-	flags.BoolVar(&o.Force, "force", false, "give up a renewal that is pending or was denied, and ask with another key")
-	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: it has kubectl run this program, which renews them before they end")
-	flags.BoolVar(&o.MoveCache, "move-cache", false, "have the credential cache of the context use the context's server and certificate authority (CA) from now on, if it was made for others")
+	flags.BoolVar(&o.Force, "force", false, "abandon a renewal that is pending or was denied, and create another key and request")
+	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: kubectl runs csr-onboard, which renews them before they expire")
+	flags.BoolVar(&o.MoveCache, "move-cache", false, "make the credential cache use the context's server and certificate authority (CA) from now on")
 	return cmd
 }
 

@@ -43,39 +43,38 @@ func NewStatus(env *cli.Environment) *cobra.Command {
 	o := &statusOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say of every context of my kubeconfig who it is and until when",
-		Long: `List the contexts of the kubeconfig: who each one is, her groups, with which kind of key
-she logs in, until when, how long that is, whether a renewal is pending, and whether the
-API server accepts the login now. A certificate in the last third of its lifetime, and in its
-last week, stands out in color. One that this program renews does so only where its
-renewal is overdue or in trouble; --fail-within accepts it until then.
+		Short: "Show the user and the expiry of every context in the kubeconfig",
+		Long: `List the contexts of the kubeconfig: the user, the groups, the key algorithm, until when the
+certificate is valid, whether a renewal is pending, and whether the API server accepts the login
+now. A certificate in the last third of its lifetime, or in its last week, is shown in color. A
+certificate that csr-onboard renews is shown in color only if its renewal is overdue or has
+failed; --fail-within accepts it until then.
 
-Only the current context, or the one of --context, logs in at its API server. With --live
-every context does: each sends what the kubeconfig says, a token or the content of a
-tokenFile included, to the server that it names. Use --live only with kubeconfigs that
-you trust. A context that logs in by running another program is never tried. The forms
-of -o are of kind ContextStatusList.
+Only the current context, or the one in --context, logs in at its API server. With --live every
+context does: each sends what the kubeconfig contains, also a token or the content of a tokenFile,
+to its server. Use --live only with kubeconfigs that you trust. A context that logs in by running
+another program is never tried. -o prints a ContextStatusList.
 
 ` + cli.ExitCodes,
-		Example: `  # How long is everything good?
+		Example: `  # Until when is each certificate valid?
   kubectl csr-onboard status
 
   # Log in as every context, to see which are accepted now
   kubectl csr-onboard status --live
 
-  # In a script: fail if something ends within a week
+  # In a script: fail if a certificate expires within a week
   kubectl csr-onboard status --fail-within 7d
 
-  # What there is, as data
+  # As data
   kubectl csr-onboard status -o json`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has expired, expires within this time, such as 7d, and does not renew itself, or can't be read")
-	flags.BoolVar(&o.Live, "live", false, "log in as every context, at the server that each names; only as the current one, or that of --context, if not given")
-	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+"; a table if not given")
+	flags.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has expired, expires within this time, such as 7d, and does not renew itself, or cannot be read")
+	flags.BoolVar(&o.Live, "live", false, "log in as every context, at its own server (default: only as the current context, or that of --context)")
+	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+" (default: a table)")
 	cli.RegisterCompletion(cmd, "output", render.Formats())
 	return cmd
 }

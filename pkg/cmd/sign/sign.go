@@ -61,29 +61,27 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &signOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "sign FILE",
-		Short: "Sign a request on a CA server, without any cluster",
-		Long: `Show what is in a certificate signing request, ask, and sign it with the key of a
-certificate authority, on a machine that has the key and perhaps nothing else: no
-API is asked and no network is touched. FILE is a PKCS#10 request in PEM or DER, or
-a CertificateSigningRequest manifest, or - for standard input.
+		Short: "Sign a request with the CA's key, without a cluster",
+		Long: `Show what is in a certificate signing request, ask, and sign it with the key of a certificate
+authority (CA). No API is called and no network is used. FILE is a PKCS#10 request in PEM or DER, a
+CertificateSigningRequest manifest, or - for standard input.
 
---ca-key takes an encrypted key as well, and asks for its passphrase, or reads it from
---passphrase-file; the key is decrypted in memory only. Each file may be a pipe, such
-as /dev/stdin or <(command). --ca-cert may hold a chain, in any order: the key says which
-certificate signs, and intermediate certificates go into what is signed, so that an API
-server that trusts the root only accepts it.
+--ca-key accepts an encrypted key. It asks for the passphrase, or reads it from --passphrase-file;
+the key is decrypted in memory only. Each file can be a pipe, such as /dev/stdin or <(command).
+--ca-cert can contain a chain, in any order: the certificate that belongs to the key signs, and
+intermediate certificates are added to the signed certificate, so that an API server that trusts
+only the root accepts it.
 
-The certificate is what Kubernetes' own signer would give: the user's name, her
-groups and her key, client authentication alone, and no end beyond the authority's.
-Nothing else of the request gets into it. system:masters is never signed.
+The certificate is what Kubernetes' own signer would issue: user, groups and key of the request,
+with client authentication as its only usage. It does not outlive the CA. Nothing else of the
+request is copied. system:masters is never signed.
 
-Every certificate is in the log before it is anywhere else: a line of JSON in
-` + issuanceLog + ` beside the authority's certificate, or in --log.
+Every certificate is recorded before it is written: as a line of JSON in
+` + issuanceLog + ` next to the CA's certificate, or in --log.
 
-With --server, a kubeconfig without a private key is written in place of the
-certificate, to send back for fetch --from. It trusts --certificate-authority for the API
-server, or the CA that signs where that is not given, which is right only where both
-are the same.
+With --server, the output is a kubeconfig without a private key, to send back for fetch --from. It
+trusts --certificate-authority for the API server, or the CA that signs if the flag is missing,
+which is right only if both are the same.
 
 ` + cli.ExitCodes,
 		Example: `  # On the CA server
@@ -99,12 +97,12 @@ are the same.
 		ValidArgsFunction: cobra.FixedCompletions([]string{"csr", "req", "p10", "yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.CACert, "ca-cert", "", "the certificate authority's certificate (PEM), with its chain if it is an intermediate")
-	flags.StringVar(&o.CAKey, "ca-key", "", "the certificate authority's private key, which may be encrypted (PEM: PKCS#8, PKCS#1, SEC1 or OpenSSH's form)")
-	flags.StringVar(&o.PassphraseFile, "passphrase-file", "", "read the passphrase of --ca-key from the first line of this file, which may be a pipe or a descriptor (/dev/fd/3); asked for at a terminal if not given")
-	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be good for, such as 8h or 30d; a manifest may say so itself")
-	flags.StringVar(&o.Out, "out", "-", "write to this file, which must not be there yet, or to standard output (-)")
-	flags.StringVar(&o.Log, "log", "", "the log of issued certificates; "+issuanceLog+" beside --ca-cert if not given")
+	flags.StringVar(&o.CACert, "ca-cert", "", "the certificate of the certificate authority (PEM), with its chain if it is an intermediate")
+	flags.StringVar(&o.CAKey, "ca-key", "", "the private key of the certificate authority, which can be encrypted (PEM: PKCS#8, PKCS#1, SEC1 or OpenSSH's form)")
+	flags.StringVar(&o.PassphraseFile, "passphrase-file", "", "read the passphrase of --ca-key from the first line of this file, which can be a pipe or a descriptor (/dev/fd/3) (default: ask at a terminal)")
+	flags.StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "how long the certificate should be valid, such as 8h or 30d; a manifest can contain its own")
+	flags.StringVar(&o.Out, "out", "-", "write to this file, which must not exist, or to standard output (-)")
+	flags.StringVar(&o.Log, "log", "", "the log of issued certificates (default: "+issuanceLog+" next to --ca-cert)")
 	options.AddClusterNameFlag(flags, &o.ClusterName)
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
 	o.Fingerprint.Add(flags, "sign")
