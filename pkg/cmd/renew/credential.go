@@ -36,8 +36,8 @@ func NewCredential(env *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   answer.Command + " " + answer.CacheFlag + " DIR",
 		Short: "Answer kubectl with a certificate that renews itself",
-		Long: `Print certificate and key for kubectl, or any other Kubernetes client, as an ExecCredential
-(client.authentication.k8s.io/v1). You need not run this: fetch --exec, new-user --approve --exec
+		Long: `The credential plugin of a kubeconfig: print certificate and key for kubectl, or any other
+Kubernetes client, as an ExecCredential (client.authentication.k8s.io/v1). You need not run this: fetch --exec, new-user --approve --exec
 and renew --exec create kubeconfigs that do.
 
 When less than a third of the certificate's lifetime is left, a renewal is started in the
