@@ -9,30 +9,50 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // TestARequestInAFileIsDecodedOnce counts how often a request is decoded on its way from a file to a
-// handoff: with a binary that counts, on a cluster with no other request.
+// handoff, with a program that counts. The approver cannot list requests, so that the one in the file
+// is the only one that the program sees.
 func TestARequestInAFileIsDecodedOnce(t *testing.T) {
-	s := newSession(t, controlplane.Start(t))
-	s.must("new-user", "once", "--group", "dev", "--offline", "--dir", ".")
-
-	counting, counts := filepath.Join(t.TempDir(), program.Name), t.TempDir()
+	s := newSession(t, shared)
+	counting := filepath.Join(t.TempDir(), program.Name)
 	root := filepath.Join("..", "..")
-	build := exec.CommandContext(t.Context(), "go", "build", "-cover", "-covermode=count", "-coverpkg=./pkg/pki,./cmd/"+program.Name, "-o", counting, "./cmd/"+program.Name)
+	build := exec.CommandContext(t.Context(), "go", "build", "-cover", "-covermode=atomic", "-coverpkg=./pkg/pki,./cmd/"+program.Name, "-o", counting, "./cmd/"+program.Name)
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build -cover: %v\n%s", err, output)
 	}
-	approve := s.env.Command(t.Context(), counting, "approve", "-f", "once.csr", "--yes", "--out", "once.handoff.yaml")
-	approve.Env = append(approve.Env, "GOCOVERDIR="+counts)
-	if result := program.Run(t, approve); result.Code != 0 {
-		t.Fatalf("approve -f: exit code %d\n%s", result.Code, result.Stderr)
-	}
-	if got := timesCalled(t, root, counts, "pkg/pki/request.go", "func decodeRequest("); got != 1 {
-		t.Errorf("the request was decoded %d times", got)
+	asItIs := func(encoded string) string { return encoded }
+	for i, test := range []struct {
+		about     string
+		form      func(encoded string) string
+		arguments []string
+	}{
+		{"its own form", asItIs, nil},
+		{"with a handoff", asItIs, []string{"--out", "-"}},
+		{"a form that the API server does not read", func(encoded string) string { return "\uFEFF" + strings.ReplaceAll(encoded, "\n", "\r\n") }, []string{"--out", "-"}},
+		{"text around it", func(encoded string) string { return "For the new colleague\n" + encoded }, []string{"--out", "-", "--allow", "outside-pem"}},
+		{"a server's dry run", asItIs, []string{"--dry-run=server"}},
+	} {
+		t.Run(test.about, func(t *testing.T) {
+			name := fmt.Sprintf("once-%d", i)
+			s.must("new-user", name, "--offline", "--dir", ".")
+			words := append(s.byFingerprint(name+".csr"), test.arguments...)
+			s.write(name+".csr", test.form(string(s.read(name+".csr"))))
+			for _, about := range []string{"it is submitted", "it exists on the cluster"} {
+				counts := t.TempDir()
+				approve := s.as(sender).env.Command(t.Context(), counting, words...)
+				approve.Env = append(approve.Env, "GOCOVERDIR="+counts)
+				if result := program.Run(t, approve); result.Code != 0 {
+					t.Fatalf("%s: %q: exit code %d\n%s", about, words, result.Code, result.Stderr)
+				}
+				if got := timesCalled(t, root, counts, "pkg/pki/request.go", "func decodeRequest("); got != 1 {
+					t.Errorf("%s: the request was decoded %d times", about, got)
+				}
+			}
+		})
 	}
 }
 

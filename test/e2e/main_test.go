@@ -32,6 +32,8 @@ const (
 	binder = "binder"
 	// decider may get and decide requests, and not list them.
 	decider = "decider"
+	// sender may submit, get and decide requests, and not list them.
+	sender = "sender"
 	// getter may get requests by name, and neither list nor watch them.
 	getter = "getter"
 )
@@ -84,6 +86,7 @@ func run(m *testing.M) int {
 		controlplane.WithUser(getter, nil, requests("get")),
 		controlplane.WithUser(approver, nil, deciding...),
 		controlplane.WithUser(decider, nil, append([]rbacv1.PolicyRule{requests("get")}, deciding[1:]...)...),
+		controlplane.WithUser(sender, nil, append([]rbacv1.PolicyRule{requests("create", "get")}, deciding[1:]...)...),
 		controlplane.WithUser(binder, nil, append(deciding, binding)...),
 	)
 	if err != nil {

@@ -89,6 +89,7 @@ func importedOne(ctx context.Context, p *onboard.Program, file Imported) (*reque
 	if err != nil {
 		return nil, err
 	}
+	stored = ready.With(stored.CertificateSigningRequest)
 	if err := request.CheckSubmitted(stored, ready); err != nil {
 		return nil, err
 	}
