@@ -198,7 +198,7 @@ func Submittable(object *Request) (*Request, error) {
 	ready.Labels[UserLabel] = UserLabelValue(parsed.User().Name)
 	// The API server says who submitted it.
 	ready.Spec.Username, ready.Spec.Groups = "", nil
-	return &Request{CertificateSigningRequest: ready, pkcs10: parsed.Alone()}, nil
+	return holding(ready, parsed.Alone()), nil
 }
 
 // CheckSubmitted says whether the object that stands under an imported one's name

@@ -68,7 +68,7 @@ func Build(wanted *pki.Request, terms Terms) *Request {
 	object := newObject(name, wanted.PEM(), terms.Lifetime)
 	object.Spec.SignerName = signer
 	object.Labels[UserLabel] = UserLabelValue(user.Name)
-	return &Request{CertificateSigningRequest: object, pkcs10: wanted.Alone()}
+	return holding(object, wanted.Alone())
 }
 
 const objectKind = "CertificateSigningRequest"

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -396,6 +397,59 @@ func TestARequestIsDecodedOnceForTheSameBytes(t *testing.T) {
 	broken.Spec.Request = broken.Spec.Request[:len(broken.Spec.Request)/2]
 	if _, err := mine.With(broken).PKCS10(); err == nil {
 		t.Error("an object with half a request is taken for the whole one")
+	}
+}
+
+func TestARequestThatWasReplacedIsNotTakenForTheOneThatWasDecoded(t *testing.T) {
+	made, err := pki.NewRequest(newTestKey(t), jane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaced := Build(made, Terms{Lifetime: DefaultLifetime})
+	if user := ReviewOf(replaced).User; !user.Equal(jane) {
+		t.Errorf("it is reviewed as %s's", user)
+	}
+	replaced.Spec.Request = stored(t, newTestKey(t), identity.User{Name: "mallory"}).Spec.Request
+	if user := ReviewOf(replaced).User; user.Name != "mallory" {
+		t.Errorf("after its request was replaced, it is reviewed as %s's", user)
+	}
+	replaced.Spec.Request = replaced.Spec.Request[:len(replaced.Spec.Request)/2]
+	if review := ReviewOf(replaced); review.IsDecoded() {
+		t.Errorf("half a request is reviewed as %s's", review.User)
+	}
+}
+
+func TestAForgottenRequestIsDecodedAgain(t *testing.T) {
+	listed := stored(t, newTestKey(t), jane)
+	before, err := listed.PKCS10()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed.Forget()
+	after, err := listed.PKCS10()
+	if err != nil || !after.User().Equal(jane) {
+		t.Errorf("it is for %v, %v", after.User(), err)
+	}
+	if before == after {
+		t.Error("what was decoded was kept")
+	}
+}
+
+func TestWhatIsBuiltOfARequestInTextHoldsTheRequestAlone(t *testing.T) {
+	made, err := pki.NewRequest(newTestKey(t), jane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inText, err := pki.ParseRequest(append([]byte("CN=bob\n"), made.PEM()...))
+	if err != nil || !inText.OutsidePEM {
+		t.Fatalf("the text is not found: %v", err)
+	}
+	built, err := Build(inText, Terms{Lifetime: DefaultLifetime}).PKCS10()
+	if err != nil || built.OutsidePEM || !bytes.Equal(built.DER, made.DER) {
+		t.Errorf("it is not the request alone: %v", err)
+	}
+	if !inText.OutsidePEM {
+		t.Error("the request that it was built of was changed")
 	}
 }
 

@@ -233,6 +233,7 @@ func (d *examination) look(ctx context.Context) {
 	now := d.program.Now()
 	d.unreadErr = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *request.Request) {
 		review := request.ReviewOf(object)
+		object.Forget()
 		switch {
 		case review.Certificate != nil:
 			d.issued = append(d.issued, review)
