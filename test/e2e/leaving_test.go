@@ -86,7 +86,7 @@ func TestTheStolenKubeconfigReadsNothingAfterTheGuidesRecipe(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.env.Path = append(s.env.Path, standardTools())
 	guide := pages(t, "docs/guides/leaving.md")["docs/guides/leaving.md"]
-	recipe, back, found := strings.Cut(section(t, guide, "## When somebody leaves, or a laptop is stolen"), "\n### When the user comes back\n")
+	recipe, back, found := strings.Cut(section(t, guide, "## When a user leaves, or a laptop is stolen"), "\n### When the user comes back\n")
 	if !found {
 		t.Fatal("the guide does not say how the user comes back")
 	}
