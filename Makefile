@@ -10,7 +10,7 @@ DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
 # Every Go module of the repository, the program's own first.
-MODULES := . test test/controlplane bench docs/generate .ci/release .ci/krew .ci/tools
+MODULES := . test test/controlplane bench docs/generate .ci/release .ci/mutate .ci/krew .ci/tools
 # Those with no code of their own, but tools to build.
 TOOLS := .ci/krew .ci/tools
 # What releases are built for.
@@ -43,6 +43,7 @@ picture: ## Record docs/demo.svg again, which needs asciinema, Node.js and npm
 .PHONY: test
 test: test-unit ## Run the whole suite: unit tests, scripts, and the real control plane
 	go -C docs/generate test ./...
+	go -C .ci/mutate test ./...
 	go -C test/controlplane test -timeout 30m ./...
 	# What is tested is built anew, which Go's cache of results does not know.
 	go -C test test -count=1 -timeout 30m ./...
@@ -70,6 +71,14 @@ FUZZTIME ?= 200000x
 .PHONY: fuzz
 fuzz: ## Fuzz every parser, FUZZTIME inputs each (or a time, 1m); what is found is kept under testdata/fuzz
 	@for target in $(FUZZ); do go test ./pkg/$${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; done
+
+# What make mutate is to do: -update writes the scores, -survivors prints what no test
+# notices, -every 10 is a quick look; then packages of .ci/mutate/scores.txt, or all.
+MUTATE ?=
+
+.PHONY: mutate
+mutate: ## Change the program in small ways, and fail if the tests notice less of it than before
+	@go -C .ci/mutate run . $(MUTATE)
 
 .PHONY: lint
 lint: ## Check formatting, vet, linters, and drift of go.mod and go.sum
