@@ -1,0 +1,46 @@
+package outcome_test
+
+import (
+	"errors"
+	"io/fs"
+	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
+
+func TestAnErrorIsItsOutcomeAndItsCauseAndSaysOnlyItsSentence(t *testing.T) {
+	err := outcome.Errorf(outcome.ErrNotFound, "request %q: %w", "jane", fs.ErrNotExist)
+	if err.Error() != `request "jane": file does not exist` {
+		t.Errorf("it says %q", err)
+	}
+	if !errors.Is(err, outcome.ErrNotFound) || !errors.Is(err, fs.ErrNotExist) || errors.Is(err, outcome.ErrUsage) {
+		t.Errorf("it is another outcome: %#v", err)
+	}
+}
+
+func TestTheHintNearestToTheCauseIsShown(t *testing.T) {
+	causeErr := errors.New("it failed")
+	for _, test := range []struct {
+		about string
+		err   error
+		hint  string
+	}{
+		{"no error", nil, ""},
+		{"none", causeErr, ""},
+		{"one", outcome.WithHint(causeErr, "try %d", 1), "try 1"},
+		{"a second", outcome.WithHint(outcome.WithHint(causeErr, "first"), "second"), "first"},
+		{"one that is replaced", outcome.ReplaceHint(outcome.WithHint(causeErr, "first"), "second %d", 2), "second 2"},
+		{"one added to none", outcome.AddHint(causeErr, "added %d", 1), "added 1"},
+		{"one added to another", outcome.AddHint(outcome.WithHint(causeErr, "first"), "added %d", 2), "first; added 2"},
+	} {
+		if got := outcome.Hint(test.err); got != test.hint {
+			t.Errorf("%s: the hint is %q, want %q", test.about, got, test.hint)
+		}
+		if test.err != nil && (!errors.Is(test.err, causeErr) || test.err.Error() != causeErr.Error()) {
+			t.Errorf("%s: the error is %q", test.about, test.err)
+		}
+	}
+	if err := outcome.WithHint(nil, "try"); err != nil {
+		t.Errorf("a hint for no error is the error %v", err)
+	}
+}
