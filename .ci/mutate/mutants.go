@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/constant"
@@ -82,7 +83,7 @@ func (r *rewriter) attempt(asIs map[ast.Decl]bool) (map[string][]byte, []ast.Dec
 	var broken []ast.Decl
 	config := types.Config{Importer: r.imports, Error: func(err error) {
 		var problem types.Error
-		if problem, _ = err.(types.Error); problem.Soft {
+		if !errors.As(err, &problem) || problem.Soft {
 			return
 		}
 		for _, file := range files {
