@@ -124,7 +124,6 @@ func TestACertificatesFileHoldsCertificatesAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	join := func(parts ...[]byte) []byte { return slices.Concat(parts...) }
 	for _, test := range []struct {
 		about string
 		data  []byte
@@ -133,14 +132,14 @@ func TestACertificatesFileHoldsCertificatesAlone(t *testing.T) {
 	}{
 		{"one", encoded, "", 1},
 		{"DER", der, "", 1},
-		{"text around", join([]byte("text\n"), encoded, []byte("text\n")), "", 1},
-		{"a chain", join(encoded, encoded), "", 2},
+		{"text around", slices.Concat([]byte("text\n"), encoded, []byte("text\n")), "", 1},
+		{"a chain", slices.Concat(encoded, encoded), "", 2},
 		{"nothing", nil, "no PEM block", 0},
-		{"a key in front", join(keyPEM, encoded), `PEM block "PRIVATE KEY"`, 0},
-		{"a key behind", join(encoded, keyPEM), `PEM block "PRIVATE KEY"`, 0},
-		{"a second one that is cut off", join(encoded, encoded[:100]), "truncated or damaged", 0},
+		{"a key in front", slices.Concat(keyPEM, encoded), `PEM block "PRIVATE KEY"`, 0},
+		{"a key behind", slices.Concat(encoded, keyPEM), `PEM block "PRIVATE KEY"`, 0},
+		{"a second one that is cut off", slices.Concat(encoded, encoded[:100]), "truncated or damaged", 0},
 		{"no certificate in it", pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: []byte{1}}), "no X.509 certificate", 0},
-		{"too much", join(encoded, make([]byte, 256<<10)), "at most 262144 are read", 0},
+		{"too much", slices.Concat(encoded, make([]byte, 256<<10)), "at most 262144 are read", 0},
 	} {
 		certificate, err := ParseCertificate(test.data)
 		if test.want != "" {
@@ -279,11 +278,11 @@ func TestTheWalkRefusesWhatItCannotAccountFor(t *testing.T) {
 }
 
 func TestTextOfASubjectIsOfAStringTypeAlone(t *testing.T) {
-	for tag, isText := range map[int]bool{
+	for tag, isText := range map[byte]bool{
 		asn1.TagUTF8String: true, asn1.TagPrintableString: true, asn1.TagIA5String: true, asn1.TagT61String: true, asn1.TagNumericString: false,
 		asn1.TagOctetString: false, asn1.TagGeneralString: false,
 	} {
-		encoded := append([]byte{byte(tag), 4}, "jane"...)
+		encoded := append([]byte{tag, 4}, "jane"...)
 		var value asn1.RawValue
 		if _, err := asn1.Unmarshal(encoded, &value); err != nil {
 			t.Fatal(err)
