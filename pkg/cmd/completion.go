@@ -13,7 +13,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -88,7 +87,7 @@ completion, delete that file, whose path is printed.`,
 				return err
 			}
 			if !process.IsOnPath(filepath.Dir(path)) {
-				render.NewNarrator(env.Streams.ErrOut, env.Now).Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
+				env.Narrator.Warn(fmt.Sprintf("%s is not on PATH, and kubectl looks there only", filepath.Dir(path)))
 			}
 			return env.PrintLine("%s", path)
 		}),

@@ -19,13 +19,13 @@ import (
 // completionPatience is how long a person who has pressed Tab waits.
 const completionPatience = 900 * time.Millisecond
 
-// candidates finds what may be meant at a place of the command line.
-type candidates func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error)
+// Candidates finds what may be meant at a place of the command line.
+type Candidates func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error)
 
 // CompleteFromCluster completes names with what the cluster knows. A cluster that can't
 // be reached, does not answer soon, or says no completes nothing, and nothing is said. So
 // does one at which only another program could log in: pressing Tab runs none.
-func CompleteFromCluster(e *Environment, find candidates) cobra.CompletionFunc {
+func CompleteFromCluster(e *Environment, find Candidates) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, given []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
 		defer cancel()
@@ -39,8 +39,8 @@ func CompleteFromCluster(e *Environment, find candidates) cobra.CompletionFunc {
 	}
 }
 
-// CompleteOneFromCluster is completeFromCluster for commands that take one argument.
-func CompleteOneFromCluster(e *Environment, find candidates) cobra.CompletionFunc {
+// CompleteOneFromCluster is CompleteFromCluster for commands that take one argument.
+func CompleteOneFromCluster(e *Environment, find Candidates) cobra.CompletionFunc {
 	return OnlyFirst(CompleteFromCluster(e, find))
 }
 
@@ -146,7 +146,7 @@ func ClusterRoles(ctx context.Context, program *onboard.Program) ([]completion.C
 }
 
 // RolesIn are the Roles of the namespace that was given.
-func RolesIn(namespace *string) candidates {
+func RolesIn(namespace *string) Candidates {
 	return func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error) {
 		if *namespace == "" {
 			return nil, nil

@@ -15,10 +15,11 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// Contexts are the Contexts of the kubeconfig as kubectl sees it, of all its files
+// Contexts are the contexts of the kubeconfig as kubectl sees it, of all its files
 // together.
 type Contexts struct {
 	env *Environment
+	// Raw is the kubeconfig.
 	Raw clientcmdapi.Config
 	// timeout bounds each call to an API server; 0 is the program's own.
 	timeout time.Duration

@@ -111,10 +111,15 @@ type Reader interface {
 	Read() error
 }
 
+// begin sets what the environment has of the command that runs.
+func begin(e *Environment, cmd *cobra.Command) {
+	e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut, e.Now)
+}
+
 // InSteps runs a command's steps up to the first that fails.
 func (e *Environment) InSteps(s Steps) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, arguments []string) error {
-		e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut, e.Now)
+		begin(e, cmd)
 		defer e.Narrator.Close()
 		if err := s.Complete(arguments); err != nil {
 			return err

@@ -76,12 +76,12 @@ type Connection struct {
 	// isMade says that the command connects to an API server as the flags say, so all of
 	// them are kept except for --namespace.
 	isMade bool
-	// kept are further flags that are kept.
+	// Kept are further flags that are kept.
 	Kept []string
-	// why says why the others do nothing, behind "does nothing", and hint what to do.
+	// Why says why the others do nothing, behind "does nothing", and Hint what to do.
 	// Required unless isMade.
 	Why, Hint string
-	// namespaceWhy and namespaceHint are the same for --namespace. Optional.
+	// NamespaceWhy and NamespaceHint are the same for --namespace. Optional.
 	NamespaceWhy, NamespaceHint string
 }
 
@@ -134,6 +134,8 @@ func (e *Environment) CheckConnection(set *pflag.FlagSet) error {
 // WithoutConnection runs a command that connects to nothing.
 func (e *Environment) WithoutConnection(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, arguments []string) error {
+		begin(e, cmd)
+		defer e.Narrator.Close()
 		unused := Connection{Why: "with " + cmd.Name() + ", which asks no server", Hint: "leave it out"}
 		if err := unused.check(cmd, e); err != nil {
 			return err

@@ -83,13 +83,18 @@ func (o *doctorOptions) Validate() error {
 // Connection implements cli.Steps.
 func (o *doctorOptions) Connection() cli.Connection { return cli.Connecting() }
 
+// input is what is checked.
+func (o *doctorOptions) input() doctor.Input {
+	return doctor.Input{Probe: o.Probe, ProbeTimeout: o.Timeout}
+}
+
 // Run examines.
 func (o *doctorOptions) Run(ctx context.Context) error {
 	work, err := o.Connect()
 	if err != nil {
 		return err
 	}
-	checks, err := doctor.Run(ctx, work, doctor.Input{Probe: o.Probe, ProbeTimeout: o.Timeout})
+	checks, err := doctor.Run(ctx, work, o.input())
 	if err != nil {
 		return err
 	}

@@ -176,9 +176,7 @@ func (o *grantOptions) Run(ctx context.Context) error {
 	} else if err := o.CheckConnection(o.FlagSet); err != nil {
 		return err
 	}
-	in := o.roles.Input()
-	in.Group, in.Allow = o.Group, o.Allow
-	wanted, err := granting.Run(ctx, work, o.user, in, o.dryRun)
+	wanted, err := granting.Run(ctx, work, o.user, o.input(), o.dryRun)
 	if err != nil {
 		return err
 	}
@@ -186,4 +184,11 @@ func (o *grantOptions) Run(ctx context.Context) error {
 		return err
 	}
 	return options.PrintBindings(o.Streams, o.output, o.roles.MeansSeveral(), wanted)
+}
+
+// input is what is granted.
+func (o *grantOptions) input() onboard.GrantInput {
+	in := o.roles.Input()
+	in.Group, in.Allow = o.Group, o.Allow
+	return in
 }

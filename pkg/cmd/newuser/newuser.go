@@ -319,7 +319,7 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 
 // runToTheEnd sees the request through to the kubeconfig.
 func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Program) error {
-	in := o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
+	in := o.fetchInput()
 	var fetched *onboard.Fetched
 	var err error
 	if o.Approve {
@@ -331,6 +331,11 @@ func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Progr
 		return err
 	}
 	return options.PrintFetched(o.Streams, o.Output.Format(), fetched)
+}
+
+// fetchInput is how the certificate is fetched, with --approve or --wait.
+func (o *newUserOptions) fetchInput() onboard.FetchInput {
+	return o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
 }
 
 // nameToFetch is what fetch finds the request by: the user's name, or the request's where
@@ -353,11 +358,17 @@ func (o *newUserOptions) programFor(dryRun onboard.DryRun) (*onboard.Program, er
 	return o.WithoutCluster(), nil
 }
 
+// offlineInput is what is created with --offline: nothing on a cluster.
+func (o *newUserOptions) offlineInput() onboard.NewUserInput {
+	in := o.input
+	in.DryRun = onboard.DryRunClient
+	return in
+}
+
 // runOffline makes key and request, and says how it goes on. The data is the
 // request's path, or the object in the form that was asked for.
 func (o *newUserOptions) runOffline(ctx context.Context) error {
-	in := o.input
-	in.DryRun = onboard.DryRunClient
+	in := o.offlineInput()
 	object, _, err := o.WithoutCluster().NewUser(ctx, in)
 	if err != nil {
 		return err

@@ -141,6 +141,21 @@ func (o *newUserOptions) validateTeam() error {
 
 // runTeam onboards the users of the file.
 func (o *newUserOptions) runTeam(ctx context.Context) error {
+	in := o.teamInput()
+	work, err := o.programOfTeam(in.DryRun)
+	if err != nil {
+		return err
+	}
+	results, runErr := team.Run(ctx, work, in)
+	o.Narrator.Close()
+	if results == nil {
+		return runErr
+	}
+	return errors.Join(o.printTeam(results), o.endOfTeam(results, runErr))
+}
+
+// teamInput is what is done for the users of the file.
+func (o *newUserOptions) teamInput() team.Input {
 	in := team.Input{
 		Members: o.members, Signer: o.input.Signer, DryRun: o.input.DryRun, Approve: o.Approve, Fetch: o.Wait,
 		Timeout: o.fetch.Timeout, VerifyLogin: o.fetch.VerifyLogin,
@@ -152,16 +167,7 @@ func (o *newUserOptions) runTeam(ctx context.Context) error {
 	if o.Approve || o.Wait {
 		in.Kubeconfig = o.fetch.Input(o.Environment, "", o.Directory).Kubeconfig
 	}
-	work, err := o.programOfTeam(in.DryRun)
-	if err != nil {
-		return err
-	}
-	results, runErr := team.Run(ctx, work, in)
-	o.Narrator.Close()
-	if results == nil {
-		return runErr
-	}
-	return errors.Join(o.printTeam(results), o.endOfTeam(results, runErr))
+	return in
 }
 
 // programOfTeam makes the program. A client's dry run looks for roles where the kubeconfig
@@ -182,17 +188,17 @@ func (o *newUserOptions) endOfTeam(results []team.Result, runErr error) error {
 	switch {
 	case runErr != nil, o.Approve, o.Wait, o.input.DryRun != onboard.DryRunNone:
 	case o.Offline:
-		o.Narrator.Tell(team.NextStepsOffline{Fetch: options.FetchCommand("NAME", o.Directory).Words("--from FILE"), Lifetimes: o.lifetimes()})
+		o.Narrator.Tell(team.NextStepsOffline{Fetch: options.FetchCommand("NAME", o.Directory).Words("--from FILE"), Lifetimes: lifetimesOf(o.members)})
 	default:
 		o.Narrator.Tell(team.NextSteps{Again: o.SameCluster(o.teamAgain().Words("--wait"))})
 	}
 	return runErr
 }
 
-// lifetimes are the lifetimes that are wanted, each with its users, in the file's order.
-func (o *newUserOptions) lifetimes() []team.LifetimeOfUsers {
+// lifetimesOf are the lifetimes that are wanted, each with its users, in the file's order.
+func lifetimesOf(members []team.Member) []team.LifetimeOfUsers {
 	var found []team.LifetimeOfUsers
-	for _, member := range o.members {
+	for _, member := range members {
 		lifetime := member.Lifetime
 		if lifetime == request.DefaultLifetime {
 			lifetime = 0

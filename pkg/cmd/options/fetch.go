@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -78,7 +77,7 @@ func (f *Fetch) Add(flags *pflag.FlagSet) {
 	f.set = flags
 }
 
-// Given is the first of these flags that was Given, or "".
+// Given is the first of these flags that was given, or "".
 func (f *Fetch) Given() string {
 	for _, name := range f.Names {
 		if f.set.Changed(name) {

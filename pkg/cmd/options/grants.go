@@ -39,7 +39,7 @@ func (f *Grants) Add(cmd *cobra.Command, env *cli.Environment) {
 	_ = cmd.RegisterFlagCompletionFunc("role", cli.CompleteFromCluster(env, cli.RolesIn(env.Flags.Namespace)))
 }
 
-// Given is the first of these flags that was Given, or "".
+// Given is the first of these flags that was given, or "".
 func (f *Grants) Given() string {
 	switch {
 	case len(f.ClusterRoles) > 0:

@@ -39,7 +39,7 @@ func (f *Handoff) Add(flags *pflag.FlagSet) {
 	AddClusterNameFlag(flags, &f.ClusterName)
 }
 
-// Given is the first of these flags that was Given, or "".
+// Given is the first of these flags that was given, or "".
 func (f *Handoff) Given() string {
 	for _, name := range []string{"wait", "timeout", "out", "external-server", "cluster-name"} {
 		if f.set.Changed(name) {

@@ -90,21 +90,26 @@ const approvalPatience = 30 * time.Second
 
 // Run answers, or renews.
 func (o *credentialOptions) Run(ctx context.Context) error {
-	cache := store.CredentialCacheAt(o.Cache)
-	work := o.WithoutCluster()
+	work, in := o.WithoutCluster(), o.input()
 	if o.Renew {
-		return renewal.RenewCached(ctx, work, cache, approvalPatience)
+		return renewal.RenewCached(ctx, work, in.Cache, approvalPatience)
 	}
-	credential, err := renewal.Credential(ctx, work, renewal.CredentialInput{
-		Cache:      cache,
-		APIVersion: o.apiVersion,
-		StartRenewal: func() error {
-			return process.StartInBackground(answer.Command, answer.CacheFlag, cache.Directory(), "--"+renewFlag)
-		},
-	})
+	credential, err := renewal.Credential(ctx, work, in)
 	if err != nil {
 		return err
 	}
 	_, err = o.Streams.Out.Write(credential)
 	return err
+}
+
+// input is what is answered, and from which cache.
+func (o *credentialOptions) input() renewal.CredentialInput {
+	cache := store.CredentialCacheAt(o.Cache)
+	return renewal.CredentialInput{
+		Cache:      cache,
+		APIVersion: o.apiVersion,
+		StartRenewal: func() error {
+			return process.StartInBackground(answer.Command, answer.CacheFlag, cache.Directory(), "--"+renewFlag)
+		},
+	}
 }

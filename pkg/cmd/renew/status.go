@@ -100,29 +100,13 @@ const statusTimeout = 5 * time.Second
 
 // Run looks.
 func (o *statusOptions) Run(ctx context.Context) error {
-	narrator := o.Narrator
 	all, err := o.Contexts(statusTimeout)
 	if err != nil {
 		return err
 	}
-	names := slices.Sorted(maps.Keys(all.Raw.Contexts))
-	chosen := all.Raw.CurrentContext
-	if only := *o.Flags.Context; only != "" {
-		chosen = only
-		if _, err := all.Named(only); err != nil {
-			return err
-		}
-		names = []string{only}
-	}
-	inputs := make([]renewal.ContextInput, len(names))
-	notAsked := 0
-	for i, name := range names {
-		inputs[i] = o.contextInput(all, name, narrator)
-		if !o.Live && name != chosen && inputs[i].Connect != nil {
-			// Whoever wrote the kubeconfig chose the server and what is sent there.
-			inputs[i].Connect = nil
-			notAsked++
-		}
+	inputs, notAsked, err := o.inputs(all)
+	if err != nil {
+		return err
 	}
 	work := o.WithoutCluster()
 	statuses := renewal.Status(ctx, work, inputs)
@@ -135,22 +119,46 @@ func (o *statusOptions) Run(ctx context.Context) error {
 	if o.Output == "" {
 		for _, status := range statuses {
 			if status.Problem != "" {
-				narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))
+				o.Narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))
 			}
 		}
 		if notAsked > 0 {
-			narrator.Tell(onboard.ContextsNotAsked{Contexts: notAsked})
+			o.Narrator.Tell(onboard.ContextsNotAsked{Contexts: notAsked})
 		}
 	}
 	return o.checkEnds(statuses)
 }
 
-func (o *statusOptions) contextInput(all *cli.Contexts, name string, narrator *render.Narrator) renewal.ContextInput {
+// inputs are the contexts to look at, and how many of them could log in and do not, because
+// nobody chose them. Nothing is sent.
+func (o *statusOptions) inputs(all *cli.Contexts) (inputs []renewal.ContextInput, notAsked int, _ error) {
+	names := slices.Sorted(maps.Keys(all.Raw.Contexts))
+	chosen := all.Raw.CurrentContext
+	if only := *o.Flags.Context; only != "" {
+		chosen = only
+		if _, err := all.Named(only); err != nil {
+			return nil, 0, err
+		}
+		names = []string{only}
+	}
+	inputs = make([]renewal.ContextInput, len(names))
+	for i, name := range names {
+		inputs[i] = o.contextInput(all, name)
+		if !o.Live && name != chosen && inputs[i].Connect != nil {
+			// Whoever wrote the kubeconfig chose the server and what is sent there.
+			inputs[i].Connect = nil
+			notAsked++
+		}
+	}
+	return inputs, notAsked, nil
+}
+
+func (o *statusOptions) contextInput(all *cli.Contexts, name string) renewal.ContextInput {
 	in := renewal.ContextInput{Name: name, IsCurrent: name == all.Raw.CurrentContext, Login: all.Login(name)}
 	in.ReadCertificate = func() *pki.Certificate {
 		return pair.ReadCertificate(all.Raw.AuthInfos[all.Raw.Contexts[name].AuthInfo])
 	}
-	connect := func() (*cluster.Client, error) { return all.Connect(name, narrator.Warn) }
+	connect := func() (*cluster.Client, error) { return all.Connect(name, o.Narrator.Warn) }
 	user, err := all.User(name)
 	switch {
 	case err == nil:

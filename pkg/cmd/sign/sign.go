@@ -42,7 +42,7 @@ type signOptions struct {
 	Log string
 	// ClusterName is the cluster's name in a handoff. Optional.
 	ClusterName string
-	// Yes, Fingerprint and Allow are as in decideOptions.
+	// Yes, Fingerprint and Allow are as in approve.
 	Yes         bool
 	Fingerprint options.Fingerprint
 	Allow       []string

@@ -1,0 +1,27 @@
+package doctor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli/clitest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
+)
+
+func TestTheInputOfAnExaminationIsWhatWasTyped(t *testing.T) {
+	for _, test := range []struct {
+		arguments []string
+		want      doctor.Input
+	}{
+		{nil, doctor.Input{ProbeTimeout: defaultProbeTimeout}},
+		{[]string{"--probe", "-o", "json"}, doctor.Input{Probe: true, ProbeTimeout: defaultProbeTimeout}},
+		{[]string{"--probe", "--timeout", "1m"}, doctor.Input{Probe: true, ProbeTimeout: time.Minute}},
+	} {
+		o, err := clitest.Run[*doctorOptions](t, New, test.arguments...)
+		if err != nil {
+			t.Errorf("%q: %v", test.arguments, err)
+		} else if got := o.input(); got != test.want {
+			t.Errorf("%q: got %+v, want %+v", test.arguments, got, test.want)
+		}
+	}
+}
