@@ -21,24 +21,24 @@ const (
 
 // IsUnsettled reports whether another program may be writing a kubeconfig at this moment:
 // its lock exists, or it has just changed.
-func IsUnsettled(path string) bool {
+func IsUnsettled(path string, now time.Time) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() && (Exists(path+lock.Suffix) || time.Since(info.ModTime()).Abs() < justChanged)
+	return err == nil && info.Mode().IsRegular() && (Exists(path+lock.Suffix) || now.Sub(info.ModTime()).Abs() < justChanged)
 }
 
 // IsBeingWritten reports whether a kubeconfig is unsettled and empty.
-func IsBeingWritten(path string) bool {
+func IsBeingWritten(path string, now time.Time) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.Size() == 0 && IsUnsettled(path)
+	return err == nil && info.Size() == 0 && IsUnsettled(path, now)
 }
 
 // ReadKubeconfig is ReadFile for a kubeconfig, which kubectl may be rewriting: one that is
 // being written is read again for a moment.
-func ReadKubeconfig(path string) ([]byte, error) {
-	for deadline := time.Now().Add(SettleTime); ; {
-		isBeingWritten := IsBeingWritten(path)
+func ReadKubeconfig(path string, now func() time.Time) ([]byte, error) {
+	for deadline := now().Add(SettleTime); ; {
+		isBeingWritten := IsBeingWritten(path, now())
 		data, err := ReadFile(path)
-		if err != nil || len(data) > 0 || !isBeingWritten && !IsBeingWritten(path) || time.Now().After(deadline) {
+		if err != nil || len(data) > 0 || !isBeingWritten && !IsBeingWritten(path, now()) || now().After(deadline) {
 			return data, err
 		}
 		<-time.After(SettlePause)

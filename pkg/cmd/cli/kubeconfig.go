@@ -30,7 +30,7 @@ func (e *Environment) RawKubeconfig() (clientcmdapi.Config, error) {
 	e.recoverKubeconfigs()
 	for deadline := e.Now().Add(store.SettleTime); ; {
 		raw, loader, err := e.readKubeconfig()
-		if loader != nil && isBeingWritten(loader.ConfigAccess(), raw, err) && e.Now().Before(deadline) {
+		if loader != nil && isBeingWritten(loader.ConfigAccess(), e.Now(), raw, err) && e.Now().Before(deadline) {
 			<-time.After(store.SettlePause)
 			continue
 		}
@@ -56,10 +56,12 @@ func (e *Environment) recoverKubeconfigs() {
 }
 
 // isBeingWritten reports whether what was read of a kubeconfig may be a part of it.
-func isBeingWritten(access clientcmd.ConfigAccess, raw clientcmdapi.Config, err error) bool {
+func isBeingWritten(access clientcmd.ConfigAccess, now time.Time, raw clientcmdapi.Config, err error) bool {
 	files := access.GetLoadingPrecedence()
-	return slices.ContainsFunc(files, store.IsBeingWritten) ||
-		(err != nil || clientcmdapi.IsConfigEmpty(&raw)) && slices.ContainsFunc(files, store.IsUnsettled)
+	isIncomplete := err != nil || clientcmdapi.IsConfigEmpty(&raw)
+	return slices.ContainsFunc(files, func(file string) bool {
+		return store.IsBeingWritten(file, now) || isIncomplete && store.IsUnsettled(file, now)
+	})
 }
 
 // readKubeconfig reads the kubeconfig once. The loader is nil where its files must not be

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -64,10 +65,10 @@ type Held struct {
 	Credentials kubeconfig.Credentials
 }
 
-// Read reads the entry's certificate and key as they are now. The certificate may
-// have ended.
-func (u KubeconfigUser) Read() (*Held, error) {
-	user, err := u.entry()
+// Read reads the entry's certificate and key as they are now, the time of which the clock
+// tells. The certificate may have expired.
+func (u KubeconfigUser) Read(now func() time.Time) (*Held, error) {
+	user, err := u.entry(now)
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +94,11 @@ func (u KubeconfigUser) Read() (*Held, error) {
 }
 
 // entry reads the entry itself.
-func (u KubeconfigUser) entry() (*clientcmdapi.AuthInfo, error) {
+func (u KubeconfigUser) entry(now func() time.Time) (*clientcmdapi.AuthInfo, error) {
 	if u.Loaded != nil {
 		return u.Loaded, nil
 	}
-	data, err := store.ReadKubeconfig(u.Path)
+	data, err := store.ReadKubeconfig(u.Path, now)
 	if err != nil {
 		return nil, err
 	}

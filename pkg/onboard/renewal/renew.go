@@ -85,7 +85,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Renewed, error) {
 			return nil, outcome.WithHint(err, "nothing was changed; if this kubeconfig is yours and the API server has moved: %s --move-cache", in.Resume)
 		}
 	}
-	present, err := in.User.Read()
+	present, err := in.User.Read(p.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func lockRenewal(ctx context.Context, renewal store.Renewal, in Input) (*store.L
 
 func renewLocked(ctx context.Context, p *onboard.Program, in Input, before *pair.Held, renewal store.Renewal) (*Renewed, error) {
 	// Whoever held the lock may have renewed it.
-	present, err := in.User.Read()
+	present, err := in.User.Read(p.Now)
 	if err != nil {
 		return nil, err
 	}

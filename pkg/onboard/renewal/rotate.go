@@ -172,7 +172,7 @@ func rotated(existing []byte, user pair.KubeconfigUser, change func(*clientcmdap
 // proveInPlace logs in with the pair as it stands in the kubeconfig now. Where the
 // cluster does not take it, the pair that was there is put back.
 func (r *renewing) proveInPlace(ctx context.Context, renewed *pair.Held) error {
-	standing, err := r.in.User.Read()
+	standing, err := r.in.User.Read(r.program.Now)
 	if err == nil {
 		err = r.logInWith(ctx, standing)
 	}

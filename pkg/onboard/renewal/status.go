@@ -135,7 +135,7 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 		if in.User.Cache != nil {
 			found.Login, found.RenewsItself = "certificate, renewed by this program", true
 		}
-		if held, err = in.User.Read(); err == nil {
+		if held, err = in.User.Read(p.Now); err == nil {
 			found.Certificate, found.User = held.Certificate, held.Certificate.User()
 		}
 	}

@@ -26,7 +26,7 @@ func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser,
 	if user.Cache != nil {
 		return user, nil
 	}
-	held, err := user.Read()
+	held, err := user.Read(p.Now)
 	if err != nil {
 		return user, err
 	}

@@ -69,7 +69,7 @@ func (f *following) follow(ctx context.Context, cancel context.CancelFunc) {
 	// A bar has to be drawn also while nothing happens.
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
-	f.stall.heard(time.Now())
+	f.stall.heard(f.program.Now())
 	// looked is closed when the API server was asked about what nothing was heard of; nil
 	// while it is not asked.
 	var looked <-chan struct{}
@@ -78,7 +78,7 @@ func (f *following) follow(ctx context.Context, cancel context.CancelFunc) {
 		case <-tick.C:
 			f.progress()
 		case <-f.silence():
-			switch f.stall.next(time.Now()) {
+			switch f.stall.next(f.program.Now()) {
 			case nothing:
 			case explain:
 				f.explain()
@@ -90,11 +90,11 @@ func (f *following) follow(ctx context.Context, cancel context.CancelFunc) {
 			}
 		case <-looked:
 			looked = nil
-			f.stall.looked(time.Now())
+			f.stall.looked(f.program.Now())
 		case one := <-f.reports:
 			f.take(one)
 			looked = nil
-			f.stall.heard(time.Now())
+			f.stall.heard(f.program.Now())
 		case err := <-watchFailed:
 			if ctx.Err() != nil {
 				err = interrupted()
@@ -115,7 +115,7 @@ func (f *following) silence() <-chan time.Time {
 	if f.waiting == nil {
 		return nil
 	}
-	return time.After(time.Until(f.stall.due()))
+	return time.After(f.stall.due().Sub(f.program.Now()))
 }
 
 // timedOut is the error of users whose certificates have not come.

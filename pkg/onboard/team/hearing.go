@@ -15,6 +15,7 @@ import (
 type hearing struct {
 	mutex sync.Mutex
 	tell  func(event.Event)
+	now   func() time.Time
 	told  map[string]bool
 	// troubled is when the server was in trouble last, and toldOfIt when that was told.
 	troubled, toldOfIt time.Time
@@ -37,7 +38,7 @@ func (h *hearing) hear(heard event.Event) {
 	case onboard.LifetimeChanged:
 		h.tellOnce(fmt.Sprintf("%T%v", e, e), e)
 	case onboard.StillFollowing:
-		h.troubled = time.Now()
+		h.troubled = h.now()
 		if h.troubled.Sub(h.toldOfIt) >= troublePause {
 			h.toldOfIt = h.troubled
 			h.tell(heard)
@@ -56,7 +57,7 @@ func (h *hearing) hear(heard event.Event) {
 func (h *hearing) sinceTrouble() time.Duration {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
-	return time.Since(h.troubled)
+	return h.now().Sub(h.troubled)
 }
 
 func (h *hearing) tellOnce(what string, heard event.Event) {

@@ -26,7 +26,7 @@ type session struct {
 }
 
 func newSession(p *onboard.Program, in Input) *session {
-	s := &session{in: in, hearing: hearing{tell: p.Tell}}
+	s := &session{in: in, hearing: hearing{tell: p.Tell, now: p.Now}}
 	quiet := *p
 	quiet.Tell = s.tell
 	s.program = &quiet
@@ -51,8 +51,8 @@ func (s *session) persevere(ctx context.Context, do func() error) error {
 		case err == nil, ctx.Err() != nil, !s.mayPass(err), isAway && !s.reached.Load():
 			return err
 		case begin.IsZero():
-			begin = time.Now()
-		case time.Since(begin) > troublePatience:
+			begin = s.program.Now()
+		case s.program.Now().Sub(begin) > troublePatience:
 			return err
 		}
 		if cluster.MayPass(err) {
