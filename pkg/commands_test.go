@@ -26,10 +26,10 @@ var notToCopy = map[string]bool{
 	"--out - and -o %s both want standard output": true,
 }
 
-// TestCommandsToCopyAreMadeByIdentity searches the program for commands that are put
+// TestCommands_CommandsToCopyAreMadeByIdentity searches the program for commands that are put
 // together in any other way than by identity.Command, which alone sees to it that a name
 // such as --all is not an option in them.
-func TestCommandsToCopyAreMadeByIdentity(t *testing.T) {
+func TestCommands_CommandsToCopyAreMadeByIdentity(t *testing.T) {
 	for name, p := range list(t) {
 		if name == "pkg/identity" {
 			continue
@@ -46,7 +46,7 @@ func TestCommandsToCopyAreMadeByIdentity(t *testing.T) {
 	}
 }
 
-func TestTheSearchForCommandsFindsThem(t *testing.T) {
+func TestCommands_TheSearchForCommandsFindsThem(t *testing.T) {
 	for _, text := range []string{
 		"delete it: kubectl delete csr %s", "(kubectl delete csr %q)", "kubectl csr-onboard approve %s --wait", "make it private: chmod 600 %v", "rm %s",
 		"if you know that this is right: --allow %s", "kubectl get roles -n %s",

@@ -11,9 +11,9 @@ import (
 // fileInProse is a path of this repository as prose names it: in backquotes.
 var fileInProse = regexp.MustCompile("`((?:pkg|cmd|test|docs|bench|\\.ci)/[^`\\s]+)`")
 
-// TestTheDocumentationNamesFilesThatExist is for a file that was moved, and is still looked
+// TestDocuments_TheDocumentationNamesFilesThatExist is for a file that was moved, and is still looked
 // for where it was.
-func TestTheDocumentationNamesFilesThatExist(t *testing.T) {
+func TestDocuments_TheDocumentationNamesFilesThatExist(t *testing.T) {
 	for _, document := range []string{"SECURITY.md", "CONTRIBUTING.md", "docs/architecture.md"} {
 		found := fileInProse.FindAllStringSubmatch(readDocument(t, document), -1)
 		if len(found) == 0 {
@@ -31,8 +31,8 @@ func TestTheDocumentationNamesFilesThatExist(t *testing.T) {
 	}
 }
 
-// TestThePolicyMakesEachPromiseOnce is for a row that was changed and also kept as it was.
-func TestThePolicyMakesEachPromiseOnce(t *testing.T) {
+// TestDocuments_ThePolicyMakesEachPromiseOnce is for a row that was changed and also kept as it was.
+func TestDocuments_ThePolicyMakesEachPromiseOnce(t *testing.T) {
 	made := map[string]bool{}
 	for line := range strings.Lines(readDocument(t, "SECURITY.md")) {
 		cells := strings.Split(line, "|")

@@ -82,8 +82,8 @@ func typeName(expression ast.Expr) string {
 	return ""
 }
 
-// TestEveryEventHasItsWords is for an event that is told and printed by nobody.
-func TestEveryEventHasItsWords(t *testing.T) {
+// TestEvents_EveryEventHasItsWords is for an event that is told and printed by nobody.
+func TestEvents_EveryEventHasItsWords(t *testing.T) {
 	said := cases(t, "render/*.go")
 	paths, err := filepath.Glob("onboard/*/events.go")
 	if err != nil {
@@ -98,9 +98,9 @@ func TestEveryEventHasItsWords(t *testing.T) {
 	}
 }
 
-// TestATeamHasAVerdictOnEveryEvent is for an event of the line of one user that happens to
+// TestEvents_ATeamHasAVerdictOnEveryEvent is for an event of the line of one user that happens to
 // each of many: it is told once, told each time, or left to the result, and never forgotten.
-func TestATeamHasAVerdictOnEveryEvent(t *testing.T) {
+func TestEvents_ATeamHasAVerdictOnEveryEvent(t *testing.T) {
 	heard := cases(t, "onboard/team/hearing.go")
 	for _, event := range slices.Concat(events(t, "onboard"), events(t, "onboard/destination"), events(t, "onboard/team")) {
 		if !heard[event] {

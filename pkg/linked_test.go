@@ -48,7 +48,7 @@ func linked(t *testing.T, path string) map[string]listed {
 	}
 }
 
-func TestThePluginLinksNothingThatOnlyAControllerNeeds(t *testing.T) {
+func TestLinked_ThePluginLinksNothingThatOnlyAControllerNeeds(t *testing.T) {
 	for path := range linked(t, plugin) {
 		for _, forbidden := range onlyForAController {
 			if path == forbidden || strings.HasPrefix(path, forbidden+"/") {
@@ -58,9 +58,9 @@ func TestThePluginLinksNothingThatOnlyAControllerNeeds(t *testing.T) {
 	}
 }
 
-// TestTheEarlyAnswerImportsAlmostNothing is for an import that delays the early answer,
+// TestLinked_TheEarlyAnswerImportsAlmostNothing is for an import that delays the early answer,
 // because Go initializes what a package imports before the package.
-func TestTheEarlyAnswerImportsAlmostNothing(t *testing.T) {
+func TestLinked_TheEarlyAnswerImportsAlmostNothing(t *testing.T) {
 	permitted := []string{"io", "io/fs", "os", "syscall", "time", module + "pkg/answer"}
 	all := linked(t, early)
 	for _, imported := range all[early].Imports {
@@ -73,9 +73,9 @@ func TestTheEarlyAnswerImportsAlmostNothing(t *testing.T) {
 	}
 }
 
-// TestTheEarlyAnswerIsGivenBeforeTheRestIsInitialized computes the order in which Go
+// TestLinked_TheEarlyAnswerIsGivenBeforeTheRestIsInitialized computes the order in which Go
 // initializes the packages of the plugin.
-func TestTheEarlyAnswerIsGivenBeforeTheRestIsInitialized(t *testing.T) {
+func TestLinked_TheEarlyAnswerIsGivenBeforeTheRestIsInitialized(t *testing.T) {
 	order := initializationOrder(linked(t, plugin))
 	answers := slices.Index(order, early)
 	if answers < 0 {

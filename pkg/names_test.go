@@ -17,9 +17,9 @@ import (
 	"testing"
 )
 
-// TestErrorsAreNamedAsErrors is for a variable such as unread, of which nobody can tell
+// TestNames_ErrorsAreNamedAsErrors is for a variable such as unread, of which nobody can tell
 // that it is an error: errors are called err, …Err or Err….
-func TestErrorsAreNamedAsErrors(t *testing.T) {
+func TestNames_ErrorsAreNamedAsErrors(t *testing.T) {
 	eachName(t, func(_ *types.Package, _ *ast.File, name *ast.Ident, object types.Object) string {
 		variable, isVariable := object.(*types.Var)
 		if !isVariable || variable.IsField() || !isError(object.Type()) {
@@ -32,9 +32,9 @@ func TestErrorsAreNamedAsErrors(t *testing.T) {
 	})
 }
 
-// TestNoVariableShadowsAPackageLevelName is for a variable that hides a type, a function or
+// TestNames_NoVariableShadowsAPackageLevelName is for a variable that hides a type, a function or
 // an import of its file, which a reader then takes it for.
-func TestNoVariableShadowsAPackageLevelName(t *testing.T) {
+func TestNames_NoVariableShadowsAPackageLevelName(t *testing.T) {
 	eachName(t, func(p *types.Package, file *ast.File, name *ast.Ident, object types.Object) string {
 		variable, isVariable := object.(*types.Var)
 		if !isVariable || variable.IsField() || object.Parent() == p.Scope() || name.Name == "_" {

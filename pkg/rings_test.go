@@ -120,7 +120,7 @@ func list(t *testing.T) map[string]listed {
 	}
 }
 
-func TestDependenciesPointInward(t *testing.T) {
+func TestRings_DependenciesPointInward(t *testing.T) {
 	for name, p := range list(t) {
 		allowed, known := rings[name]
 		if !known {
@@ -136,9 +136,9 @@ func TestDependenciesPointInward(t *testing.T) {
 	}
 }
 
-// TestNoPermissionIsUnused keeps the table as small as the program: what is permitted and not
+// TestRings_NoPermissionIsUnused keeps the table as small as the program: what is permitted and not
 // used invites what nobody has decided.
-func TestNoPermissionIsUnused(t *testing.T) {
+func TestRings_NoPermissionIsUnused(t *testing.T) {
 	ours := list(t)
 	for name, allowed := range rings {
 		p, exists := ours[name]
@@ -161,7 +161,7 @@ func isAmong(name string, patterns []string) bool {
 	})
 }
 
-func TestOnlyTheDoorsImportWhatLiesOutside(t *testing.T) {
+func TestRings_OnlyTheDoorsImportWhatLiesOutside(t *testing.T) {
 	for name, p := range list(t) {
 		for _, imported := range p.Imports {
 			for forbidden, allowed := range doors {
@@ -174,7 +174,7 @@ func TestOnlyTheDoorsImportWhatLiesOutside(t *testing.T) {
 	}
 }
 
-func TestPurePackagesTouchNothing(t *testing.T) {
+func TestRings_PurePackagesTouchNothing(t *testing.T) {
 	ours := list(t)
 	for _, name := range pure {
 		p := ours[name]
@@ -188,8 +188,8 @@ func TestPurePackagesTouchNothing(t *testing.T) {
 	}
 }
 
-// TestTheClockIsAParameter is for code whose answer depends on the time: a test gives it any.
-func TestTheClockIsAParameter(t *testing.T) {
+// TestRings_TheClockIsAParameter is for code whose answer depends on the time: a test gives it any.
+func TestRings_TheClockIsAParameter(t *testing.T) {
 	for name, p := range list(t) {
 		if name == "cmd/kubectl-csr_onboard/early" {
 			// It is a main of its own, and hands the time on.
@@ -205,7 +205,7 @@ func TestTheClockIsAParameter(t *testing.T) {
 	}
 }
 
-func TestNothingBelowMainExits(t *testing.T) {
+func TestRings_NothingBelowMainExits(t *testing.T) {
 	for name, p := range list(t) {
 		for _, file := range p.GoFiles {
 			for _, call := range callsOf(t, filepath.Join(p.Dir, file)) {

@@ -20,7 +20,7 @@ const (
 	mostMethods = 25
 )
 
-func TestNoPackageOrTypeIsTooLarge(t *testing.T) {
+func TestSizes_NoPackageOrTypeIsTooLarge(t *testing.T) {
 	for name, p := range list(t) {
 		lines, methods := 0, map[string]int{}
 		for _, file := range p.GoFiles {

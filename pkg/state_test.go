@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// TestNoPackageHasStateOfItsOwn is for a package-level variable that is written to, or that
+// TestState_NoPackageHasStateOfItsOwn is for a package-level variable that is written to, or that
 // remembers something: two runs in one process would share it. The linker's variables of
 // main are written by no code.
-func TestNoPackageHasStateOfItsOwn(t *testing.T) {
+func TestState_NoPackageHasStateOfItsOwn(t *testing.T) {
 	for name, p := range list(t) {
 		files, variables := parsed(t, p)
 		for _, file := range files {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWhatTheTestsOfASampleDoNotNotice(t *testing.T) {
+func TestMutate_WhatTheTestsOfASampleDoNotNotice(t *testing.T) {
 	root, err := filepath.Abs("testdata/sample")
 	if err != nil {
 		t.Fatal(err)

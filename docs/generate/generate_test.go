@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestAStalePageIsFound(t *testing.T) {
+func TestGenerate_AStalePageIsFound(t *testing.T) {
 	docs := t.TempDir()
 	if err := run(docs, true); err == nil {
 		t.Error("pages that are not there are not missed")
@@ -36,7 +36,7 @@ func TestAStalePageIsFound(t *testing.T) {
 	}
 }
 
-func TestPagesHoldNothingOfTheMachine(t *testing.T) {
+func TestGenerate_PagesHoldNothingOfTheMachine(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)
 	t.Setenv("KUBECONFIG", filepath.Join(home, "config"))

@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func TestEachGrantHasABindingOfItsOwn(t *testing.T) {
+func TestBinding_EachGrantHasABindingOfItsOwn(t *testing.T) {
 	view, edit := Role{IsCluster: true, Name: "view"}, Role{IsCluster: true, Name: "edit"}
 	seen := map[string]Wanted{}
 	for _, wanted := range []Wanted{
@@ -33,7 +33,7 @@ func TestEachGrantHasABindingOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestABindingGivesWhatIsWanted(t *testing.T) {
+func TestBinding_ABindingGivesWhatIsWanted(t *testing.T) {
 	binding, isBinding := Wanted{Holder{Name: "jane@example.com"}, Grant{Role: Role{Name: "deployer"}, Namespace: "dev"}}.Binding().(*rbacv1.RoleBinding)
 	if !isBinding {
 		t.Fatal("a grant in a namespace is no RoleBinding")

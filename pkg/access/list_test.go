@@ -42,7 +42,7 @@ func added(t *testing.T, data map[string]string, entries ...Entry) map[string]st
 	return apply(data, change)
 }
 
-func TestAnEntryIsWhereThePolicyLooksItUp(t *testing.T) {
+func TestList_AnEntryIsWhereThePolicyLooksItUp(t *testing.T) {
 	id := CredentialID([]byte{1, 2})
 	for _, name := range []string{"jane", "Jane", "jane@example.com", "佐藤", "a/b\n\x00", strings.Repeat("x", MaximumBlockedName)} {
 		data := added(t, nil, entryFor(name))
@@ -67,7 +67,7 @@ func TestAnEntryIsWhereThePolicyLooksItUp(t *testing.T) {
 	}
 }
 
-func TestWhatThePolicyCannotLookUpIsRefused(t *testing.T) {
+func TestList_WhatThePolicyCannotLookUpIsRefused(t *testing.T) {
 	tooLong := strings.Repeat("é", MaximumBlockedName/2+1)
 	full := map[string]string{"other": strings.Repeat("x", maximumListBytes)}
 	for about, add := range map[string]func() (Change, error){
@@ -86,7 +86,7 @@ func TestWhatThePolicyCannotLookUpIsRefused(t *testing.T) {
 	}
 }
 
-func TestEntriesOfTheVersionBeforeAreMovedAndStay(t *testing.T) {
+func TestList_EntriesOfTheVersionBeforeAreMovedAndStay(t *testing.T) {
 	certificate := Blocked{CredentialID: CredentialID([]byte{0})}
 	before := map[string]string{"user.abc": "user:jane", "credential.abc": certificate.value(), "anything": "user:bob", "note": "kept"}
 	if _, blocked := ListOf(before).Blocks(Blocked{User: "jane"}); !blocked {
@@ -112,7 +112,7 @@ func TestEntriesOfTheVersionBeforeAreMovedAndStay(t *testing.T) {
 	}
 }
 
-func TestExpiredCertificatesAreDropped(t *testing.T) {
+func TestList_ExpiredCertificatesAreDropped(t *testing.T) {
 	certificate := func(id string, notAfter time.Time) Entry {
 		return Entry{Blocked: Blocked{CredentialID: id}, Details: Details{User: "jane", NotAfter: &notAfter}}
 	}
@@ -133,7 +133,7 @@ func TestExpiredCertificatesAreDropped(t *testing.T) {
 	}
 }
 
-func TestAListThatIsNotOursIsReadWithoutBelief(t *testing.T) {
+func TestList_AListThatIsNotOursIsReadWithoutBelief(t *testing.T) {
 	list := ListOf(map[string]string{"details-user-6a616e65": "{", "offboarded-6a616e65": `{"user":"bob"}`, "user-6a616e65": "else", "user:": "user:"})
 	if _, blocked := list.Blocks(Blocked{User: "jane"}); blocked {
 		t.Error("jane is blocked by a value that does not say so")

@@ -23,7 +23,7 @@ var (
 )
 
 // Clusters hold such objects: another version must make the same, under the same names.
-func TestTheObjectsOfTheProgramNeverChange(t *testing.T) {
+func TestObjects_TheObjectsOfTheProgramNeverChange(t *testing.T) {
 	var got bytes.Buffer
 	for _, object := range []runtime.Object{
 		BlockPolicy(), BlockPolicyBinding(), BlockList(), RenewableRole(),
@@ -56,7 +56,7 @@ func TestTheObjectsOfTheProgramNeverChange(t *testing.T) {
 	}
 }
 
-func TestGrantsAndHoldersAreShown(t *testing.T) {
+func TestObjects_GrantsAndHoldersAreShown(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
 		{jane.String(), `the user "jane"`},
 		{devs.String(), `the group "dev"`},
@@ -81,7 +81,7 @@ func subject(kind, name string) rbacv1.Subject {
 	return rbacv1.Subject{Kind: kind, APIGroup: rbacv1.GroupName, Name: name}
 }
 
-func TestABindingIsOurOwnIfItIsMarkedAndNamesTheUserAlone(t *testing.T) {
+func TestObjects_ABindingIsOurOwnIfItIsMarkedAndNamesTheUserAlone(t *testing.T) {
 	own := func() Held {
 		binding, _ := Wanted{jane, Grant{Role: viewer}}.Binding().(*rbacv1.ClusterRoleBinding)
 		return Held{Grant: Grant{Role: viewer}, Meta: binding.ObjectMeta, Subjects: binding.Subjects}
@@ -112,7 +112,7 @@ func TestABindingIsOurOwnIfItIsMarkedAndNamesTheUserAlone(t *testing.T) {
 	}
 }
 
-func TestOnlyTheUserIsLeftOutOfABinding(t *testing.T) {
+func TestObjects_OnlyTheUserIsLeftOutOfABinding(t *testing.T) {
 	account := rbacv1.Subject{Kind: "ServiceAccount", Name: "jane", Namespace: "team"}
 	got := Without([]rbacv1.Subject{subject("Group", "jane"), subject("User", "jane"), account, subject("User", "Jane"), subject("User", "jane")}, "jane")
 	if diff := cmp.Diff([]rbacv1.Subject{subject("Group", "jane"), account, subject("User", "Jane")}, got); diff != "" {
@@ -120,7 +120,7 @@ func TestOnlyTheUserIsLeftOutOfABinding(t *testing.T) {
 	}
 }
 
-func TestNamesThatNothingCanHaveAreErrors(t *testing.T) {
+func TestObjects_NamesThatNothingCanHaveAreErrors(t *testing.T) {
 	for name, isName := range map[string]bool{"": true, "team": true, "Team": false, "a/b": false, "-a": false} {
 		if err := CheckNamespace(name); (err == nil) != isName {
 			t.Errorf("the namespace %q: %v", name, err)
@@ -153,7 +153,7 @@ func TestNamesThatNothingCanHaveAreErrors(t *testing.T) {
 	}
 }
 
-func TestWhereAGrantReaches(t *testing.T) {
+func TestObjects_WhereAGrantReaches(t *testing.T) {
 	reaches := Reaches{
 		"all":     ReachOf([]rbacv1.PolicyRule{rule("*", "*", "*")}),
 		"reads":   ReachOf([]rbacv1.PolicyRule{rule("get", "*", "*")}),
@@ -184,7 +184,7 @@ func TestWhereAGrantReaches(t *testing.T) {
 }
 
 // Each right that leads to others' is found by each of its parts, and by no other.
-func TestStrongRightsAreFoundInEveryForm(t *testing.T) {
+func TestObjects_StrongRightsAreFoundInEveryForm(t *testing.T) {
 	for says, rules := range map[string][]rbacv1.PolicyRule{
 		"can act as others":                   {rule("impersonate", "", "users"), rule("impersonate", "authentication.k8s.io", "groups"), rule("*", "", "serviceaccounts")},
 		"can give any role":                   {rule("escalate", rbacv1.GroupName, "clusterroles"), rule("bind", rbacv1.GroupName, "roles")},
@@ -208,7 +208,7 @@ func TestStrongRightsAreFoundInEveryForm(t *testing.T) {
 	}
 }
 
-func TestWhatOfATokenOrASecretCanBeTaken(t *testing.T) {
+func TestObjects_WhatOfATokenOrASecretCanBeTaken(t *testing.T) {
 	for _, test := range []struct {
 		verb, resource string
 		want           bool
@@ -234,7 +234,7 @@ func TestWhatOfATokenOrASecretCanBeTaken(t *testing.T) {
 	}
 }
 
-func TestAListHasAsManyBytesAsAConfigMapCanHave(t *testing.T) {
+func TestObjects_AListHasAsManyBytesAsAConfigMapCanHave(t *testing.T) {
 	entry, err := ListOf(nil).Add(now, entryFor("jane"))
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +254,7 @@ func TestAListHasAsManyBytesAsAConfigMapCanHave(t *testing.T) {
 	}
 }
 
-func TestTakingOffAListNamesOnlyWhatIsThere(t *testing.T) {
+func TestObjects_TakingOffAListNamesOnlyWhatIsThere(t *testing.T) {
 	data := added(t, nil, entryFor("jane"), Entry{Details: Details{User: "jane"}}, entryFor("bob"))
 	change := ListOf(data).Remove(Blocked{User: "jane"})
 	want := Change{"user-6a616e65": nil, "details-user-6a616e65": nil, "offboarded-6a616e65": nil}

@@ -6,7 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-func TestWhatRolesPermitToActAsOthers(t *testing.T) {
+func TestPowers_WhatRolesPermitToActAsOthers(t *testing.T) {
 	everywhere := Grant{Role: Role{IsCluster: true, Name: "r"}}
 	inDev := Grant{Role: Role{IsCluster: true, Name: "r"}, Namespace: "dev"}
 	rule := func(verb, group, resource string, names ...string) rbacv1.PolicyRule {

@@ -12,7 +12,7 @@ func rule(verbs, groups, resources string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{Verbs: strings.Split(verbs, ","), APIGroups: strings.Split(groups, ","), Resources: strings.Split(resources, ",")}
 }
 
-func TestWhatPermitsEverything(t *testing.T) {
+func TestReach_WhatPermitsEverything(t *testing.T) {
 	one := rule("*", "*", "*")
 	one.ResourceNames = []string{"x"}
 	role := func(name string) Grant { return Grant{Role: Role{IsCluster: true, Name: name}} }
@@ -54,7 +54,7 @@ func TestWhatPermitsEverything(t *testing.T) {
 	}
 }
 
-func TestWhatReachesFarIsToldFirst(t *testing.T) {
+func TestReach_WhatReachesFarIsToldFirst(t *testing.T) {
 	reaches := Reaches{
 		"all":         ReachOf([]rbacv1.PolicyRule{rule("*", "*", "*")}),
 		"reads":       ReachOf([]rbacv1.PolicyRule{rule("get,list", "*", "*")}),

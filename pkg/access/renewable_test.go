@@ -6,7 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-func TestOnlyTheProgramsOwnRoleIsRenewable(t *testing.T) {
+func TestRenewable_OnlyTheProgramsOwnRoleIsRenewable(t *testing.T) {
 	if own, same := RenewableIs(RenewableRole()); !own || !same {
 		t.Errorf("it does not know its own role: %v, %v", own, same)
 	}

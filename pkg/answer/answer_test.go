@@ -15,7 +15,7 @@ const (
 	until = 1_700_000_600
 )
 
-func TestAnAnswerIsGivenInItsTimeOnly(t *testing.T) {
+func TestAnswer_AnAnswerIsGivenInItsTimeOnly(t *testing.T) {
 	file := answer.Encode([]byte(body), from, until)
 	for _, test := range []struct {
 		name    string
@@ -40,7 +40,7 @@ func TestAnAnswerIsGivenInItsTimeOnly(t *testing.T) {
 	}
 }
 
-func TestAnAnswerOfAnyTimesIsWritten(t *testing.T) {
+func TestAnswer_AnAnswerOfAnyTimesIsWritten(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		from, until int64
@@ -59,7 +59,7 @@ func TestAnAnswerOfAnyTimesIsWritten(t *testing.T) {
 	}
 }
 
-func TestACredentialIsJSON(t *testing.T) {
+func TestAnswer_ACredentialIsJSON(t *testing.T) {
 	var read struct {
 		Kind, APIVersion string
 		Status           struct{ ClientKeyData string }
@@ -76,7 +76,7 @@ func TestACredentialIsJSON(t *testing.T) {
 	}
 }
 
-func TestNothingElseIsTakenForAnAnswer(t *testing.T) {
+func TestAnswer_NothingElseIsTakenForAnAnswer(t *testing.T) {
 	whole := string(answer.Encode([]byte(body), from, until))
 	head, _, _ := strings.Cut(whole, "\n")
 	replaced := func(old, replacement string) string {
@@ -112,7 +112,7 @@ func TestNothingElseIsTakenForAnAnswer(t *testing.T) {
 	}
 }
 
-func TestWantedVersion(t *testing.T) {
+func TestAnswer_WantedVersion(t *testing.T) {
 	for info, want := range map[string]string{
 		"": answer.V1,
 		`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false}}`:      answer.V1,

@@ -7,7 +7,7 @@ import (
 )
 
 // Another version of the program reads what this one keeps.
-func TestTheFormOfAnAnswerNeverChanges(t *testing.T) {
+func TestGolden_TheFormOfAnAnswerNeverChanges(t *testing.T) {
 	for _, test := range []struct {
 		about       string
 		from, until int64
@@ -26,7 +26,7 @@ func TestTheFormOfAnAnswerNeverChanges(t *testing.T) {
 	}
 }
 
-func TestEveryDigitOfATimeCounts(t *testing.T) {
+func TestGolden_EveryDigitOfATimeCounts(t *testing.T) {
 	const from, until = 123_456_789_012, 987_654_321_098
 	file := answer.Encode([]byte("}"), from, until)
 	for now, isGiven := range map[int64]bool{from - 1: false, from: true, until - 1: true, until: false} {
@@ -36,7 +36,7 @@ func TestEveryDigitOfATimeCounts(t *testing.T) {
 	}
 }
 
-func TestATimeHasDigitsAlone(t *testing.T) {
+func TestGolden_ATimeHasDigitsAlone(t *testing.T) {
 	for _, times := range []string{
 		"00000000000/ 000000000009", "00000000000: 000000000009", "/00000000000 000000000009", ":00000000000 000000000009",
 		"000000000000 00000000000/", "000000000000 00000000000:", "000000000000 :00000000009", "000000000000 -00000000009",

@@ -39,7 +39,7 @@ func hostileServer(t *testing.T, timeout time.Duration, answer http.HandlerFunc)
 	return clientOf(t, &rest.Config{Host: server.URL, Timeout: timeout})
 }
 
-func TestAListOfRoleBindingsThatMakesNoProgressEnds(t *testing.T) {
+func TestBounds_AListOfRoleBindingsThatMakesNoProgressEnds(t *testing.T) {
 	client := hostileServer(t, 0, func(w http.ResponseWriter, r *http.Request) {
 		kind := "ClusterRoleBindingList"
 		if strings.HasSuffix(r.URL.Path, "/rolebindings") {
@@ -135,7 +135,7 @@ func tooLarge(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-func TestAnAnswerIsReadUpToItsBound(t *testing.T) {
+func TestBounds_AnAnswerIsReadUpToItsBound(t *testing.T) {
 	client := hostileServer(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "["+strings.Repeat("0,", 500_001)+"0]")
 	})
@@ -165,7 +165,7 @@ func TestAnAnswerIsReadUpToItsBound(t *testing.T) {
 	}
 }
 
-func TestAnEarlyLoginsAnswerIsReadUpToItsBound(t *testing.T) {
+func TestBounds_AnEarlyLoginsAnswerIsReadUpToItsBound(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		endless(w)
@@ -178,7 +178,7 @@ func TestAnEarlyLoginsAnswerIsReadUpToItsBound(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatNeverEndsIsGivenUp(t *testing.T) {
+func TestBounds_AnAnswerThatNeverEndsIsGivenUp(t *testing.T) {
 	trickle := func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			_, _ = io.WriteString(w, " ")
@@ -202,7 +202,7 @@ func TestAnAnswerThatNeverEndsIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestADelayThatAServerSuggestsIsCapped(t *testing.T) {
+func TestBounds_ADelayThatAServerSuggestsIsCapped(t *testing.T) {
 	for seconds, want := range map[int32]time.Duration{0: 0, 1: time.Second, 30: 30 * time.Second, 2_000_000_000: 30 * time.Second, -5: 0} {
 		client := hostileServer(t, 0, func(w http.ResponseWriter, _ *http.Request) {
 			limited := metav1.Status{

@@ -21,7 +21,7 @@ type noPersister struct{}
 func (noPersister) Persist(map[string]string) error { return nil }
 
 // A client logs in with what its configuration says, wherever client-go puts that.
-func TestNothingOfAConfigurationIsLost(t *testing.T) {
+func TestCredentials_NothingOfAConfigurationIsLost(t *testing.T) {
 	set := rest.Config{
 		Host: "https://127.0.0.1:1", Username: "jane", Password: "p", BearerToken: "t", BearerTokenFile: "f",
 		Impersonate:  rest.ImpersonationConfig{UserName: "joe"},
@@ -53,7 +53,7 @@ func TestNothingOfAConfigurationIsLost(t *testing.T) {
 	}
 }
 
-func TestAClientWithOtherCredentialsLogsInWithNothingElse(t *testing.T) {
+func TestCredentials_AClientWithOtherCredentialsLogsInWithNothingElse(t *testing.T) {
 	var header http.Header
 	var warnings int
 	server := newGreeter(t, 0)
@@ -80,7 +80,7 @@ func TestAClientWithOtherCredentialsLogsInWithNothingElse(t *testing.T) {
 	}
 }
 
-func TestALoginIsProvenForTheUserWhoWasNamed(t *testing.T) {
+func TestCredentials_ALoginIsProvenForTheUserWhoWasNamed(t *testing.T) {
 	client := newGreeter(t, 0).client
 	if user, err := ProveLogIn(t.Context(), client.LogIn, janes(t), "jane"); err != nil || user.Name != "jane" {
 		t.Errorf("jane is %q, %v", user.Name, err)

@@ -122,9 +122,9 @@ func forbidden(user string) http.HandlerFunc {
 
 const unauthorized = `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`
 
-// TestEachCauseHasItsHint makes a server or a network fail in each way and looks at what a
+// TestDiagnosis_EachCauseHasItsHint makes a server or a network fail in each way and looks at what a
 // person is told.
-func TestEachCauseHasItsHint(t *testing.T) {
+func TestDiagnosis_EachCauseHasItsHint(t *testing.T) {
 	i := newIssuer(t)
 	now := time.Now()
 	valid, validKey := i.issue(now.Add(-time.Minute), pkix.Name{CommonName: "server"}, nil)
@@ -263,8 +263,8 @@ func checkTold(t *testing.T, err error, says, hint, not []string) {
 	}
 }
 
-// TestEachFaultOfTheNetworkHasItsHint is about what a test cannot have a network do.
-func TestEachFaultOfTheNetworkHasItsHint(t *testing.T) {
+// TestDiagnosis_EachFaultOfTheNetworkHasItsHint is about what a test cannot have a network do.
+func TestDiagnosis_EachFaultOfTheNetworkHasItsHint(t *testing.T) {
 	client := clientOf(t, &rest.Config{Host: "https://kubernetes.example"})
 	for _, test := range []struct {
 		about      string

@@ -92,7 +92,7 @@ func janes(t *testing.T) kubeconfig.Credentials {
 	return kubeconfig.Credentials{Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), Key: encoded}
 }
 
-func TestALoginThatWasBegunEarlyIsOneConnection(t *testing.T) {
+func TestEarlyLogin_ALoginThatWasBegunEarlyIsOneConnection(t *testing.T) {
 	g := newGreeter(t, 0)
 	logIn, abandon := g.client.ExpectLogIn(t.Context())
 	defer abandon()
@@ -105,7 +105,7 @@ func TestALoginThatWasBegunEarlyIsOneConnection(t *testing.T) {
 	}
 }
 
-func TestALoginThatWasBegunInVainBeginsAgain(t *testing.T) {
+func TestEarlyLogin_ALoginThatWasBegunInVainBeginsAgain(t *testing.T) {
 	g := newGreeter(t, 1)
 	logIn, abandon := g.client.ExpectLogIn(t.Context())
 	defer abandon()
@@ -137,7 +137,7 @@ func earlyLogIn(ctx context.Context, client *Client, credentials kubeconfig.Cred
 }
 
 // A proxy is there to be used: nothing is sent past it.
-func TestALoginBehindAProxyIsNotBegunEarly(t *testing.T) {
+func TestEarlyLogin_ALoginBehindAProxyIsNotBegunEarly(t *testing.T) {
 	server := newGreeter(t, 0)
 	target := server.client.Target()
 	target.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: closedPort(t)})
@@ -157,7 +157,7 @@ func TestALoginBehindAProxyIsNotBegunEarly(t *testing.T) {
 
 // net/http reads the environment once, and passes over proxies for this machine: so it is
 // compared, not tried.
-func TestTheEnvironmentsProxyIsUsedWhereTheTargetHasNone(t *testing.T) {
+func TestEarlyLogin_TheEnvironmentsProxyIsUsedWhereTheTargetHasNone(t *testing.T) {
 	settings, err := newGreeter(t, 0).client.Target().anonymous()
 	if err != nil || reflect.ValueOf(settings.proxy).Pointer() != reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
 		t.Errorf("another proxy is used, %v", err)

@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-func TestAnEndpointHoldsNoPasswordOfItsConfiguration(t *testing.T) {
+func TestEndpoint_AnEndpointHoldsNoPasswordOfItsConfiguration(t *testing.T) {
 	proxy := &url.URL{Scheme: "http", Host: "127.0.0.1:1", User: url.UserPassword("jane", "secret")}
 	client := clientOf(t, &rest.Config{Host: "https://127.0.0.1:1/?token=secret", Proxy: http.ProxyURL(proxy)})
 	if endpoint := client.Endpoint(); endpoint.ProxyURL != "http://127.0.0.1:1" || endpoint.Server != "https://127.0.0.1:1/" {

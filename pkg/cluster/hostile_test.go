@@ -112,7 +112,7 @@ func calls(t *testing.T) map[string]func(context.Context, *Client) error {
 	}
 }
 
-func TestRedirectsToAnotherAddressAreNotFollowed(t *testing.T) {
+func TestHostile_RedirectsToAnotherAddressAreNotFollowed(t *testing.T) {
 	var followed atomic.Int64
 	count := http.HandlerFunc(func(_ http.ResponseWriter, _ *http.Request) { followed.Add(1) })
 	plain, other := httptest.NewServer(count), httptest.NewTLSServer(count)
@@ -141,7 +141,7 @@ func TestRedirectsToAnotherAddressAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestARedirectAtTheSameAddressIsFollowed(t *testing.T) {
+func TestHostile_ARedirectAtTheSameAddressIsFollowed(t *testing.T) {
 	client := hostile(t, "/prefix", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/moved") {
 			http.Redirect(w, r, "/moved"+r.URL.Path, http.StatusTemporaryRedirect) //nolint:gosec // It redirects to itself.
@@ -155,7 +155,7 @@ func TestARedirectAtTheSameAddressIsFollowed(t *testing.T) {
 	}
 }
 
-func TestAnswersOfTheWrongKindAreNotBelieved(t *testing.T) {
+func TestHostile_AnswersOfTheWrongKindAreNotBelieved(t *testing.T) {
 	for about, answer := range map[string]struct{ contentType, body string }{
 		"null":                      {"application/json", "null"},
 		"an empty object":           {"application/json", "{}"},
@@ -197,7 +197,7 @@ func TestAnswersOfTheWrongKindAreNotBelieved(t *testing.T) {
 	}
 }
 
-func TestAnotherObjectThanTheOneAskedForIsNotBelieved(t *testing.T) {
+func TestHostile_AnotherObjectThanTheOneAskedForIsNotBelieved(t *testing.T) {
 	for about, meta := range map[string]metav1.ObjectMeta{
 		"another name": {Name: "mallory-x", UID: "uid-1"},
 		"no UID":       {Name: "jane-x", UID: types.UID("")},
@@ -214,7 +214,7 @@ func TestAnotherObjectThanTheOneAskedForIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestNobodysNameIsNotBelieved(t *testing.T) {
+func TestHostile_NobodysNameIsNotBelieved(t *testing.T) {
 	client := hostile(t, "", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`))

@@ -14,7 +14,7 @@ import (
 )
 
 // An API server says 404 for what came after it.
-func TestWhatAnOldServerLacksIsSaid(t *testing.T) {
+func TestOlder_WhatAnOldServerLacksIsSaid(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
 	client := clientOf(t, &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})

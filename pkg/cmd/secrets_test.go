@@ -190,8 +190,8 @@ var commandsWithKubeconfig = [][]string{
 	{"__complete", "approve", "--user", ""},
 }
 
-// TestNoSecretOfAKubeconfigIsSaidOrGivenAway runs every command with every kubeconfig.
-func TestNoSecretOfAKubeconfigIsSaidOrGivenAway(t *testing.T) {
+// TestSecrets_NoSecretOfAKubeconfigIsSaidOrGivenAway runs every command with every kubeconfig.
+func TestSecrets_NoSecretOfAKubeconfigIsSaidOrGivenAway(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) }))
 	t.Cleanup(server.Close)
 	files := secretKubeconfigs(t, server.URL)
@@ -295,9 +295,9 @@ func secretIn(text string) string {
 	return ""
 }
 
-// TestNoSecretOfALoginPluginIsSaid has a plugin whose answer cannot be decoded, and one of
+// TestSecrets_NoSecretOfALoginPluginIsSaid has a plugin whose answer cannot be decoded, and one of
 // which client-go would quote all of it.
-func TestNoSecretOfALoginPluginIsSaid(t *testing.T) {
+func TestSecrets_NoSecretOfALoginPluginIsSaid(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the plugin is a shell script")
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestWhatADocumentExpandsToIsBounded(t *testing.T) {
+func TestDocument_WhatADocumentExpandsToIsBounded(t *testing.T) {
 	text := strings.Repeat("x", 64<<10)
 	levels := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
 	for i := range 12 {

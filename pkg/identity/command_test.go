@@ -2,7 +2,7 @@ package identity
 
 import "testing"
 
-func TestANameIsNeverAnOption(t *testing.T) {
+func TestCommand_ANameIsNeverAnOption(t *testing.T) {
 	deletion := NewCommand("kubectl delete csr")
 	for _, test := range []struct {
 		command Command
@@ -28,7 +28,7 @@ func TestANameIsNeverAnOption(t *testing.T) {
 	}
 }
 
-func TestCommandsThatBeginAlikeAreApart(t *testing.T) {
+func TestCommand_CommandsThatBeginAlikeAreApart(t *testing.T) {
 	begin := NewCommand("kubectl get csr").Argument("a")
 	first, second := begin.Words("-o yaml"), begin.Words("-w")
 	if first.String() != "kubectl get csr a -o yaml" || second.String() != "kubectl get csr a -w" || begin.String() != "kubectl get csr a" {

@@ -9,7 +9,7 @@ import (
 )
 
 // Another version of the program finds files, requests and bindings by these names.
-func TestDerivedNamesNeverChange(t *testing.T) {
+func TestGolden_DerivedNamesNeverChange(t *testing.T) {
 	for _, test := range []struct{ name, fileName, slug string }{
 		{"jane", "jane", "jane"},
 		{"Jane", "jane~dl2lt7omwf", "jane"},
@@ -58,7 +58,7 @@ func TestDerivedNamesNeverChange(t *testing.T) {
 	}
 }
 
-func TestUsersAreShownWithTheirGroups(t *testing.T) {
+func TestGolden_UsersAreShownWithTheirGroups(t *testing.T) {
 	for _, test := range []struct {
 		user User
 		want string
@@ -73,7 +73,7 @@ func TestUsersAreShownWithTheirGroups(t *testing.T) {
 	}
 }
 
-func TestEscapesHaveTheFormOfTheirSize(t *testing.T) {
+func TestGolden_EscapesHaveTheFormOfTheirSize(t *testing.T) {
 	for text, want := range map[string]string{
 		"a\x7fb": `a\x7fb`, "a\u0080b": `a\u0080b`, "a\uffffb": `a\uffffb`, "a\U00010000\U0001fffe": "a\U00010000" + `\U0001fffe`,
 		"~ ~": "~ ~", "  a": ` \x20a`, "a  ": `a \x20`, "a\x1f": `a\x1f`,
@@ -85,7 +85,7 @@ func TestEscapesHaveTheFormOfTheirSize(t *testing.T) {
 }
 
 // Accents that the languages of a script write are taken on its letters, and no others.
-func TestWhichSharedMarksALetterTakes(t *testing.T) {
+func TestGolden_WhichSharedMarksALetterTakes(t *testing.T) {
 	const accents = "0300-0304 0306-030d 030f-030f 0311-0311 0313-0314 031b-031b 0323-0328 032d-032e 0330-0331 0342-0342 0345-0345 0358-0358"
 	for _, test := range []struct {
 		about  string
@@ -116,7 +116,7 @@ func TestWhichSharedMarksALetterTakes(t *testing.T) {
 	}
 }
 
-func TestNoMoreMarksStandOnALetterThanLanguagesWrite(t *testing.T) {
+func TestGolden_NoMoreMarksStandOnALetterThanLanguagesWrite(t *testing.T) {
 	for _, test := range []struct {
 		about, name string
 		isShown     bool
@@ -143,7 +143,7 @@ func lastEscaped(text string) string {
 	return fmt.Sprintf(`\u%04x`, runes[len(runes)-1])
 }
 
-func TestBlanksAreBlankAndTheirNeighborsAreNot(t *testing.T) {
+func TestGolden_BlanksAreBlankAndTheirNeighborsAreNot(t *testing.T) {
 	blanks := []rune{0x034f, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180f, 0x2800, 0x3164, 0xffa0, 0x13441, 0x13442, 0x16fe4, 0x1d159, 0xfffc, 0xfffd, 0xfe00, 0xfe0f}
 	for _, r := range blanks {
 		if !isBlank(r) {
@@ -157,7 +157,7 @@ func TestBlanksAreBlankAndTheirNeighborsAreNot(t *testing.T) {
 	}
 }
 
-func TestHiddenCharactersAreReplacedButThoseToKeep(t *testing.T) {
+func TestGolden_HiddenCharactersAreReplacedButThoseToKeep(t *testing.T) {
 	keep := func(r rune) bool { return r == '\n' }
 	if got := EscapeHidden("a\nb\x1bc\u202e", keep, func(r rune) string { return fmt.Sprintf("<%x>", r) }); got != "a\nb<1b>c<202e>" {
 		t.Errorf("it is %q", got)
@@ -169,7 +169,7 @@ func TestHiddenCharactersAreReplacedButThoseToKeep(t *testing.T) {
 	}
 }
 
-func TestSentencesNameWhatIsWrong(t *testing.T) {
+func TestGolden_SentencesNameWhatIsWrong(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		want string // A part of the first sentence.
@@ -190,7 +190,7 @@ func TestSentencesNameWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestFormsOfLettersThatLookLikeOthersAreRefused(t *testing.T) {
+func TestGolden_FormsOfLettersThatLookLikeOthersAreRefused(t *testing.T) {
 	for _, name := range []string{"\uff4aane", "\ufb01ona", "jane\u00b2"} {
 		if problems := Examine(User{Name: name}); len(problems) != 1 || problems[0].Finding != ConfusableName || problems[0].Severity != Refused {
 			t.Errorf("%+q: %v", name, problems)
@@ -204,7 +204,7 @@ func TestFormsOfLettersThatLookLikeOthersAreRefused(t *testing.T) {
 }
 
 // What nobody can allow is told first, and the rest in the order of the groups.
-func TestMastersComeFirst(t *testing.T) {
+func TestGolden_MastersComeFirst(t *testing.T) {
 	var got []string
 	for _, problem := range Examine(User{"jane", []string{"system:b", "system:a", "SYSTEM:masters ", "system:masters", "system:c"}}) {
 		if problem.Finding == SystemGroup {
@@ -222,7 +222,7 @@ func TestMastersComeFirst(t *testing.T) {
 	}
 }
 
-func TestNoLetterOrDigitIsQuotedForAShell(t *testing.T) {
+func TestGolden_NoLetterOrDigitIsQuotedForAShell(t *testing.T) {
 	for r := rune(0x20); r < 0x82; r++ {
 		isPlain := strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/@:+,=%", r)
 		if r > 0x7f {

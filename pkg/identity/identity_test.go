@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestEveryNameThatKubernetesTakesIsTaken(t *testing.T) {
+func TestIdentity_EveryNameThatKubernetesTakesIsTaken(t *testing.T) {
 	for _, name := range []string{
 		"jane", "jane@example.com", "Jane_Doe", "jane doe", "o'neil", "Zoë", "佐藤花子", "Иван", "DOMAIN\\jane", "a/b", "..",
 		"https://issuer.example.com#jane", strings.Repeat("x", 200),
@@ -23,7 +23,7 @@ func TestEveryNameThatKubernetesTakesIsTaken(t *testing.T) {
 	}
 }
 
-func TestProblemsOfNames(t *testing.T) {
+func TestIdentity_ProblemsOfNames(t *testing.T) {
 	for _, test := range []struct {
 		about string
 		user  User
@@ -69,7 +69,7 @@ func TestProblemsOfNames(t *testing.T) {
 	}
 }
 
-func TestParseTellsUsageFromRefusal(t *testing.T) {
+func TestIdentity_ParseTellsUsageFromRefusal(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		groups []string
@@ -88,7 +88,7 @@ func TestParseTellsUsageFromRefusal(t *testing.T) {
 	}
 }
 
-func TestAGroupNamedTwiceCountsOnce(t *testing.T) {
+func TestIdentity_AGroupNamedTwiceCountsOnce(t *testing.T) {
 	user, err := Parse("jane", []string{"dev", "ops", "dev"})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestAGroupNamedTwiceCountsOnce(t *testing.T) {
 	}
 }
 
-func TestEqualIgnoresTheOrderOfGroups(t *testing.T) {
+func TestIdentity_EqualIgnoresTheOrderOfGroups(t *testing.T) {
 	a := User{"jane", []string{"dev", "ops"}}
 	for _, test := range []struct {
 		b    User
@@ -116,7 +116,7 @@ func TestEqualIgnoresTheOrderOfGroups(t *testing.T) {
 	}
 }
 
-func TestPrintable(t *testing.T) {
+func TestIdentity_Printable(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
 		{"jane", "jane"},
 		{"Zoë 佐藤", "Zoë 佐藤"},
@@ -161,7 +161,7 @@ func hiddenCharacters() []rune {
 	return hidden
 }
 
-func TestHiddenCharactersAreEscapedAndFound(t *testing.T) {
+func TestIdentity_HiddenCharactersAreEscapedAndFound(t *testing.T) {
 	for _, r := range hiddenCharacters() {
 		name := "ja" + string(r) + "ne"
 		escaped := fmt.Sprintf(`ja\u%04xne`, r)
@@ -179,7 +179,7 @@ func TestHiddenCharactersAreEscapedAndFound(t *testing.T) {
 	}
 }
 
-func TestMarksThatDoNotBelongToALetterAreEscapedAndFound(t *testing.T) {
+func TestIdentity_MarksThatDoNotBelongToALetterAreEscapedAndFound(t *testing.T) {
 	for about, name := range map[string]string{
 		"a mark at the beginning":        "\u0301jane",
 		"a mark on a digit":              "jane1\u0301",
@@ -202,7 +202,7 @@ func TestMarksThatDoNotBelongToALetterAreEscapedAndFound(t *testing.T) {
 	}
 }
 
-func TestNamesOfAllLanguagesAreReadable(t *testing.T) {
+func TestIdentity_NamesOfAllLanguagesAreReadable(t *testing.T) {
 	for language, name := range map[string]string{
 		"French": "Zoë", "French, decomposed": "Zoe\u0308", "Spanish": "José", "Czech": "Jiří Dvořák", "Turkish": "Işıl Yıldız",
 		"Vietnamese": "Nguyễn Thị Ánh", "Vietnamese, decomposed": norm.NFD.String("Nguyễn Thị Ánh"), "Yoruba": "Adéba\u0301yọ\u0300",
@@ -222,7 +222,7 @@ func TestNamesOfAllLanguagesAreReadable(t *testing.T) {
 	}
 }
 
-func TestWhatIsAroundANameIsSeen(t *testing.T) {
+func TestIdentity_WhatIsAroundANameIsSeen(t *testing.T) {
 	for _, test := range []struct{ function, got, want string }{
 		{"Printable", Printable("a   b"), `a \x20\x20b`},
 		{"Printable", Printable("\ufffd"), `\ufffd`},
@@ -239,7 +239,7 @@ func TestWhatIsAroundANameIsSeen(t *testing.T) {
 	}
 }
 
-func TestFileNames(t *testing.T) {
+func TestIdentity_FileNames(t *testing.T) {
 	for _, plain := range []string{"jane", "jane@example.com", "jane-doe", "jane.doe", "j_d+x", "1"} {
 		if got := FileName(plain); got != plain {
 			t.Errorf("FileName(%q) = %q, want the name itself", plain, got)
@@ -262,7 +262,7 @@ func TestFileNames(t *testing.T) {
 	}
 }
 
-func TestSlugs(t *testing.T) {
+func TestIdentity_Slugs(t *testing.T) {
 	for _, test := range []struct{ name, want string }{
 		{"jane", "jane"},
 		{"Jane Doe", "jane-doe"},
@@ -278,7 +278,7 @@ func TestSlugs(t *testing.T) {
 	}
 }
 
-func TestDigestTellsWherePartsEnd(t *testing.T) {
+func TestIdentity_DigestTellsWherePartsEnd(t *testing.T) {
 	if Digest(10, []byte("ab"), []byte("c")) == Digest(10, []byte("a"), []byte("bc")) {
 		t.Error("moving a border between parts changes nothing")
 	}
@@ -287,7 +287,7 @@ func TestDigestTellsWherePartsEnd(t *testing.T) {
 	}
 }
 
-func TestAWordForAShellIsThatWord(t *testing.T) {
+func TestIdentity_AWordForAShellIsThatWord(t *testing.T) {
 	for text, want := range map[string]string{
 		"jane": "jane", "jane@example.com": "jane@example.com", "Zoë": "Zoë", "": "''",
 		"jane doe": "'jane doe'", "x;reboot": "'x;reboot'", "$(reboot)": "'$(reboot)'", "`reboot`": "'`reboot`'",

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAWordWithARunOfSpacesIsReadBackByAShell(t *testing.T) {
+func TestSpaced_AWordWithARunOfSpacesIsReadBackByAShell(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the words are for POSIX shells")
 	}

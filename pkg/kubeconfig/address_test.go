@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAServersAddressHoldsNoSecret(t *testing.T) {
+func TestAddress_AServersAddressHoldsNoSecret(t *testing.T) {
 	for text, want := range map[string]string{ //nolint:gosec // Addresses with no secret of anybody's.
 		"https://kubernetes.example.com:6443":       "https://kubernetes.example.com:6443",
 		"https://kubernetes.example.com":            "https://kubernetes.example.com",
@@ -32,7 +32,7 @@ func TestAServersAddressHoldsNoSecret(t *testing.T) {
 	}
 }
 
-func TestAProxysCredentialsAreDropped(t *testing.T) {
+func TestAddress_AProxysCredentialsAreDropped(t *testing.T) {
 	for text, want := range map[string]struct {
 		proxy          string
 		hasCredentials bool
@@ -54,7 +54,7 @@ func TestAProxysCredentialsAreDropped(t *testing.T) {
 	}
 }
 
-func TestWhatMakesAnotherEndpoint(t *testing.T) {
+func TestAddress_WhatMakesAnotherEndpoint(t *testing.T) {
 	endpoint := Endpoint{Cluster: "prod", Server: "https://h", CertificateAuthority: []byte("ca\n"), ServerName: "n", ProxyURL: "http://p"}
 	for about, change := range map[string]func(*Endpoint){
 		"": func(e *Endpoint) {

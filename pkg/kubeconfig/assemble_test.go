@@ -15,7 +15,7 @@ var (
 	credentials = Credentials{Certificate: []byte("CERT"), Key: []byte("KEY")}
 )
 
-func TestAssembleMakesAFileThatNeedsNoOther(t *testing.T) {
+func TestAssemble_AssembleMakesAFileThatNeedsNoOther(t *testing.T) {
 	encoded, err := Encode(Assemble(endpoint, credentials, NamesFor("jane@example.com", "prod", ""), "team"))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ users:
 	}
 }
 
-func TestIsOnlyFindsWhatWouldBeLost(t *testing.T) {
+func TestAssemble_IsOnlyFindsWhatWouldBeLost(t *testing.T) {
 	wanted := Assemble(endpoint, credentials, NamesFor("jane", "prod", ""), "")
 	for _, test := range []struct {
 		about      string

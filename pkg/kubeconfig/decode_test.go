@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAMistakeInAKubeconfigIsNamedByItsPlace(t *testing.T) {
+func TestDecode_AMistakeInAKubeconfigIsNamedByItsPlace(t *testing.T) {
 	const config = "apiVersion: v1\nkind: Config\n"
 	for about, test := range map[string]struct{ data, want string }{
 		"a name twice":           {config + "users:\n- {name: jane, user: {token: secret}}\n- {name: jane, user: {token: secret}}\n", `line 5: users "jane": the name is given twice`},

@@ -10,7 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestWantedVersion(t *testing.T) {
+func TestExec_WantedVersion(t *testing.T) {
 	for info, want := range map[string]string{
 		"": answer.V1,
 		`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1"}`: answer.V1beta1,

@@ -11,7 +11,7 @@ func bomb() []byte {
 		strings.Repeat("- {name: b, user: {token: *a}}\n", 1_000))
 }
 
-func TestAKubeconfigDoesNotExpandWithoutBound(t *testing.T) {
+func TestExpansion_AKubeconfigDoesNotExpandWithoutBound(t *testing.T) {
 	for about, decode := range map[string]func([]byte) error{
 		"a kubeconfig": func(data []byte) error { _, err := Decode(data); return err },
 		"a handoff":    func(data []byte) error { _, err := DecodeHandoff(data); return err },

@@ -17,7 +17,7 @@ func handoffConfig() *clientcmdapi.Config {
 	return Assemble(handoffEndpoint, Credentials{Certificate: []byte("certificate")}, NamesFor("jane", "prod", ""), "team")
 }
 
-func TestAHandoffIsReadAsItWasWritten(t *testing.T) {
+func TestHandoff_AHandoffIsReadAsItWasWritten(t *testing.T) {
 	encoded, err := EncodeHandoff(handoffConfig(), "For jane\nkind: Evil", "\x1b[2J", "  kubectl run  it")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestAHandoffIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestAHandoffHoldsNothingElse(t *testing.T) {
+func TestHandoff_AHandoffHoldsNothingElse(t *testing.T) {
 	for about, change := range map[string]func(*clientcmdapi.Config, *clientcmdapi.Cluster, *clientcmdapi.AuthInfo){
 		"no user":      func(c *clientcmdapi.Config, _ *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) { clear(c.AuthInfos) },
 		"two clusters": func(c *clientcmdapi.Config, k *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) { c.Clusters["b"] = k },

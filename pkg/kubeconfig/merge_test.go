@@ -109,7 +109,7 @@ func janes(t *testing.T) *clientcmdapi.Config {
 	return Assemble(endpoint, Credentials{Certificate: certificateOf(t, "jane"), Key: []byte("KEY")}, NamesFor("jane", "prod", ""), "")
 }
 
-func TestMergeKeepsEverythingElse(t *testing.T) {
+func TestMerge_MergeKeepsEverythingElse(t *testing.T) {
 	existing := decode(t, rich)
 	jane := janes(t)
 	merged, err := Merge(existing, existing, jane, false)
@@ -137,7 +137,7 @@ func TestMergeKeepsEverythingElse(t *testing.T) {
 	}
 }
 
-func TestMergeSwitchesOnlyWhenAsked(t *testing.T) {
+func TestMerge_MergeSwitchesOnlyWhenAsked(t *testing.T) {
 	for _, test := range []struct {
 		about      string
 		existing   string
@@ -159,7 +159,7 @@ func TestMergeSwitchesOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-func TestMergeRenewsHerOwnCertificate(t *testing.T) {
+func TestMerge_MergeRenewsHerOwnCertificate(t *testing.T) {
 	existing := clientcmdapi.NewConfig()
 	first, err := Merge(existing, existing, janes(t), false)
 	if err != nil {
@@ -179,7 +179,7 @@ func TestMergeRenewsHerOwnCertificate(t *testing.T) {
 	}
 }
 
-func TestMergeNeverReplacesWhatMeansSomethingElse(t *testing.T) {
+func TestMerge_MergeNeverReplacesWhatMeansSomethingElse(t *testing.T) {
 	for _, test := range []struct {
 		about      string
 		mutate     func(*clientcmdapi.Config)
@@ -204,7 +204,7 @@ func TestMergeNeverReplacesWhatMeansSomethingElse(t *testing.T) {
 	}
 }
 
-func TestAClusterThatIsThereKeepsItsSettings(t *testing.T) {
+func TestMerge_AClusterThatIsThereKeepsItsSettings(t *testing.T) {
 	existing := janes(t)
 	existing.Clusters["prod"].CertificateAuthorityData = nil
 	existing.Clusters["prod"].CertificateAuthority = "/etc/ca.crt"

@@ -27,7 +27,7 @@ func changed(t *testing.T, change func(*clientcmdapi.Config, *clientcmdapi.Conte
 	return encoded
 }
 
-func TestAHandoffSaysWhyItIsRefused(t *testing.T) {
+func TestRefusals_AHandoffSaysWhyItIsRefused(t *testing.T) {
 	for about, test := range map[string]struct {
 		change func(*clientcmdapi.Config, *clientcmdapi.Context, *clientcmdapi.Cluster, *clientcmdapi.AuthInfo)
 		want   string
@@ -87,7 +87,7 @@ func TestAHandoffSaysWhyItIsRefused(t *testing.T) {
 	}
 }
 
-func TestAHandoffWithoutANamespaceIsTaken(t *testing.T) {
+func TestRefusals_AHandoffWithoutANamespaceIsTaken(t *testing.T) {
 	for _, namespace := range []string{"", "t"} {
 		encoded, err := EncodeHandoff(Assemble(Endpoint{Cluster: "prod", Server: "https://h"}, Credentials{Certificate: []byte("c")}, NamesFor("jane", "prod", ""), namespace))
 		if err != nil {
@@ -100,7 +100,7 @@ func TestAHandoffWithoutANamespaceIsTaken(t *testing.T) {
 	}
 }
 
-func TestAClusterWithoutANameIsRefused(t *testing.T) {
+func TestRefusals_AClusterWithoutANameIsRefused(t *testing.T) {
 	data := `{"apiVersion": "v1", "kind": "Config", "current-context": "c",
 		"clusters": [{"name": "", "cluster": {"server": "https://h"}}],
 		"users": [{"name": "u", "user": {"client-certificate-data": "YQ=="}}],
@@ -110,7 +110,7 @@ func TestAClusterWithoutANameIsRefused(t *testing.T) {
 	}
 }
 
-func TestAKubeconfigOfItsOwnIsReadAsItWasWritten(t *testing.T) {
+func TestRefusals_AKubeconfigOfItsOwnIsReadAsItWasWritten(t *testing.T) {
 	data := changed(t, func(*clientcmdapi.Config, *clientcmdapi.Context, *clientcmdapi.Cluster, *clientcmdapi.AuthInfo) {})
 	endpoint, entry, credentials, err := DecodeOwn(data)
 	if err != nil || entry != "jane@prod" || string(credentials.Certificate) != "certificate" || string(credentials.Key) != "key" {
@@ -121,7 +121,7 @@ func TestAKubeconfigOfItsOwnIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestAKubeconfigOfItsOwnHasACertificateItsKeyAndNothingElse(t *testing.T) {
+func TestRefusals_AKubeconfigOfItsOwnHasACertificateItsKeyAndNothingElse(t *testing.T) {
 	for about, change := range map[string]func(*clientcmdapi.Config, *clientcmdapi.Context, *clientcmdapi.Cluster, *clientcmdapi.AuthInfo){
 		"no key": func(_ *clientcmdapi.Config, _ *clientcmdapi.Context, _ *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
 			u.ClientKeyData = nil
@@ -145,7 +145,7 @@ func TestAKubeconfigOfItsOwnHasACertificateItsKeyAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTheCertificateOfAKubeconfigIsThatOfItsCurrentContext(t *testing.T) {
+func TestRefusals_TheCertificateOfAKubeconfigIsThatOfItsCurrentContext(t *testing.T) {
 	for about, test := range map[string]struct {
 		data []byte
 		want string
@@ -167,7 +167,7 @@ func TestTheCertificateOfAKubeconfigIsThatOfItsCurrentContext(t *testing.T) {
 	}
 }
 
-func TestOnlyAWholePairIsAPair(t *testing.T) {
+func TestRefusals_OnlyAWholePairIsAPair(t *testing.T) {
 	c, k := []byte("c"), []byte("k")
 	for _, test := range []struct {
 		about string
@@ -199,7 +199,7 @@ func TestOnlyAWholePairIsAPair(t *testing.T) {
 	}
 }
 
-func TestAPairIsReplacedOnlyIfAllOfItIsTheOldOne(t *testing.T) {
+func TestRefusals_APairIsReplacedOnlyIfAllOfItIsTheOldOne(t *testing.T) {
 	from := Pair{Certificate: []byte("c"), Key: []byte("k")}
 	for about, user := range map[string]clientcmdapi.AuthInfo{
 		"another key":          {ClientCertificateData: []byte("c"), ClientKeyData: []byte("other")},
@@ -231,7 +231,7 @@ func TestAPairIsReplacedOnlyIfAllOfItIsTheOldOne(t *testing.T) {
 }
 
 // Kubeconfigs that exist have this entry, and other tools show it.
-func TestTheEntryOfTheCredentialPluginNeverChanges(t *testing.T) {
+func TestRefusals_TheEntryOfTheCredentialPluginNeverChanges(t *testing.T) {
 	config := clientcmdapi.NewConfig()
 	config.AuthInfos["jane"] = ExecUser("/opt/kubectl-csr_onboard", "/cache")
 	encoded, err := Encode(config)
@@ -262,7 +262,7 @@ func TestTheEntryOfTheCredentialPluginNeverChanges(t *testing.T) {
 	}
 }
 
-func TestACredentialIsTheBodyOfAnAnswer(t *testing.T) {
+func TestRefusals_ACredentialIsTheBodyOfAnAnswer(t *testing.T) {
 	body, err := EncodeExecCredential(Credentials{Certificate: []byte("c"), Key: []byte("k")}, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC))
 	if err != nil {
 		t.Fatal(err)
@@ -278,7 +278,7 @@ func TestACredentialIsTheBodyOfAnAnswer(t *testing.T) {
 	}
 }
 
-func TestAMergeIntoOneOfSeveralFilesMindsTheOthers(t *testing.T) {
+func TestRefusals_AMergeIntoOneOfSeveralFilesMindsTheOthers(t *testing.T) {
 	visible := decode(t, rich)
 	merged, err := Merge(clientcmdapi.NewConfig(), visible, janes(t), false)
 	if err != nil || merged.CurrentContext != "" {
@@ -293,7 +293,7 @@ func TestAMergeIntoOneOfSeveralFilesMindsTheOthers(t *testing.T) {
 	}
 }
 
-func TestASecondMergeTakesTheNamespaceThatIsNamed(t *testing.T) {
+func TestRefusals_ASecondMergeTakesTheNamespaceThatIsNamed(t *testing.T) {
 	existing := janes(t)
 	existing.Contexts["jane@prod"].Namespace = "old"
 	for namespace, want := range map[string]string{"": "old", "new": "new"} {
@@ -306,7 +306,7 @@ func TestASecondMergeTakesTheNamespaceThatIsNamed(t *testing.T) {
 	}
 }
 
-func TestWithoutAuthoritiesTheAddressTellsClustersApart(t *testing.T) {
+func TestRefusals_WithoutAuthoritiesTheAddressTellsClustersApart(t *testing.T) {
 	ca := []byte("ca")
 	for _, test := range []struct {
 		about string
@@ -325,7 +325,7 @@ func TestWithoutAuthoritiesTheAddressTellsClustersApart(t *testing.T) {
 	}
 }
 
-func TestAMergeOfACacheChangesNothingThatWasGiven(t *testing.T) {
+func TestRefusals_AMergeOfACacheChangesNothingThatWasGiven(t *testing.T) {
 	addition, user := janes(t), ExecUser(Plugin, "/cache")
 	existing := clientcmdapi.NewConfig()
 	existing.AuthInfos["jane@prod"] = ExecUser(Plugin, "/cache")
@@ -338,7 +338,7 @@ func TestAMergeOfACacheChangesNothingThatWasGiven(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsShownWithoutItsSecretsOrNotAtAll(t *testing.T) {
+func TestRefusals_AnAddressIsShownWithoutItsSecretsOrNotAtAll(t *testing.T) {
 	for text, want := range map[string]string{ //nolint:gosec // Addresses with no secret of anybody's.
 		"https://h:6443":         "https://h:6443",
 		"https://jane:secret@h":  "https://h",
@@ -365,7 +365,7 @@ func TestAnAddressIsShownWithoutItsSecretsOrNotAtAll(t *testing.T) {
 	}
 }
 
-func TestMistakesAreFoundBehindAliasesAndInEveryForm(t *testing.T) {
+func TestRefusals_MistakesAreFoundBehindAliasesAndInEveryForm(t *testing.T) {
 	const config = "apiVersion: v1\nkind: Config\n"
 	for about, test := range map[string]struct{ data, want string }{
 		"an entry that is no mapping": {config + "users:\n- secret\n", "line 4: users[0]: must be a mapping"},
@@ -392,7 +392,7 @@ func TestMistakesAreFoundBehindAliasesAndInEveryForm(t *testing.T) {
 	}
 }
 
-func TestAnEmptyFileIsAnEmptyKubeconfig(t *testing.T) {
+func TestRefusals_AnEmptyFileIsAnEmptyKubeconfig(t *testing.T) {
 	for _, data := range []string{"", " \n\t\n"} {
 		config, err := Decode([]byte(data))
 		if err != nil {
@@ -404,7 +404,7 @@ func TestAnEmptyFileIsAnEmptyKubeconfig(t *testing.T) {
 	}
 }
 
-func TestAssembleWritesEveryPartOfAnEndpoint(t *testing.T) {
+func TestRefusals_AssembleWritesEveryPartOfAnEndpoint(t *testing.T) {
 	endpoint := handoffEndpoint
 	endpoint.InsecureSkipVerify, endpoint.CertificateAuthority = true, nil
 	config := Assemble(endpoint, Credentials{}, NamesFor("jane", "prod", "own"), "team")

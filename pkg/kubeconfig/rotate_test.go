@@ -19,7 +19,7 @@ func embedded(t *testing.T) (*clientcmdapi.Config, Pair) {
 	return config, pair
 }
 
-func TestRotateChangesOnePairAndNothingElse(t *testing.T) {
+func TestRotate_RotateChangesOnePairAndNothingElse(t *testing.T) {
 	for name, to := range map[string]Pair{
 		"in the kubeconfig": {Certificate: []byte("certificate"), Key: []byte("key")},
 		"in files":          {CertificateFile: "jane.crt", KeyFile: "jane.key"},
@@ -51,7 +51,7 @@ func TestRotateChangesOnePairAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestRotateLeavesWhatSomebodyElseChanged(t *testing.T) {
+func TestRotate_RotateLeavesWhatSomebodyElseChanged(t *testing.T) {
 	for name, change := range map[string]func(*clientcmdapi.Config){
 		"another certificate": func(c *clientcmdapi.Config) { c.AuthInfos["jane"].ClientCertificateData = []byte("another") },
 		"a token":             func(c *clientcmdapi.Config) { c.AuthInfos["jane"] = &clientcmdapi.AuthInfo{Token: "t"} },
@@ -71,7 +71,7 @@ func TestRotateLeavesWhatSomebodyElseChanged(t *testing.T) {
 	}
 }
 
-func TestUseExecTakesThePairOut(t *testing.T) {
+func TestRotate_UseExecTakesThePairOut(t *testing.T) {
 	config, from := embedded(t)
 	changed, err := UseExec(config, "jane", from, Plugin, "/cache")
 	if err != nil {
@@ -89,7 +89,7 @@ func TestUseExecTakesThePairOut(t *testing.T) {
 	}
 }
 
-func TestOnlyTheProgramsOwnEntriesHaveACache(t *testing.T) {
+func TestRotate_OnlyTheProgramsOwnEntriesHaveACache(t *testing.T) {
 	for _, command := range []string{Plugin, "/usr/local/bin/" + Plugin, `C:\bin\` + Plugin + ".exe"} {
 		if CacheOf(ExecUser(command, "/cache")) != "/cache" {
 			t.Errorf("%q has no cache", command)
@@ -112,7 +112,7 @@ func TestOnlyTheProgramsOwnEntriesHaveACache(t *testing.T) {
 	}
 }
 
-func TestMergeExecRenewsItsOwnEntryOnly(t *testing.T) {
+func TestRotate_MergeExecRenewsItsOwnEntryOnly(t *testing.T) {
 	addition := janes(t)
 	entry := addition.Contexts[addition.CurrentContext].AuthInfo
 	user := ExecUser(Plugin, "/cache")

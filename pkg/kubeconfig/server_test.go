@@ -10,7 +10,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-func TestASchemeIsTheSameInCapitals(t *testing.T) {
+func TestServer_ASchemeIsTheSameInCapitals(t *testing.T) {
 	for server, is := range map[string]bool{
 		"https://x": true, "HTTPS://x": true, "Https://X": true, "http://x": false, "HTTP://x": false, "https": false, "": false,
 	} {
@@ -26,7 +26,7 @@ func TestASchemeIsTheSameInCapitals(t *testing.T) {
 	}
 }
 
-func TestTheSameServerIsRecognizedHoweverItIsWritten(t *testing.T) {
+func TestServer_TheSameServerIsRecognizedHoweverItIsWritten(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		same bool
@@ -50,7 +50,7 @@ func TestTheSameServerIsRecognizedHoweverItIsWritten(t *testing.T) {
 	}
 }
 
-func TestAHandoffIsReadInEveryEncodingAndItsServerWrittenAsEverywhere(t *testing.T) {
+func TestServer_AHandoffIsReadInEveryEncodingAndItsServerWrittenAsEverywhere(t *testing.T) {
 	endpoint := handoffEndpoint
 	endpoint.Server = "HTTPS://kubernetes.example.com:6443"
 	encoded, err := EncodeHandoff(Assemble(endpoint, Credentials{Certificate: []byte("certificate")}, NamesFor("jane", "prod", ""), ""))

@@ -8,7 +8,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestAnErrorIsItsOutcomeAndItsCauseAndSaysOnlyItsSentence(t *testing.T) {
+func TestOutcome_AnErrorIsItsOutcomeAndItsCauseAndSaysOnlyItsSentence(t *testing.T) {
 	err := outcome.Errorf(outcome.ErrNotFound, "request %q: %w", "jane", fs.ErrNotExist)
 	if err.Error() != `request "jane": file does not exist` {
 		t.Errorf("it says %q", err)
@@ -18,7 +18,7 @@ func TestAnErrorIsItsOutcomeAndItsCauseAndSaysOnlyItsSentence(t *testing.T) {
 	}
 }
 
-func TestTheHintNearestToTheCauseIsShown(t *testing.T) {
+func TestOutcome_TheHintNearestToTheCauseIsShown(t *testing.T) {
 	causeErr := errors.New("it failed")
 	for _, test := range []struct {
 		about string

@@ -33,7 +33,7 @@ func numbers(n int) []int {
 	return all
 }
 
-func TestTheBoundIsReachedAndKept(t *testing.T) {
+func TestParallel_TheBoundIsReachedAndKept(t *testing.T) {
 	const limit = 3
 	for name, run := range map[string]func(context.Context, *counted, []int){
 		"Map": func(_ context.Context, c *counted, items []int) {
@@ -65,7 +65,7 @@ func TestTheBoundIsReachedAndKept(t *testing.T) {
 	}
 }
 
-func TestNothingIsDoneForNoItems(t *testing.T) {
+func TestParallel_NothingIsDoneForNoItems(t *testing.T) {
 	if got := Map(2, nil, func(int) int { t.Error("called"); return 0 }); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
@@ -81,7 +81,7 @@ func earlierIsSlower(i int) int {
 	return i
 }
 
-func TestResultsComeInTheOrderOfTheItems(t *testing.T) {
+func TestParallel_ResultsComeInTheOrderOfTheItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if got := Map(10, numbers(25), earlierIsSlower); !slices.Equal(got, numbers(25)) {
 			t.Errorf("Map: %v", got)
@@ -97,7 +97,7 @@ func TestResultsComeInTheOrderOfTheItems(t *testing.T) {
 	})
 }
 
-func TestAResultIsHandedOverBeforeTheOthersAreThere(t *testing.T) {
+func TestParallel_AResultIsHandedOverBeforeTheOthersAreThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		for i := range InOrder(t.Context(), 2, numbers(4), func(_ context.Context, i int) func() int {
@@ -110,7 +110,7 @@ func TestAResultIsHandedOverBeforeTheOthersAreThere(t *testing.T) {
 	})
 }
 
-func TestACanceledContextStopsTheFeeding(t *testing.T) {
+func TestParallel_ACanceledContextStopsTheFeeding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var taken, done atomic.Int64
@@ -135,7 +135,7 @@ func TestACanceledContextStopsTheFeeding(t *testing.T) {
 	})
 }
 
-func TestAContextThatIsDoneTakesNoItem(t *testing.T) {
+func TestParallel_AContextThatIsDoneTakesNoItem(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 100 {
@@ -146,7 +146,7 @@ func TestAContextThatIsDoneTakesNoItem(t *testing.T) {
 	}
 }
 
-func TestRoomIsNotWaitedForWhenTheContextIsDone(t *testing.T) {
+func TestParallel_RoomIsNotWaitedForWhenTheContextIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -163,7 +163,7 @@ func TestRoomIsNotWaitedForWhenTheContextIsDone(t *testing.T) {
 	})
 }
 
-func TestACanceledContextEndsTheSequenceWithWhatHasBegun(t *testing.T) {
+func TestParallel_ACanceledContextEndsTheSequenceWithWhatHasBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		got := slices.Collect(InOrder(ctx, 2, numbers(100), func(_ context.Context, i int) func() int {
@@ -182,7 +182,7 @@ func TestACanceledContextEndsTheSequenceWithWhatHasBegun(t *testing.T) {
 }
 
 // An error ends a loop over results: nothing more begins, what runs is told, and waited for.
-func TestACallerThatStopsEndsTheFeeding(t *testing.T) {
+func TestParallel_ACallerThatStopsEndsTheFeeding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var begun, told, done atomic.Int64
 		for i := range InOrder(t.Context(), 3, numbers(100), func(ctx context.Context, i int) func() int {

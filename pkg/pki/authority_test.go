@@ -70,7 +70,7 @@ func requestOf(t *testing.T, template *x509.CertificateRequest) *Request {
 
 var janeInDev = &x509.CertificateRequest{Subject: pkix.Name{CommonName: "jane", Organization: []string{"dev", "ops"}}}
 
-func TestEveryKindOfAuthoritySigns(t *testing.T) {
+func TestAuthority_EveryKindOfAuthoritySigns(t *testing.T) {
 	for _, algorithm := range []KeyAlgorithm{"rsa-2048", "ecdsa-p256", "ecdsa-p384", "ed25519"} {
 		key := keyOf(t, algorithm)
 		certificatePEM, pkcs8 := selfSigned(t, authorityTemplate(), key)
@@ -103,7 +103,7 @@ func TestEveryKindOfAuthoritySigns(t *testing.T) {
 	}
 }
 
-func TestNothingButNameGroupsAndKeyIsSigned(t *testing.T) {
+func TestAuthority_NothingButNameGroupsAndKeyIsSigned(t *testing.T) {
 	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
 	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {
@@ -150,7 +150,7 @@ func TestNothingButNameGroupsAndKeyIsSigned(t *testing.T) {
 	}
 }
 
-func TestLifetimesAreCountedAsKubernetesDoes(t *testing.T) {
+func TestAuthority_LifetimesAreCountedAsKubernetesDoes(t *testing.T) {
 	const backdated = 5 * time.Minute
 	for _, test := range []struct {
 		about      string
@@ -200,7 +200,7 @@ func TestLifetimesAreCountedAsKubernetesDoes(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAuthority(t *testing.T) {
+func TestAuthority_WhatIsNoAuthority(t *testing.T) {
 	key := keyOf(t, DefaultKeyAlgorithm)
 	for _, test := range []struct {
 		about  string
@@ -233,7 +233,7 @@ func TestWhatIsNoAuthority(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAuthoritysKeyIsSaidByKind(t *testing.T) {
+func TestAuthority_WhatIsNoAuthoritysKeyIsSaidByKind(t *testing.T) {
 	certificatePEM, _ := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
 	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // To be refused.
 	if err != nil {
@@ -255,7 +255,7 @@ func TestWhatIsNoAuthoritysKeyIsSaidByKind(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotSigned(t *testing.T) {
+func TestAuthority_WhatIsNotSigned(t *testing.T) {
 	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
 	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {
@@ -277,7 +277,7 @@ func TestWhatIsNotSigned(t *testing.T) {
 	}
 }
 
-func TestNobodyIsSignedIntoMasters(t *testing.T) {
+func TestAuthority_NobodyIsSignedIntoMasters(t *testing.T) {
 	certificatePEM, keyPEM := selfSigned(t, authorityTemplate(), keyOf(t, DefaultKeyAlgorithm))
 	authority, err := NewAuthority(certificatePEM, keyPEM, nil, signingTime)
 	if err != nil {

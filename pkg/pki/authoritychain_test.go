@@ -64,7 +64,7 @@ func (c siteChain) acceptsWithRoot(certificate *Certificate) error {
 	return err
 }
 
-func TestWhatAnIntermediateSignsIsAcceptedWhereOnlyTheRootIsTrusted(t *testing.T) {
+func TestAuthorityChain_WhatAnIntermediateSignsIsAcceptedWhereOnlyTheRootIsTrusted(t *testing.T) {
 	chain := newSiteChain(t, nil, "root", "middle", "issuing")
 	keyPEM, err := EncodeKey(chain.key)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestWhatAnIntermediateSignsIsAcceptedWhereOnlyTheRootIsTrusted(t *testing.T
 	}
 }
 
-func TestARootSignsWithoutAnythingBesides(t *testing.T) {
+func TestAuthorityChain_ARootSignsWithoutAnythingBesides(t *testing.T) {
 	chain := newSiteChain(t, nil, "root")
 	keyPEM, err := EncodeKey(chain.key)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestARootSignsWithoutAnythingBesides(t *testing.T) {
 	}
 }
 
-func TestAChainThatNoAPIServerAcceptsSignsNothing(t *testing.T) {
+func TestAuthorityChain_AChainThatNoAPIServerAcceptsSignsNothing(t *testing.T) {
 	for about, change := range map[string]func(*x509.Certificate){
 		"for servers only":    func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} },
 		"that has not begun":  func(c *x509.Certificate) { c.NotBefore = signingTime.Add(time.Hour) },
@@ -148,7 +148,7 @@ func TestAChainThatNoAPIServerAcceptsSignsNothing(t *testing.T) {
 	}
 }
 
-func TestAnIntermediateIsAsGoodAsWhatCertifiesIt(t *testing.T) {
+func TestAuthorityChain_AnIntermediateIsAsGoodAsWhatCertifiesIt(t *testing.T) {
 	chain := newSiteChain(t, nil, "root", "issuing")
 	keyPEM, err := EncodeKey(chain.key)
 	if err != nil {
@@ -166,7 +166,7 @@ func TestAnIntermediateIsAsGoodAsWhatCertifiesIt(t *testing.T) {
 	}
 }
 
-func TestAnIntermediateThatOnlyNamesTheAuthorityIsForged(t *testing.T) {
+func TestAuthorityChain_AnIntermediateThatOnlyNamesTheAuthorityIsForged(t *testing.T) {
 	chain, other := newSiteChain(t, nil, "root", "issuing"), newSiteChain(t, nil, "root", "issuing")
 	keyPEM, err := EncodeKey(other.key)
 	if err != nil {
@@ -192,7 +192,7 @@ func TestAnIntermediateThatOnlyNamesTheAuthorityIsForged(t *testing.T) {
 	}
 }
 
-func TestAnIntermediateOfTheAuthoritysNameDoesNotVouchForItself(t *testing.T) {
+func TestAuthorityChain_AnIntermediateOfTheAuthoritysNameDoesNotVouchForItself(t *testing.T) {
 	real, forged := newTestAuthority(t, "kubernetes", nil), newTestAuthority(t, "kubernetes", nil)
 	certificate, err := ParseCertificate(append(bytes.Clone(forged.sign(t, nil).PEM), forged.pem()...))
 	if err != nil {
@@ -203,7 +203,7 @@ func TestAnIntermediateOfTheAuthoritysNameDoesNotVouchForItself(t *testing.T) {
 	}
 }
 
-func TestTheAuthoritysKeyIsAskedForItsPassphraseOnce(t *testing.T) {
+func TestAuthorityChain_TheAuthoritysKeyIsAskedForItsPassphraseOnce(t *testing.T) {
 	key := newTestKey(t)
 	certificatePEM, _ := selfSigned(t, authorityTemplate(), key)
 	encrypted := encryptedForms(t, key, []byte("secret"))["PKCS#8, AES-256, PBKDF2"]

@@ -66,7 +66,7 @@ func (a *testAuthority) sign(t *testing.T, usage []x509.ExtKeyUsage, intermediat
 	return certificate
 }
 
-func TestTheAuthorityOfACertificateIsTheOneThatTheAPIServerTakesItBy(t *testing.T) {
+func TestClientAuthorities_TheAuthorityOfACertificateIsTheOneThatTheAPIServerTakesItBy(t *testing.T) {
 	client := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	first, second := newTestAuthority(t, "first", nil), newTestAuthority(t, "second", nil)
 	namesake := newTestAuthority(t, "first", nil)
@@ -98,7 +98,7 @@ func TestTheAuthorityOfACertificateIsTheOneThatTheAPIServerTakesItBy(t *testing.
 	}
 }
 
-func TestWhereNoClientAuthoritiesAre(t *testing.T) {
+func TestClientAuthorities_WhereNoClientAuthoritiesAre(t *testing.T) {
 	for _, data := range []string{"", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
 		if ParseClientAuthorities([]byte(data)) != nil {
 			t.Errorf("%q has authorities", data)
@@ -134,7 +134,7 @@ func dated(t *testing.T, authorityFrom, leafFrom time.Time) (*ClientAuthorities,
 	return ParseClientAuthorities(pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: der})), certificate
 }
 
-func TestAnAuthorityThatIsYoungerThanItsCertificateIsTheAuthorityAllTheSame(t *testing.T) {
+func TestClientAuthorities_AnAuthorityThatIsYoungerThanItsCertificateIsTheAuthorityAllTheSame(t *testing.T) {
 	now := time.Now()
 	for _, test := range []struct {
 		about              string

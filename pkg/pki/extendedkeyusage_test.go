@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestACertificateWithoutExtendedKeyUsageIsRefusedWithWhatToAdd(t *testing.T) {
+func TestExtendedKeyUsage_ACertificateWithoutExtendedKeyUsageIsRefusedWithWhatToAdd(t *testing.T) {
 	key, err := NewKey(DefaultKeyAlgorithm)
 	if err != nil {
 		t.Fatal(err)

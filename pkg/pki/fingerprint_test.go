@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestAFingerprintIsReadInEveryFormThatItIsPrintedIn(t *testing.T) {
+func TestFingerprint_AFingerprintIsReadInEveryFormThatItIsPrintedIn(t *testing.T) {
 	key, err := NewKey(DefaultKeyAlgorithm)
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestAFingerprintIsReadInEveryFormThatItIsPrintedIn(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotAWholeFingerprintIsRefused(t *testing.T) {
+func TestFingerprint_WhatIsNotAWholeFingerprintIsRefused(t *testing.T) {
 	sum := sha256.Sum256([]byte("a key"))
 	whole, digits := base64.RawStdEncoding.EncodeToString(sum[:]), hex.EncodeToString(sum[:])
 	for about, text := range map[string]string{

@@ -2,7 +2,7 @@ package pki
 
 import "testing"
 
-func TestACertificateThatOnlyNamesTheAuthorityIsForged(t *testing.T) {
+func TestForged_ACertificateThatOnlyNamesTheAuthorityIsForged(t *testing.T) {
 	real, renewed, other := newTestAuthority(t, "kubernetes", nil), newTestAuthority(t, "kubernetes", nil), newTestAuthority(t, "server-ca", nil)
 	for _, test := range []struct {
 		about       string

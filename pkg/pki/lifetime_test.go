@@ -22,7 +22,7 @@ func signersDates(now time.Time, asked time.Duration) (notBefore, notAfter time.
 
 // Between 7h55m and 8h the signer's arithmetic can't be undone: 7h56m and 8h1m give
 // the same lifetime.
-func TestARenewalAsksForAsMuchAsBefore(t *testing.T) {
+func TestLifetime_ARenewalAsksForAsMuchAsBefore(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, asked := range []time.Duration{10 * time.Minute, time.Hour, 7 * time.Hour, 8 * time.Hour, 30 * 24 * time.Hour} {
 		notBefore, notAfter := signersDates(now, asked)
@@ -33,7 +33,7 @@ func TestARenewalAsksForAsMuchAsBefore(t *testing.T) {
 	}
 }
 
-func TestWhenACertificateIsDueAndUntilWhenItIsUsed(t *testing.T) {
+func TestLifetime_WhenACertificateIsDueAndUntilWhenItIsUsed(t *testing.T) {
 	end := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, test := range []struct {
 		lifetime, dueBefore, unusedBefore time.Duration
@@ -52,7 +52,7 @@ func TestWhenACertificateIsDueAndUntilWhenItIsUsed(t *testing.T) {
 	}
 }
 
-func TestARenewalsKeyIsOfTheSameKind(t *testing.T) {
+func TestLifetime_ARenewalsKeyIsOfTheSameKind(t *testing.T) {
 	for _, name := range KeyAlgorithms() {
 		algorithm := KeyAlgorithm(name)
 		key, err := NewKey(algorithm)
@@ -68,7 +68,7 @@ func TestARenewalsKeyIsOfTheSameKind(t *testing.T) {
 	}
 }
 
-func TestTimesOfAllCertificatesAreCounted(t *testing.T) {
+func TestLifetime_TimesOfAllCertificatesAreCounted(t *testing.T) {
 	const day, year = 24 * time.Hour, 365 * 24 * time.Hour
 	at := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
 	const longest = 292 * year
@@ -111,7 +111,7 @@ func TestTimesOfAllCertificatesAreCounted(t *testing.T) {
 	}
 }
 
-func TestSecondsLeftAreExact(t *testing.T) {
+func TestLifetime_SecondsLeftAreExact(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	certificate := &Certificate{Leaf: &x509.Certificate{NotBefore: now, NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}}
 	if left := certificate.SecondsLeft(now); left != 251635075199 {
@@ -124,7 +124,7 @@ func TestSecondsLeftAreExact(t *testing.T) {
 }
 
 // X.509 times as a signer may store them, beginning and end.
-func TestCertificatesOfAllTimesAreParsedOrRefused(t *testing.T) {
+func TestLifetime_CertificatesOfAllTimesAreParsedOrRefused(t *testing.T) {
 	key := newTestKey(t)
 	for about, test := range map[string]struct {
 		begin, end time.Time

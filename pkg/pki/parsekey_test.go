@@ -62,7 +62,7 @@ func pkcs12Text(blocks ...[]byte) []byte {
 	return text
 }
 
-func TestAKeyIsReadByItsContentInEveryForm(t *testing.T) {
+func TestParseKey_AKeyIsReadByItsContentInEveryForm(t *testing.T) {
 	certificate := newTestAuthority(t, "kubernetes", nil).sign(t, nil)
 	for _, algorithm := range []KeyAlgorithm{"rsa-2048", "ecdsa-p256", "ed25519"} {
 		key := keyOf(t, algorithm)
@@ -122,7 +122,7 @@ func encryptedForms(t *testing.T, key crypto.Signer, passphrase []byte) map[stri
 	return forms
 }
 
-func TestAnEncryptedKeyIsOpenedByItsPassphraseOnly(t *testing.T) {
+func TestParseKey_AnEncryptedKeyIsOpenedByItsPassphraseOnly(t *testing.T) {
 	key := keyOf(t, DefaultKeyAlgorithm)
 	secret := []byte("correct horse")
 	with := func(passphrase string) Passphrase {
@@ -154,7 +154,7 @@ func TestAnEncryptedKeyIsOpenedByItsPassphraseOnly(t *testing.T) {
 	}
 }
 
-func TestADamagedKeyIsAnErrorAndNotAPanic(t *testing.T) {
+func TestParseKey_ADamagedKeyIsAnErrorAndNotAPanic(t *testing.T) {
 	der, err := pkcs8.MarshalPrivateKey(keyOf(t, DefaultKeyAlgorithm), []byte("secret"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func TestADamagedKeyIsAnErrorAndNotAPanic(t *testing.T) {
 	}
 }
 
-func TestAPassphraseIsTheFirstLineOfItsFile(t *testing.T) {
+func TestParseKey_APassphraseIsTheFirstLineOfItsFile(t *testing.T) {
 	for data, want := range map[string]string{"secret": "secret", "secret\n": "secret", "se cret \r\nother\n": "se cret ", "\uFEFFsecret\r": "secret", "": ""} {
 		if got := string(FirstLine([]byte(data))); got != want {
 			t.Errorf("%q: %q", data, got)

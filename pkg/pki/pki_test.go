@@ -33,7 +33,7 @@ func newTestKey(t *testing.T) crypto.Signer {
 	return key
 }
 
-func TestEveryKeyAlgorithmSurvivesItsFileAndSignsItsRequest(t *testing.T) {
+func TestPKI_EveryKeyAlgorithmSurvivesItsFileAndSignsItsRequest(t *testing.T) {
 	for _, name := range KeyAlgorithms() {
 		t.Run(name, func(t *testing.T) {
 			algorithm, err := ParseKeyAlgorithm(name)
@@ -76,7 +76,7 @@ func TestEveryKeyAlgorithmSurvivesItsFileAndSignsItsRequest(t *testing.T) {
 	}
 }
 
-func TestParseKeyTakesTheOlderForms(t *testing.T) {
+func TestPKI_ParseKeyTakesTheOlderForms(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestParseKeyTakesTheOlderForms(t *testing.T) {
 	}
 }
 
-func TestParseKeySaysWhatIsWrong(t *testing.T) {
+func TestPKI_ParseKeySaysWhatIsWrong(t *testing.T) {
 	encoded, err := EncodeKey(newTestKey(t))
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestParseKeySaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestTheFingerprintIsOpenSSHsFormOverTheSubjectPublicKeyInfo(t *testing.T) {
+func TestPKI_TheFingerprintIsOpenSSHsFormOverTheSubjectPublicKeyInfo(t *testing.T) {
 	// Made with:
 	//   openssl pkey -pubin -in key.pub -outform DER | openssl dgst -sha256 -binary | base64
 	const public = `-----BEGIN PUBLIC KEY-----
@@ -160,7 +160,7 @@ MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
 	}
 }
 
-func TestTheSubjectIsOneAttributeAnRDN(t *testing.T) {
+func TestPKI_TheSubjectIsOneAttributeAnRDN(t *testing.T) {
 	request, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func requestWith(t *testing.T, template *x509.CertificateRequest) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: der})
 }
 
-func TestTheSubjectIsWalkedAttributeByAttribute(t *testing.T) {
+func TestPKI_TheSubjectIsWalkedAttributeByAttribute(t *testing.T) {
 	organizationalUnit := asn1.ObjectIdentifier{2, 5, 4, 11}
 	unknown := asn1.ObjectIdentifier{1, 2, 3, 4}
 	subject, err := asn1.Marshal(pkix.RDNSequence{
@@ -222,7 +222,7 @@ func TestTheSubjectIsWalkedAttributeByAttribute(t *testing.T) {
 	}
 }
 
-func TestParseRequestRefusesWhatTheAPIServerRefuses(t *testing.T) {
+func TestPKI_ParseRequestRefusesWhatTheAPIServerRefuses(t *testing.T) {
 	good := requestWith(t, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "jane"}})
 	block, _ := pem.Decode(good)
 	badSignature := bytes.Clone(block.Bytes)
@@ -248,7 +248,7 @@ func TestParseRequestRefusesWhatTheAPIServerRefuses(t *testing.T) {
 	}
 }
 
-func TestParseRequestSeesWhatStandsAroundTheBlock(t *testing.T) {
+func TestPKI_ParseRequestSeesWhatStandsAroundTheBlock(t *testing.T) {
 	good := string(requestWith(t, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "jane"}}))
 	withHeader := strings.Replace(good, "REQUEST-----\n", "REQUEST-----\nSubject: bob\n\n", 1)
 	for _, test := range []struct {
@@ -299,7 +299,7 @@ func certificateFor(t *testing.T, key crypto.PublicKey, mutate func(*x509.Certif
 
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func TestMatchTakesNothingOnTrust(t *testing.T) {
+func TestPKI_MatchTakesNothingOnTrust(t *testing.T) {
 	key := newTestKey(t)
 	other := newTestKey(t)
 	for _, test := range []struct {
@@ -351,7 +351,7 @@ func TestMatchTakesNothingOnTrust(t *testing.T) {
 	}
 }
 
-func TestParseCertificateKeepsTheChainAndDropsText(t *testing.T) {
+func TestPKI_ParseCertificateKeepsTheChainAndDropsText(t *testing.T) {
 	key := newTestKey(t)
 	leaf, intermediate := certificateFor(t, key.Public(), nil), certificateFor(t, newTestKey(t).Public(), nil)
 	data := append(append([]byte("a comment\n"), leaf...), intermediate...)

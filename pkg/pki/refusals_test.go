@@ -20,7 +20,7 @@ func attribute(oid asn1.ObjectIdentifier, value any) pkix.AttributeTypeAndValue 
 	return pkix.AttributeTypeAndValue{Type: oid, Value: value}
 }
 
-func TestARequestIsExactlyForAUserOnlyIfNothingElseIsInIt(t *testing.T) {
+func TestRefusals_ARequestIsExactlyForAUserOnlyIfNothingElseIsInIt(t *testing.T) {
 	user := identity.User{Name: "jane", Groups: []string{"dev", "ops"}}
 	cn, dev, ops := attribute(oidCommonName, "jane"), attribute(oidOrganization, "dev"), attribute(oidOrganization, "ops")
 	for _, test := range []struct {
@@ -62,7 +62,7 @@ func clientTemplate(now time.Time) *x509.Certificate {
 	}
 }
 
-func TestOnlyTheCertificateThatWasAskedForMatches(t *testing.T) {
+func TestRefusals_OnlyTheCertificateThatWasAskedForMatches(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	key := newTestKey(t)
 	user := identity.User{Name: "jane", Groups: []string{"dev"}}
@@ -112,7 +112,7 @@ func TestOnlyTheCertificateThatWasAskedForMatches(t *testing.T) {
 	}
 }
 
-func TestACertificatesFileHoldsCertificatesAlone(t *testing.T) {
+func TestRefusals_ACertificatesFileHoldsCertificatesAlone(t *testing.T) {
 	key := newTestKey(t)
 	template := clientTemplate(time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC))
 	der, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
@@ -159,7 +159,7 @@ func TestACertificatesFileHoldsCertificatesAlone(t *testing.T) {
 	}
 }
 
-func TestARequestInDERAndUnderTheOlderLabelIsTheSame(t *testing.T) {
+func TestRefusals_ARequestInDERAndUnderTheOlderLabelIsTheSame(t *testing.T) {
 	request, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func TestARequestInDERAndUnderTheOlderLabelIsTheSame(t *testing.T) {
 	}
 }
 
-func TestAnotherRequestAsksForSomethingElse(t *testing.T) {
+func TestRefusals_AnotherRequestAsksForSomethingElse(t *testing.T) {
 	key := newTestKey(t)
 	one, err := NewRequest(key, jane)
 	if err != nil {
@@ -208,7 +208,7 @@ func TestAnotherRequestAsksForSomethingElse(t *testing.T) {
 }
 
 // crypto/x509 refuses most of this first, so that no whole request can have it.
-func TestTheWalkRefusesWhatItCannotAccountFor(t *testing.T) {
+func TestRefusals_TheWalkRefusesWhatItCannotAccountFor(t *testing.T) {
 	marshal := func(value any) []byte {
 		der, err := asn1.Marshal(value)
 		if err != nil {
@@ -277,7 +277,7 @@ func TestTheWalkRefusesWhatItCannotAccountFor(t *testing.T) {
 	}
 }
 
-func TestTextOfASubjectIsOfAStringTypeAlone(t *testing.T) {
+func TestRefusals_TextOfASubjectIsOfAStringTypeAlone(t *testing.T) {
 	for tag, isText := range map[byte]bool{
 		asn1.TagUTF8String: true, asn1.TagPrintableString: true, asn1.TagIA5String: true, asn1.TagT61String: true, asn1.TagNumericString: false,
 		asn1.TagOctetString: false, asn1.TagGeneralString: false,
@@ -314,7 +314,7 @@ func certificateOf(notBefore, notAfter time.Time) *Certificate {
 	return &Certificate{Leaf: &x509.Certificate{NotBefore: notBefore, NotAfter: notAfter}}
 }
 
-func TestTimesOfACertificateFollowFromItsLifetime(t *testing.T) {
+func TestRefusals_TimesOfACertificateFollowFromItsLifetime(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		lifetime, asked, renew, warn, usable time.Duration
@@ -359,7 +359,7 @@ func TestTimesOfACertificateFollowFromItsLifetime(t *testing.T) {
 	}
 }
 
-func TestAPairInOneFileIsParted(t *testing.T) {
+func TestRefusals_APairInOneFileIsParted(t *testing.T) {
 	block := func(kind string) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte(kind)}))
 	}

@@ -47,7 +47,7 @@ func texts(encoded []byte) map[string][]byte {
 	}
 }
 
-func TestTheFormOfATextIsNotPartOfARequest(t *testing.T) {
+func TestText_TheFormOfATextIsNotPartOfARequest(t *testing.T) {
 	made, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestTheFormOfATextIsNotPartOfARequest(t *testing.T) {
 	}
 }
 
-func TestWhatStandsAroundARequestStaysInEveryForm(t *testing.T) {
+func TestText_WhatStandsAroundARequestStaysInEveryForm(t *testing.T) {
 	made, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestWhatStandsAroundARequestStaysInEveryForm(t *testing.T) {
 
 // An API server finds a block at the beginning of a line only. If what it has stored were
 // read in more forms than it reads, a review could show another request than is signed.
-func TestWhatTheAPIServerStoredIsReadAsItReadsIt(t *testing.T) {
+func TestText_WhatTheAPIServerStoredIsReadAsItReadsIt(t *testing.T) {
 	hidden, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestWhatTheAPIServerStoredIsReadAsItReadsIt(t *testing.T) {
 	}
 }
 
-func TestTheFormOfATextIsNotPartOfACertificate(t *testing.T) {
+func TestText_TheFormOfATextIsNotPartOfACertificate(t *testing.T) {
 	authority := newTestAuthority(t, "kubernetes", nil)
 	leaf := authority.sign(t, nil)
 	chain := append(bytes.Clone(leaf.PEM), authority.pem()...)
@@ -135,7 +135,7 @@ func TestTheFormOfATextIsNotPartOfACertificate(t *testing.T) {
 	}
 }
 
-func TestAManifestIsNotTakenForWhatIsInIt(t *testing.T) {
+func TestText_AManifestIsNotTakenForWhatIsInIt(t *testing.T) {
 	made, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestAManifestIsNotTakenForWhatIsInIt(t *testing.T) {
 	}
 }
 
-func TestWhatHasToBeConvertedIsNamedWithItsCommand(t *testing.T) {
+func TestText_WhatHasToBeConvertedIsNamedWithItsCommand(t *testing.T) {
 	made, err := NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestOnlyThisProgramIsItself(t *testing.T) {
+func TestSelf_OnlyThisProgramIsItself(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

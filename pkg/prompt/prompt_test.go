@@ -2,7 +2,7 @@ package prompt
 
 import "testing"
 
-func TestAMenuIsAsLongAsTheScreenHasRoom(t *testing.T) {
+func TestPrompt_AMenuIsAsLongAsTheScreenHasRoom(t *testing.T) {
 	const question = "Which requests do you want to look at, to approve them?"
 	for _, test := range []struct{ columns, rows, want int }{
 		{200, 60, mostOptions}, {80, 24, mostOptions}, {80, 10, 6}, {40, 10, 4}, {40, 24, mostOptions}, {20, 8, 1}, {1, 1, 1},

@@ -13,7 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-func TestALiveLineLeavesTheLastColumnFree(t *testing.T) {
+func TestLive_ALiveLineLeavesTheLastColumnFree(t *testing.T) {
 	for _, text := range []string{"waiting", strings.Repeat("waiting for jane ", 10), strings.Repeat("日本語", 40), strings.Repeat("e\u0301", 200)} {
 		for columns := 1; columns <= 200; columns++ {
 			line := liveText(text, 90*time.Minute, columns)
@@ -30,7 +30,7 @@ func TestALiveLineLeavesTheLastColumnFree(t *testing.T) {
 	}
 }
 
-func TestAChoiceFitsAndTellsRequestsApart(t *testing.T) {
+func TestLive_AChoiceFitsAndTellsRequestsApart(t *testing.T) {
 	now := time.Now()
 	var reviews []*request.Review
 	for _, name := range []string{"jane", "jane", strings.Repeat("日本", 30), strings.Repeat("long-name", 20)} {

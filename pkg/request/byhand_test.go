@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-func TestUserByHandTakesWhatLogsInWithTheKeyAndNothingElse(t *testing.T) {
+func TestByHand_UserByHandTakesWhatLogsInWithTheKeyAndNothingElse(t *testing.T) {
 	user := identity.User{Name: "jane", Groups: []string{"dev", "ops"}}
 	newKey := func() (key any, object *Request) {
 		made, err := pki.NewKey(pki.DefaultKeyAlgorithm)
@@ -55,7 +55,7 @@ func TestUserByHandTakesWhatLogsInWithTheKeyAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestSomebodyElseMadeItIsSaidOfAnotherKeyOnly(t *testing.T) {
+func TestByHand_SomebodyElseMadeItIsSaidOfAnotherKeyOnly(t *testing.T) {
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 	if err != nil {
 		t.Fatal(err)

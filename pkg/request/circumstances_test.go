@@ -27,7 +27,7 @@ func mightyReaches() access.Reaches {
 	}
 }
 
-func TestAMightyGroupIsNotHiddenBehindOthers(t *testing.T) {
+func TestCircumstances_AMightyGroupIsNotHiddenBehindOthers(t *testing.T) {
 	user, grants := identity.User{Name: "jane"}, access.Grants{}
 	for i := range 12 {
 		group := fmt.Sprintf("group-%02d", i)
@@ -50,7 +50,7 @@ func TestAMightyGroupIsNotHiddenBehindOthers(t *testing.T) {
 	}
 }
 
-func TestRolesThatPermitEverythingRefuse(t *testing.T) {
+func TestCircumstances_RolesThatPermitEverythingRefuse(t *testing.T) {
 	holder := func(group string) access.Holder { return access.Holder{IsGroup: true, Name: group} }
 	for about, test := range map[string]struct {
 		grants access.Grants
@@ -74,7 +74,7 @@ func TestRolesThatPermitEverythingRefuse(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyCanAllowIsToldFirst(t *testing.T) {
+func TestCircumstances_WhatNobodyCanAllowIsToldFirst(t *testing.T) {
 	var found findings
 	for i := range 10 {
 		found.refuse(UnknownAttribute, "attribute %d", i)

@@ -40,7 +40,7 @@ func utf16Of(text string) []byte {
 	return encoded.Bytes()
 }
 
-func TestAManifestIsReadInEveryEncoding(t *testing.T) {
+func TestImport_AManifestIsReadInEveryEncoding(t *testing.T) {
 	encoded := newRequestPEM(t)
 	manifest := manifestOf(encoded)
 	for name, data := range map[string][]byte{
@@ -70,7 +70,7 @@ func TestAManifestIsReadInEveryEncoding(t *testing.T) {
 	}
 }
 
-func TestAManifestWithoutASignerMeansTheOneOfABareRequest(t *testing.T) {
+func TestImport_AManifestWithoutASignerMeansTheOneOfABareRequest(t *testing.T) {
 	manifest := strings.Replace(manifestOf(newRequestPEM(t)), "  signerName: "+Signer+"\n", "", 1)
 	objects, err := Import([]byte(manifest), DefaultLifetime)
 	if err != nil {
@@ -100,7 +100,7 @@ func TestAManifestWithoutASignerMeansTheOneOfABareRequest(t *testing.T) {
 	}
 }
 
-func TestWhatAManifestGetsWrongIsSaidWithTheWayToWriteIt(t *testing.T) {
+func TestImport_WhatAManifestGetsWrongIsSaidWithTheWayToWriteIt(t *testing.T) {
 	manifest := manifestOf(newRequestPEM(t))
 	for about, test := range map[string]struct{ text, want, hint string }{
 		"the removed version":    {strings.Replace(manifest, "/v1\n", "/v1beta1\n", 1), "certificates.k8s.io/v1beta1", "signerName: " + Signer},
@@ -113,7 +113,7 @@ func TestWhatAManifestGetsWrongIsSaidWithTheWayToWriteIt(t *testing.T) {
 	}
 }
 
-func TestKeytoolsRequestHasNothingToRefuse(t *testing.T) {
+func TestImport_KeytoolsRequestHasNothingToRefuse(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "test", "fixture", "foreign", "keytool.csr"))
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestKeytoolsRequestHasNothingToRefuse(t *testing.T) {
 
 // A manifest's document that is cut in the middle of a line must not be taken for a
 // shorter request.
-func TestAManifestThatIsCutOffIsNotRead(t *testing.T) {
+func TestImport_AManifestThatIsCutOffIsNotRead(t *testing.T) {
 	manifest := manifestOf(newRequestPEM(t))
 	at := strings.Index(manifest, "signerName")
 	if _, err := Import([]byte(manifest[:at-100]), DefaultLifetime); err == nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestALifetimeFitsTheField(t *testing.T) {
+func TestLifetime_ALifetimeFitsTheField(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for _, test := range []struct {
 		lifetime, askable time.Duration

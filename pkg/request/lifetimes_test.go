@@ -10,7 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestFormatLifetimeIsReadBack(t *testing.T) {
+func TestLifetimes_FormatLifetimeIsReadBack(t *testing.T) {
 	for _, text := range []string{"10m", "8h", "30d", "1d12h", "90d", "1h30m15s", "24855d"} {
 		lifetime, err := ParseLifetime(text)
 		if err != nil {
@@ -25,7 +25,7 @@ func TestFormatLifetimeIsReadBack(t *testing.T) {
 	}
 }
 
-func TestSetLifetimeNeverChangesWhatTheRequesterAsksFor(t *testing.T) {
+func TestLifetimes_SetLifetimeNeverChangesWhatTheRequesterAsksFor(t *testing.T) {
 	hour := int32(3600)
 	for _, test := range []struct {
 		about   string

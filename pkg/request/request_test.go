@@ -68,7 +68,7 @@ func withCertificate(object *Request) {
 	object.Status.Certificate = []byte("a certificate")
 }
 
-func TestLifetimes(t *testing.T) {
+func TestRequest_Lifetimes(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want time.Duration
@@ -92,7 +92,7 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-func TestObjectNames(t *testing.T) {
+func TestRequest_ObjectNames(t *testing.T) {
 	key, other := newTestKey(t), newTestKey(t)
 	name := ObjectName(jane, key.Public())
 	if name != ObjectName(jane, key.Public()) {
@@ -122,7 +122,7 @@ func TestObjectNames(t *testing.T) {
 	}
 }
 
-func TestStates(t *testing.T) {
+func TestRequest_States(t *testing.T) {
 	key := newTestKey(t)
 	approved := withCondition(certificatesv1.CertificateApproved, "R", "looks good")
 	for _, test := range []struct {
@@ -152,7 +152,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-func TestCheckOwnAdoptsNothingForeign(t *testing.T) {
+func TestRequest_CheckOwnAdoptsNothingForeign(t *testing.T) {
 	key := newTestKey(t)
 	for _, test := range []struct {
 		about  string
@@ -181,7 +181,7 @@ func TestCheckOwnAdoptsNothingForeign(t *testing.T) {
 	}
 }
 
-func TestApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
+func TestRequest_ApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
 	object := stored(t, newTestKey(t), jane, withCondition("Other", "R", "M"))
 	before := object.DeepCopy()
 	approved := Approval().Apply(object, "by me")
@@ -199,7 +199,7 @@ func TestApproveAddsOneConditionAndKeepsTheRest(t *testing.T) {
 	}
 }
 
-func TestADenialIsAnotherConditionAndState(t *testing.T) {
+func TestRequest_ADenialIsAnotherConditionAndState(t *testing.T) {
 	denied := Of(Denial().Apply(stored(t, newTestKey(t), jane), "no"))
 	if state := StateOf(denied); state != Denied || !Denial().Is(state) || Approval().Is(state) {
 		t.Errorf("the request is %s", state)
@@ -214,7 +214,7 @@ func TestADenialIsAnotherConditionAndState(t *testing.T) {
 	}
 }
 
-func TestASnapshotHoldsOnlyForTheSameUndecidedObject(t *testing.T) {
+func TestRequest_ASnapshotHoldsOnlyForTheSameUndecidedObject(t *testing.T) {
 	key := newTestKey(t)
 	review := ReviewOf(stored(t, key, jane))
 	relabelled := review.Object.DeepCopy()
@@ -240,7 +240,7 @@ func TestASnapshotHoldsOnlyForTheSameUndecidedObject(t *testing.T) {
 	}
 }
 
-func TestFindings(t *testing.T) {
+func TestRequest_Findings(t *testing.T) {
 	subject := func(attributes ...pkix.AttributeTypeAndValue) func(*x509.CertificateRequest) {
 		return func(r *x509.CertificateRequest) { r.Subject = pkix.Name{ExtraNames: attributes} }
 	}
@@ -316,7 +316,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-func TestAWeakKeyIsFound(t *testing.T) {
+func TestRequest_AWeakKeyIsFound(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +340,7 @@ func signed(t *testing.T, key crypto.Signer, change func(*x509.CertificateReques
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
 }
 
-func TestOnlyNamedFindingsAreAllowed(t *testing.T) {
+func TestRequest_OnlyNamedFindingsAreAllowed(t *testing.T) {
 	node := ReviewOf(stored(t, newTestKey(t), identity.User{Name: "system:node:a", Groups: []string{"system:nodes"}}))
 	if err := node.CheckAllowed([]string{identity.SystemUser}); !errors.Is(err, outcome.ErrRefused) || !strings.HasSuffix(err.Error(), "refused: system-group") {
 		t.Errorf("one of two findings allowed: %v", err)
@@ -362,7 +362,7 @@ func TestOnlyNamedFindingsAreAllowed(t *testing.T) {
 	}
 }
 
-func TestSpans(t *testing.T) {
+func TestRequest_Spans(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"0s": 0, "90m": 90 * time.Minute, "1d12h": 36 * time.Hour, "2h30m15s": 2*time.Hour + 30*time.Minute + 15*time.Second,
 		"24855d": 24855 * 24 * time.Hour, "007d": 7 * 24 * time.Hour,
@@ -378,7 +378,7 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-func TestARequestIsDecodedOnceForTheSameBytes(t *testing.T) {
+func TestRequest_ARequestIsDecodedOnceForTheSameBytes(t *testing.T) {
 	mine := stored(t, newTestKey(t), jane)
 	decoded, err := mine.PKCS10()
 	if err != nil {
@@ -400,7 +400,7 @@ func TestARequestIsDecodedOnceForTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestARequestThatWasReplacedIsNotTakenForTheOneThatWasDecoded(t *testing.T) {
+func TestRequest_ARequestThatWasReplacedIsNotTakenForTheOneThatWasDecoded(t *testing.T) {
 	made, err := pki.NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -419,7 +419,7 @@ func TestARequestThatWasReplacedIsNotTakenForTheOneThatWasDecoded(t *testing.T) 
 	}
 }
 
-func TestAForgottenRequestIsDecodedAgain(t *testing.T) {
+func TestRequest_AForgottenRequestIsDecodedAgain(t *testing.T) {
 	listed := stored(t, newTestKey(t), jane)
 	before, err := listed.PKCS10()
 	if err != nil {
@@ -435,7 +435,7 @@ func TestAForgottenRequestIsDecodedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatIsBuiltOfARequestInTextHoldsTheRequestAlone(t *testing.T) {
+func TestRequest_WhatIsBuiltOfARequestInTextHoldsTheRequestAlone(t *testing.T) {
 	made, err := pki.NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -453,7 +453,7 @@ func TestWhatIsBuiltOfARequestInTextHoldsTheRequestAlone(t *testing.T) {
 	}
 }
 
-func TestAHintForAHostileNameIsHarmlessInAShell(t *testing.T) {
+func TestRequest_AHintForAHostileNameIsHarmlessInAShell(t *testing.T) {
 	object := stored(t, newTestKey(t), jane, withCondition(certificatesv1.CertificateDenied, "No", "no"))
 	object.Name = "x;reboot"
 	if hint := outcome.Hint(CheckOpen(object)); !strings.Contains(hint, "kubectl delete csr 'x;reboot'") {
@@ -461,7 +461,7 @@ func TestAHintForAHostileNameIsHarmlessInAShell(t *testing.T) {
 	}
 }
 
-func TestAManifestDoesNotExpandWithoutBound(t *testing.T) {
+func TestRequest_AManifestDoesNotExpandWithoutBound(t *testing.T) {
 	manifest := "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  annotations:\n    a: &a '" + strings.Repeat("x", 64<<10) + "'\n"
 	for i := range 1_000 {
 		manifest += fmt.Sprintf("    b%d: *a\n", i)

@@ -39,7 +39,7 @@ func fixedKey(t *testing.T) *ecdsa.PublicKey {
 }
 
 // Another version of the program finds requests by these names and labels.
-func TestNamesAndLabelsOfRequestsNeverChange(t *testing.T) {
+func TestRules_NamesAndLabelsOfRequestsNeverChange(t *testing.T) {
 	key := fixedKey(t)
 	for _, test := range []struct{ got, want string }{
 		{pki.Fingerprint(key), "SHA256:XNJS+wzokyQ2+vjM0QQJgbie5K1rn+niorfnGqyyfNM"},
@@ -57,7 +57,7 @@ func TestNamesAndLabelsOfRequestsNeverChange(t *testing.T) {
 	}
 }
 
-func TestARequestIsBuiltAsItsTermsSay(t *testing.T) {
+func TestRules_ARequestIsBuiltAsItsTermsSay(t *testing.T) {
 	made, err := pki.NewRequest(newTestKey(t), jane)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestARequestIsBuiltAsItsTermsSay(t *testing.T) {
 	}
 }
 
-func TestSignersAreReadByTheRuleOfTheAPIServer(t *testing.T) {
+func TestRules_SignersAreReadByTheRuleOfTheAPIServer(t *testing.T) {
 	for text, isRight := range map[string]bool{
 		Signer: true, "example.com/user-signer": true, "example.com/a.b": true,
 		"": false, "signer": false, "com/signer": false, "example.com": false, "example.com/": false, "/signer": false, "Example.com/signer": false,
@@ -87,7 +87,7 @@ func TestSignersAreReadByTheRuleOfTheAPIServer(t *testing.T) {
 	}
 }
 
-func TestNamesOfRequestsAreThoseThatAreIssuedEverywhere(t *testing.T) {
+func TestRules_NamesOfRequestsAreThoseThatAreIssuedEverywhere(t *testing.T) {
 	for text, isRight := range map[string]bool{
 		"jane": true, "jane.doe-1": true, "csr": true, "xcsr-a": true, "csra": true,
 		"": false, "Jane": false, "jane_doe": false, "a/b": false, "csr-": false, "csr-jane": false, strings.Repeat("a", 254): false,
@@ -99,7 +99,7 @@ func TestNamesOfRequestsAreThoseThatAreIssuedEverywhere(t *testing.T) {
 	}
 }
 
-func TestLifetimesAreInTheRangeOfTheField(t *testing.T) {
+func TestRules_LifetimesAreInTheRangeOfTheField(t *testing.T) {
 	for text, want := range map[string]time.Duration{"24855d": 24855 * 24 * time.Hour, "24855d3h14m7s": math.MaxInt32 * time.Second} {
 		if got, err := ParseLifetime(text); err != nil || got != want {
 			t.Errorf("%s: %s, %v", text, got, err)
@@ -131,7 +131,7 @@ func TestLifetimesAreInTheRangeOfTheField(t *testing.T) {
 	}
 }
 
-func TestADecisionSaysWhoMadeIt(t *testing.T) {
+func TestRules_ADecisionSaysWhoMadeIt(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
 		{Approval().Message("", "admin", "v1"), "approved by admin with kubectl csr-onboard v1"},
 		{Denial().Message("not yet", "admin", "v1"), "not yet (denied by admin with kubectl csr-onboard v1)"},
@@ -142,7 +142,7 @@ func TestADecisionSaysWhoMadeIt(t *testing.T) {
 	}
 }
 
-func TestAConditionThatIsFalseSaysNothing(t *testing.T) {
+func TestRules_AConditionThatIsFalseSaysNothing(t *testing.T) {
 	object := stored(t, newTestKey(t), jane)
 	object.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{
 		{Type: certificatesv1.CertificateDenied, Status: corev1.ConditionFalse, Message: "no"},
@@ -167,7 +167,7 @@ func TestAConditionThatIsFalseSaysNothing(t *testing.T) {
 	}
 }
 
-func TestTheSameUIDAndTheSameSpecAreTheSameRequest(t *testing.T) {
+func TestRules_TheSameUIDAndTheSameSpecAreTheSameRequest(t *testing.T) {
 	one := stored(t, newTestKey(t), jane)
 	same := Of(one.DeepCopy())
 	same.Labels, same.ResourceVersion = nil, "9"
@@ -179,7 +179,7 @@ func TestTheSameUIDAndTheSameSpecAreTheSameRequest(t *testing.T) {
 	}
 }
 
-func TestOurOwnRequestAsksForClientAuthAlone(t *testing.T) {
+func TestRules_OurOwnRequestAsksForClientAuthAlone(t *testing.T) {
 	key := newTestKey(t)
 	for _, usages := range [][]certificatesv1.KeyUsage{nil, {"server auth"}, {"client auth", "client auth"}, {"digital signature"}} {
 		object := stored(t, key, jane, func(o *Request) { o.Spec.Usages = usages })
@@ -190,7 +190,7 @@ func TestOurOwnRequestAsksForClientAuthAlone(t *testing.T) {
 	}
 }
 
-func TestAFingerprintFitsAsAWholeOrNotAtAll(t *testing.T) {
+func TestRules_AFingerprintFitsAsAWholeOrNotAtAll(t *testing.T) {
 	review := ReviewOf(stored(t, newTestKey(t), jane))
 	whole := review.Fingerprint
 	for _, test := range []struct {
@@ -215,7 +215,7 @@ func TestAFingerprintFitsAsAWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-func TestAReviewSaysWhatIsInTheRequest(t *testing.T) {
+func TestRules_AReviewSaysWhatIsInTheRequest(t *testing.T) {
 	key := newTestKey(t)
 	object := stored(t, key, jane)
 	review := ReviewOf(object)
@@ -242,7 +242,7 @@ func TestAReviewSaysWhatIsInTheRequest(t *testing.T) {
 	}
 }
 
-func TestFindingsAreCountedAndTheNewestIsChosen(t *testing.T) {
+func TestRules_FindingsAreCountedAndTheNewestIsChosen(t *testing.T) {
 	review := &Review{Findings: []Finding{{Severity: identity.Refused}, {Severity: identity.Warning}, {Severity: identity.Warning}}}
 	if review.Count(identity.Refused) != 1 || review.Count(identity.Warning) != 2 {
 		t.Errorf("%d refused, %d warnings", review.Count(identity.Refused), review.Count(identity.Warning))
@@ -262,7 +262,7 @@ func TestFindingsAreCountedAndTheNewestIsChosen(t *testing.T) {
 	}
 }
 
-func TestARefusalNamesEachFindingOnceAndHowToAllowIt(t *testing.T) {
+func TestRules_ARefusalNamesEachFindingOnceAndHowToAllowIt(t *testing.T) {
 	object := Of(&certificatesv1.CertificateSigningRequest{ObjectMeta: metav1.ObjectMeta{Name: "jane-1"}})
 	refused := func(name string) Finding { return Finding{Name: name, Severity: identity.Refused} }
 	for _, test := range []struct {
@@ -285,7 +285,7 @@ func TestARefusalNamesEachFindingOnceAndHowToAllowIt(t *testing.T) {
 	}
 }
 
-func TestTheCatalogueIsNotChangedByItsReaders(t *testing.T) {
+func TestRules_TheCatalogueIsNotChangedByItsReaders(t *testing.T) {
 	first := Catalogue()
 	first[0].Name = "x"
 	if Catalogue()[0].Name == "x" {
@@ -306,7 +306,7 @@ func TestTheCatalogueIsNotChangedByItsReaders(t *testing.T) {
 	}
 }
 
-func TestASubmittedRequestIsTheWantedOne(t *testing.T) {
+func TestRules_ASubmittedRequestIsTheWantedOne(t *testing.T) {
 	key := newTestKey(t)
 	wanted := stored(t, key, jane)
 	for _, test := range []struct {
@@ -333,7 +333,7 @@ func TestASubmittedRequestIsTheWantedOne(t *testing.T) {
 	}
 }
 
-func TestAnImportedObjectIsMadeReadyWithoutWhatItsSenderCannotSay(t *testing.T) {
+func TestRules_AnImportedObjectIsMadeReadyWithoutWhatItsSenderCannotSay(t *testing.T) {
 	encoded := newRequestPEM(t)
 	manifest := strings.Replace(manifestOf(encoded), "metadata:\n", "metadata:\n  labels: {team: blue}\n  annotations: {note: x}\n  uid: u\n", 1)
 	manifest = strings.Replace(manifest, "spec:\n", "spec:\n  expirationSeconds: 3600\n  username: mallory\n  groups: [system:masters]\n", 1)
@@ -364,7 +364,7 @@ func TestAnImportedObjectIsMadeReadyWithoutWhatItsSenderCannotSay(t *testing.T) 
 	}
 }
 
-func TestABareRequestGetsTheLifetimeAndAManifestKeepsItsOwn(t *testing.T) {
+func TestRules_ABareRequestGetsTheLifetimeAndAManifestKeepsItsOwn(t *testing.T) {
 	encoded := newRequestPEM(t)
 	bare, err := Import(encoded, time.Hour)
 	if err != nil || LifetimeOf(bare[0]) != time.Hour || bare[0].Spec.SignerName != Signer {
@@ -387,7 +387,7 @@ func TestABareRequestGetsTheLifetimeAndAManifestKeepsItsOwn(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoRequestIsNotImported(t *testing.T) {
+func TestRules_WhatIsNoRequestIsNotImported(t *testing.T) {
 	encoded := newRequestPEM(t)
 	key, err := pki.EncodeKey(newTestKey(t))
 	if err != nil {
@@ -420,7 +420,7 @@ func TestWhatIsNoRequestIsNotImported(t *testing.T) {
 	}
 }
 
-func TestTheFifthFindingOfANameCountsTheRest(t *testing.T) {
+func TestRules_TheFifthFindingOfANameCountsTheRest(t *testing.T) {
 	for n, want := range map[int][]string{
 		3: {"0", "1", "2"}, 4: {"0", "1", "2", "3"}, 5: {"0", "1", "2", "and 2 more of the kind"}, 50: {"0", "1", "2", "and 47 more of the kind"},
 	} {
@@ -456,7 +456,7 @@ func TestTheFifthFindingOfANameCountsTheRest(t *testing.T) {
 	}
 }
 
-func TestCircumstancesAddWhatIsNotInTheRequest(t *testing.T) {
+func TestRules_CircumstancesAddWhatIsNotInTheRequest(t *testing.T) {
 	user := func(name string) access.Holder { return access.Holder{Name: name} }
 	group := func(name string) access.Holder { return access.Holder{IsGroup: true, Name: name} }
 	inTeam := access.Grant{Role: access.Role{IsCluster: true, Name: "cluster-admin"}, Namespace: "team"}
@@ -495,7 +495,7 @@ func TestCircumstancesAddWhatIsNotInTheRequest(t *testing.T) {
 	}
 }
 
-func TestWhatCouldNotBeCheckedIsSaid(t *testing.T) {
+func TestRules_WhatCouldNotBeCheckedIsSaid(t *testing.T) {
 	for _, test := range []struct {
 		about         string
 		circumstances Circumstances
@@ -520,7 +520,7 @@ func TestWhatCouldNotBeCheckedIsSaid(t *testing.T) {
 	}
 }
 
-func TestWithinIsADurationOrAFraction(t *testing.T) {
+func TestRules_WithinIsADurationOrAFraction(t *testing.T) {
 	for text, want := range map[string]time.Duration{"7d": 7 * 24 * time.Hour, "1/3": 30 * time.Hour, "3/3": 90 * time.Hour, "1s": time.Second, "2/9999": 2 * (90 * time.Hour / 9999)} {
 		within, err := ParseWithin(text)
 		if err != nil || within.IsZero() || within.Of(90*time.Hour) != want {
@@ -534,7 +534,7 @@ func TestWithinIsADurationOrAFraction(t *testing.T) {
 	}
 }
 
-func TestWhoseCertificateExpiredIsToldTheWayBack(t *testing.T) {
+func TestRules_WhoseCertificateExpiredIsToldTheWayBack(t *testing.T) {
 	for _, test := range []struct {
 		user identity.User
 		want string

@@ -10,7 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-func TestARenewalIsHersWithHerCertificateForNoMoreThanSheHas(t *testing.T) {
+func TestSelfRenewal_ARenewalIsHersWithHerCertificateForNoMoreThanSheHas(t *testing.T) {
 	id := "X509SHA256=" + strings.Repeat("0f", 32)
 	spec := func(change func(*certificatesv1.CertificateSigningRequestSpec)) func(*Request) {
 		return func(object *Request) {

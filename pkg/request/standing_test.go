@@ -42,7 +42,7 @@ func certificate(id, key, renews string, number int, groups ...string) validCert
 		notBefore: standingNow.Add(time.Duration(number) * time.Minute), notAfter: standingNow.Add(time.Hour)}
 }
 
-func TestWhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
+func TestStanding_WhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 	details := access.Details{User: "jane", By: "admin", At: standingNow}
 	expiry, expired := standingNow.Add(time.Hour), standingNow.Add(-time.Minute)
 	blocked := access.Entry{Blocked: access.Blocked{User: "jane"}, Details: details}
@@ -102,7 +102,7 @@ func TestWhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 	}
 }
 
-func TestStandingTakesInWhatTheRequestsOnTheClusterSay(t *testing.T) {
+func TestStanding_StandingTakesInWhatTheRequestsOnTheClusterSay(t *testing.T) {
 	key := newTestKey(t)
 	issue := func(notAfter time.Time, change ...func(*Request)) *Request {
 		return stored(t, key, jane, append(change, func(object *Request) {

@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestWhatIsApprovedUnseen(t *testing.T) {
+func TestUnseen_WhatIsApprovedUnseen(t *testing.T) {
 	key := newTestKey(t)
 	requestedBy := func(name string, groups ...string) *Review {
 		return ReviewOf(stored(t, key, jane, func(object *Request) {
@@ -102,7 +102,7 @@ func TestWhatIsApprovedUnseen(t *testing.T) {
 	}
 }
 
-func TestAnObjectIsForTheUserInItAndInItsCertificate(t *testing.T) {
+func TestUnseen_AnObjectIsForTheUserInItAndInItsCertificate(t *testing.T) {
 	object := stored(t, newTestKey(t), jane, func(object *Request) {
 		object.Labels = map[string]string{UserLabel: UserLabelValue("mallory")}
 		object.Name = "mallory"

@@ -9,7 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-func TestWithinIsADurationOrAFractionOfTheLifetime(t *testing.T) {
+func TestWithin_WithinIsADurationOrAFractionOfTheLifetime(t *testing.T) {
 	const day = 24 * time.Hour
 	for text, want := range map[string]struct{ of8h, of30d time.Duration }{
 		"7d":        {7 * day, 7 * day},
@@ -40,7 +40,7 @@ func TestWithinIsADurationOrAFractionOfTheLifetime(t *testing.T) {
 	}
 }
 
-func TestWithinRefusesEverythingElse(t *testing.T) {
+func TestWithin_WithinRefusesEverythingElse(t *testing.T) {
 	for _, text := range []string{"", "0", "0d", "0/3", "3/2", "1/0", "0/0", "1/", "/3", "-1/3", "1/-3", "1 / 3", "0.3", "30%", "1/3d", "10000/10001", "tomorrow"} {
 		if within, err := ParseWithin(text); !errors.Is(err, outcome.ErrUsage) {
 			t.Errorf("%q is %+v, %v", text, within, err)

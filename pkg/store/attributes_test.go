@@ -50,7 +50,7 @@ func attribute(path, name string) string {
 	return string(value[:n])
 }
 
-func TestAReplacedFileKeepsItsAccessListAndAttributes(t *testing.T) {
+func TestAttributes_AReplacedFileKeepsItsAccessListAndAttributes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
 	list := otherUsersAccessList()
@@ -74,9 +74,9 @@ func TestAReplacedFileKeepsItsAccessListAndAttributes(t *testing.T) {
 	}
 }
 
-// TestAnAccessListThatCannotBeKeptOpensNothing is about a file system without them, which
+// TestAttributes_AnAccessListThatCannotBeKeptOpensNothing is about a file system without them, which
 // the new file is on here and the old one is not.
-func TestAnAccessListThatCannotBeKeptOpensNothing(t *testing.T) {
+func TestAttributes_AnAccessListThatCannotBeKeptOpensNothing(t *testing.T) {
 	listed := filepath.Join(t.TempDir(), "config")
 	write(t, listed, "old", 0o600)
 	setAttribute(t, listed, accessList, otherUsersAccessList())
@@ -114,9 +114,9 @@ func withoutAccessLists(t *testing.T) string {
 	return directory
 }
 
-// TestADirectorysDefaultListIsNotTheFiles is about a file with a mode that lets its group
+// TestAttributes_ADirectorysDefaultListIsNotTheFiles is about a file with a mode that lets its group
 // read: where the directory has a list for new files, that mode would be the list's mask.
-func TestADirectorysDefaultListIsNotTheFiles(t *testing.T) {
+func TestAttributes_ADirectorysDefaultListIsNotTheFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o640)
 	setAttribute(t, filepath.Dir(path), "system.posix_acl_default", otherUsersAccessList())
@@ -131,7 +131,7 @@ func TestADirectorysDefaultListIsNotTheFiles(t *testing.T) {
 	}
 }
 
-func TestAnOwnFileKeepsItsAccessListAndLetsNobodyWrite(t *testing.T) {
+func TestAttributes_AnOwnFileKeepsItsAccessListAndLetsNobodyWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jane.handoff.yaml")
 	write(t, path, "old", 0o600)
 	list := otherUsersAccessList()

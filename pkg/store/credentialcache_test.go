@@ -8,7 +8,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 )
 
-func TestAnAnswerIsKeptOfTheKubeconfigThatIsThereOnly(t *testing.T) {
+func TestCredentialCache_AnAnswerIsKeptOfTheKubeconfigThatIsThereOnly(t *testing.T) {
 	cache := CredentialCacheAt(filepath.Join(t.TempDir(), "cache"))
 	if err := cache.Prepare(); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestAnAnswerIsKeptOfTheKubeconfigThatIsThereOnly(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReplaced(t *testing.T) {
+func TestCredentialCache_WhatCannotBeReplaced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := CheckWritable(t.Context(), UserKubeconfig, file); err != nil {
 		t.Errorf("a file that may be made: %v", err)

@@ -6,7 +6,7 @@ import (
 )
 
 // Another version of the program finds keys, renewals and caches by these names.
-func TestPathsOfAUsersFilesNeverChange(t *testing.T) {
+func TestGolden_PathsOfAUsersFilesNeverChange(t *testing.T) {
 	jane, err := UserFolder("", "/home/jane", "jane")
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func mounted(t *testing.T, name, content string) string {
 	return target
 }
 
-func TestAFileThatIsMountedByItselfIsWrittenInPlace(t *testing.T) {
+func TestInPlace_AFileThatIsMountedByItselfIsWrittenInPlace(t *testing.T) {
 	if os.Getenv("CSR_ONBOARD_TEST_NAMESPACE") == "" {
 		if said, err := inNamespace(t, t.Name()).CombinedOutput(); err != nil {
 			t.Errorf("%v\n%s", err, said)
@@ -90,9 +90,9 @@ func holds(t *testing.T, path, want string) {
 	}
 }
 
-// TestAFileOfAGroupIsWrittenInPlace is a person who may write to a kubeconfig of somebody
+// TestInPlace_AFileOfAGroupIsWrittenInPlace is a person who may write to a kubeconfig of somebody
 // else's, and cannot give files away.
-func TestAFileOfAGroupIsWrittenInPlace(t *testing.T) {
+func TestInPlace_AFileOfAGroupIsWrittenInPlace(t *testing.T) {
 	const directoryVariable = "CSR_ONBOARD_TEST_DIRECTORY"
 	directory := os.Getenv(directoryVariable)
 	if directory == "" {
@@ -174,9 +174,9 @@ func TestAFileOfAGroupIsWrittenInPlace(t *testing.T) {
 	onlyFiles(t, directory, "config", "guarded", "linked", "other", "test")
 }
 
-// TestWhatAnInterruptedRunLeftIsRecovered has every state in which a run can end that
+// TestInPlace_WhatAnInterruptedRunLeftIsRecovered has every state in which a run can end that
 // writes a file in place.
-func TestWhatAnInterruptedRunLeftIsRecovered(t *testing.T) {
+func TestInPlace_WhatAnInterruptedRunLeftIsRecovered(t *testing.T) {
 	const before, after = "the content before", "the content after, which is longer"
 	for about, test := range map[string]struct {
 		now, before, after string
@@ -236,7 +236,7 @@ func TestWhatAnInterruptedRunLeftIsRecovered(t *testing.T) {
 	}
 }
 
-func TestContentThatSomebodyElsePutThereIsNotRecovered(t *testing.T) {
+func TestInPlace_ContentThatSomebodyElsePutThereIsNotRecovered(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
@@ -252,9 +252,9 @@ func TestContentThatSomebodyElsePutThereIsNotRecovered(t *testing.T) {
 	holds(t, path, "")
 }
 
-// TestAWriteInPlaceThatIsKilledLosesNothing kills a process at random moments while it
+// TestInPlace_AWriteInPlaceThatIsKilledLosesNothing kills a process at random moments while it
 // writes in place, and has another one go on.
-func TestAWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
+func TestInPlace_AWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
 	const pathVariable = "CSR_ONBOARD_TEST_PATH"
 	contents := func(n int) string { return strings.Repeat(fmt.Sprintf("entry %d\n", n), 20_000) }
 	if path := os.Getenv(pathVariable); path != "" {
@@ -313,7 +313,7 @@ func TestAWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "config")
 }
 
-func TestAFileThatWasExchangedIsNotWrittenInPlace(t *testing.T) {
+func TestInPlace_AFileThatWasExchangedIsNotWrittenInPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
 	opened, err := readShared(path)
@@ -332,7 +332,7 @@ func TestAFileThatWasExchangedIsNotWrittenInPlace(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "config")
 }
 
-func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
+func TestInPlace_ALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
 	for about, prepare := range map[string]func(path string) error{
 		"a named pipe":    func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"a directory":     func(path string) error { return os.Mkdir(path, 0o700) },
@@ -359,7 +359,7 @@ func TestALockThatIsNoneIsFoundBeforeItIsTaken(t *testing.T) {
 	}
 }
 
-func TestALockThatIsHeldIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
+func TestInPlace_ALockThatIsHeldIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
 	write(t, path+lock.Suffix, "", 0o600)
@@ -371,9 +371,9 @@ func TestALockThatIsHeldIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "config", "config.lock")
 }
 
-// TestALinkIsNotFollowedToRecover has another user of a shared directory put a link where
+// TestInPlace_ALinkIsNotFollowedToRecover has another user of a shared directory put a link where
 // the file was.
-func TestALinkIsNotFollowedToRecover(t *testing.T) {
+func TestInPlace_ALinkIsNotFollowedToRecover(t *testing.T) {
 	directory := t.TempDir()
 	path, victim := filepath.Join(directory, "config"), filepath.Join(directory, "victim")
 	write(t, victim, "", 0o600)

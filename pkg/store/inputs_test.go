@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestEveryEntryOfADirectoryIsReadOrNamed(t *testing.T) {
+func TestInputs_EveryEntryOfADirectoryIsReadOrNamed(t *testing.T) {
 	directory := t.TempDir()
 	for _, name := range []string{
 		"a.csr", "b.pem", "c.csr.txt", "D.CSR.PEM", "e.yaml", "jane.key", "jane.crt", "notes.txt", "old.handoff.yaml", "f.p10", "csr", ".csr.swp",
@@ -38,7 +38,7 @@ func TestEveryEntryOfADirectoryIsReadOrNamed(t *testing.T) {
 	}
 }
 
-func TestADirectoryWithoutRequestsSaysWhatIsInIt(t *testing.T) {
+func TestInputs_ADirectoryWithoutRequestsSaysWhatIsInIt(t *testing.T) {
 	directory := t.TempDir()
 	if _, _, err := (Inputs{}).ReadAll(directory); err == nil || strings.Contains(err.Error(), "there are") {
 		t.Errorf("an empty directory: %v", err)
@@ -49,7 +49,7 @@ func TestADirectoryWithoutRequestsSaysWhatIsInIt(t *testing.T) {
 	}
 }
 
-func TestAStreamIsToldFromAFile(t *testing.T) {
+func TestInputs_AStreamIsToldFromAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "", 0o600)
 	for path, want := range map[string]bool{"-": true, "/dev/stdin": true, "/dev/fd/63": true, file: false, file + "-missing": false, filepath.Dir(file): false} {

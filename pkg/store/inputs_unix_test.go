@@ -25,7 +25,7 @@ func pipeAt(t *testing.T) string {
 	return path
 }
 
-func TestAPipeThatAPersonNamesIsReadToItsEnd(t *testing.T) {
+func TestInputs_APipeThatAPersonNamesIsReadToItsEnd(t *testing.T) {
 	path := pipeAt(t)
 	go func() { _ = os.WriteFile(path, []byte("request"), 0) }()
 	data, err := Inputs{}.Read(path)
@@ -34,7 +34,7 @@ func TestAPipeThatAPersonNamesIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-func TestAWaitForInputCanBeInterrupted(t *testing.T) {
+func TestInputs_AWaitForInputCanBeInterrupted(t *testing.T) {
 	interrupted := make(chan struct{})
 	close(interrupted)
 	silent, writer := io.Pipe()
@@ -50,7 +50,7 @@ func TestAWaitForInputCanBeInterrupted(t *testing.T) {
 	}
 }
 
-func TestNothingElseWaitsAtAPipe(t *testing.T) {
+func TestInputs_NothingElseWaitsAtAPipe(t *testing.T) {
 	for about, read := range map[string]func(path string) error{
 		"a file":       func(path string) error { _, err := ReadFile(path); return err },
 		"a secret":     func(path string) error { _, err := ReadSecret(path); return err },
@@ -76,7 +76,7 @@ func TestNothingElseWaitsAtAPipe(t *testing.T) {
 	}
 }
 
-func TestInputHasABound(t *testing.T) {
+func TestInputs_InputHasABound(t *testing.T) {
 	if _, err := (Inputs{}).Read("/dev/zero"); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("%v", err)
 	}

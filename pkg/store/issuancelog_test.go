@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestALogLosesNoLine(t *testing.T) {
+func TestIssuanceLog_ALogLosesNoLine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	var writers sync.WaitGroup
 	for i := range 20 {
@@ -41,7 +41,7 @@ func TestALogLosesNoLine(t *testing.T) {
 	}
 }
 
-func TestATornLineStaysAlone(t *testing.T) {
+func TestIssuanceLog_ATornLineStaysAlone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	if err := os.WriteFile(path, []byte("whole\ntor"), 0o600); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestATornLineStaysAlone(t *testing.T) {
 	}
 }
 
-func TestALogIsNoSymlink(t *testing.T) {
+func TestIssuanceLog_ALogIsNoSymlink(t *testing.T) {
 	directory := t.TempDir()
 	existing, missing := filepath.Join(directory, "existing"), filepath.Join(directory, "missing")
 	if err := os.WriteFile(existing, []byte("other\n"), 0o600); err != nil {

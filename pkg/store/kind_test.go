@@ -167,7 +167,7 @@ var attacks = map[string]struct {
 // isOurs reports whether files of a kind are the program's own to create.
 func isOurs(k *Kind) bool { return k.way != locks }
 
-func TestEveryFileIsRefusedOrSafeWhateverStandsInItsPlace(t *testing.T) {
+func TestKind_EveryFileIsRefusedOrSafeWhateverStandsInItsPlace(t *testing.T) {
 	for number, k := range kinds {
 		for about, attack := range attacks {
 			t.Run(fmt.Sprintf("%d %s/%s", number, k.name, about), func(t *testing.T) {
@@ -250,7 +250,7 @@ func (s *scene) checkSafe(err error) {
 	})
 }
 
-func TestEveryFileIsWrittenWhereNothingIsInItsPlace(t *testing.T) {
+func TestKind_EveryFileIsWrittenWhereNothingIsInItsPlace(t *testing.T) {
 	for _, k := range kinds {
 		s := newScene(t, k)
 		if err := k.write(t.Context(), s.path, []byte(secret)); err != nil {
@@ -275,9 +275,9 @@ var doors = []string{
 	"lock.create", "lock.createInPlace", "lock.takeOver",
 }
 
-// TestNothingIsWrittenExceptThroughAKind reads the source of the package and of those below
+// TestKind_NothingIsWrittenExceptThroughAKind reads the source of the package and of those below
 // it. A function that writes files in another way is not in the table above.
-func TestNothingIsWrittenExceptThroughAKind(t *testing.T) {
+func TestKind_NothingIsWrittenExceptThroughAKind(t *testing.T) {
 	writing := []string{"os.OpenFile", "os.Create", "os.CreateTemp", "os.WriteFile", "os.Rename", "os.Link", "os.Symlink", "unix.Open", "unix.Linkat", "unix.Rename",
 		"wholefile.Create", "wholefile.Replace", "wholefile.LinkTemporary", "wholefile.LinkUnnamed"}
 	var sources []string

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestManyUpdatesAtOnceLoseNothing(t *testing.T) {
+func TestLock_ManyUpdatesAtOnceLoseNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "counter")
 	const many = 40
 	var group sync.WaitGroup
@@ -84,7 +84,7 @@ func leaveLock(t *testing.T, path string) {
 	}
 }
 
-func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
+func TestLock_TheLockOfAKilledProcessIsTakenOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	leaveLock(t, path)
 	if err := updateShared(t.Context(), path, to("x")); err != nil {
@@ -93,7 +93,7 @@ func TestTheLockOfAKilledProcessIsTakenOver(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "config")
 }
 
-func TestKubectlsLockIsHonouredAndNeverBroken(t *testing.T) {
+func TestLock_KubectlsLockIsHonouredAndNeverBroken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path+".lock", "", 0o600)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -109,7 +109,7 @@ func TestKubectlsLockIsHonouredAndNeverBroken(t *testing.T) {
 	}
 }
 
-func TestAFailedChangeReleasesTheLockAndChangesNothing(t *testing.T) {
+func TestLock_AFailedChangeReleasesTheLockAndChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
 	failure := errors.New("no")
@@ -122,7 +122,7 @@ func TestAFailedChangeReleasesTheLockAndChangesNothing(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "config")
 }
 
-func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
+func TestLock_WhatAKilledProcessLeftIsRemoved(t *testing.T) {
 	folder := folderOf(t)
 	child := exec.Command(os.Args[0], "-test.run=^$")
 	if err := child.Run(); err != nil {
@@ -139,7 +139,7 @@ func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
 	onlyFiles(t, folder.Directory(), slices.Sorted(slices.Values(append(stay, "jane.key")))...)
 }
 
-func TestALinkThatLeadsNowhereIsWhereTheFileBelongs(t *testing.T) {
+func TestLock_ALinkThatLeadsNowhereIsWhereTheFileBelongs(t *testing.T) {
 	directory := t.TempDir()
 	if err := os.Symlink("later/config", filepath.Join(directory, "config")); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func privateDirectory(t *testing.T) string {
 	return directory
 }
 
-func TestRenewalsAreOneUsersOnly(t *testing.T) {
+func TestRenewal_RenewalsAreOneUsersOnly(t *testing.T) {
 	renewals := privateDirectory(t)
 	for _, user := range []string{"jane", "jane-2", "janet", "Jane"} {
 		for _, certificate := range []string{"first", "second"} {
@@ -38,7 +38,7 @@ func TestRenewalsAreOneUsersOnly(t *testing.T) {
 	}
 }
 
-func TestADiscardedRenewalLeavesNothing(t *testing.T) {
+func TestRenewal_ADiscardedRenewalLeavesNothing(t *testing.T) {
 	renewals := privateDirectory(t)
 	renewal := RenewalOf(renewals, "jane", []byte("certificate"))
 	if err := renewal.Discard(); err != nil {
@@ -69,7 +69,7 @@ func TestADiscardedRenewalLeavesNothing(t *testing.T) {
 	onlyFiles(t, renewals)
 }
 
-func TestALockIsOnesOnlyUntilItIsReleased(t *testing.T) {
+func TestRenewal_ALockIsOnesOnlyUntilItIsReleased(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "renewals", "jane-x")
 	held, err := TryLock(path)
 	if err != nil || held == nil {
@@ -100,7 +100,7 @@ func TestALockIsOnesOnlyUntilItIsReleased(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path))
 }
 
-func TestTheLocksOfDeadRunsAreRemoved(t *testing.T) {
+func TestRenewal_TheLocksOfDeadRunsAreRemoved(t *testing.T) {
 	renewals := privateDirectory(t)
 	leaveLock(t, filepath.Join(renewals, "jane-dead"))
 	leaveLock(t, filepath.Join(renewals, "janet-dead"))
@@ -115,15 +115,15 @@ func TestTheLocksOfDeadRunsAreRemoved(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsGoneIsRemovedAlready(t *testing.T) {
+func TestRenewal_AFileThatIsGoneIsRemovedAlready(t *testing.T) {
 	if err := wholefile.Remove(filepath.Join(t.TempDir(), "nothing")); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestAHalfDiscardedRenewalIsRecognised is about a run that ends in between: what is
+// TestRenewal_AHalfDiscardedRenewalIsRecognised is about a run that ends in between: what is
 // left can be told by the key only.
-func TestAHalfDiscardedRenewalIsRecognised(t *testing.T) {
+func TestRenewal_AHalfDiscardedRenewalIsRecognised(t *testing.T) {
 	renewal := RenewalOf(privateDirectory(t), "jane", []byte("certificate"))
 	if err := renewal.Prepare(); err != nil {
 		t.Fatal(err)

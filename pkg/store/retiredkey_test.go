@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestARetiredKeyIsKeptAndNeverReplacesAnother(t *testing.T) {
+func TestRetiredKey_ARetiredKeyIsKeptAndNeverReplacesAnother(t *testing.T) {
 	folder, err := UserFolder(t.TempDir(), "", "jane")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 )
 
-func TestAKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
+func TestShared_AKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
@@ -45,7 +45,7 @@ func TestAKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsExchangedBehindTheMergeIsNotReplaced(t *testing.T) {
+func TestShared_AFileThatIsExchangedBehindTheMergeIsNotReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write(t, path, "old", 0o600)
 	err := updateShared(t.Context(), path, func([]byte) ([]byte, error) {
@@ -61,7 +61,7 @@ func TestAFileThatIsExchangedBehindTheMergeIsNotReplaced(t *testing.T) {
 	}
 }
 
-func TestAnOwnFileThatIsExchangedIsReplacedByOneOfOurs(t *testing.T) {
+func TestShared_AnOwnFileThatIsExchangedIsReplacedByOneOfOurs(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
@@ -91,7 +91,7 @@ func TestAnOwnFileThatIsExchangedIsReplacedByOneOfOurs(t *testing.T) {
 	}
 }
 
-func TestAKeyThatAPersonNamesIsTheirsOrRoots(t *testing.T) {
+func TestShared_AKeyThatAPersonNamesIsTheirsOrRoots(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
@@ -114,7 +114,7 @@ func TestAKeyThatAPersonNamesIsTheirsOrRoots(t *testing.T) {
 	}
 }
 
-func TestAGroupOfOnesOwnIsNobodyElse(t *testing.T) {
+func TestShared_AGroupOfOnesOwnIsNobodyElse(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "D")
 	for _, err := range []error{os.Mkdir(directory, 0o775), os.Chmod(directory, 0o775)} { //nolint:gosec // As the umask 002 has it.
 		if err != nil {

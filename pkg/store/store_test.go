@@ -65,7 +65,7 @@ func onlyFiles(t *testing.T, directory string, want ...string) {
 	}
 }
 
-func TestNoNameLeavesTheFolder(t *testing.T) {
+func TestStore_NoNameLeavesTheFolder(t *testing.T) {
 	for _, name := range []string{"..", ".", "../../etc/passwd", "/etc/passwd", "a/b", "jane\x00", `..\x`} {
 		folder, err := UserFolder("/base", "", name)
 		if err != nil {
@@ -79,7 +79,7 @@ func TestNoNameLeavesTheFolder(t *testing.T) {
 	}
 }
 
-func TestTheDefaultFolderIsInTheHomeDirectory(t *testing.T) {
+func TestStore_TheDefaultFolderIsInTheHomeDirectory(t *testing.T) {
 	folder, err := UserFolder("", "/home/x", "jane")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestTheDefaultFolderIsInTheHomeDirectory(t *testing.T) {
 	}
 }
 
-func TestPrepareMakesAPrivateFolderAndLeavesAnExistingOne(t *testing.T) {
+func TestStore_PrepareMakesAPrivateFolderAndLeavesAnExistingOne(t *testing.T) {
 	folder := folderOf(t)
 	if mode := modeOf(t, folder.Directory()).Perm(); mode != 0o700 {
 		t.Errorf("a new folder has mode %v", mode)
@@ -108,7 +108,7 @@ func TestPrepareMakesAPrivateFolderAndLeavesAnExistingOne(t *testing.T) {
 	}
 }
 
-func TestAKeyIsCreatedOnceAndPrivate(t *testing.T) {
+func TestStore_AKeyIsCreatedOnceAndPrivate(t *testing.T) {
 	folder := folderOf(t)
 	if folder.HasKey() {
 		t.Error("there is a key before one was made")
@@ -128,7 +128,7 @@ func TestAKeyIsCreatedOnceAndPrivate(t *testing.T) {
 	onlyFiles(t, folder.Directory(), "jane.key")
 }
 
-func TestADanglingLinkInTheKeysPlaceIsNotFollowed(t *testing.T) {
+func TestStore_ADanglingLinkInTheKeysPlaceIsNotFollowed(t *testing.T) {
 	folder := folderOf(t)
 	target := filepath.Join(t.TempDir(), "elsewhere")
 	if err := os.Symlink(target, folder.KeyPath()); err != nil {
@@ -142,7 +142,7 @@ func TestADanglingLinkInTheKeysPlaceIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestOfManyAtOnceOneMakesTheKey(t *testing.T) {
+func TestStore_OfManyAtOnceOneMakesTheKey(t *testing.T) {
 	folder := folderOf(t)
 	var group sync.WaitGroup
 	made := make(chan string, 32)
@@ -167,7 +167,7 @@ func TestOfManyAtOnceOneMakesTheKey(t *testing.T) {
 	onlyFiles(t, folder.Directory(), "jane.key")
 }
 
-func TestAKeyThatOthersMayReadIsRefused(t *testing.T) {
+func TestStore_AKeyThatOthersMayReadIsRefused(t *testing.T) {
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o644} {
 		folder := folderOf(t)
 		write(t, folder.KeyPath(), "key", mode)
@@ -182,7 +182,7 @@ func TestAKeyThatOthersMayReadIsRefused(t *testing.T) {
 	}
 }
 
-func TestOnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
+func TestStore_OnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
 	folder := folderOf(t)
 	if err := os.Mkdir(folder.KeyPath(), 0o700); err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestOnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
 	}
 }
 
-func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
+func TestStore_AReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 	folder := folderOf(t)
 	target := filepath.Join(t.TempDir(), "real.kubeconfig")
 	write(t, target, "old", 0o640)
@@ -224,7 +224,7 @@ func TestAReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 	onlyFiles(t, filepath.Dir(target), "real.kubeconfig")
 }
 
-func TestANewFileIsPrivate(t *testing.T) {
+func TestStore_ANewFileIsPrivate(t *testing.T) {
 	folder := folderOf(t)
 	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("x")); err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestANewFileIsPrivate(t *testing.T) {
 	}
 }
 
-func TestAFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
+func TestStore_AFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may write everywhere")
 	}
@@ -251,7 +251,7 @@ func TestAFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAFolderInAFilesPlaceIsSaid(t *testing.T) {
+func TestStore_AFolderInAFilesPlaceIsSaid(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "", 0o600)
 	folder, err := UserFolder(filepath.Join(file, "D"), "", "jane")
@@ -263,7 +263,7 @@ func TestAFolderInAFilesPlaceIsSaid(t *testing.T) {
 	}
 }
 
-func TestAReplacedFileKeepsItsOwner(t *testing.T) {
+func TestStore_AReplacedFileKeepsItsOwner(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may give a file away")
 	}

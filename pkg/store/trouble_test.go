@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 )
 
-func TestEachTroubleWithTheDiskHasItsHint(t *testing.T) {
+func TestTrouble_EachTroubleWithTheDiskHasItsHint(t *testing.T) {
 	directory := t.TempDir()
 	missing := filepath.Join(directory, "away", "jane.key")
 	for _, test := range []struct {
@@ -41,7 +41,7 @@ func TestEachTroubleWithTheDiskHasItsHint(t *testing.T) {
 	}
 }
 
-func TestADirectoryIsNotCalledAFileToBeMadePrivate(t *testing.T) {
+func TestTrouble_ADirectoryIsNotCalledAFileToBeMadePrivate(t *testing.T) {
 	directory := t.TempDir()
 	if err := os.Chmod(directory, 0o755); err != nil { //nolint:gosec // As /etc is.
 		t.Fatal(err)

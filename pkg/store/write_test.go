@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
-func TestAnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
+func TestWrite_AnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder", "jane.kubeconfig")
 	var seen []byte
 	change := func(existing []byte) ([]byte, error) {
@@ -41,7 +41,7 @@ func TestAnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
 	onlyFiles(t, filepath.Dir(path), "jane.kubeconfig")
 }
 
-func TestAnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
+func TestWrite_AnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jane.kubeconfig")
 	appeared := false
 	err := UpdateFile(context.Background(), UserKubeconfig, path, func(existing []byte) ([]byte, error) {
@@ -56,7 +56,7 @@ func TestAnOwnFileThatAppearsMeanwhileIsNotLost(t *testing.T) {
 	}
 }
 
-func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
+func TestWrite_AFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
 	switch err := wholefile.LinkUnnamed(path, []byte("key"), 0o600, wholefile.Lasting); {
@@ -77,7 +77,7 @@ func TestAFileWithoutANameIsLinkedWholeAndNeverOverAnother(t *testing.T) {
 	onlyFiles(t, directory, "jane.key")
 }
 
-func TestWithoutUnnamedFilesTheWayIsATemporarySibling(t *testing.T) {
+func TestWrite_WithoutUnnamedFilesTheWayIsATemporarySibling(t *testing.T) {
 	directory := t.TempDir()
 	path := filepath.Join(directory, "jane.key")
 	if err := new(wholefile.Directories).LinkTemporary(path, []byte("key"), 0o600); err != nil {
@@ -89,7 +89,7 @@ func TestWithoutUnnamedFilesTheWayIsATemporarySibling(t *testing.T) {
 	onlyFiles(t, directory, "jane.key")
 }
 
-func TestASyncIsSharedAndBeginsAfterItWasAskedFor(t *testing.T) {
+func TestWrite_ASyncIsSharedAndBeginsAfterItWasAskedFor(t *testing.T) {
 	var d wholefile.DirectorySync
 	var begun, syncs atomic.Int64
 	release := make(chan struct{})
@@ -124,7 +124,7 @@ func TestASyncIsSharedAndBeginsAfterItWasAskedFor(t *testing.T) {
 	}
 }
 
-func TestAProgramIsInstalledOnceAndNeverOverAnother(t *testing.T) {
+func TestWrite_AProgramIsInstalledOnceAndNeverOverAnother(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bin", "program")
 	for range 2 {
 		if err := InstallProgram(path, []byte("#!/bin/sh\n")); err != nil {

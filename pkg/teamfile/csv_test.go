@@ -25,7 +25,7 @@ func namesAndGroups(members []Member) []string {
 	return short
 }
 
-func TestATableIsReadAsSpreadsheetsWriteIt(t *testing.T) {
+func TestCSV_ATableIsReadAsSpreadsheetsWriteIt(t *testing.T) {
 	want := []string{"jane: dev;ops", "bob: ops"}
 	const ordinary = "name,groups\njane,dev;ops\nbob,ops\n"
 	for name, data := range map[string][]byte{
@@ -53,7 +53,7 @@ func TestATableIsReadAsSpreadsheetsWriteIt(t *testing.T) {
 	}
 }
 
-func TestAMistakeOfASpreadsheetIsNamed(t *testing.T) {
+func TestCSV_AMistakeOfASpreadsheetIsNamed(t *testing.T) {
 	for name, test := range map[string]struct {
 		data string
 		line int
@@ -79,7 +79,7 @@ func TestAMistakeOfASpreadsheetIsNamed(t *testing.T) {
 	}
 }
 
-func TestATeamInYAMLIsReadInEveryEncoding(t *testing.T) {
+func TestCSV_ATeamInYAMLIsReadInEveryEncoding(t *testing.T) {
 	text := header + "- name: jane\n  groups: [dev]\n"
 	for name, data := range map[string][]byte{
 		"CR":               []byte(strings.ReplaceAll(text, "\n", "\r")),

@@ -21,7 +21,7 @@ func shortly(mistakes []Mistake, length int) []string {
 	return short
 }
 
-func TestMistakesComeInTheOrderOfTheirLines(t *testing.T) {
+func TestPlaces_MistakesComeInTheOrderOfTheirLines(t *testing.T) {
 	_, mistakes := Parse([]byte("name,groups\njane,dev\nsystem:a,dev\nbob,dev\njane,ops\nbob,dev,more\nJANE,dev\njane,dev\n"))
 	want := []string{
 		"3: ", "5: ", "6: ", "8: ",
@@ -37,7 +37,7 @@ func TestMistakesComeInTheOrderOfTheirLines(t *testing.T) {
 	}
 }
 
-func TestALineOfColumnNamesIsFoundWhereverItIs(t *testing.T) {
+func TestPlaces_ALineOfColumnNamesIsFoundWhereverItIs(t *testing.T) {
 	for about, test := range map[string]struct{ data, want string }{
 		"names with blanks around":      {" name , groups \njane,dev\n", "jane: dev"},
 		"one column":                    {"name\njane\n", "jane: "},

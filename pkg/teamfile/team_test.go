@@ -41,7 +41,7 @@ var everything = map[string]string{
 		"007,,,,,,,\r\n",
 }
 
-func TestTheFormsSayTheSame(t *testing.T) {
+func TestTeam_TheFormsSayTheSame(t *testing.T) {
 	for form, text := range everything {
 		t.Run(form, func(t *testing.T) {
 			members, mistakes := Parse([]byte(text))
@@ -77,7 +77,7 @@ func TestTheFormsSayTheSame(t *testing.T) {
 	}
 }
 
-func TestEveryMistakeHasItsLine(t *testing.T) {
+func TestTeam_EveryMistakeHasItsLine(t *testing.T) {
 	user := func(lines string) string { return header + lines }
 	for name, test := range map[string]struct {
 		text string
@@ -143,14 +143,14 @@ func TestEveryMistakeHasItsLine(t *testing.T) {
 	}
 }
 
-func TestAnAnchorIsWhatItStandsFor(t *testing.T) {
+func TestTeam_AnAnchorIsWhatItStandsFor(t *testing.T) {
 	members, mistakes := Parse([]byte(header + "- name: jane\n  groups: &both [dev, ops]\n- name: bob\n  groups: *both\n"))
 	if mistakes != nil || !slices.Equal(members[1].User.Groups, []string{"dev", "ops"}) {
 		t.Errorf("%v, %v", members, mistakes)
 	}
 }
 
-func TestAnAnchorDoesNotExpandWithoutBound(t *testing.T) {
+func TestTeam_AnAnchorDoesNotExpandWithoutBound(t *testing.T) {
 	groups := "&all [" + strings.Repeat("a-group-with-a-name, ", 5_000) + "last]"
 	file := header + "- name: user-0\n  groups: " + groups + "\n"
 	for i := range 300 {

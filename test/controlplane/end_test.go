@@ -27,7 +27,7 @@ type started struct {
 	Ports     []int
 }
 
-func TestWhateverEndsItsOwnerEndsThePlane(t *testing.T) {
+func TestEnd_WhateverEndsItsOwnerEndsThePlane(t *testing.T) {
 	for _, end := range []struct {
 		way    string
 		signal os.Signal
@@ -40,7 +40,7 @@ func TestWhateverEndsItsOwnerEndsThePlane(t *testing.T) {
 	} {
 		t.Run("the test "+end.way, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "started.json")
-			child := exec.Command(os.Args[0], "-test.run=^TestChildThatEnds$", "-test.v")
+			child := exec.Command(os.Args[0], "-test.run=^TestEnd_ChildThatEnds$", "-test.v")
 			child.Env = append(os.Environ(), endVariable+"="+end.way, startedVariable+"="+file)
 			var output bytes.Buffer
 			child.Stdout, child.Stderr = &output, &output
@@ -76,8 +76,8 @@ func TestWhateverEndsItsOwnerEndsThePlane(t *testing.T) {
 	}
 }
 
-// TestChildThatEnds is the child of TestWhateverEndsItsOwnerEndsThePlane.
-func TestChildThatEnds(t *testing.T) {
+// TestEnd_ChildThatEnds is the child of TestEnd_WhateverEndsItsOwnerEndsThePlane.
+func TestEnd_ChildThatEnds(t *testing.T) {
 	way := os.Getenv(endVariable)
 	if way == "" {
 		t.Skip("only as a child of another test")
@@ -106,7 +106,7 @@ func TestChildThatEnds(t *testing.T) {
 	<-time.After(time.Hour)
 }
 
-func TestKeeper(t *testing.T) {
+func TestEnd_Keeper(t *testing.T) {
 	binaries, err := Build(t.Context(), testLog{t})
 	if err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ import (
 // second.
 const patience = 20 * time.Second
 
-func TestStartGivesAClusterThatOnboards(t *testing.T) {
+func TestPlane_StartGivesAClusterThatOnboards(t *testing.T) {
 	readsRequests := rbacv1.PolicyRule{
 		APIGroups: []string{certificatesv1.GroupName},
 		Resources: []string{"certificatesigningrequests"},
@@ -150,7 +150,7 @@ func TestStartGivesAClusterThatOnboards(t *testing.T) {
 	})
 }
 
-func TestWithoutControllerManagerNobodySigns(t *testing.T) {
+func TestPlane_WithoutControllerManagerNobodySigns(t *testing.T) {
 	plane := Start(t, WithoutControllerManager())
 	if who := whoAmI(t, clientOf(t, plane.Kubeconfig)); who.Username != "administrator" {
 		t.Errorf("logged in as %q", who.Username)
@@ -163,7 +163,7 @@ func TestWithoutControllerManagerNobodySigns(t *testing.T) {
 	}
 }
 
-func TestTheControllerManagersOptions(t *testing.T) {
+func TestPlane_TheControllerManagersOptions(t *testing.T) {
 	plane := Start(t, WithMaximumLifetime(2*time.Hour), WithControllerManagerRate(7, 9))
 	certificate := issued(t, clientOf(t, plane.Kubeconfig), "jane")
 	// The signer sets the beginning five minutes back, and the end from now.
@@ -177,7 +177,7 @@ func TestTheControllerManagersOptions(t *testing.T) {
 	}
 }
 
-func TestComponentsKeepPortsAndDataOverARestart(t *testing.T) {
+func TestPlane_ComponentsKeepPortsAndDataOverARestart(t *testing.T) {
 	plane := Start(t)
 	client := clientOf(t, plane.Kubeconfig)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}
@@ -241,7 +241,7 @@ func TestComponentsKeepPortsAndDataOverARestart(t *testing.T) {
 	issued(t, clientOf(t, plane.Kubeconfig), "jane")
 }
 
-func TestStopLeavesNothing(t *testing.T) {
+func TestPlane_StopLeavesNothing(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "new", "plane")
 	plane, err := Launch(t.Context(), WithDirectory(directory), WithProgress(testLog{t}))
 	if err != nil {
@@ -265,7 +265,7 @@ func TestStopLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestLaunchThatIsInterruptedLeavesNothing(t *testing.T) {
+func TestPlane_LaunchThatIsInterruptedLeavesNothing(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "plane")
 	ctx, cancel := context.WithCancel(t.Context())
 	// The start is interrupted when its first process writes its log.

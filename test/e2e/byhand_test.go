@@ -46,7 +46,7 @@ func makeByHand(s *session, name string, groups ...string) (key, request string)
 	return key, request
 }
 
-func TestARequestMadeByHandIsCompleted(t *testing.T) {
+func TestByHand_ARequestMadeByHandIsCompleted(t *testing.T) {
 	for _, test := range []struct {
 		name, user string
 		flags      []string
@@ -81,7 +81,7 @@ func TestARequestMadeByHandIsCompleted(t *testing.T) {
 	}
 }
 
-func TestARequestMadeByHandForAnotherKeyOrUserIsNotCompleted(t *testing.T) {
+func TestByHand_ARequestMadeByHandForAnotherKeyOrUserIsNotCompleted(t *testing.T) {
 	s := newSession(t, shared)
 	key, _ := makeByHand(s, "by-hand-mine")
 	s.write("mine.pem", key)

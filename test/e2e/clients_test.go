@@ -41,7 +41,7 @@ func (s *session) wants(apiVersion string) {
 	}
 }
 
-func TestKubectlLogsInFromTheCacheInBothVersions(t *testing.T) {
+func TestClients_KubectlLogsInFromTheCacheInBothVersions(t *testing.T) {
 	s := fresh(t, "both-versions")
 	for _, version := range []string{answer.V1, answer.V1beta1} {
 		s.wants(version)
@@ -65,8 +65,8 @@ func TestKubectlLogsInFromTheCacheInBothVersions(t *testing.T) {
 	}
 }
 
-// TestClientGoLogsInFromTheCache is a program in Go, with the kubeconfig as it is.
-func TestClientGoLogsInFromTheCache(t *testing.T) {
+// TestClients_ClientGoLogsInFromTheCache is a program in Go, with the kubeconfig as it is.
+func TestClients_ClientGoLogsInFromTheCache(t *testing.T) {
 	s := fresh(t, "in-process")
 	t.Setenv("PATH", filepath.Dir(binary))
 	config, err := clientcmd.BuildConfigFromFlags("", s.path("config"))
@@ -88,9 +88,9 @@ func TestClientGoLogsInFromTheCache(t *testing.T) {
 	}
 }
 
-// TestPluginsAreAllowedByName is for people whose kuberc names the credential plugins
+// TestClients_PluginsAreAllowedByName is for people whose kuberc names the credential plugins
 // that may run.
-func TestPluginsAreAllowedByName(t *testing.T) {
+func TestClients_PluginsAreAllowedByName(t *testing.T) {
 	if release := os.Getenv(controlplane.ReleaseVariable); release != "" {
 		t.Skipf("kubectl %s has no list of allowed plugins", release)
 	}
@@ -111,9 +111,9 @@ credentialPluginAllowlist:
 	}
 }
 
-// TestJavaScriptLogsInFromTheCache is a program in JavaScript, with the kubeconfig as
+// TestClients_JavaScriptLogsInFromTheCache is a program in JavaScript, with the kubeconfig as
 // it is.
-func TestJavaScriptLogsInFromTheCache(t *testing.T) {
+func TestClients_JavaScriptLogsInFromTheCache(t *testing.T) {
 	node, npm := javaScript(t)
 	s := fresh(t, "in-javascript")
 	folder := t.TempDir()

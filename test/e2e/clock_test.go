@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-func TestAClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
+func TestClock_AClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
 	for _, test := range []struct {
 		user string
 		off  time.Duration

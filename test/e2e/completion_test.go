@@ -42,7 +42,7 @@ func offered(t *testing.T, result program.Result) []string {
 	return lines[:last]
 }
 
-func TestTabOffersWhatIsPending(t *testing.T) {
+func TestCompletion_TabOffersWhatIsPending(t *testing.T) {
 	s := withCompletion(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.must("new-user", "jane", "-g", "dev", "--dir", "D")
 	s.must("new-user", "done", "--dir", "D")
@@ -76,7 +76,7 @@ func TestTabOffersWhatIsPending(t *testing.T) {
 	}
 }
 
-func TestTabOffersNamesFromTheClusterAndTheMachine(t *testing.T) {
+func TestCompletion_TabOffersNamesFromTheClusterAndTheMachine(t *testing.T) {
 	s := withCompletion(t, controlplane.Start(t))
 	s.must("new-user", "jane", "-g", "dev", "--approve", "--clusterrole", "view", "-n", "default")
 	s.must("grant", "jane", "--clusterrole", "view", "--to-group")
@@ -104,7 +104,7 @@ func TestTabOffersNamesFromTheClusterAndTheMachine(t *testing.T) {
 	}
 }
 
-func TestTabRunsNoProgramToLogIn(t *testing.T) {
+func TestCompletion_TabRunsNoProgramToLogIn(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "tabitha", "--dir", "D")
 	s.must("new-user", "tabber", "--dir", "D", "--approve", "--exec", "--clusterrole", "system:kube-controller-manager")
@@ -152,7 +152,7 @@ func TestTabRunsNoProgramToLogIn(t *testing.T) {
 	}
 }
 
-func TestTabIsSilentWhereNothingCanBeAsked(t *testing.T) {
+func TestCompletion_TabIsSilentWhereNothingCanBeAsked(t *testing.T) {
 	s := newSession(t, shared)
 	for about, result := range map[string]program.Result{
 		"no server there":   s.run("__complete", "--server", "https://127.0.0.1:1", "approve", ""),
@@ -169,7 +169,7 @@ func TestTabIsSilentWhereNothingCanBeAsked(t *testing.T) {
 	}
 }
 
-func TestTheVersionsOfClientAndServer(t *testing.T) {
+func TestCompletion_TheVersionsOfClientAndServer(t *testing.T) {
 	s := newSession(t, shared)
 	server := strings.TrimSpace(s.kubectl("get", "--raw", "/version").Stdout)
 	var info struct {

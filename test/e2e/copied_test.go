@@ -22,7 +22,7 @@ func copied(t *testing.T, text string, want int) []string {
 // spaced is a directory that a terminal and a shell both could make something else of.
 const spaced = "her  own 50%'s files"
 
-func TestWhatIsMeantToBeCopiedRuns(t *testing.T) {
+func TestCopied_WhatIsMeantToBeCopiedRuns(t *testing.T) {
 	// What the user was told over another channel: no file says it.
 	told := " " + strings.Join(confirmed(t, shared), " ")
 	t.Run("online", func(t *testing.T) {

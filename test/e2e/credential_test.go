@@ -76,7 +76,7 @@ func (s *session) whoami() program.Result {
 	return s.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 }
 
-func TestFiftyKubectlsAtOnceMakeOneRequest(t *testing.T) {
+func TestCredential_FiftyKubectlsAtOnceMakeOneRequest(t *testing.T) {
 	s := cached(t, "fifty")
 	approvesRequestsOf(t, s.client(), "fifty")
 	before := s.certificate("config")
@@ -102,7 +102,7 @@ func TestFiftyKubectlsAtOnceMakeOneRequest(t *testing.T) {
 	})
 }
 
-func TestALateApprovalIsPickedUpByALaterCall(t *testing.T) {
+func TestCredential_ALateApprovalIsPickedUpByALaterCall(t *testing.T) {
 	s := cached(t, "late")
 	before := s.certificate("config")
 	if who := s.whoami(); who.Stdout != "late" {
@@ -130,7 +130,7 @@ func TestALateApprovalIsPickedUpByALaterCall(t *testing.T) {
 	}
 }
 
-func TestADeniedRenewalIsToldOnce(t *testing.T) {
+func TestCredential_ADeniedRenewalIsToldOnce(t *testing.T) {
 	s := cached(t, "denied-renewal")
 	s.whoami()
 	s.until("the renewal is submitted", func() bool { return len(submittedBy(t, s.client(), "denied-renewal")) > 0 })
@@ -163,7 +163,7 @@ func TestADeniedRenewalIsToldOnce(t *testing.T) {
 	checkRenewed(s, before)
 }
 
-func TestTheTroubleOfARenewalIsToldWithTheCommandThatMendsIt(t *testing.T) {
+func TestCredential_TheTroubleOfARenewalIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	s := cached(t, "unpermitted")
 	s.admin().must("offboard", "unpermitted", "--yes")
 	s.until("it is told", func() bool {
@@ -175,7 +175,7 @@ func TestTheTroubleOfARenewalIsToldWithTheCommandThatMendsIt(t *testing.T) {
 	})
 }
 
-func TestAnUnreachableServerGetsThePairThatIsThere(t *testing.T) {
+func TestCredential_AnUnreachableServerGetsThePairThatIsThere(t *testing.T) {
 	s := cached(t, "away")
 	path := filepath.Join(s.cache(), "kubeconfig")
 	config := s.loadFrom(path)
@@ -214,7 +214,7 @@ func checkAnswer(s *session, stdout string) {
 	}
 }
 
-func TestACommandWaitsOnlyWhenNothingIsLeft(t *testing.T) {
+func TestCredential_ACommandWaitsOnlyWhenNothingIsLeft(t *testing.T) {
 	t.Run("in the last seconds", func(t *testing.T) {
 		s := holder(t, shared, identity.User{Name: "last-seconds", Groups: []string{"dev"}}, time.Now().Add(-2*time.Hour), time.Now().Add(40*time.Second))
 		inCache(s)
@@ -245,7 +245,7 @@ func TestACommandWaitsOnlyWhenNothingIsLeft(t *testing.T) {
 	})
 }
 
-func TestKubeconfigsThatRenewThemselves(t *testing.T) {
+func TestCredential_KubeconfigsThatRenewThemselves(t *testing.T) {
 	s := merging(t)
 	s.must("new-user", "by-exec", "-g", "dev", "--approve", "--exec", "--merge")
 	login := func() string {
@@ -296,8 +296,8 @@ func TestKubeconfigsThatRenewThemselves(t *testing.T) {
 	}
 }
 
-// TestAKeyStaysInTheCache looks for the private key everywhere.
-func TestAKeyStaysInTheCache(t *testing.T) {
+// TestCredential_AKeyStaysInTheCache looks for the private key everywhere.
+func TestCredential_AKeyStaysInTheCache(t *testing.T) {
 	s := cached(t, "kept")
 	approvesRequestsOf(t, s.client(), "kept")
 	s.whoami()
@@ -349,7 +349,7 @@ func TestAKeyStaysInTheCache(t *testing.T) {
 	s.check(s.run("credential", "--cache", s.cache()), expect{1, []string{"can be read by others"}})
 }
 
-func TestCredentialIsNotForPeople(t *testing.T) {
+func TestCredential_CredentialIsNotForPeople(t *testing.T) {
 	s := newSession(t, shared)
 	s.check(s.run("credential"), expect{2, []string{"--cache is missing", "fetch NAME --exec"}})
 	s.check(s.run("credential", "--cache", s.path("nowhere")), expect{1, []string{"credential not found in the cache"}})

@@ -12,10 +12,10 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-// TestARequestInAFileIsDecodedOnce counts how often a request is decoded on its way from a file to a
+// TestDecodeOnce_ARequestInAFileIsDecodedOnce counts how often a request is decoded on its way from a file to a
 // handoff, with a program that counts. The approver cannot list requests, so that the one in the file
 // is the only one that the program sees.
-func TestARequestInAFileIsDecodedOnce(t *testing.T) {
+func TestDecodeOnce_ARequestInAFileIsDecodedOnce(t *testing.T) {
 	s := newSession(t, shared)
 	counting := filepath.Join(t.TempDir(), program.Name)
 	root := filepath.Join("..", "..")

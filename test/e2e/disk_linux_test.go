@@ -27,7 +27,7 @@ func mountSmall(t *testing.T, s *session) string {
 	return directory
 }
 
-func TestAFullFileSystemLosesNothing(t *testing.T) {
+func TestDisk_AFullFileSystemLosesNothing(t *testing.T) {
 	s := newSession(t, shared)
 	directory := mountSmall(t, s)
 	s.must("new-user", "cramped", "--dir", "D", "--approve")
@@ -54,7 +54,7 @@ func TestAFullFileSystemLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAReadOnlyFileSystemIsSaid(t *testing.T) {
+func TestDisk_AReadOnlyFileSystemIsSaid(t *testing.T) {
 	s := newSession(t, shared)
 	directory := mountSmall(t, s)
 	s.must("new-user", "fixed", "--dir", "D", "--approve")

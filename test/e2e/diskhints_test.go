@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAPlaceThatCannotBeWrittenIsSaidAsWhatItIs(t *testing.T) {
+func TestDiskHints_APlaceThatCannotBeWrittenIsSaidAsWhatItIs(t *testing.T) {
 	s := ending(t, "unwritable")
 	if err := os.Mkdir(s.path("open"), 0o755); err != nil { //nolint:gosec // Others may read it.
 		t.Fatal(err)

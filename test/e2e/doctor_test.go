@@ -11,7 +11,7 @@ import (
 // withLease has the controller manager hold a lease, as every real one does.
 const withLease = "--leader-elect=true"
 
-func TestDoctorTellsApart(t *testing.T) {
+func TestDoctor_DoctorTellsApart(t *testing.T) {
 	otherAuthority := withoutCluster(t, shared)
 	authorityOf(otherAuthority)
 	for _, test := range []struct {
@@ -59,7 +59,7 @@ func TestDoctorTellsApart(t *testing.T) {
 	}
 }
 
-func TestDoctorSaysWhatSomebodyMayNot(t *testing.T) {
+func TestDoctor_DoctorSaysWhatSomebodyMayNot(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "dorle", "--approve", "--dir", "D")
 	result := s.as(requester).run("doctor", "-o", "json")

@@ -23,7 +23,7 @@ import (
 // shellBlock is what a documentation page has people type.
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-func TestTheShellBlocksOfTheDocumentationRun(t *testing.T) {
+func TestDocumentation_TheShellBlocksOfTheDocumentationRun(t *testing.T) {
 	for page, text := range pages(t, "README.md", "docs/guides/*.md") {
 		t.Run(page, func(t *testing.T) {
 			blocks := shellBlock.FindAllStringSubmatch(text, -1)
@@ -72,7 +72,7 @@ func pages(t *testing.T, patterns ...string) map[string]string {
 // link is a link to a place in this repository.
 var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 
-func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
+func TestDocumentation_TheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
 	for page, text := range pages(t, "*.md", "docs/*.md", "docs/*/*.md", "plugins/*.md") {
 		for _, match := range link.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join("..", "..", filepath.Dir(page), match[1])); err != nil {
@@ -105,7 +105,7 @@ func masked(text string) string {
 	return text
 }
 
-func TestTheRecordedSessionIsWhatTheProgramSays(t *testing.T) {
+func TestDocumentation_TheRecordedSessionIsWhatTheProgramSays(t *testing.T) {
 	_, rest, found := strings.Cut(pages(t, "README.md")["README.md"], "## What it looks like\n\n```console\n")
 	recorded, _, _ := strings.Cut(rest, "```\n")
 	if !found {
@@ -142,7 +142,7 @@ func (s *session) shell(script string) program.Result {
 	return result
 }
 
-func TestTheExamplesOfTheHelpRun(t *testing.T) {
+func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
 	for _, command := range []string{"", "new-user", "approve", "completion", "completion install", "credential", "deny", "doctor", "fetch", "grant", "list", "offboard", "renew", "sign", "status", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
@@ -266,7 +266,7 @@ func (s *session) answer(turns []turn, words []string) {
 	}
 }
 
-func TestTheGuideNamesEveryFinding(t *testing.T) {
+func TestDocumentation_TheGuideNamesEveryFinding(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "guides", "review.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-func TestEveryDryRunSaysSo(t *testing.T) {
+func TestDryRun_EveryDryRunSaysSo(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "rhea", "--dir", "D")
 	s.must("grant", "rhea", "--clusterrole", "view")
@@ -50,7 +50,7 @@ func TestEveryDryRunSaysSo(t *testing.T) {
 	}
 }
 
-func TestAListIsAListHoweverManyThereAre(t *testing.T) {
+func TestDryRun_AListIsAListHoweverManyThereAre(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	kindOf := func(arguments ...string) (kind string, items int) {
 		t.Helper()
@@ -97,7 +97,7 @@ func TestAListIsAListHoweverManyThereAre(t *testing.T) {
 	s.shell("kubectl csr-onboard grant ada --renewable --dry-run=client -o yaml | kubectl apply -f -")
 }
 
-func TestATemplateAloneIsUsedAsKubectlDoes(t *testing.T) {
+func TestDryRun_ATemplateAloneIsUsedAsKubectlDoes(t *testing.T) {
 	s := newSession(t, shared)
 	if kind := s.must("new-user", "tilo", "--dir", "D", "--dry-run=client", "--template", "{{.kind}}").Stdout; kind != "CertificateSigningRequest" {
 		t.Errorf("new-user prints %q", kind)
@@ -118,7 +118,7 @@ func TestATemplateAloneIsUsedAsKubectlDoes(t *testing.T) {
 	}
 }
 
-func TestATeamWithRolesIsCheckedInADryRun(t *testing.T) {
+func TestDryRun_ATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 	s := newSession(t, shared)
 	s.namespace("team-check")
 	s.write("team.yaml", teamHeader+

@@ -128,7 +128,7 @@ func (s *session) refusesHandoff(name string, want expect, flags ...string) {
 	}
 }
 
-func TestAnExchangedEndpointOfAHandoffIsNotBelieved(t *testing.T) {
+func TestEndpoints_AnExchangedEndpointOfAHandoffIsNotBelieved(t *testing.T) {
 	user, approved := handedOff(t, shared, "endpoint-exchanged")
 	evil := newImpostor(t, "endpoint-exchanged")
 	user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
@@ -161,7 +161,7 @@ func TestAnExchangedEndpointOfAHandoffIsNotBelieved(t *testing.T) {
 	}
 }
 
-func TestAFingerprintOfACAIsComparedWhole(t *testing.T) {
+func TestEndpoints_AFingerprintOfACAIsComparedWhole(t *testing.T) {
 	user, approved := handedOff(t, shared, "endpoint-whole")
 	_, command, _ := strings.Cut(approved.Stderr, "--ca-fingerprint ")
 	fingerprint, _, _ := strings.Cut(command, "\n")
@@ -181,9 +181,9 @@ func TestAFingerprintOfACAIsComparedWhole(t *testing.T) {
 	}
 }
 
-// TestAHandoffOfOneCANeedsNoFlag has a cluster as kubeadm makes it: one CA for server and
+// TestEndpoints_AHandoffOfOneCANeedsNoFlag has a cluster as kubeadm makes it: one CA for server and
 // clients.
-func TestAHandoffOfOneCANeedsNoFlag(t *testing.T) {
+func TestEndpoints_AHandoffOfOneCANeedsNoFlag(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithOneAuthority())
 	const name = "endpoint-kubeadm"
 	user, _ := handedOff(t, plane, name)
@@ -227,9 +227,9 @@ func TestAHandoffOfOneCANeedsNoFlag(t *testing.T) {
 	}
 }
 
-// TestAServerWithACAOfItsOwnIsConfirmed has a cluster as k3s and Rancher have it: clients and
+// TestEndpoints_AServerWithACAOfItsOwnIsConfirmed has a cluster as k3s and Rancher have it: clients and
 // server have different authorities.
-func TestAServerWithACAOfItsOwnIsConfirmed(t *testing.T) {
+func TestEndpoints_AServerWithACAOfItsOwnIsConfirmed(t *testing.T) {
 	const name = "endpoint-k3s"
 	server := newImpostor(t, name)
 	withOwnCA := func(t *testing.T) *session {
@@ -261,7 +261,7 @@ func TestAServerWithACAOfItsOwnIsConfirmed(t *testing.T) {
 	}
 }
 
-func TestWhatAHandoffMaySayOnlyWithAFlag(t *testing.T) {
+func TestEndpoints_WhatAHandoffMaySayOnlyWithAFlag(t *testing.T) {
 	user, _ := handedOff(t, shared, "endpoint-flags")
 	original, confirmed := user.read("handoff"), confirmed(t, shared)
 	for _, test := range []struct {
@@ -306,9 +306,9 @@ func TestWhatAHandoffMaySayOnlyWithAFlag(t *testing.T) {
 	}
 }
 
-// TestAForeignKubeconfigDoesNotTakeACacheOver has a kubeconfig of an attacker, whose user
+// TestEndpoints_AForeignKubeconfigDoesNotTakeACacheOver has a kubeconfig of an attacker, whose user
 // logs in from somebody else's credential cache.
-func TestAForeignKubeconfigDoesNotTakeACacheOver(t *testing.T) {
+func TestEndpoints_AForeignKubeconfigDoesNotTakeACacheOver(t *testing.T) {
 	s := cached(t, "endpoint-cache")
 	evil := newImpostor(t, "endpoint-cache")
 	for about, change := range map[string]func(*clientcmdapi.Cluster){
@@ -364,7 +364,7 @@ func (s *session) inHome(parts ...string) string {
 	return path
 }
 
-func TestARenewedPairSurvivesAFetch(t *testing.T) {
+func TestEndpoints_ARenewedPairSurvivesAFetch(t *testing.T) {
 	const name = "later-pair"
 	for about, test := range map[string]struct {
 		first, again []string
@@ -401,7 +401,7 @@ func TestARenewedPairSurvivesAFetch(t *testing.T) {
 	}
 }
 
-func TestARenewedPairSurvivesTheOtherWaysToReplaceIt(t *testing.T) {
+func TestEndpoints_ARenewedPairSurvivesTheOtherWaysToReplaceIt(t *testing.T) {
 	const name = "later-pair-other"
 	s := newSession(t, shared)
 	s.must("new-user", name, "-g", "dev", "--approve", "--renewable", "--dir", "D", "--expiration", "1h", "--exec")

@@ -8,7 +8,7 @@ import (
 
 const worksHereOnly = "warning: a kubeconfig made with --exec works on this machine only"
 
-func TestAnAdministratorIsToldThatAnExecKubeconfigIsOfThisMachine(t *testing.T) {
+func TestExecElsewhere_AnAdministratorIsToldThatAnExecKubeconfigIsOfThisMachine(t *testing.T) {
 	admin := newSession(t, shared)
 	made := admin.must("new-user", "exec-elsewhere", "--approve", "--exec", "--out", "exec-elsewhere.kubeconfig")
 	if n := strings.Count(made.Stderr, worksHereOnly); n != 1 {
@@ -38,7 +38,7 @@ func TestAnAdministratorIsToldThatAnExecKubeconfigIsOfThisMachine(t *testing.T) 
 	}
 }
 
-func TestATeamsExecKubeconfigsAreOfThisMachineAndThatIsSaidOnce(t *testing.T) {
+func TestExecElsewhere_ATeamsExecKubeconfigsAreOfThisMachineAndThatIsSaidOnce(t *testing.T) {
 	admin := newSession(t, shared)
 	admin.write("team.csv", "name\nexec-team-1\nexec-team-2\nexec-team-3\n")
 	made := admin.must("new-user", "-f", "team.csv", "--approve", "--exec", "--dir", "team")

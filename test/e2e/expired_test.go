@@ -19,7 +19,7 @@ func expired(t *testing.T, user identity.User) *session {
 	return holder(t, shared, user, time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
 }
 
-func TestACertificateThatHasExpiredIsNamedByEveryCommand(t *testing.T) {
+func TestExpired_ACertificateThatHasExpiredIsNamedByEveryCommand(t *testing.T) {
 	in := func(name string) *session { return expired(t, identity.User{Name: name, Groups: []string{"dev"}}) }
 	inFiles := in("expired-files")
 	config := inFiles.load("config")
@@ -64,7 +64,7 @@ func TestACertificateThatHasExpiredIsNamedByEveryCommand(t *testing.T) {
 	}
 }
 
-func TestAnExpiredCertificateForSystemMastersIsRenewedElsewhere(t *testing.T) {
+func TestExpired_AnExpiredCertificateForSystemMastersIsRenewedElsewhere(t *testing.T) {
 	s := expired(t, identity.User{Name: "kubernetes-admin", Groups: []string{"system:masters"}})
 	for _, command := range []string{"renew", "list"} {
 		result := s.run(command)
@@ -73,7 +73,7 @@ func TestAnExpiredCertificateForSystemMastersIsRenewedElsewhere(t *testing.T) {
 	}
 }
 
-func TestNoCredentialsAreSaidInWords(t *testing.T) {
+func TestExpired_NoCredentialsAreSaidInWords(t *testing.T) {
 	s := newSession(t, shared)
 	config := s.loadFrom(s.env.Kubeconfig)
 	for name := range config.AuthInfos {

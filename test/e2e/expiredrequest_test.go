@@ -35,7 +35,7 @@ func signsWithEnds(s *session, notAfter func() time.Time) {
 	})
 }
 
-func TestANewRequestTakesThePlaceOfOneWhoseCertificateHasExpired(t *testing.T) {
+func TestExpiredRequest_ANewRequestTakesThePlaceOfOneWhoseCertificateHasExpired(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	for _, test := range []struct {
 		user string
@@ -91,7 +91,7 @@ func TestANewRequestTakesThePlaceOfOneWhoseCertificateHasExpired(t *testing.T) {
 	}
 }
 
-func TestWhatWasNamedIsNotReplacedByANewRequest(t *testing.T) {
+func TestExpiredRequest_WhatWasNamedIsNotReplacedByANewRequest(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	s := newSession(t, plane)
 	signsWithEnds(s, func() time.Time { return time.Now().Add(-time.Minute) })

@@ -142,7 +142,7 @@ func last(text string, bytes int) string { return text[max(0, len(text)-bytes):]
 
 const statusOf500 = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","message":"etcdserver: leader changed","code":500}`
 
-func TestATeamGetsThroughFaults(t *testing.T) {
+func TestFaults_ATeamGetsThroughFaults(t *testing.T) {
 	asJSON := map[string]string{"Content-Type": "application/json"}
 	for name, fail := range map[string]fault{
 		"too many requests":  answers(5, http.StatusTooManyRequests, map[string]string{"Retry-After": "1"}, "slow down"),
@@ -160,7 +160,7 @@ func TestATeamGetsThroughFaults(t *testing.T) {
 	}
 }
 
-func TestATeamGetsThroughARestart(t *testing.T) {
+func TestFaults_ATeamGetsThroughARestart(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 	s := newSession(t, plane)
 	names := writeTeam(s, "member", crowd)

@@ -30,7 +30,7 @@ func utf16Of(text string) string {
 	return string(encoded)
 }
 
-func TestRequestsAreApprovedInEveryFormOfAText(t *testing.T) {
+func TestForeign_RequestsAreApprovedInEveryFormOfAText(t *testing.T) {
 	s, user := newSession(t, shared), withoutCluster(t, shared)
 	indent := func(text string) string { return "    " + strings.ReplaceAll(text, "\n", "  \r\n    ") }
 	for i, test := range []struct {
@@ -70,7 +70,7 @@ func TestRequestsAreApprovedInEveryFormOfAText(t *testing.T) {
 	}
 }
 
-func TestKeysOfOtherToolsLogIn(t *testing.T) {
+func TestForeign_KeysOfOtherToolsLogIn(t *testing.T) {
 	s := newSession(t, shared)
 	for i, algorithm := range []pki.KeyAlgorithm{"ed25519", "ecdsa-p256"} {
 		key, err := pki.NewKey(algorithm)
@@ -138,7 +138,7 @@ func authorityPEM(t *testing.T) []byte {
 	return data
 }
 
-func TestAServerInCapitalsIsTheSameServer(t *testing.T) {
+func TestForeign_AServerInCapitalsIsTheSameServer(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "capital", "--approve", "--dir", "D", "--external-server", strings.Replace(shared.Server, "https", "HTTPS", 1))
 	text := string(s.read("D", "capital.kubeconfig"))
@@ -167,7 +167,7 @@ func TestAServerInCapitalsIsTheSameServer(t *testing.T) {
 	}
 }
 
-func TestStatusReadsAKubeconfigFromAPipeOnce(t *testing.T) {
+func TestForeign_StatusReadsAKubeconfigFromAPipeOnce(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "piped", "--approve", "--dir", "D")
 	command := s.command("status", "--kubeconfig", "/dev/stdin")
@@ -185,7 +185,7 @@ func TestStatusReadsAKubeconfigFromAPipeOnce(t *testing.T) {
 	s.check(program.Run(t, renewing), expect{1, []string{"is not a regular file"}})
 }
 
-func TestATeamIsReadAsASpreadsheetWroteIt(t *testing.T) {
+func TestForeign_ATeamIsReadAsASpreadsheetWroteIt(t *testing.T) {
 	s := newSession(t, shared)
 	for name, text := range map[string]string{
 		"semicolons.csv": "sep=;\r\nname;groups;;\r\nsheet-a;\"dev;ops\";;\r\n;;;\r\n",
@@ -207,7 +207,7 @@ func TestATeamIsReadAsASpreadsheetWroteIt(t *testing.T) {
 	s.check(s.run("new-user", "-f", "team.xlsx", "--approve", "--dir", "team"), expect{2, []string{"it is a workbook of a spreadsheet program: save it as CSV UTF-8"}})
 }
 
-func TestADirectorysOtherFilesAreNamed(t *testing.T) {
+func TestForeign_ADirectorysOtherFilesAreNamed(t *testing.T) {
 	s, user := newSession(t, shared), withoutCluster(t, shared)
 	if err := os.Mkdir(s.path("in"), 0o700); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-func TestAnExpirationIsKeptOrRefused(t *testing.T) {
+func TestGiven_AnExpirationIsKeptOrRefused(t *testing.T) {
 	s := newSession(t, shared)
 	manifest := s.must("new-user", "mila", "--dir", "D", "--dry-run=client", "-o", "yaml", "--expiration", "1h").Stdout
 	const said = "  expirationSeconds: 3600\n"
@@ -43,7 +43,7 @@ func TestAnExpirationIsKeptOrRefused(t *testing.T) {
 	s.must("approve", "-f", "M/milo.csr", "--expiration", "2h", "--yes")
 }
 
-func TestAKeyAlgorithmThatIsAskedForIsKeptOrRefused(t *testing.T) {
+func TestGiven_AKeyAlgorithmThatIsAskedForIsKeptOrRefused(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "kiki", "--dir", "D")
 	before := s.read("D", "kiki.key")
@@ -56,7 +56,7 @@ func TestAKeyAlgorithmThatIsAskedForIsKeptOrRefused(t *testing.T) {
 	}
 }
 
-func TestATeamOfflineNamesTheLifetimes(t *testing.T) {
+func TestGiven_ATeamOfflineNamesTheLifetimes(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.csv", "name,expiration\nlia,8h\nleo,\n")
 	said := s.must("new-user", "-f", "team.csv", "--offline", "--dir", "T").Stderr
@@ -67,7 +67,7 @@ func TestATeamOfflineNamesTheLifetimes(t *testing.T) {
 	}
 }
 
-func TestAFileIsNotTakenForAUser(t *testing.T) {
+func TestGiven_AFileIsNotTakenForAUser(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "fay", "--offline", "--dir", ".")
 	s.write("team.yaml", teamHeader+"- name: fay\n")
@@ -99,7 +99,7 @@ func TestAFileIsNotTakenForAUser(t *testing.T) {
 	s.must("approve", "-f", "./fay.csr", "--yes")
 }
 
-func TestAGroupIsGrantedARoleByItsName(t *testing.T) {
+func TestGiven_AGroupIsGrantedARoleByItsName(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "gwen", "-g", "gwen-group", "--approve", "--dir", "D")
 	granted := s.must("grant", "--group", "gwen-group", "--clusterrole", "view")
@@ -126,7 +126,7 @@ func TestAGroupIsGrantedARoleByItsName(t *testing.T) {
 	}
 }
 
-func TestOffboardingANameThatNothingNames(t *testing.T) {
+func TestGiven_OffboardingANameThatNothingNames(t *testing.T) {
 	s := newSession(t, shared)
 	for _, flags := range []string{"--yes", "--dry-run=client", "--dry-run=server"} {
 		s.check(s.run("offboard", "niemand", flags), expect{4, []string{`nothing on the cluster names the user "niemand"`, "--block"}})
@@ -147,7 +147,7 @@ func TestOffboardingANameThatNothingNames(t *testing.T) {
 	}
 }
 
-func TestSignGivesTheLifetimeOfExpiration(t *testing.T) {
+func TestGiven_SignGivesTheLifetimeOfExpiration(t *testing.T) {
 	s := newSession(t, shared)
 	authority := authorityOf(s)
 	s.write("said.yaml", s.must("new-user", "silva", "--dir", "D", "--dry-run=client", "-o", "yaml", "--expiration", "1h").Stdout)
@@ -163,7 +163,7 @@ func TestSignGivesTheLifetimeOfExpiration(t *testing.T) {
 	}
 }
 
-func TestARenewalInTheBackgroundAnswersNothing(t *testing.T) {
+func TestGiven_ARenewalInTheBackgroundAnswersNothing(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "renata", "--approve", "--exec")
 	caches, err := filepath.Glob(s.path(".kube", "csr-onboard", "renata", "credential-*"))

@@ -30,7 +30,7 @@ func mayListPods(t *testing.T, kubeconfig, namespace string) bool {
 	return err == nil
 }
 
-func TestAUserGetsARoleAndNothingElse(t *testing.T) {
+func TestGrant_AUserGetsARoleAndNothingElse(t *testing.T) {
 	s := newSession(t, shared)
 	s.namespace("grant-dev")
 	onboard := []string{"new-user", "gina", "-g", "grant-group", "--approve", "--dir", "D", "--clusterrole", "view", "-n", "grant-dev"}
@@ -73,7 +73,7 @@ func TestAUserGetsARoleAndNothingElse(t *testing.T) {
 	s.must("grant", "gina", "--clusterrole", "edit", "-n", "grant-dev", "--dry-run=server")
 }
 
-func TestWhatCannotBeGivenIsFoundBeforeAnythingIsApproved(t *testing.T) {
+func TestGrant_WhatCannotBeGivenIsFoundBeforeAnythingIsApproved(t *testing.T) {
 	s := newSession(t, shared)
 	s.namespace("grant-found")
 	printed := s.must("new-user", "gero", "--dir", "D").Stdout

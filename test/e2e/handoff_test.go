@@ -35,7 +35,7 @@ func bring(from, to *session, file string) {
 	}
 }
 
-func TestAHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
+func TestHandoff_AHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 	admin, user := newSession(t, shared), withoutCluster(t, shared)
 	made := program.Run(t, withoutSockets(t, user.command("new-user", "hanna", "-g", "dev", "--offline", "--dir", ".")))
 	if made.Code != 0 || made.Stdout != "hanna.csr\n" {
@@ -86,14 +86,14 @@ func TestAHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 	}
 }
 
-func TestTheSandboxKillsWhatOpensASocket(t *testing.T) {
+func TestHandoff_TheSandboxKillsWhatOpensASocket(t *testing.T) {
 	s := newSession(t, shared)
 	if result := program.Run(t, withoutSockets(t, s.command("list"))); result.Code == 0 {
 		t.Error("a command that needs the cluster succeeded")
 	}
 }
 
-func TestRequestsOfOtherProgramsAreWelcome(t *testing.T) {
+func TestHandoff_RequestsOfOtherProgramsAreWelcome(t *testing.T) {
 	foreign := filepath.Join("..", "fixture", "foreign")
 	for _, test := range []struct {
 		file  string
@@ -143,7 +143,7 @@ func TestRequestsOfOtherProgramsAreWelcome(t *testing.T) {
 	}
 }
 
-func TestWhatCanBeSentToBeApproved(t *testing.T) {
+func TestHandoff_WhatCanBeSentToBeApproved(t *testing.T) {
 	s, user := newSession(t, shared), withoutCluster(t, shared)
 	manifest := user.must("new-user", "hilde", "--offline", "--dir", ".", "-o", "yaml", "--expiration", "8h").Stdout
 	json := user.must("new-user", "hugo", "--offline", "--dir", ".", "-o", "json").Stdout
@@ -200,7 +200,7 @@ func TestWhatCanBeSentToBeApproved(t *testing.T) {
 	}
 }
 
-func TestAnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
+func TestHandoff_AnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	admin, user := newSession(t, plane), withoutCluster(t, plane)
 	user.must("new-user", "herta", "--offline", "--dir", ".")
@@ -231,7 +231,7 @@ func TestAnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-func TestAHandoffThatIsNotRightIsRefused(t *testing.T) {
+func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 	admin, user := newSession(t, shared), withoutCluster(t, shared)
 	handoffOf := func(name string) *clientcmdapi.Config {
 		user.must("new-user", name, "--offline", "--dir", name, "-g", "dev")
@@ -358,7 +358,7 @@ func changed(t *testing.T, certificate []byte, change func(der []byte)) []byte {
 	return pem.EncodeToMemory(block)
 }
 
-func TestABareCertificateNeedsToKnowItsCluster(t *testing.T) {
+func TestHandoff_ABareCertificateNeedsToKnowItsCluster(t *testing.T) {
 	admin, user := newSession(t, shared), withoutCluster(t, shared)
 	user.must("new-user", "inga", "--offline", "--dir", ".")
 	bring(user, admin, "inga.csr")

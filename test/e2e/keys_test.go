@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-func TestEveryKeyAlgorithmLogsIn(t *testing.T) {
+func TestKeys_EveryKeyAlgorithmLogsIn(t *testing.T) {
 	for _, algorithm := range pki.KeyAlgorithms() {
 		t.Run(algorithm, func(t *testing.T) {
 			s := newSession(t, shared)
@@ -24,7 +24,7 @@ func TestEveryKeyAlgorithmLogsIn(t *testing.T) {
 	}
 }
 
-func TestEveryNameLogsIn(t *testing.T) {
+func TestKeys_EveryNameLogsIn(t *testing.T) {
 	for _, name := range []string{"jane@example.com", "Jane_Doe", "jane_doe", "佐藤花子", "..", "a/b", `DOMAIN\jane`, "https://issuer#x", strings.Repeat("long", 50)} {
 		t.Run(name, func(t *testing.T) {
 			s := newSession(t, shared)
@@ -41,7 +41,7 @@ func TestEveryNameLogsIn(t *testing.T) {
 	}
 }
 
-func TestAGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
+func TestKeys_AGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 	s := newSession(t, shared)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 // killings is how often the program is killed at a random moment.
 const killings = 200
 
-// TestKilledAtRandomMoments kills new-user and fetch --merge and their reruns at
+// TestKilled_KilledAtRandomMoments kills new-user and fetch --merge and their reruns at
 // random moments, and lets each user's last run end: she logs in, her key is the
 // first one she had, and the kubeconfig has all it had.
-func TestKilledAtRandomMoments(t *testing.T) {
+func TestKilled_KilledAtRandomMoments(t *testing.T) {
 	s := merging(t)
 	before := s.load("config")
 	whole := duration(t, s, "new-user", "probe", "--dir", "D", "--approve", "--merge")

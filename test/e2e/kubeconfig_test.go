@@ -48,7 +48,7 @@ func (s *session) loadFrom(path string) *clientcmdapi.Config {
 	return config
 }
 
-func TestFetchCanWriteElsewhere(t *testing.T) {
+func TestKubeconfig_FetchCanWriteElsewhere(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "out", "--dir", "D")
 	s.must("approve", "out", "--yes")
@@ -78,7 +78,7 @@ func TestFetchCanWriteElsewhere(t *testing.T) {
 	}
 }
 
-func TestFetchNamesWhatItIsToldTo(t *testing.T) {
+func TestKubeconfig_FetchNamesWhatItIsToldTo(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "named", "--dir", "D")
 	s.must("approve", "named", "--yes")
@@ -97,7 +97,7 @@ func TestFetchNamesWhatItIsToldTo(t *testing.T) {
 	}
 }
 
-func TestMergeTouchesOnlyItsOwnEntries(t *testing.T) {
+func TestKubeconfig_MergeTouchesOnlyItsOwnEntries(t *testing.T) {
 	s := merging(t)
 	before := s.load("config")
 	result := s.must("new-user", "merged", "-g", "dev", "--dir", "D", "--approve", "--merge")
@@ -124,7 +124,7 @@ func TestMergeTouchesOnlyItsOwnEntries(t *testing.T) {
 	}
 }
 
-func TestMergeRefusesAConflictAndNamesTheFlag(t *testing.T) {
+func TestKubeconfig_MergeRefusesAConflictAndNamesTheFlag(t *testing.T) {
 	s := merging(t)
 	s.must("new-user", "clash", "--dir", "D", "--approve")
 	config := s.load("config")
@@ -143,7 +143,7 @@ func TestMergeRefusesAConflictAndNamesTheFlag(t *testing.T) {
 		expect{1, []string{`a cluster "csr-onboard"`, "--cluster-name NAME"}})
 }
 
-func TestMergeGoesWhereKubectlWouldWrite(t *testing.T) {
+func TestKubeconfig_MergeGoesWhereKubectlWouldWrite(t *testing.T) {
 	s := newSession(t, shared)
 	data, err := os.ReadFile(shared.Kubeconfig)
 	if err != nil {
@@ -160,7 +160,7 @@ func TestMergeGoesWhereKubectlWouldWrite(t *testing.T) {
 	}
 }
 
-func TestSixteenAtOnceMergeIntoOneKubeconfigBesideKubectl(t *testing.T) {
+func TestKubeconfig_SixteenAtOnceMergeIntoOneKubeconfigBesideKubectl(t *testing.T) {
 	s := merging(t)
 	const users = 16
 	for n := range users {
@@ -208,7 +208,7 @@ func TestSixteenAtOnceMergeIntoOneKubeconfigBesideKubectl(t *testing.T) {
 	}
 }
 
-func TestAnUncheckedServerIsWarnedOf(t *testing.T) {
+func TestKubeconfig_AnUncheckedServerIsWarnedOf(t *testing.T) {
 	s := merging(t)
 	config := s.load("config")
 	config.Clusters["csr-onboard"].CertificateAuthorityData = nil
@@ -222,7 +222,7 @@ func TestAnUncheckedServerIsWarnedOf(t *testing.T) {
 	}
 }
 
-func TestNoPrivateKeyGoesWhereOthersRead(t *testing.T) {
+func TestKubeconfig_NoPrivateKeyGoesWhereOthersRead(t *testing.T) {
 	s := merging(t)
 	s.must("new-user", "private", "--dir", "D", "--approve")
 	if err := os.Chmod(s.path("D", "private.kubeconfig"), 0o644); err != nil { //nolint:gosec // Too open on purpose.
@@ -242,7 +242,7 @@ func TestNoPrivateKeyGoesWhereOthersRead(t *testing.T) {
 	}
 }
 
-func TestAnApprovalIsNotSpentWhereTheKubeconfigCannotBeWritten(t *testing.T) {
+func TestKubeconfig_AnApprovalIsNotSpentWhereTheKubeconfigCannotBeWritten(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("taken", "users: [{name: somebody, user: {token: x}}]")
 	s.check(s.run("new-user", "wasted", "--dir", "D", "--approve", "--out", "taken"), expect{1, []string{"already exists", "would be lost"}})

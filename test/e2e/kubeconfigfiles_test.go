@@ -30,7 +30,7 @@ func filesBelow(t *testing.T, directory string) []string {
 	return files
 }
 
-func TestMergeWritesWhereKubectlWrites(t *testing.T) {
+func TestKubeconfigFiles_MergeWritesWhereKubectlWrites(t *testing.T) {
 	admin, user := newSession(t, shared), withoutCluster(t, shared)
 	user.must("new-user", "kubeconfig-forms", "--offline", "--dir", ".")
 	bring(user, admin, "kubeconfig-forms.csr")

@@ -21,7 +21,7 @@ import (
 // list.
 const hidingPlaces = 1200
 
-func TestOffboardFindsEveryRequestWhateverItsLabels(t *testing.T) {
+func TestLabels_OffboardFindsEveryRequestWhateverItsLabels(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 	if err != nil {
@@ -105,7 +105,7 @@ func TestOffboardFindsEveryRequestWhateverItsLabels(t *testing.T) {
 	}
 }
 
-func TestFetchFindsARequestWithAnotherLabel(t *testing.T) {
+func TestLabels_FetchFindsARequestWithAnotherLabel(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "relabelled", "--offline", "--dir", "D")
 	parsed, err := pki.ParseRequest(s.read("D", "relabelled.csr"))
@@ -121,7 +121,7 @@ func TestFetchFindsARequestWithAnotherLabel(t *testing.T) {
 	s.must("fetch", "relabelled", "--dir", "D")
 }
 
-func TestATeamsWaitOutlivesALabelThatIsTaken(t *testing.T) {
+func TestLabels_ATeamsWaitOutlivesALabelThatIsTaken(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.yaml", "apiVersion: csr-onboard.github.io/v1alpha1\nkind: Team\nusers:\n- name: unlabelled\n  groups: []\n")
 	client := s.client()

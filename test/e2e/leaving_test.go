@@ -82,7 +82,7 @@ func isRefusedByBlock(t *testing.T, client kubernetes.Interface) bool {
 	return isBlocked(err)
 }
 
-func TestTheStolenKubeconfigReadsNothingAfterTheGuidesRecipe(t *testing.T) {
+func TestLeaving_TheStolenKubeconfigReadsNothingAfterTheGuidesRecipe(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.env.Path = append(s.env.Path, standardTools())
 	guide := pages(t, "docs/guides/leaving.md")["docs/guides/leaving.md"]
@@ -140,7 +140,7 @@ func writeAs(ctx context.Context, admin kubernetes.Interface, user string) error
 		Body(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "as-"}}).Do(ctx).Error()
 }
 
-func TestATeamFileRunAgainLeavesOutWhoWasOffboarded(t *testing.T) {
+func TestLeaving_ATeamFileRunAgainLeavesOutWhoWasOffboarded(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("team-back")
 	file := teamHeader
@@ -185,7 +185,7 @@ func TestATeamFileRunAgainLeavesOutWhoWasOffboarded(t *testing.T) {
 	}
 }
 
-func TestNoDoorGivesRightsBackUnasked(t *testing.T) {
+func TestLeaving_NoDoorGivesRightsBackUnasked(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("doors")
 	role := []string{"--clusterrole", "view", "-n", "doors"}
@@ -248,7 +248,7 @@ func TestNoDoorGivesRightsBackUnasked(t *testing.T) {
 	s.must(append([]string{"grant", "rita"}, role...)...)
 }
 
-func TestARenewalIsNotTakenForAnotherCertificate(t *testing.T) {
+func TestLeaving_ARenewalIsNotTakenForAnotherCertificate(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.must("new-user", "rosa", "-g", "rosa-group", "--approve", "--dir", "D", "--renewable")
 	own := *s
@@ -262,7 +262,7 @@ func TestARenewalIsNotTakenForAnotherCertificate(t *testing.T) {
 	s.must("grant", "rosa", "--clusterrole", "edit", "-n", "default")
 }
 
-func TestTheReportNamesWhatStillGivesSomething(t *testing.T) {
+func TestLeaving_TheReportNamesWhatStillGivesSomething(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("report")
 	bindings := s.client().RbacV1().RoleBindings("report")
@@ -320,7 +320,7 @@ func blockList(s *session) map[string]string {
 	return list.Data
 }
 
-func TestNeitherALongNameNorALongListEvadesABlock(t *testing.T) {
+func TestLeaving_NeitherALongNameNorALongListEvadesABlock(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.must("offboard", "first", "--block", "--yes")
 	before := len(blockList(s))
@@ -375,7 +375,7 @@ const earlierCondition = `has(params.data) && params.data.exists(k, ` +
 	`(has(request.userInfo.extra) && 'authentication.kubernetes.io/credential-id' in request.userInfo.extra && ` +
 	`request.userInfo.extra['authentication.kubernetes.io/credential-id'].exists(id, params.data[k] == 'credential:' + id)))`
 
-func TestEntriesOfTheEarlierFormStayInForce(t *testing.T) {
+func TestLeaving_EntriesOfTheEarlierFormStayInForce(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	admin := s.client()
 	earlier := access.BlockPolicy()
@@ -439,7 +439,7 @@ func TestEntriesOfTheEarlierFormStayInForce(t *testing.T) {
 	}
 }
 
-func TestABlockThatIsNotInForceIsNotCalledOne(t *testing.T) {
+func TestLeaving_ABlockThatIsNotInForceIsNotCalledOne(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithAPIServerFlags("--disable-admission-plugins=ValidatingAdmissionPolicy")))
 	result := s.run("offboard", "nele", "--block", "--yes")
 	s.check(result, expect{1, []string{`the block of the user "nele" is not proven: writes as the user are still accepted after 10s`, "ValidatingAdmissionPolicy is not disabled"}})
@@ -448,7 +448,7 @@ func TestABlockThatIsNotInForceIsNotCalledOne(t *testing.T) {
 	}
 }
 
-func TestWhatAnAdministratorCannotDoIsSaid(t *testing.T) {
+func TestLeaving_WhatAnAdministratorCannotDoIsSaid(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	offboarding := []rbacv1.PolicyRule{

@@ -17,7 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-func TestListShowsWhatIsInside(t *testing.T) {
+func TestList_ListShowsWhatIsInside(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	if empty := s.must("list"); empty.Stdout != "" || empty.Stderr != "there is no certificate signing request\n" {
 		t.Errorf("an empty list is %q, %q", empty.Stdout, empty.Stderr)
@@ -74,7 +74,7 @@ func TestListShowsWhatIsInside(t *testing.T) {
 	s.check(newSession(t, shared).as(nobody).run("list"), expect{1, []string{"you may not list certificate signing requests"}})
 }
 
-func TestListGoesOnWithWhatChanges(t *testing.T) {
+func TestList_ListGoesOnWithWhatChanges(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	first := objectName(s.must("new-user", "olga", "--dir", "olga").Stdout)
 	rows := follow(s, "list", "--pending", "--watch")

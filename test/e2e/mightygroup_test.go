@@ -13,7 +13,7 @@ import (
 
 // A group may have every right without the name cluster-admin: here by an aggregated
 // role, and behind more groups than a review tells of other findings.
-func TestAGroupWithEveryRightIsRefusedWhateverItsRoleIsCalled(t *testing.T) {
+func TestMightyGroup_AGroupWithEveryRightIsRefusedWhateverItsRoleIsCalled(t *testing.T) {
 	s := newSession(t, shared)
 	roles := s.client().RbacV1()
 	const label = "e2e.csr-onboard.github.io/mighty"

@@ -61,7 +61,7 @@ func (s *session) mounted(how string, arguments ...string) program.Result {
 	return program.Run(s.t, command)
 }
 
-func TestAKubeconfigThatIsMountedByItselfIsWritten(t *testing.T) {
+func TestMounted_AKubeconfigThatIsMountedByItselfIsWritten(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount")
 	}
@@ -98,8 +98,8 @@ func TestAKubeconfigThatIsMountedByItselfIsWritten(t *testing.T) {
 	}
 }
 
-// TestAKubeconfigOfTheGroupIsMergedInto is as a user who can write to another user's file.
-func TestAKubeconfigOfTheGroupIsMergedInto(t *testing.T) {
+// TestMounted_AKubeconfigOfTheGroupIsMergedInto is as a user who can write to another user's file.
+func TestMounted_AKubeconfigOfTheGroupIsMergedInto(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can act as another user")
 	}
@@ -143,7 +143,7 @@ func TestAKubeconfigOfTheGroupIsMergedInto(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedWriteInPlaceIsReportedByTheNextRun(t *testing.T) {
+func TestMounted_AnInterruptedWriteInPlaceIsReportedByTheNextRun(t *testing.T) {
 	s := merging(t)
 	whole := string(s.read("config"))
 	intended := strings.Replace(whole, "users:", "users:\n- name: another", 1)
@@ -170,8 +170,8 @@ func TestAnInterruptedWriteInPlaceIsReportedByTheNextRun(t *testing.T) {
 	s.refuses("interrupted", []string{changed, "config.csr-onboard-before"}, "new-user", "interrupted", "--dir", "D", "--approve", "--merge")
 }
 
-// TestABadLockIsFoundBeforeAnythingIsSubmitted puts what is not a lock in the lock's place.
-func TestABadLockIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
+// TestMounted_ABadLockIsFoundBeforeAnythingIsSubmitted puts what is not a lock in the lock's place.
+func TestMounted_ABadLockIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
 	s := merging(t)
 	s.must("new-user", "badly-locked", "--dir", "D", "--approve", "--merge", "--renewable")
 	submitted := countRequestsOf(s, "badly-locked-")
@@ -200,9 +200,9 @@ func TestABadLockIsFoundBeforeAnythingIsSubmitted(t *testing.T) {
 	}
 }
 
-// TestAKeyFileThatIsMountedIsFollowedByANewOne renews a pair of which the key is in a file
+// TestMounted_AKeyFileThatIsMountedIsFollowedByANewOne renews a pair of which the key is in a file
 // that cannot be written to, next to which there is a place for another one.
-func TestAKeyFileThatIsMountedIsFollowedByANewOne(t *testing.T) {
+func TestMounted_AKeyFileThatIsMountedIsFollowedByANewOne(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount")
 	}

@@ -28,7 +28,7 @@ func group(name string) rbacv1.Subject {
 	return rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: name}
 }
 
-func TestOffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
+func TestOffboard_OffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 	s := newSession(t, shared)
 	s.namespace("leaving")
 	s.must("new-user", "luzie", "-g", "leaving-group", "--approve", "--dir", "D", "--clusterrole", "view", "-n", "leaving")
@@ -105,7 +105,7 @@ func isBlocked(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "this identity was blocked by an administrator")
 }
 
-func TestABlockedIdentityWritesNothing(t *testing.T) {
+func TestOffboard_ABlockedIdentityWritesNothing(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	admin := s.client()
 	_, err := admin.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
@@ -180,7 +180,7 @@ func TestABlockedIdentityWritesNothing(t *testing.T) {
 	eventually("the certificate unblocked", false, mona)
 }
 
-func TestWhomNotToBlock(t *testing.T) {
+func TestOffboard_WhomNotToBlock(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.check(s.run("offboard", "administrator", "--block", "--yes"), expect{6, []string{`you are logged in as the user "administrator", and would block yourself`}})
 	s.check(s.run("offboard", "system:kube-controller-manager", "--block", "--yes"), expect{6, []string{"system-user"}})
@@ -200,7 +200,7 @@ func TestWhomNotToBlock(t *testing.T) {
 	}
 }
 
-func TestABindingThatWasChangedMeanwhileIsLeftAlone(t *testing.T) {
+func TestOffboard_ABindingThatWasChangedMeanwhileIsLeftAlone(t *testing.T) {
 	s := newSession(t, shared)
 	bindings := s.client().RbacV1().ClusterRoleBindings()
 	made, err := bindings.Create(t.Context(), &rbacv1.ClusterRoleBinding{

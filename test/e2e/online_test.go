@@ -18,7 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-func TestThreeCommandsThroughKubectlMakeAUserWhoLogsIn(t *testing.T) {
+func TestOnline_ThreeCommandsThroughKubectlMakeAUserWhoLogsIn(t *testing.T) {
 	s := newSession(t, shared)
 	plugin := func(arguments ...string) program.Result {
 		t.Helper()
@@ -56,7 +56,7 @@ func TestThreeCommandsThroughKubectlMakeAUserWhoLogsIn(t *testing.T) {
 	}
 }
 
-func TestTheRequestAsksForExactlyWhatTheContractSays(t *testing.T) {
+func TestOnline_TheRequestAsksForExactlyWhatTheContractSays(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "carla", "-g", "dev", "-g", "the ops team", "--expiration", "8h", "--dir", "D")
 	object := s.object(printed.Stdout)
@@ -93,7 +93,7 @@ func TestTheRequestAsksForExactlyWhatTheContractSays(t *testing.T) {
 	}
 }
 
-func TestNewUserWithApproveDoesAllInOneRun(t *testing.T) {
+func TestOnline_NewUserWithApproveDoesAllInOneRun(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "bob", "-g", "dev", "--approve", "--dir", "D")
 	if want := "D/bob.kubeconfig\n"; printed.Stdout != want {
@@ -111,7 +111,7 @@ func TestNewUserWithApproveDoesAllInOneRun(t *testing.T) {
 	}
 }
 
-func TestTheDefaultFolderIsTheUsersOwn(t *testing.T) {
+func TestOnline_TheDefaultFolderIsTheUsersOwn(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "Zoë Å", "--approve")
 	matches, err := os.ReadDir(s.path(".kube", "csr-onboard"))
@@ -127,7 +127,7 @@ func TestTheDefaultFolderIsTheUsersOwn(t *testing.T) {
 	}
 }
 
-func TestNewUserAgainFindsItsKeyAndItsRequest(t *testing.T) {
+func TestOnline_NewUserAgainFindsItsKeyAndItsRequest(t *testing.T) {
 	s := newSession(t, shared)
 	first := s.must("new-user", "erin", "-g", "dev", "--dir", "D")
 	key, request := s.read("D", "erin.key"), s.read("D", "erin.csr")
@@ -154,7 +154,7 @@ func TestNewUserAgainFindsItsKeyAndItsRequest(t *testing.T) {
 	}
 }
 
-func TestOtherGroupsMakeAnotherRequestWithTheSameKey(t *testing.T) {
+func TestOnline_OtherGroupsMakeAnotherRequestWithTheSameKey(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "frank", "-g", "dev", "--dir", "D")
 	key := s.read("D", "frank.key")
@@ -168,7 +168,7 @@ func TestOtherGroupsMakeAnotherRequestWithTheSameKey(t *testing.T) {
 	}
 }
 
-func TestFetchTakesTheRequestsNameAsWell(t *testing.T) {
+func TestOnline_FetchTakesTheRequestsNameAsWell(t *testing.T) {
 	s := newSession(t, shared)
 	name := objectName(s.must("new-user", "gina", "--dir", "D").Stdout)
 	s.must("approve", name, "--yes")
@@ -177,7 +177,7 @@ func TestFetchTakesTheRequestsNameAsWell(t *testing.T) {
 	}
 }
 
-func TestTheCertificateIsTheClustersForTheKeyInTheKubeconfig(t *testing.T) {
+func TestOnline_TheCertificateIsTheClustersForTheKeyInTheKubeconfig(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "hana", "-g", "dev", "--approve", "--dir", "D")
 	config, err := clientcmd.LoadFromFile(s.path("D", "hana.kubeconfig"))
@@ -216,7 +216,7 @@ func TestTheCertificateIsTheClustersForTheKeyInTheKubeconfig(t *testing.T) {
 	}
 }
 
-func TestOpenSSLAgrees(t *testing.T) {
+func TestOnline_OpenSSLAgrees(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
 		t.Skip("there is no openssl on this machine")
@@ -241,7 +241,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 	}
 }
 
-func TestNoPrivateKeyIsPrintedOrSent(t *testing.T) {
+func TestOnline_NoPrivateKeyIsPrintedOrSent(t *testing.T) {
 	s := newSession(t, shared)
 	var printed strings.Builder
 	for _, arguments := range [][]string{
@@ -272,7 +272,7 @@ func TestNoPrivateKeyIsPrintedOrSent(t *testing.T) {
 	}
 }
 
-func TestAuditLogsAndApprovalsNameTheProgram(t *testing.T) {
+func TestOnline_AuditLogsAndApprovalsNameTheProgram(t *testing.T) {
 	s := newSession(t, shared)
 	name := objectName(s.must("new-user", "karl", "--dir", "D").Stdout)
 	s.as(approver).must("approve", "karl", "--yes", "--message", "joined on Monday")

@@ -13,7 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-func TestAClientsDryRunCanBeAppliedByKubectl(t *testing.T) {
+func TestOutput_AClientsDryRunCanBeAppliedByKubectl(t *testing.T) {
 	s := newSession(t, shared)
 	s.shell("kubectl csr-onboard new-user piped -g dev --dir D --dry-run=client -o yaml | kubectl apply -f -")
 	s.must("approve", "piped", "--yes")
@@ -23,7 +23,7 @@ func TestAClientsDryRunCanBeAppliedByKubectl(t *testing.T) {
 	}
 }
 
-func TestAClientsDryRunNeedsNoCluster(t *testing.T) {
+func TestOutput_AClientsDryRunNeedsNoCluster(t *testing.T) {
 	s := newSession(t, shared)
 	s.env.Kubeconfig = ""
 	if printed := s.must("new-user", "alone", "--dir", "D", "--dry-run=client", "-o", "jsonpath={.spec.usages}"); printed.Stdout != `["client auth"]` {
@@ -31,7 +31,7 @@ func TestAClientsDryRunNeedsNoCluster(t *testing.T) {
 	}
 }
 
-func TestAServersDryRunStoresNothing(t *testing.T) {
+func TestOutput_AServersDryRunStoresNothing(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "dry", "--dir", "D", "--dry-run=server")
 	if !strings.HasSuffix(printed.Stdout, " created (server dry run)\n") {
@@ -45,7 +45,7 @@ func TestAServersDryRunStoresNothing(t *testing.T) {
 	s.check(s.run("new-user", "dry", "--dir", "D", "--dry-run=server", "--approve"), expect{2, []string{"--dry-run excludes --approve"}})
 }
 
-func TestStandardOutputIsData(t *testing.T) {
+func TestOutput_StandardOutputIsData(t *testing.T) {
 	s := newSession(t, shared)
 	created := s.must("new-user", "data", "--dir", "D").Stdout
 	name := objectName(created)
@@ -88,13 +88,13 @@ func TestStandardOutputIsData(t *testing.T) {
 	s.check(s.run("approve", "data", "-o", "wide"), expect{2, []string{`-o "wide"`}})
 }
 
-func TestContextAndImpersonationAreKubectlsOwn(t *testing.T) {
+func TestOutput_ContextAndImpersonationAreKubectlsOwn(t *testing.T) {
 	s := newSession(t, shared)
 	s.check(s.run("new-user", "flags", "--dir", "D", "--as", nobody), expect{1, []string{`User "nobody" cannot create`}})
 	s.must("new-user", "flags", "--dir", "D", "--context", "administrator@csr-onboard", "--cluster", "csr-onboard", "--user", "administrator")
 }
 
-func TestAFullDiskLosesNothing(t *testing.T) {
+func TestOutput_AFullDiskLosesNothing(t *testing.T) {
 	s := merging(t)
 	s.must("new-user", "full", "--dir", "D", "--approve")
 	before := s.read("config")
@@ -130,7 +130,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 	s.must("fetch", "full", "--dir", "D", "--merge")
 }
 
-func TestAnAdministratorWhoLogsInByAPluginCanDoAllOfIt(t *testing.T) {
+func TestOutput_AnAdministratorWhoLogsInByAPluginCanDoAllOfIt(t *testing.T) {
 	s := newSession(t, shared)
 	admin := s.loadFrom(shared.Kubeconfig)
 	user := admin.AuthInfos["administrator"]

@@ -63,10 +63,10 @@ func (s *session) refuses(user string, words []string, arguments ...string) {
 	}
 }
 
-// TestAPlantedCacheDirectoryIsNotUsed plants what the cache of a user is going to be called,
+// TestPlanted_APlantedCacheDirectoryIsNotUsed plants what the cache of a user is going to be called,
 // which follows from what everybody knows: with a link to a kubeconfig that is to be lost,
 // or to be given away.
-func TestAPlantedCacheDirectoryIsNotUsed(t *testing.T) {
+func TestPlanted_APlantedCacheDirectoryIsNotUsed(t *testing.T) {
 	s := merging(t).reachable()
 	directory := s.sharedDirectory()
 	victims := s.read("config")
@@ -109,9 +109,9 @@ func TestAPlantedCacheDirectoryIsNotUsed(t *testing.T) {
 	}
 }
 
-// TestTheCacheOfAnotherPairIsNotKept has a cache that is private, and holds a pair that is
+// TestPlanted_TheCacheOfAnotherPairIsNotKept has a cache that is private, and holds a pair that is
 // valid for longer: of another user, or of other groups.
-func TestTheCacheOfAnotherPairIsNotKept(t *testing.T) {
+func TestPlanted_TheCacheOfAnotherPairIsNotKept(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "kept-pair", "-g", "dev", "--dir", "D-kept-pair", "--approve", "--exec", "--expiration", "30d")
 	cacheOf := func(user string) string {
@@ -148,8 +148,8 @@ func TestTheCacheOfAnotherPairIsNotKept(t *testing.T) {
 	}
 }
 
-// TestAFileThatSomebodyElseCreatedGetsNoKey is about sudo in a directory for everybody.
-func TestAFileThatSomebodyElseCreatedGetsNoKey(t *testing.T) {
+// TestPlanted_AFileThatSomebodyElseCreatedGetsNoKey is about sudo in a directory for everybody.
+func TestPlanted_AFileThatSomebodyElseCreatedGetsNoKey(t *testing.T) {
 	s := newSession(t, shared).reachable()
 	directory := s.sharedDirectory()
 	s.plants(directory, "umask 077; : > x.kubeconfig; : > merged; : > c.crt; : > ln-target; ln -s ln-target x.link")
@@ -181,7 +181,7 @@ func TestAFileThatSomebodyElseCreatedGetsNoKey(t *testing.T) {
 
 // A hint to change a mode would be followed by the victim, as root perhaps, and through the
 // neighbor's link.
-func TestNoModeIsToBeChangedOfWhatSomebodyElseCreated(t *testing.T) {
+func TestPlanted_NoModeIsToBeChangedOfWhatSomebodyElseCreated(t *testing.T) {
 	s := newSession(t, shared).reachable()
 	directory := s.sharedDirectory()
 	s.write("precious", "the victim's own")
@@ -206,9 +206,9 @@ func TestNoModeIsToBeChangedOfWhatSomebodyElseCreated(t *testing.T) {
 	s.check(s.run("new-user", "mode-own", "--dir", "D", "--approve", "--out", "precious"), expect{1, []string{"can be read by others than its owner", "chmod 600 precious"}})
 }
 
-// TestAPlantedKeyIsNotUsed puts keys that somebody else knows, or that are somebody else's,
+// TestPlanted_APlantedKeyIsNotUsed puts keys that somebody else knows, or that are somebody else's,
 // where the user's key is going to be.
-func TestAPlantedKeyIsNotUsed(t *testing.T) {
+func TestPlanted_APlantedKeyIsNotUsed(t *testing.T) {
 	s := newSession(t, shared).reachable()
 	directory := s.sharedDirectory()
 	s.must("new-user", "attacker", "--dir", "A", "--offline")
@@ -249,9 +249,9 @@ func TestAPlantedKeyIsNotUsed(t *testing.T) {
 	s.refuses("exchanged", []string{"others than its owner can write to the directory", "chmod go-w"}, "new-user", "exchanged", "--dir", directory, "--approve")
 }
 
-// TestAnUnprivilegedUserIsNotLedByLinks is the same machine the other way round: the victim
+// TestPlanted_AnUnprivilegedUserIsNotLedByLinks is the same machine the other way round: the victim
 // is not root, and the attacker's links lead into the victim's home.
-func TestAnUnprivilegedUserIsNotLedByLinks(t *testing.T) {
+func TestPlanted_AnUnprivilegedUserIsNotLedByLinks(t *testing.T) {
 	s := newSession(t, shared).reachable()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can act as two users")

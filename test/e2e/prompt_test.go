@@ -17,7 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-func TestApproveAsksAtATerminal(t *testing.T) {
+func TestPrompt_ApproveAsksAtATerminal(t *testing.T) {
 	for _, test := range []struct {
 		user, typed string
 		code        int
@@ -52,7 +52,7 @@ func TestApproveAsksAtATerminal(t *testing.T) {
 	}
 }
 
-func TestChoosingFromAListAtATerminal(t *testing.T) {
+func TestPrompt_ChoosingFromAListAtATerminal(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	for _, user := range []string{"kim", "kurt"} {
 		s.must("new-user", user, "--dir", user)
@@ -78,7 +78,7 @@ func TestChoosingFromAListAtATerminal(t *testing.T) {
 	}
 }
 
-func TestASignalEndsAQuestion(t *testing.T) {
+func TestPrompt_ASignalEndsAQuestion(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "doug", "--dir", "D")
 	screen, code := dialogue(t, s, []turn{{when: "Approve the request of doug?", signal: syscall.SIGTERM}}, "approve", "doug")

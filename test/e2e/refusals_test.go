@@ -19,7 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-func TestEveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
+func TestRefusals_EveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		as        string
@@ -54,7 +54,7 @@ func TestEveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
 	}
 }
 
-func TestRefusedBeforeAnythingIsMade(t *testing.T) {
+func TestRefusals_RefusedBeforeAnythingIsMade(t *testing.T) {
 	for _, arguments := range [][]string{
 		{"new-user", "system:node:a", "--dir", "D"},
 		{"new-user", "mia", "-g", "kubeadm:cluster-admins", "--dir", "D"},
@@ -80,7 +80,7 @@ func TestRefusedBeforeAnythingIsMade(t *testing.T) {
 	}
 }
 
-func TestApproveWithoutATerminalNamesTheFlagAndApprovesNothing(t *testing.T) {
+func TestRefusals_ApproveWithoutATerminalNamesTheFlagAndApprovesNothing(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "nina", "--dir", "D")
 	s.check(s.run("approve", "nina"), expect{2, []string{"nobody is at a terminal", "--yes", "user          nina"}})
@@ -89,7 +89,7 @@ func TestApproveWithoutATerminalNamesTheFlagAndApprovesNothing(t *testing.T) {
 	}
 }
 
-func TestApprovingTwiceIsDoneAlready(t *testing.T) {
+func TestRefusals_ApprovingTwiceIsDoneAlready(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "oleg", "--dir", "D")
 	first := s.must("approve", "oleg", "--yes")
@@ -99,7 +99,7 @@ func TestApprovingTwiceIsDoneAlready(t *testing.T) {
 	}
 }
 
-func TestTwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
+func TestRefusals_TwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
 	s := newSession(t, shared)
 	hers := objectName(s.must("new-user", "pia", "--dir", "hers").Stdout)
 	planted := objectName(s.as(requester).must("new-user", "pia", "--dir", "planted").Stdout)
@@ -125,7 +125,7 @@ func TestTwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
 	}
 }
 
-func TestRefusedFindingsStopAnApprovalUnlessAllowed(t *testing.T) {
+func TestRefusals_RefusedFindingsStopAnApprovalUnlessAllowed(t *testing.T) {
 	s := newSession(t, shared)
 	create(t, s, "planted-node", identity.User{Name: "system:node:planted", Groups: []string{"system:nodes"}})
 
@@ -138,7 +138,7 @@ func TestRefusedFindingsStopAnApprovalUnlessAllowed(t *testing.T) {
 	s.must("approve", "planted-node", "--yes", "--allow", "system-user", "--allow", "system-group")
 }
 
-func TestHostileNamesReachNoTerminal(t *testing.T) {
+func TestRefusals_HostileNamesReachNoTerminal(t *testing.T) {
 	s := newSession(t, shared)
 	create(t, s, "hostile", identity.User{Name: "quinn\x1b[2J\u202egnp", Groups: []string{"de\nv"}})
 	result := s.run("approve", "hostile", "--yes")
@@ -148,7 +148,7 @@ func TestHostileNamesReachNoTerminal(t *testing.T) {
 	}
 }
 
-func TestARequestUnderOurNameThatIsNotOursIsRefused(t *testing.T) {
+func TestRefusals_ARequestUnderOurNameThatIsNotOursIsRefused(t *testing.T) {
 	s := newSession(t, shared)
 	name := objectName(s.must("new-user", "rosa", "--dir", "D").Stdout)
 	if err := s.client().CertificatesV1().CertificateSigningRequests().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
@@ -160,13 +160,13 @@ func TestARequestUnderOurNameThatIsNotOursIsRefused(t *testing.T) {
 	s.check(s.run("fetch", "rosa", "--dir", "D"), expect{5, []string{"is not the one made with this key"}})
 }
 
-func TestARequestSubmittedBySomebodyElseIsNotAdopted(t *testing.T) {
+func TestRefusals_ARequestSubmittedBySomebodyElseIsNotAdopted(t *testing.T) {
 	s := newSession(t, shared)
 	s.as(requester).must("new-user", "sven", "--dir", "D")
 	s.check(s.run("new-user", "sven", "--dir", "D"), expect{5, []string{`was submitted by "requester", not by you ("administrator")`}})
 }
 
-func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
+func TestRefusals_ADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 	s := newSession(t, shared)
 	reviewed := create(t, s, "raced", identity.User{Name: "tina"})
 	review := request.ReviewOf(request.Of(reviewed))
@@ -184,7 +184,7 @@ func TestADeletedAndRecreatedRequestIsNeverApproved(t *testing.T) {
 	}
 }
 
-func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
+func TestRefusals_ARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 	s := newSession(t, shared)
 	review := request.ReviewOf(request.Of(create(t, s, "relabelled", identity.User{Name: "udo"})))
 	moved := s.object("x/relabelled")
@@ -197,7 +197,7 @@ func TestARequestWhoseLabelsMovedIsApprovedAllTheSame(t *testing.T) {
 	}
 }
 
-func TestSomebodyElseDecidedFirst(t *testing.T) {
+func TestRefusals_SomebodyElseDecidedFirst(t *testing.T) {
 	s := newSession(t, shared)
 	review := request.ReviewOf(request.Of(create(t, s, "decided", identity.User{Name: "vera"})))
 	deny(t, s, "decided", "not on the list")
@@ -208,7 +208,7 @@ func TestSomebodyElseDecidedFirst(t *testing.T) {
 	s.check(s.run("approve", "vera", "--yes"), expect{5, []string{"is decided already: denied (not on the list)"}})
 }
 
-func TestADenialTellsTheWaitingUserWhy(t *testing.T) {
+func TestRefusals_ADenialTellsTheWaitingUserWhy(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "rejected", "--dir", "D")
 	fetch := start(s, "fetch", "rejected", "--dir", "D")

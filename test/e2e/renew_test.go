@@ -59,7 +59,7 @@ func nothingMade(s *session) {
 	}
 }
 
-func TestRenewReplacesKeyAndCertificateInTheKubeconfig(t *testing.T) {
+func TestRenew_RenewReplacesKeyAndCertificateInTheKubeconfig(t *testing.T) {
 	s := ending(t, "renew-embedded")
 	approvesRequestsOf(t, s.client(), "renew-embedded")
 	before, config := s.certificate("config"), s.load("config")
@@ -86,7 +86,7 @@ func TestRenewReplacesKeyAndCertificateInTheKubeconfig(t *testing.T) {
 	}
 }
 
-func TestRenewOfFilesMakesNewFiles(t *testing.T) {
+func TestRenew_RenewOfFilesMakesNewFiles(t *testing.T) {
 	s := ending(t, "renew-files")
 	approvesRequestsOf(t, s.client(), "renew-files")
 	config := s.load("config")
@@ -128,7 +128,7 @@ func TestRenewOfFilesMakesNewFiles(t *testing.T) {
 }
 
 // A kubeconfig from elsewhere can name the files that a renewal of another one made.
-func TestRenewRemovesNoFilesOutsideTheKubeconfigsDirectory(t *testing.T) {
+func TestRenew_RenewRemovesNoFilesOutsideTheKubeconfigsDirectory(t *testing.T) {
 	s := ending(t, "renew-outside")
 	approvesRequestsOf(t, s.client(), "renew-outside")
 	config, outside := s.load("config"), t.TempDir()
@@ -150,8 +150,8 @@ func TestRenewRemovesNoFilesOutsideTheKubeconfigsDirectory(t *testing.T) {
 	}
 }
 
-// TestRenewOfOneFileMakesOneFile has certificate and key in one file, as kubelets do.
-func TestRenewOfOneFileMakesOneFile(t *testing.T) {
+// TestRenew_RenewOfOneFileMakesOneFile has certificate and key in one file, as kubelets do.
+func TestRenew_RenewOfOneFileMakesOneFile(t *testing.T) {
 	s := ending(t, "renew-one-file")
 	approvesRequestsOf(t, s.client(), "renew-one-file")
 	config := s.load("config")
@@ -185,7 +185,7 @@ func TestRenewOfOneFileMakesOneFile(t *testing.T) {
 	s.must("status", "--fail-within", "1m")
 }
 
-func TestAKubeconfigThatOthersMayReadIsWarnedOf(t *testing.T) {
+func TestRenew_AKubeconfigThatOthersMayReadIsWarnedOf(t *testing.T) {
 	s := ending(t, "renew-open")
 	approvesRequestsOf(t, s.client(), "renew-open")
 	if err := os.Chmod(s.path("config"), 0o644); err != nil { //nolint:gosec // Too open on purpose.
@@ -196,7 +196,7 @@ func TestAKubeconfigThatOthersMayReadIsWarnedOf(t *testing.T) {
 	}
 }
 
-func TestRenewWithinAsksNobody(t *testing.T) {
+func TestRenew_RenewWithinAsksNobody(t *testing.T) {
 	s := holder(t, shared, identity.User{Name: "renew-within"}, time.Now().Add(-time.Hour), time.Now().Add(8*24*time.Hour))
 	for _, within := range []string{"7d", "1/3"} {
 		command := withoutSockets(t, s.command("renew", "--within", within))
@@ -207,7 +207,7 @@ func TestRenewWithinAsksNobody(t *testing.T) {
 	s.check(s.run("renew", "--within", "soon"), expect{2, []string{`--within: invalid value "soon"`}})
 }
 
-func TestRenewWithinAFractionOfTheLifetime(t *testing.T) {
+func TestRenew_RenewWithinAFractionOfTheLifetime(t *testing.T) {
 	now := time.Now()
 	s := holder(t, shared, identity.User{Name: "renew-fraction", Groups: []string{"dev"}}, now.Add(-6*time.Hour), now.Add(2*time.Hour))
 	approvesRequestsOf(t, s.client(), "renew-fraction")
@@ -219,7 +219,7 @@ func TestRenewWithinAFractionOfTheLifetime(t *testing.T) {
 	}
 }
 
-func TestAPendingRenewalIsFinishedByTheNextRun(t *testing.T) {
+func TestRenew_APendingRenewalIsFinishedByTheNextRun(t *testing.T) {
 	s := ending(t, "renew-pending")
 	before := s.certificate("config")
 	for range 2 {
@@ -247,7 +247,7 @@ func TestAPendingRenewalIsFinishedByTheNextRun(t *testing.T) {
 	}
 }
 
-func TestRenewApprovesForWhoMay(t *testing.T) {
+func TestRenew_RenewApprovesForWhoMay(t *testing.T) {
 	s := ending(t, "renew-approve")
 	s.check(s.run("renew", "--approve"), expect{1, []string{"may not approve"}})
 	if n := len(submittedBy(t, s.client(), "renew-approve")); n != 0 {
@@ -272,7 +272,7 @@ func TestRenewApprovesForWhoMay(t *testing.T) {
 	}
 }
 
-func TestRenewIsRefusedInWords(t *testing.T) {
+func TestRenew_RenewIsRefusedInWords(t *testing.T) {
 	s := ending(t, "renew-refused")
 	unchanged := string(s.read("config"))
 	admin := s.admin()
@@ -334,12 +334,12 @@ func TestRenewIsRefusedInWords(t *testing.T) {
 	}
 }
 
-func TestACertificateThatHasEndedIsToldWhatToDo(t *testing.T) {
+func TestRenew_ACertificateThatHasEndedIsToldWhatToDo(t *testing.T) {
 	s := holder(t, shared, identity.User{Name: "renew-ended", Groups: []string{"dev"}}, time.Now().Add(-time.Hour), time.Now().Add(-time.Minute))
 	s.check(s.run("renew"), expect{1, []string{`"renew-ended"`, "ended", "new-user renew-ended -g dev --offline"}})
 }
 
-func TestATokenIsNotRenewed(t *testing.T) {
+func TestRenew_ATokenIsNotRenewed(t *testing.T) {
 	s := ending(t, "renew-token")
 	config := s.load("config")
 	config.AuthInfos["renew-token@csr-onboard"] = &clientcmdapi.AuthInfo{Token: "secret"}
@@ -350,7 +350,7 @@ func TestATokenIsNotRenewed(t *testing.T) {
 	s.check(s.run("renew", "--all"), expect{1, []string{"no context"}})
 }
 
-func TestRenewAllGoesOnAfterAFailure(t *testing.T) {
+func TestRenew_RenewAllGoesOnAfterAFailure(t *testing.T) {
 	s := ending(t, "renew-all")
 	approvesRequestsOf(t, s.client(), "renew-all")
 	before := s.certificate("config")
@@ -388,9 +388,9 @@ func TestRenewAllGoesOnAfterAFailure(t *testing.T) {
 	checkRenewed(s, before)
 }
 
-// TestRenewKilledAtRandomMoments kills renew at random moments: whatever it was doing,
+// TestRenew_RenewKilledAtRandomMoments kills renew at random moments: whatever it was doing,
 // the kubeconfig logs in with the pair that is in it.
-func TestRenewKilledAtRandomMoments(t *testing.T) {
+func TestRenew_RenewKilledAtRandomMoments(t *testing.T) {
 	s := ending(t, "renew-killed")
 	client := s.client()
 	approvesRequestsOf(t, client, "renew-killed")

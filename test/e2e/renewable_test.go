@@ -53,7 +53,7 @@ func rolesAndBindings(s *session) string {
 	return versions.String()
 }
 
-func TestThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
+func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.must("new-user", "rena", "-g", "dev", "--approve", "--renewable", "--dir", "D", "--expiration", "10m")
@@ -117,7 +117,7 @@ func TestThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 	hers.check(hers.run("renew"), expect{1, []string{"you may not create", "kubectl csr-onboard grant rena --renewable"}})
 }
 
-func TestThePermissionToRenewInOtherForms(t *testing.T) {
+func TestRenewable_ThePermissionToRenewInOtherForms(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithUser("binder", nil,
 		rbacv1.PolicyRule{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterrolebindings"}, Verbs: []string{"create", "get", "patch"}},
 		rbacv1.PolicyRule{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterroles"}, Verbs: []string{"get", "bind"}}))
@@ -179,7 +179,7 @@ func TestThePermissionToRenewInOtherForms(t *testing.T) {
 	})
 }
 
-func TestMoreThanSheHasIsNoRenewal(t *testing.T) {
+func TestRenewable_MoreThanSheHasIsNoRenewal(t *testing.T) {
 	s := holder(t, shared, identity.User{Name: "greedy", Groups: []string{"dev"}}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	s.must("new-user", "greedy", "-g", "dev", "-g", "ops", "--dir", "D")
 	review := s.admin().must("approve", "greedy", "--dry-run=client")

@@ -17,7 +17,7 @@ import (
 // renew --exec takes a pair out of a kubeconfig, so that all that could go wrong has to be
 // seen before.
 
-func TestRenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testing.T) {
+func TestRenewExec_RenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testing.T) {
 	unchangedBy := func(s *session, want expect, arguments ...string) {
 		t.Helper()
 		before := string(s.read("config"))
@@ -52,9 +52,9 @@ func TestRenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testing.T) {
 	})
 }
 
-// TestEachSetOfGroupsHasACacheOfItsOwn has one user in two kubeconfigs, who is in other
+// TestRenewExec_EachSetOfGroupsHasACacheOfItsOwn has one user in two kubeconfigs, who is in other
 // groups in each.
-func TestEachSetOfGroupsHasACacheOfItsOwn(t *testing.T) {
+func TestRenewExec_EachSetOfGroupsHasACacheOfItsOwn(t *testing.T) {
 	// Not to be renewed while the test goes on.
 	begin, end := time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
 	s := holder(t, shared, identity.User{Name: "exec-groups", Groups: []string{"dev"}}, begin, end)
@@ -75,10 +75,10 @@ func TestEachSetOfGroupsHasACacheOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestAKeptPairStaysInACacheOnlyIfItLogsIn has a pair in the cache that ends later than
+// TestRenewExec_AKeptPairStaysInACacheOnlyIfItLogsIn has a pair in the cache that ends later than
 // the one that comes, and is of an authority that the API server does not trust (any
 // more).
-func TestAKeptPairStaysInACacheOnlyIfItLogsIn(t *testing.T) {
+func TestRenewExec_AKeptPairStaysInACacheOnlyIfItLogsIn(t *testing.T) {
 	s := ending(t, "exec-kept")
 	embedded := string(s.read("config"))
 	inCache(s)
@@ -114,9 +114,9 @@ func TestAKeptPairStaysInACacheOnlyIfItLogsIn(t *testing.T) {
 	}
 }
 
-// TestACacheFollowsItsContextWhereThatIsWanted has an API server that has got another
+// TestRenewExec_ACacheFollowsItsContextWhereThatIsWanted has an API server that has got another
 // address.
-func TestACacheFollowsItsContextWhereThatIsWanted(t *testing.T) {
+func TestRenewExec_ACacheFollowsItsContextWhereThatIsWanted(t *testing.T) {
 	s := cached(t, "exec-moved")
 	approvesRequestsOf(t, s.client(), "exec-moved")
 	cache := store.CredentialCacheAt(s.cache())
@@ -141,7 +141,7 @@ func TestACacheFollowsItsContextWhereThatIsWanted(t *testing.T) {
 	}
 }
 
-func TestStatusFailsWhereACertificateCannotBeRead(t *testing.T) {
+func TestRenewExec_StatusFailsWhereACertificateCannotBeRead(t *testing.T) {
 	s := ending(t, "status-unread")
 	config := s.load("config")
 	for _, user := range config.AuthInfos {
@@ -154,7 +154,7 @@ func TestStatusFailsWhereACertificateCannotBeRead(t *testing.T) {
 	s.check(s.run("status", "--fail-within", "1m"), expect{1, []string{"is not known", "status-unread@csr-onboard"}})
 }
 
-func TestARenewalWithAForeignFileInItsFolderComesToItsEnd(t *testing.T) {
+func TestRenewExec_ARenewalWithAForeignFileInItsFolderComesToItsEnd(t *testing.T) {
 	s := ending(t, "renew-littered")
 	s.must("renew", "--wait=false")
 	s.admin().must("approve", "renew-littered", "--yes")

@@ -23,7 +23,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-func TestARequestReplacedBehindTheQuestionIsNotApproved(t *testing.T) {
+func TestReview_ARequestReplacedBehindTheQuestionIsNotApproved(t *testing.T) {
 	s := newSession(t, shared)
 	create(t, s, "swapped", identity.User{Name: "swapped", Groups: []string{"dev"}})
 	var replaced *certificatesv1.CertificateSigningRequest
@@ -45,7 +45,7 @@ func TestARequestReplacedBehindTheQuestionIsNotApproved(t *testing.T) {
 	}
 }
 
-func TestTwoAdministratorsDecidingAtOnce(t *testing.T) {
+func TestReview_TwoAdministratorsDecidingAtOnce(t *testing.T) {
 	s := newSession(t, shared)
 	for i := range 5 {
 		user := fmt.Sprintf("disputed-%d", i)
@@ -76,7 +76,7 @@ func TestTwoAdministratorsDecidingAtOnce(t *testing.T) {
 	}
 }
 
-func TestLabelsDecideNothing(t *testing.T) {
+func TestReview_LabelsDecideNothing(t *testing.T) {
 	s := newSession(t, shared)
 	labelled := func(name, label string, user identity.User) {
 		object := create(t, s, name, user)
@@ -111,7 +111,7 @@ func TestLabelsDecideNothing(t *testing.T) {
 	}
 }
 
-func TestAnObjectOfAUsersNameIsNotTakenForHers(t *testing.T) {
+func TestReview_AnObjectOfAUsersNameIsNotTakenForHers(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "paula", "--dir", "D", "--approve")
 	create(t, s, "paula", identity.User{Name: "mallory"})
@@ -120,7 +120,7 @@ func TestAnObjectOfAUsersNameIsNotTakenForHers(t *testing.T) {
 	s.must("approve", "paula", "--yes", "--fingerprint", fingerprint)
 }
 
-func TestWhatRoleBindingsGiveIsPartOfTheReview(t *testing.T) {
+func TestReview_WhatRoleBindingsGiveIsPartOfTheReview(t *testing.T) {
 	s := newSession(t, shared)
 	bind := func(name, role string, subjects ...rbacv1.Subject) {
 		_, err := s.client().RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
@@ -155,7 +155,7 @@ func TestWhatRoleBindingsGiveIsPartOfTheReview(t *testing.T) {
 	}
 }
 
-func TestADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
+func TestReview_ADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
 	s := newSession(t, shared)
 	create(t, s, "rehearsed", identity.User{Name: "rehearsed", Groups: []string{"dev"}})
 	text := s.must("approve", "rehearsed", "--dry-run=client")
@@ -198,7 +198,7 @@ func TestADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
 	s.check(s.as(requester).run("approve", "rehearsed-node", "--dry-run=client", "--allow", "system-user"), expect{1, []string{"you may not approve"}})
 }
 
-func TestApprovingEverythingThatIsPending(t *testing.T) {
+func TestReview_ApprovingEverythingThatIsPending(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.check(s.run("approve", "--all", "--yes"), expect{0, []string{"there is no pending certificate signing request"}})
 	labelled := func(name string, user identity.User) {
@@ -236,7 +236,7 @@ func TestApprovingEverythingThatIsPending(t *testing.T) {
 	}
 }
 
-func TestTheWholeTableOnARealAPIServer(t *testing.T) {
+func TestReview_TheWholeTableOnARealAPIServer(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	want := map[string][]string{}
 	var names []string
@@ -320,7 +320,7 @@ func onTheServer(entry fixture.Entry) []string {
 	return append([]string{}, findings...)
 }
 
-func TestAMalformedRequestIsARowOfTheList(t *testing.T) {
+func TestReview_AMalformedRequestIsARowOfTheList(t *testing.T) {
 	s := newSession(t, shared)
 	for _, entry := range fixture.Load(t) {
 		if entry.File != "der-extra-element.csr" {
@@ -341,7 +341,7 @@ func TestAMalformedRequestIsARowOfTheList(t *testing.T) {
 	t.Error("it has no row")
 }
 
-func TestADecisionIsNotMistakenForItsOpposite(t *testing.T) {
+func TestReview_ADecisionIsNotMistakenForItsOpposite(t *testing.T) {
 	s := newSession(t, shared)
 	denied := objectName(s.must("new-user", "rike", "--dir", "D").Stdout)
 	s.must("deny", denied, "--yes")
@@ -361,7 +361,7 @@ func TestADecisionIsNotMistakenForItsOpposite(t *testing.T) {
 	s.check(s.run("deny", issued, "--yes"), expect{5, []string{"is decided already: issued"}})
 }
 
-func TestWhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
+func TestReview_WhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
 	s := newSession(t, shared)
 	mallory := s.as(requester)
 	plant := func(name string, of identity.User) {
@@ -391,7 +391,7 @@ func TestWhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
 	}
 }
 
-func TestWhatWasTypedBeforeTheQuestionIsNoAnswer(t *testing.T) {
+func TestReview_WhatWasTypedBeforeTheQuestionIsNoAnswer(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "tilda", "--dir", "D")
 	screen, code := dialogue(t, s, []turn{{when: "Approve the request of tilda?", typed: "n\r"}}, "approve", "tilda")

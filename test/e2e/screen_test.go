@@ -241,7 +241,7 @@ func focus(lines []string) string {
 	return ""
 }
 
-func TestAMenuFitsOnTheScreen(t *testing.T) {
+func TestScreen_AMenuFitsOnTheScreen(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	team := "name,groups\n"
 	const users = 28
@@ -283,7 +283,7 @@ func TestAMenuFitsOnTheScreen(t *testing.T) {
 	}
 }
 
-func TestAWaitingLineStaysOnOneRow(t *testing.T) {
+func TestScreen_AWaitingLineStaysOnOneRow(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.must("new-user", "waiting-with-quite-a-long-name-that-needs-room", "--dir", "D")
 	for _, columns := range []uint16{80, 60, 40, 20} {

@@ -33,7 +33,7 @@ metadata: {name: shortens}
 spec: {policyName: shortens}
 `
 
-func TestALifetimeThatAPolicyShortensIsSaid(t *testing.T) {
+func TestShortenedLifetime_ALifetimeThatAPolicyShortensIsSaid(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	if served := s.kubectl("api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name").Stdout; !strings.Contains(served, "mutatingadmissionpolicies.") {
 		t.Skip("this Kubernetes has no mutating admission policies")

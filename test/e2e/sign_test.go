@@ -36,7 +36,7 @@ func authorityOf(ca *session) []string {
 	return []string{"--ca-cert", "ca.crt", "--ca-key", "ca.key"}
 }
 
-func TestACertificateSignedOnACAServerLogsIn(t *testing.T) {
+func TestSign_ACertificateSignedOnACAServerLogsIn(t *testing.T) {
 	ca, user := withoutCluster(t, shared), withoutCluster(t, shared)
 	authority := authorityOf(ca)
 	user.must("new-user", "sarah", "-g", "dev", "--offline", "--dir", ".")
@@ -117,7 +117,7 @@ func issued(t *testing.T, ca *session) map[string]bool {
 	return known
 }
 
-func TestWhatACAServerDoesNotSign(t *testing.T) {
+func TestSign_WhatACAServerDoesNotSign(t *testing.T) {
 	ca, user := withoutCluster(t, shared), withoutCluster(t, shared)
 	authority := authorityOf(ca)
 	user.must("new-user", "silke", "--offline", "--dir", ".")
@@ -177,7 +177,7 @@ func TestWhatACAServerDoesNotSign(t *testing.T) {
 // signKillings is how often sign is killed at a random moment.
 const signKillings = 100
 
-func TestNoCertificateIsWithoutItsLogLine(t *testing.T) {
+func TestSign_NoCertificateIsWithoutItsLogLine(t *testing.T) {
 	ca, user := withoutCluster(t, shared), withoutCluster(t, shared)
 	authority := authorityOf(ca)
 	user.must("new-user", "sonja", "--offline", "--dir", ".")

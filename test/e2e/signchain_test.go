@@ -71,7 +71,7 @@ func encrypted(t *testing.T, key crypto.Signer) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der}))
 }
 
-func TestWhatAnIntermediateAuthoritySignsLogsIn(t *testing.T) {
+func TestSignChain_WhatAnIntermediateAuthoritySignsLogsIn(t *testing.T) {
 	ca, user := withoutCluster(t, shared), withoutCluster(t, shared)
 	intermediateOf(t, ca)
 	server := []string{"--server", shared.Server, "--certificate-authority", serverAuthority(t, ca)}
@@ -108,7 +108,7 @@ func TestWhatAnIntermediateAuthoritySignsLogsIn(t *testing.T) {
 	}
 }
 
-func TestAnEncryptedAuthorityKeyIsOpenedInMemoryOnly(t *testing.T) {
+func TestSignChain_AnEncryptedAuthorityKeyIsOpenedInMemoryOnly(t *testing.T) {
 	ca, user := withoutCluster(t, shared), withoutCluster(t, shared)
 	intermediateOf(t, ca)
 	user.must("new-user", "ingo", "--offline", "--dir", ".")
@@ -189,7 +189,7 @@ func TestAnEncryptedAuthorityKeyIsOpenedInMemoryOnly(t *testing.T) {
 	}
 }
 
-func TestAHandoffThatTrustsTheWrongAuthoritySaysSoWhenItIsSignedAndFetched(t *testing.T) {
+func TestSignChain_AHandoffThatTrustsTheWrongAuthoritySaysSoWhenItIsSignedAndFetched(t *testing.T) {
 	ca, user := withoutCluster(t, shared), withoutCluster(t, shared)
 	authority := authorityOf(ca)
 	user.must("new-user", "ivan", "--offline", "--dir", ".")

@@ -44,11 +44,11 @@ const (
 	soakLifetimes = 10
 )
 
-// TestCredentialsRenewThemselvesForever lets ten lifetimes of a certificate pass on a
+// TestSoak_CredentialsRenewThemselvesForever lets ten lifetimes of a certificate pass on a
 // clock that the test turns, with a call every half a minute: by a command that asks the
 // credential plugin each time, and by a program that keeps an answer for as long as it
 // says.
-func TestCredentialsRenewThemselvesForever(t *testing.T) {
+func TestSoak_CredentialsRenewThemselvesForever(t *testing.T) {
 	for name, soak := range map[string]*soak{
 		"approved at once": {},
 		"approved late":    {late: 2 * time.Minute},

@@ -19,7 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
+func TestStatus_StatusSaysOfEveryContextUntilWhen(t *testing.T) {
 	s := ending(t, "status")
 	config := s.load("config")
 	context := config.Contexts["status@csr-onboard"]
@@ -120,7 +120,7 @@ func TestStatusSaysOfEveryContextUntilWhen(t *testing.T) {
 	s.check(s.run("status", "--context", "nowhere"), expect{2, []string{"nowhere"}})
 }
 
-func TestStatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
+func TestStatus_StatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
 	s := ending(t, "unchosen")
 	var asked atomic.Int64
 	foreign := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
@@ -161,7 +161,7 @@ func TestStatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
 	}
 }
 
-func TestStatusColoursWhatEndsSoonOnATerminal(t *testing.T) {
+func TestStatus_StatusColoursWhatEndsSoonOnATerminal(t *testing.T) {
 	s := ending(t, "colours")
 	screen, code := dialogue(t, s, nil, "status")
 	if code != 0 || !strings.Contains(screen, "\x1b[33m") {
@@ -169,7 +169,7 @@ func TestStatusColoursWhatEndsSoonOnATerminal(t *testing.T) {
 	}
 }
 
-func TestStatusSaysUntilWhenThoughTheKeyIsOpenToOthers(t *testing.T) {
+func TestStatus_StatusSaysUntilWhenThoughTheKeyIsOpenToOthers(t *testing.T) {
 	s := ending(t, "open-key")
 	inCache(s)
 	if err := os.Chmod(filepath.Join(s.cache(), "kubeconfig"), 0o644); err != nil { //nolint:gosec // That is the fault.
@@ -201,7 +201,7 @@ func TestStatusSaysUntilWhenThoughTheKeyIsOpenToOthers(t *testing.T) {
 	}
 }
 
-func TestStatusAcceptsWhatRenewsItself(t *testing.T) {
+func TestStatus_StatusAcceptsWhatRenewsItself(t *testing.T) {
 	s := holder(t, shared, identity.User{Name: "self-renewing", Groups: []string{"dev"}}, time.Now().Add(-time.Hour), time.Now().Add(7*time.Hour))
 	s.check(s.run("status", "--fail-within", "7d"), expect{1, []string{`"self-renewing@csr-onboard"`}})
 	inCache(s)

@@ -74,7 +74,7 @@ func writeTeam(s *session, prefix string, users int) (names []string) {
 	return names
 }
 
-func TestATeamIsOnboardedInOneRun(t *testing.T) {
+func TestTeam_ATeamIsOnboardedInOneRun(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.write("team.yaml", teamHeader+`- name: jane
@@ -132,7 +132,7 @@ func TestATeamIsOnboardedInOneRun(t *testing.T) {
 	}
 }
 
-func TestOneUsersTroubleIsHersAlone(t *testing.T) {
+func TestTeam_OneUsersTroubleIsHersAlone(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	writeTeam(s, "member", 20)
@@ -162,7 +162,7 @@ func TestOneUsersTroubleIsHersAlone(t *testing.T) {
 	}
 }
 
-func TestNothingIsDoneWithAMistakeInTheFile(t *testing.T) {
+func TestTeam_NothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.yaml", teamHeader+"- name: nobody-1\n  grups: [dev]\n- name: nobody-2\n- name: nobody-2\n")
 	result := s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T")
@@ -184,7 +184,7 @@ func TestNothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 	}
 }
 
-func TestATeamsRequestsAreApprovedBySomebodyElse(t *testing.T) {
+func TestTeam_ATeamsRequestsAreApprovedBySomebodyElse(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.write("team.csv", "name,groups\nmia,dev;ops\nnoa,\n")
@@ -208,7 +208,7 @@ func TestATeamsRequestsAreApprovedBySomebodyElse(t *testing.T) {
 	s.check(s.run("new-user", "-f", "late.csv", "--dir", "T", "--wait"), expect{3, []string{"not on my watch"}})
 }
 
-func TestATeamIsHandedOffByFiles(t *testing.T) {
+func TestTeam_ATeamIsHandedOffByFiles(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	names := writeTeam(s, "remote", 12)
@@ -227,7 +227,7 @@ func TestATeamIsHandedOffByFiles(t *testing.T) {
 	}
 }
 
-func TestATeamFromStandardInput(t *testing.T) {
+func TestTeam_ATeamFromStandardInput(t *testing.T) {
 	s := newSession(t, shared)
 	command := s.command("new-user", "-f", "-", "--dry-run=client", "-o", "name", "--dir", "T")
 	command.Stdin = strings.NewReader(`{"apiVersion": "csr-onboard.github.io/v1alpha1", "kind": "Team", "users": [{"name": "ina"}, {"name": "ole"}]}`)
@@ -238,7 +238,7 @@ func TestATeamFromStandardInput(t *testing.T) {
 	}
 }
 
-func TestWhoMayNotApproveIsToldBeforeAnythingIsMade(t *testing.T) {
+func TestTeam_WhoMayNotApproveIsToldBeforeAnythingIsMade(t *testing.T) {
 	s := newSession(t, shared).as(requester)
 	writeTeam(s, "premature", 3)
 	s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), expect{1, []string{"you may not approve"}})
@@ -260,7 +260,7 @@ func (s *session) listing(folder string) string {
 	return names.String()
 }
 
-func TestABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
+func TestTeam_ABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
 	// Slow enough to be seen.
 	s := newSession(t, controlplane.Start(t, controlplane.WithControllerManagerRate(8, 8)))
 	var text strings.Builder
@@ -287,7 +287,7 @@ func TestABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
 	}
 }
 
-func TestAServerThatWasNeverThereIsNotWaitedFor(t *testing.T) {
+func TestTeam_AServerThatWasNeverThereIsNotWaitedFor(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.csv", "name\njane\nbob\n")
 	for _, flags := range [][]string{{"--approve"}, {"--wait"}, {}} {

@@ -9,8 +9,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-// TestTheNextCommandGoesOnWithTheSameRequests runs what is printed, word by word.
-func TestTheNextCommandGoesOnWithTheSameRequests(t *testing.T) {
+// TestTeamEnding_TheNextCommandGoesOnWithTheSameRequests runs what is printed, word by word.
+func TestTeamEnding_TheNextCommandGoesOnWithTheSameRequests(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.write("team.csv", "name\nann\nben\n")
 	made := s.must("new-user", "-f", "team.csv", "-g", "dev", "-g", "a b", "--expiration", "2h", "--key-algorithm", "ed25519", "--dir", "T", "--server", s.server())
@@ -31,7 +31,7 @@ func TestTheNextCommandGoesOnWithTheSameRequests(t *testing.T) {
 	}
 }
 
-func TestADryRunOfATeamPrintsWhatTheServerWouldTake(t *testing.T) {
+func TestTeamEnding_ADryRunOfATeamPrintsWhatTheServerWouldTake(t *testing.T) {
 	s := newSession(t, shared)
 	writeTeam(s, "dry", 3)
 	checked := s.must("new-user", "-f", "team.yaml", "--dry-run=server", "--dir", "T")
@@ -50,9 +50,9 @@ func TestADryRunOfATeamPrintsWhatTheServerWouldTake(t *testing.T) {
 	}
 }
 
-// TestWhoIsLeftIsNamed ends a wait in which one is denied, one has her certificate, and of
+// TestTeamEnding_WhoIsLeftIsNamed ends a wait in which one is denied, one has her certificate, and of
 // two nothing is heard.
-func TestWhoIsLeftIsNamed(t *testing.T) {
+func TestTeamEnding_WhoIsLeftIsNamed(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.csv", "name\nleft-denied\nleft-done\nleft-one\nleft-two\n")
 	s.must("new-user", "-f", "team.csv", "--dir", "T")
@@ -65,7 +65,7 @@ func TestWhoIsLeftIsNamed(t *testing.T) {
 	}})
 }
 
-func TestAFolderOfRequestsIsHandedOffToANewFolder(t *testing.T) {
+func TestTeamEnding_AFolderOfRequestsIsHandedOffToANewFolder(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.csv", "name\nfolder-ida\nfolder-jim\n")
 	made := s.must("new-user", "-f", "team.csv", "--offline", "--dir", "keys")

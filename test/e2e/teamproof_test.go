@@ -19,9 +19,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-// TestOneLoginProvesATeam has the certificates of a team be of the authority that the API
+// TestTeamProof_OneLoginProvesATeam has the certificates of a team be of the authority that the API
 // server takes, and those of two users of one that has its name and not its key.
-func TestOneLoginProvesATeam(t *testing.T) {
+func TestTeamProof_OneLoginProvesATeam(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	s := newSession(t, plane)
 	own := authorityFor(t, plane)
@@ -74,9 +74,9 @@ func TestOneLoginProvesATeam(t *testing.T) {
 	}
 }
 
-// TestWhereNothingIsKnownOfAuthoritiesEachLogsIn has somebody fetch for a team who may
+// TestTeamProof_WhereNothingIsKnownOfAuthoritiesEachLogsIn has somebody fetch for a team who may
 // not read which authorities the API server takes.
-func TestWhereNothingIsKnownOfAuthoritiesEachLogsIn(t *testing.T) {
+func TestTeamProof_WhereNothingIsKnownOfAuthoritiesEachLogsIn(t *testing.T) {
 	s := newSession(t, shared)
 	names := writeTeam(s, "asking", 20)
 	waiting := start(s.as(requester), "new-user", "-f", "team.yaml", "--dir", "T", "--wait", "-o", "json")

@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-func TestARequestUnderANameOfOnesOwnIsFoundByItsUser(t *testing.T) {
+func TestTerms_ARequestUnderANameOfOnesOwnIsFoundByItsUser(t *testing.T) {
 	s := newSession(t, shared)
 	submitted := s.must("new-user", "nora", "-g", "dev", "--request-name", "team-blue.nora", "--dir", "D")
 	if got := objectName(submitted.Stdout); got != "team-blue.nora" {
@@ -42,7 +42,7 @@ func TestARequestUnderANameOfOnesOwnIsFoundByItsUser(t *testing.T) {
 		expect{5, []string{`certificate signing request "team-blue.nora" is not the one made with this key`}})
 }
 
-func TestTwoRequestsForOneKeyAreToldApartByTheirNames(t *testing.T) {
+func TestTerms_TwoRequestsForOneKeyAreToldApartByTheirNames(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "nadja", "--request-name", "nadja-one", "--dir", "D")
 	s.must("new-user", "nadja", "--request-name", "nadja-two", "--dir", "D")
@@ -52,7 +52,7 @@ func TestTwoRequestsForOneKeyAreToldApartByTheirNames(t *testing.T) {
 	s.must("fetch", "nadja-two", "--dir", "D")
 }
 
-func TestAnotherSignerSignsWhatItWasAskedFor(t *testing.T) {
+func TestTerms_AnotherSignerSignsWhatItWasAskedFor(t *testing.T) {
 	const signer = "example.com/user-signer"
 	s := newSession(t, shared)
 	submitted := s.must("new-user", "noel", "-g", "dev", "--signer-name", signer, "--dir", "D")
@@ -75,7 +75,7 @@ func TestAnotherSignerSignsWhatItWasAskedFor(t *testing.T) {
 	}
 }
 
-func TestAWholeRunWithAnotherSignerWaitsForThatOne(t *testing.T) {
+func TestTerms_AWholeRunWithAnotherSignerWaitsForThatOne(t *testing.T) {
 	const signer = "example.com/user-signer"
 	s := newSession(t, shared)
 	stop := s.signEverything(signer)
@@ -161,7 +161,7 @@ func (s *session) signEverything(signer string) (stop func()) {
 	}
 }
 
-func TestTheCertificateAloneIsWrittenAndReplacesNothingElse(t *testing.T) {
+func TestTerms_TheCertificateAloneIsWrittenAndReplacesNothingElse(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "nils", "-g", "dev", "--dir", "D")
 	s.must("approve", "nils", "--yes")

@@ -9,7 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-func TestACertificateOfSeventyYearsIsRenewedForAsLongAsCanBeAsked(t *testing.T) {
+func TestTimes_ACertificateOfSeventyYearsIsRenewedForAsLongAsCanBeAsked(t *testing.T) {
 	user := identity.User{Name: "seventy-years"}
 	s := holder(t, shared, user, time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), time.Now().AddDate(70, 0, 0))
 	result := s.run("renew", "--wait=false")

@@ -57,7 +57,7 @@ func throughTLSProxy(s *session) {
 	s.env.Kubeconfig = s.path("proxy.kubeconfig")
 }
 
-func TestWhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
+func TestTLSProxy_WhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
 	s := newSession(t, shared)
 	throughTLSProxy(s)
 	for _, arguments := range [][]string{{"doctor"}, {"doctor", "--probe"}} {
@@ -95,7 +95,7 @@ func TestWhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
 	s.must("fetch", "proxied", "--dir", "D", "--verify-login=false")
 }
 
-func TestDoctorPassesWhereTheAuthorityHasJustBeenMade(t *testing.T) {
+func TestTLSProxy_DoctorPassesWhereTheAuthorityHasJustBeenMade(t *testing.T) {
 	// Its signer dates certificates back by five minutes.
 	s := newSession(t, controlplane.Start(t, controlplane.WithAuthorityAge(time.Second)))
 	for _, arguments := range [][]string{{"doctor", "--probe", "-o", "json"}, {"doctor", "-o", "json"}} {

@@ -15,9 +15,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-// TestNobodyGetsTheRightsOfAnotherUserUnseen is u03, who may create requests and nothing
+// TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen is u03, who may create requests and nothing
 // else, asking as u02 in every way in which a request can be approved without being shown.
-func TestNobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
+func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 	requests := rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "list", "watch"}}
 	s := newSession(t, controlplane.Start(t, controlplane.WithUser("u03", nil, requests)))
 	s.must("new-user", "u02", "--dir", "own", "--approve")
@@ -96,7 +96,7 @@ func TestNobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 	s.must("approve", attack.Name, "--yes", "--fingerprint", request.ReviewOf(s.object("x/"+attack.Name)).Fingerprint)
 }
 
-func TestWhatIsStillApprovedUnseen(t *testing.T) {
+func TestUnseen_WhatIsStillApprovedUnseen(t *testing.T) {
 	requests := rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "list", "watch"}}
 	approving := []rbacv1.PolicyRule{
 		requests,
@@ -138,7 +138,7 @@ func TestWhatIsStillApprovedUnseen(t *testing.T) {
 	s.check(s.run("approve", "-f", "twice", "--yes", "--wait=false"), expect{2, []string{"2 requests were not approved", "another file"}})
 }
 
-func TestWhatCannotBeCheckedIsNotApprovedUnseen(t *testing.T) {
+func TestUnseen_WhatCannotBeCheckedIsNotApprovedUnseen(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.as(requester).must("new-user", "unlisted-bindings", "--dir", "D")
 	// An approver who may not read role bindings can't know whether they name that user.

@@ -86,7 +86,7 @@ func (r *waitingRun) end() program.Result {
 
 const waitingForApproval = "waiting for an administrator to approve"
 
-func TestAWaitEndsWithTheApproval(t *testing.T) {
+func TestWaiting_AWaitEndsWithTheApproval(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "walt", "--dir", "D")
 	fetch := start(s, "fetch", "walt", "--dir", "D")
@@ -97,7 +97,7 @@ func TestAWaitEndsWithTheApproval(t *testing.T) {
 	}
 }
 
-func TestNewUserWaitsForSomebodyElsesApproval(t *testing.T) {
+func TestWaiting_NewUserWaitsForSomebodyElsesApproval(t *testing.T) {
 	s := newSession(t, shared)
 	waiting := start(s, "new-user", "wanda", "-g", "dev", "--dir", "D", "--wait", "--context-name", "hers")
 	waiting.until(waitingForApproval + " wanda-")
@@ -112,7 +112,7 @@ func TestNewUserWaitsForSomebodyElsesApproval(t *testing.T) {
 	s.check(s.run("new-user", "wilma", "--dir", "D", "--wait", "--timeout", "1ms"), expect{124, []string{"kubectl csr-onboard fetch wilma --dir D"}})
 }
 
-func TestAnIdentityThatMayOnlyGetPolls(t *testing.T) {
+func TestWaiting_AnIdentityThatMayOnlyGetPolls(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "xena", "--dir", "D")
 	fetch := start(s.as(getter), "fetch", "xena", "--dir", "D")
@@ -123,7 +123,7 @@ func TestAnIdentityThatMayOnlyGetPolls(t *testing.T) {
 	}
 }
 
-func TestTheEndingsOfAWait(t *testing.T) {
+func TestWaiting_TheEndingsOfAWait(t *testing.T) {
 	for _, test := range []struct {
 		user   string
 		happen func(t *testing.T, s *session, name string)
@@ -150,7 +150,7 @@ func TestTheEndingsOfAWait(t *testing.T) {
 	}
 }
 
-func TestAReplacedRequestEndsTheWait(t *testing.T) {
+func TestWaiting_AReplacedRequestEndsTheWait(t *testing.T) {
 	s := newSession(t, shared)
 	name := objectName(s.must("new-user", "replaced", "--dir", "D").Stdout)
 	fetch := start(s, "fetch", "replaced", "--dir", "D")
@@ -179,14 +179,14 @@ func remove(t *testing.T, s *session, name string) {
 	}
 }
 
-func TestAWaitThatRunsOutIs124(t *testing.T) {
+func TestWaiting_AWaitThatRunsOutIs124(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "yuri", "--dir", "D")
 	s.check(s.run("fetch", "yuri", "--dir", "D", "--timeout", "200ms"),
 		expect{124, []string{"timed out while waiting for", "nobody has decided about it yet", "go on waiting with: kubectl csr-onboard fetch yuri --dir D"}})
 }
 
-func TestAnInterruptedWaitLeavesAllInPlace(t *testing.T) {
+func TestWaiting_AnInterruptedWaitLeavesAllInPlace(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "zara", "--dir", "D")
 	key := s.read("D", "zara.key")
@@ -204,7 +204,7 @@ func TestAnInterruptedWaitLeavesAllInPlace(t *testing.T) {
 	s.must("fetch", "zara", "--dir", "D")
 }
 
-func TestAnUnsignedRequestIsExplained(t *testing.T) {
+func TestWaiting_AnUnsignedRequestIsExplained(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.must("new-user", "adam", "--dir", "D")
 	s.must("approve", "adam", "--yes")
@@ -217,7 +217,7 @@ func TestAnUnsignedRequestIsExplained(t *testing.T) {
 	s.check(fetch.end(), expect{130, []string{"it is approved, but no signer has answered"}})
 }
 
-func TestAShortenedLifetimeIsSaid(t *testing.T) {
+func TestWaiting_AShortenedLifetimeIsSaid(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithMaximumLifetime(12*time.Hour)))
 	result := s.must("new-user", "beth", "--expiration", "20d", "--approve", "--dir", "D")
 	if want := "warning: 20d was asked for, and 12h was given"; !strings.Contains(result.Stderr, want) {
@@ -225,7 +225,7 @@ func TestAShortenedLifetimeIsSaid(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
+func TestWaiting_AServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.must("new-user", "cleo", "--dir", "D")
@@ -248,7 +248,7 @@ func TestAServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestACollectedRequestIsSubmittedAgainWithTheSameKey(t *testing.T) {
+func TestWaiting_ACollectedRequestIsSubmittedAgainWithTheSameKey(t *testing.T) {
 	s := newSession(t, shared)
 	name := objectName(s.must("new-user", "gone", "--dir", "D").Stdout)
 	key := s.read("D", "gone.key")
@@ -262,9 +262,9 @@ func TestACollectedRequestIsSubmittedAgainWithTheSameKey(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatKeepBreakingAreSurvived waits through a relay that cuts
+// TestWaiting_ConnectionsThatKeepBreakingAreSurvived waits through a relay that cuts
 // every connection after a moment.
-func TestConnectionsThatKeepBreakingAreSurvived(t *testing.T) {
+func TestWaiting_ConnectionsThatKeepBreakingAreSurvived(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "relayed", "--dir", "D")
 	relay := newCuttingRelay(t, strings.TrimPrefix(shared.Server, "https://"), 100*time.Millisecond)
@@ -277,7 +277,7 @@ func TestConnectionsThatKeepBreakingAreSurvived(t *testing.T) {
 	}
 }
 
-func TestTheNextCommandAsksTheSameCluster(t *testing.T) {
+func TestWaiting_TheNextCommandAsksTheSameCluster(t *testing.T) {
 	s := newSession(t, shared)
 	config, err := clientcmd.LoadFromFile(shared.Kubeconfig)
 	if err != nil {

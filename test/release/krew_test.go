@@ -114,7 +114,7 @@ func manifest(t *testing.T) []byte {
 	return data
 }
 
-func TestKrewInstallsEachArchiveByItsManifest(t *testing.T) {
+func TestKrew_KrewInstallsEachArchiveByItsManifest(t *testing.T) {
 	index := indexOf(t, manifest(t))
 	for _, p := range platforms {
 		t.Run(p.os+"/"+p.arch, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestKrewInstallsEachArchiveByItsManifest(t *testing.T) {
 	}
 }
 
-func TestThisRepositoryIsAnIndexOfKrews(t *testing.T) {
+func TestKrew_ThisRepositoryIsAnIndexOfKrews(t *testing.T) {
 	index := indexOf(t, manifest(t))
 	u := newKrewUser(t, index, "linux", "amd64")
 	u.must("kubectl", "krew", "index", "add", "onboard", index)
@@ -157,7 +157,7 @@ func TestThisRepositoryIsAnIndexOfKrews(t *testing.T) {
 	}
 }
 
-func TestCompletionIsInstalledBesideKrewsLink(t *testing.T) {
+func TestKrew_CompletionIsInstalledBesideKrewsLink(t *testing.T) {
 	u := newKrewUser(t, indexOf(t, manifest(t)), "linux", "amd64")
 	u.must("kubectl", "krew", "install", "--manifest="+filepath.Join(built.dist, "csr-onboard.yaml"), "--archive="+filepath.Join(built.dist, archiveOf("linux", "amd64")))
 	installed := u.must("kubectl", "csr-onboard", "completion", "install")
@@ -170,7 +170,7 @@ func TestCompletionIsInstalledBesideKrewsLink(t *testing.T) {
 	}
 }
 
-func TestATamperedArchiveIsRefused(t *testing.T) {
+func TestKrew_ATamperedArchiveIsRefused(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(built.dist, archiveOf("linux", "amd64")))
 	if err != nil {
 		t.Fatal(err)
@@ -187,13 +187,13 @@ func TestATamperedArchiveIsRefused(t *testing.T) {
 	}
 }
 
-func TestKrewsOwnValidatorAcceptsTheManifest(t *testing.T) {
+func TestKrew_KrewsOwnValidatorAcceptsTheManifest(t *testing.T) {
 	u := newKrewUser(t, indexOf(t, manifest(t)), "linux", "amd64")
 	// With all archives downloaded and installed, for every platform.
 	u.must("validate-krew-manifest", "-manifest", filepath.Join(built.dist, "csr-onboard.yaml"))
 }
 
-func TestTheManifestKeepsKrewsStyle(t *testing.T) {
+func TestKrew_TheManifestKeepsKrewsStyle(t *testing.T) {
 	text := string(manifest(t))
 	_, description, found := strings.Cut(text, "\n  description: |\n")
 	if !found {

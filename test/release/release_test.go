@@ -32,7 +32,7 @@ func archiveOf(system, arch string) string {
 	return "kubectl-csr_onboard_" + version + "_" + system + "_" + arch + extension
 }
 
-func TestEachArchiveHoldsTheProgramAndItsLicence(t *testing.T) {
+func TestRelease_EachArchiveHoldsTheProgramAndItsLicence(t *testing.T) {
 	for _, p := range platforms {
 		name := archiveOf(p.os, p.arch)
 		data, err := os.ReadFile(filepath.Join(built.dist, name))
@@ -87,7 +87,7 @@ func zipFiles(t *testing.T, data []byte) (entries []entry) {
 	return entries
 }
 
-func TestTheChecksumsAreThoseOfTheFiles(t *testing.T) {
+func TestRelease_TheChecksumsAreThoseOfTheFiles(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(built.dist, "checksums.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func TestTheChecksumsAreThoseOfTheFiles(t *testing.T) {
 	}
 }
 
-func TestTheSBOMNamesEveryModule(t *testing.T) {
+func TestRelease_TheSBOMNamesEveryModule(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(built.dist, "kubectl-csr_onboard_"+version+"_linux_amd64.cdx.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestTheSBOMNamesEveryModule(t *testing.T) {
 	}
 }
 
-func TestTheSameCommitMakesTheSameBytes(t *testing.T) {
+func TestRelease_TheSameCommitMakesTheSameBytes(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "another", "checkout")
 	copyCheckout(t, elsewhere)
 	again := filepath.Join(t.TempDir(), "dist")

@@ -105,7 +105,7 @@ func planted(from, until time.Time) []byte {
 	return answer.Encode([]byte(`"status":{"token":"planted"}}`), from.Unix(), until.Unix())
 }
 
-func TestAKeptAnswerIsGivenAsItIs(t *testing.T) {
+func TestCachedAnswer_AKeptAnswerIsGivenAsItIs(t *testing.T) {
 	c := newCache(t)
 	now := time.Now()
 	c.replace(planted(now.Add(-time.Hour), now.Add(time.Hour)), 0o600)
@@ -122,9 +122,9 @@ func TestAKeptAnswerIsGivenAsItIs(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatIsNotGoodIsMadeAnew puts every kind of thing where the kept answer
+// TestCachedAnswer_AnAnswerThatIsNotGoodIsMadeAnew puts every kind of thing where the kept answer
 // is. None of it is given, and none keeps a person from her answer.
-func TestAnAnswerThatIsNotGoodIsMadeAnew(t *testing.T) {
+func TestCachedAnswer_AnAnswerThatIsNotGoodIsMadeAnew(t *testing.T) {
 	now := time.Now()
 	good := planted(now.Add(-time.Hour), now.Add(time.Hour))
 	for name, spoil := range map[string]func(*cache){
@@ -169,7 +169,7 @@ func (c *cache) replaceBy(create func(path string) error) {
 	}
 }
 
-func TestOtherArgumentsThanKubectls(t *testing.T) {
+func TestCachedAnswer_OtherArgumentsThanKubectls(t *testing.T) {
 	c := newCache(t)
 	c.answers(c.run("credential", "--cache="+c.directory))
 	c.answers(c.run("credential", "--cache", c.directory+"/"))
@@ -197,7 +197,7 @@ func TestOtherArgumentsThanKubectls(t *testing.T) {
 	}
 }
 
-func TestAnotherFormThanIsKnownIsRefused(t *testing.T) {
+func TestCachedAnswer_AnotherFormThanIsKnownIsRefused(t *testing.T) {
 	c := newCache(t)
 	for info, says := range map[string]string{
 		`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1alpha1"}`: "neither client.authentication.k8s.io/v1 nor",
@@ -214,9 +214,9 @@ func TestAnotherFormThanIsKnownIsRefused(t *testing.T) {
 	}
 }
 
-// TestACacheThatOthersCanReadIsRefused spoils the pair itself, without which a new
+// TestCachedAnswer_ACacheThatOthersCanReadIsRefused spoils the pair itself, without which a new
 // answer can't be made.
-func TestACacheThatOthersCanReadIsRefused(t *testing.T) {
+func TestCachedAnswer_ACacheThatOthersCanReadIsRefused(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		c := newCache(t)
 		if !kept {
@@ -234,7 +234,7 @@ func TestACacheThatOthersCanReadIsRefused(t *testing.T) {
 	}
 }
 
-func TestACacheWithACertificateOfAnyTimesAnswers(t *testing.T) {
+func TestCachedAnswer_ACacheWithACertificateOfAnyTimesAnswers(t *testing.T) {
 	for about, notBefore := range map[string]time.Time{
 		"from 1960": time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC),
 		"from 1950": time.Date(1950, 1, 1, 0, 0, 0, 0, time.UTC),

@@ -29,9 +29,9 @@ func giveAway(t *testing.T, path string) {
 	}
 }
 
-// TestAnAnswerThatSomebodyElseCanHavePutThereIsNotGiven plants an answer that is valid in
+// TestPlanted_AnAnswerThatSomebodyElseCanHavePutThereIsNotGiven plants an answer that is valid in
 // every way but one.
-func TestAnAnswerThatSomebodyElseCanHavePutThereIsNotGiven(t *testing.T) {
+func TestPlanted_AnAnswerThatSomebodyElseCanHavePutThereIsNotGiven(t *testing.T) {
 	now := time.Now()
 	good := planted(now.Add(-time.Hour), now.Add(time.Hour))
 	aside := func(c *cache) string {
@@ -94,9 +94,9 @@ func TestAnAnswerThatSomebodyElseCanHavePutThereIsNotGiven(t *testing.T) {
 	}
 }
 
-// TestAPairThatSomebodyElseCanHavePutThereIsNotUsed is the same about what answers are
+// TestPlanted_APairThatSomebodyElseCanHavePutThereIsNotUsed is the same about what answers are
 // made of.
-func TestAPairThatSomebodyElseCanHavePutThereIsNotUsed(t *testing.T) {
+func TestPlanted_APairThatSomebodyElseCanHavePutThereIsNotUsed(t *testing.T) {
 	for name, test := range map[string]struct {
 		plant func(t *testing.T, path string) error
 		says  string
@@ -134,9 +134,9 @@ func TestAPairThatSomebodyElseCanHavePutThereIsNotUsed(t *testing.T) {
 	}
 }
 
-// TestNothingWaitsForAFileThatAKubeconfigNames puts a pipe that nobody writes to, and a
+// TestPlanted_NothingWaitsForAFileThatAKubeconfigNames puts a pipe that nobody writes to, and a
 // device without an end, in the place of every file that a connection is made with.
-func TestNothingWaitsForAFileThatAKubeconfigNames(t *testing.T) {
+func TestPlanted_NothingWaitsForAFileThatAKubeconfigNames(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
 	if err := makePipe(pipe); err != nil {
@@ -193,9 +193,9 @@ func limited(t *testing.T, directory string, arguments ...string) program.Result
 	return program.Run(t, program.Environment{Path: []string{binaries}, Home: directory, Directory: directory}.Command(ctx, program.Name, arguments...))
 }
 
-// TestAWaitForInputEndsWithAnInterrupt gives pipes that nobody writes to where input may
+// TestPlanted_AWaitForInputEndsWithAnInterrupt gives pipes that nobody writes to where input may
 // come through a pipe.
-func TestAWaitForInputEndsWithAnInterrupt(t *testing.T) {
+func TestPlanted_AWaitForInputEndsWithAnInterrupt(t *testing.T) {
 	directory := t.TempDir()
 	pipe := filepath.Join(directory, "pipe")
 	if err := makePipe(pipe); err != nil {

@@ -116,7 +116,7 @@ func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*request.R
 	return got, sightings, err
 }
 
-func TestAWaitSurvivesWhatPasses(t *testing.T) {
+func TestAwait_AWaitSurvivesWhatPasses(t *testing.T) {
 	for _, test := range []struct {
 		about         string
 		gets, watches []http.HandlerFunc
@@ -143,7 +143,7 @@ func TestAWaitSurvivesWhatPasses(t *testing.T) {
 	}
 }
 
-func TestAWaitEndsWithItsReason(t *testing.T) {
+func TestAwait_AWaitEndsWithItsReason(t *testing.T) {
 	denied := object("", certificatesv1.CertificateDenied)
 	denied.Status.Conditions[0].Message = "no\x1b[2J"
 	for _, test := range []struct {
@@ -172,7 +172,7 @@ func TestAWaitEndsWithItsReason(t *testing.T) {
 	}
 }
 
-func TestAWaitThatRunsOutSaysHowFarItGot(t *testing.T) {
+func TestAwait_AWaitThatRunsOutSaysHowFarItGot(t *testing.T) {
 	f := &faultyServer{gets: []http.HandlerFunc{gives(object(""))}, watches: []http.HandlerFunc{streams(true, event("MODIFIED", object("", certificatesv1.CertificateApproved)))}}
 	_, sightings, err := awaitFrom(t, f, 300*time.Millisecond)
 	if !errors.Is(err, outcome.ErrTimedOut) || !strings.Contains(err.Error(), "it is approved, but no signer has answered") {

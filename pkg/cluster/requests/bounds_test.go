@@ -57,7 +57,7 @@ func page(w http.ResponseWriter, next string, names ...string) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-func TestAListThatMakesNoProgressEnds(t *testing.T) {
+func TestBounds_AListThatMakesNoProgressEnds(t *testing.T) {
 	gone := func(next string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			answer := status(http.StatusGone, metav1.StatusReasonExpired)
@@ -97,7 +97,7 @@ func TestAListThatMakesNoProgressEnds(t *testing.T) {
 	}
 }
 
-func TestPagesBecomeSmallerWhereAnAnswerWouldBeTooLarge(t *testing.T) {
+func TestBounds_PagesBecomeSmallerWhereAnAnswerWouldBeTooLarge(t *testing.T) {
 	var limits []string
 	client := hostileServer(t, 0, func(w http.ResponseWriter, r *http.Request) {
 		limit := r.URL.Query().Get("limit")
@@ -164,7 +164,7 @@ func packedTightly() map[string]http.HandlerFunc {
 	}
 }
 
-func TestAnAnswerOfManyValuesIsNotDecoded(t *testing.T) {
+func TestBounds_AnAnswerOfManyValuesIsNotDecoded(t *testing.T) {
 	for about, answer := range packedTightly() {
 		t.Run(about, func(t *testing.T) {
 			client := hostileServer(t, time.Minute, answer)
@@ -176,7 +176,7 @@ func TestAnAnswerOfManyValuesIsNotDecoded(t *testing.T) {
 	}
 }
 
-func TestAnAnswerInAnotherFormIsNotDecoded(t *testing.T) {
+func TestBounds_AnAnswerInAnotherFormIsNotDecoded(t *testing.T) {
 	code := http.StatusOK
 	client := hostileServer(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/yaml")
@@ -192,7 +192,7 @@ func TestAnAnswerInAnotherFormIsNotDecoded(t *testing.T) {
 	}
 }
 
-func TestAWatchIsBounded(t *testing.T) {
+func TestBounds_AWatchIsBounded(t *testing.T) {
 	const never = time.Hour
 	hold := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for _, test := range []struct {
@@ -238,7 +238,7 @@ func TestAWatchIsBounded(t *testing.T) {
 	}
 }
 
-func TestManyEventsAreNoLargeOne(t *testing.T) {
+func TestBounds_ManyEventsAreNoLargeOne(t *testing.T) {
 	const events = 12
 	large := object("")
 	large.Annotations = map[string]string{"a": strings.Repeat("x", largestEvent/10)}
@@ -255,7 +255,7 @@ func TestManyEventsAreNoLargeOne(t *testing.T) {
 	}
 }
 
-func TestAWatchThatIsAlwaysExpiredEnds(t *testing.T) {
+func TestBounds_AWatchThatIsAlwaysExpiredEnds(t *testing.T) {
 	t.Parallel()
 	var watches atomic.Int64
 	client := hostileServer(t, 0, func(w http.ResponseWriter, r *http.Request) {
@@ -274,7 +274,7 @@ func TestAWatchThatIsAlwaysExpiredEnds(t *testing.T) {
 	}
 }
 
-func TestAWaitWhoseWatchIsAlwaysExpiredGoesOnWithoutIt(t *testing.T) {
+func TestBounds_AWaitWhoseWatchIsAlwaysExpiredGoesOnWithoutIt(t *testing.T) {
 	t.Parallel()
 	var watches, gets atomic.Int64
 	client := hostileServer(t, 0, func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func TestTheInputOfADecisionIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfADecisionIsWhatWasTyped(t *testing.T) {
 	fingerprint := "SHA256:" + strings.Repeat("A", 43)
 	view := access.Role{IsCluster: true, Name: "view"}
 	for _, test := range []struct {

@@ -23,9 +23,9 @@ func environmentOf(path string) *Environment {
 	return &Environment{Flags: flags, Now: time.Now}
 }
 
-// TestAKubeconfigThatKubectlRewritesIsReadWhole rewrites the file as kubectl does: under its
+// TestKubeconfig_AKubeconfigThatKubectlRewritesIsReadWhole rewrites the file as kubectl does: under its
 // lock, truncated first.
-func TestAKubeconfigThatKubectlRewritesIsReadWhole(t *testing.T) {
+func TestKubeconfig_AKubeconfigThatKubectlRewritesIsReadWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write := func(content string) {
 		t.Helper()
@@ -59,7 +59,7 @@ func TestAKubeconfigThatKubectlRewritesIsReadWhole(t *testing.T) {
 	}
 }
 
-func TestAnEmptyKubeconfigThatNobodyWritesIsBelieved(t *testing.T) {
+func TestKubeconfig_AnEmptyKubeconfigThatNobodyWritesIsBelieved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -74,8 +74,8 @@ func TestAnEmptyKubeconfigThatNobodyWritesIsBelieved(t *testing.T) {
 	}
 }
 
-// TestAKubeconfigIsReadOnce has one that changes while a command runs.
-func TestAKubeconfigIsReadOnce(t *testing.T) {
+// TestKubeconfig_AKubeconfigIsReadOnce has one that changes while a command runs.
+func TestKubeconfig_AKubeconfigIsReadOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	if err := os.WriteFile(path, []byte(wholeKubeconfig), 0o600); err != nil {
 		t.Fatal(err)

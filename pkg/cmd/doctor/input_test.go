@@ -8,7 +8,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
 )
 
-func TestTheInputOfAnExaminationIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfAnExaminationIsWhatWasTyped(t *testing.T) {
 	for _, test := range []struct {
 		arguments []string
 		want      doctor.Input

@@ -11,7 +11,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 )
 
-func TestTheInputOfAFetchIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfAFetchIsWhatWasTyped(t *testing.T) {
 	const resume = "kubectl csr-onboard fetch jane"
 	for _, test := range []struct {
 		arguments []string

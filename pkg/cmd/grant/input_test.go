@@ -11,7 +11,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 )
 
-func TestTheInputOfAGrantIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfAGrantIsWhatWasTyped(t *testing.T) {
 	view := access.Role{IsCluster: true, Name: "view"}
 	for _, test := range []struct {
 		arguments []string
@@ -43,7 +43,7 @@ func TestTheInputOfAGrantIsWhatWasTyped(t *testing.T) {
 	}
 }
 
-func TestTheInputOfAnOffboardingIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfAnOffboardingIsWhatWasTyped(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("jane.crt", []byte(certificate), 0o600); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ func asked(change func(*onboard.NewUserInput)) onboard.NewUserInput {
 	return in
 }
 
-func TestTheInputOfANewUserIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfANewUserIsWhatWasTyped(t *testing.T) {
 	for _, test := range []struct {
 		arguments []string
 		want      onboard.NewUserInput
@@ -60,7 +60,7 @@ func TestTheInputOfANewUserIsWhatWasTyped(t *testing.T) {
 	}
 }
 
-func TestNothingIsOnAClusterOffline(t *testing.T) {
+func TestInput_NothingIsOnAClusterOffline(t *testing.T) {
 	o, err := clitest.Run[*newUserOptions](t, New, "jane", "--offline")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func checkInput(t *testing.T, arguments []string, got, want onboard.NewUserInput
 	}
 }
 
-func TestTheFetchOfANewUserIsWhatWasTyped(t *testing.T) {
+func TestInput_TheFetchOfANewUserIsWhatWasTyped(t *testing.T) {
 	for _, test := range []struct {
 		arguments     []string
 		name, resumes string
@@ -106,7 +106,7 @@ func TestTheFetchOfANewUserIsWhatWasTyped(t *testing.T) {
 	}
 }
 
-func TestTheInputOfATeamIsTheFileAndWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfATeamIsTheFileAndWhatWasTyped(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
 		"open.yaml": "",

@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-func TestTheInputOfARenewalIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfARenewalIsWhatWasTyped(t *testing.T) {
 	third, err := request.ParseWithin("1/3")
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +39,7 @@ func TestTheInputOfARenewalIsWhatWasTyped(t *testing.T) {
 	}
 }
 
-func TestTheInputOfAnAnswerIsWhatWasTyped(t *testing.T) {
+func TestInput_TheInputOfAnAnswerIsWhatWasTyped(t *testing.T) {
 	t.Setenv(answer.InfoVariable, "")
 	directory := t.TempDir()
 	o, err := clitest.Run[*credentialOptions](t, NewCredential, "--cache", directory)
@@ -56,8 +56,8 @@ func TestTheInputOfAnAnswerIsWhatWasTyped(t *testing.T) {
 	}
 }
 
-// TestStatusConnectsOnlyAsTheChosenContext is for what is sent to a server that nobody chose.
-func TestStatusConnectsOnlyAsTheChosenContext(t *testing.T) {
+// TestInput_StatusConnectsOnlyAsTheChosenContext is for what is sent to a server that nobody chose.
+func TestInput_StatusConnectsOnlyAsTheChosenContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	const text = `apiVersion: v1
 kind: Config

@@ -70,7 +70,7 @@ func (a *testAuthority) pair(t *testing.T, user identity.User, lifetime time.Dur
 	return &pair.Cached{Held: pair.Held{Certificate: certificate, Key: key}, Endpoint: endpoint}
 }
 
-func TestACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
+func TestCache_ACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
 	ours, namesake := newTestAuthority(t, "kubernetes"), newTestAuthority(t, "kubernetes")
 	here := kubeconfig.Endpoint{Server: "https://here", CertificateAuthority: []byte("here")}
 	elsewhere := kubeconfig.Endpoint{Server: "https://here", CertificateAuthority: []byte("elsewhere")}

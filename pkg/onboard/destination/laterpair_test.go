@@ -9,7 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 )
 
-func TestAPairThatDoesNotExpireEarlierIsLater(t *testing.T) {
+func TestLaterPair_APairThatDoesNotExpireEarlierIsLater(t *testing.T) {
 	authority, jane := newTestAuthority(t, "kubernetes"), identity.User{Name: "jane"}
 	standing := authority.pair(t, jane, 10*time.Hour, kubeconfig.Endpoint{}).Certificate
 	later := authority.pair(t, jane, 10*time.Hour, kubeconfig.Endpoint{}).Certificate

@@ -7,7 +7,7 @@ import (
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
-func TestATroubleIsToldOnceADay(t *testing.T) {
+func TestRenewalRecord_ATroubleIsToldOnceADay(t *testing.T) {
 	for _, test := range []struct {
 		about  string
 		record renewalRecord
@@ -25,7 +25,7 @@ func TestATroubleIsToldOnceADay(t *testing.T) {
 	}
 }
 
-func TestWhenARenewalIsTriedAgain(t *testing.T) {
+func TestRenewalRecord_WhenARenewalIsTriedAgain(t *testing.T) {
 	for _, test := range []struct {
 		about   string
 		ending  renewalEnding

@@ -9,7 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-func TestWhetherAContextWarnsAndFailsGoesByItsLifetimeAndItsRenewal(t *testing.T) {
+func TestStatus_WhetherAContextWarnsAndFailsGoesByItsLifetimeAndItsRenewal(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	const day, week = 24 * time.Hour, 7 * 24 * time.Hour
 	itself := func(s *ContextStatus) { s.RenewsItself = true }

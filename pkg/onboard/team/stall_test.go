@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestAStall(t *testing.T) {
+func TestStall_AStall(t *testing.T) {
 	const heard, answered, due = "heard", "answered", "due"
 	type moment struct {
 		at time.Duration
@@ -87,7 +87,7 @@ func TestAStall(t *testing.T) {
 }
 
 // A program that was suspended finds that everything is due: it looks before it gives up.
-func TestAStallAfterALongSleepIsLookedIntoFirst(t *testing.T) {
+func TestStall_AStallAfterALongSleepIsLookedIntoFirst(t *testing.T) {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	s := stall{patience: time.Second, timeout: time.Minute}
 	s.heard(now)

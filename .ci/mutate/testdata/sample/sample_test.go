@@ -2,7 +2,7 @@ package sample
 
 import "testing"
 
-func TestCheck(t *testing.T) {
+func TestSample_Check(t *testing.T) {
 	for words, want := range map[*[]string]bool{{"a"}: true, {"a", "b", "c", "d"}: false, {"a", ""}: false} {
 		if n, err := Check(*words); (err == nil) != want || err == nil && n != len(*words) {
 			t.Errorf("%q: %d, %v", *words, n, err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestAListWithoutAnEndEnds(t *testing.T) {
+func TestBounds_AListWithoutAnEndEnds(t *testing.T) {
 	progress := pageProgress{}
 	for i := range 2 * mostPages {
 		if err := progress.check(fmt.Sprint(i), false); err != nil {
@@ -21,7 +21,7 @@ func TestAListWithoutAnEndEnds(t *testing.T) {
 	t.Error("it goes on")
 }
 
-func TestWaitsThatAServerAsksForAreCapped(t *testing.T) {
+func TestBounds_WaitsThatAServerAsksForAreCapped(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "0": "0", "1": "1", "30": "30", "31": "30", "2000000000": "30", "99999999999999999999": "30", "-1": "30",
 		"Fri, 31 Dec 2094 23:59:59 GMT": "30",

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-func TestWhatMayGoAwayByItself(t *testing.T) {
+func TestErrors_WhatMayGoAwayByItself(t *testing.T) {
 	requests := schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}
 	of := func(err error) error { return &url.Error{Op: "Get", URL: "https://x", Err: err} }
 	for _, test := range []struct {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestAnAbandonedLoginEnds(t *testing.T) {
+func TestEarlyLogin_AnAbandonedLoginEnds(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	server.StartTLS()

@@ -109,7 +109,7 @@ func leftovers(t *testing.T, cache string) []string {
 	return names
 }
 
-func TestUpAndDown(t *testing.T) {
+func TestCluster_UpAndDown(t *testing.T) {
 	cache := newCache(t)
 
 	// Everybody who asks at once gets the same one.
@@ -167,7 +167,7 @@ func awaitUnlock(t *testing.T, cache string) {
 	}
 }
 
-func TestUpAfterItsClusterWasKilledStartsAnother(t *testing.T) {
+func TestCluster_UpAfterItsClusterWasKilledStartsAnother(t *testing.T) {
 	cache := newCache(t)
 	first := runIn(t, cache, "up")
 	data, err := os.ReadFile(filepath.Join(cache, "kubectl-csr-onboard", "cluster", "state.json"))
@@ -198,7 +198,7 @@ func TestUpAfterItsClusterWasKilledStartsAnother(t *testing.T) {
 	}
 }
 
-func TestUpThatIsInterruptedStopsWhatItStarted(t *testing.T) {
+func TestCluster_UpThatIsInterruptedStopsWhatItStarted(t *testing.T) {
 	cache := newCache(t)
 	up := command(t.Context(), cache, "up")
 	if err := up.Start(); err != nil {
@@ -234,7 +234,7 @@ func TestUpThatIsInterruptedStopsWhatItStarted(t *testing.T) {
 	}
 }
 
-func TestUsage(t *testing.T) {
+func TestCluster_Usage(t *testing.T) {
 	for _, arguments := range [][]string{{}, {"sideways"}, {"up", "down"}} {
 		r := runIn(t, t.TempDir(), arguments...)
 		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, "usage: cluster up | down | build") {
@@ -243,7 +243,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestQuote(t *testing.T) {
+func TestCluster_Quote(t *testing.T) {
 	for path, want := range map[string]string{
 		"/home/jane/.cache/x":    "/home/jane/.cache/x",
 		"/Users/Jane Doe/Caches": "'/Users/Jane Doe/Caches'",
