@@ -62,7 +62,7 @@ func (b *bench) build() (err error) {
 	return nil
 }
 
-// plane starts a control plane, and makes an administrator of it with a folder of her
+// plane starts a control plane, and makes an administrator of it with their own directory
 // own. stop ends the plane; the keeper does at this process's end at the latest.
 func (b *bench) plane(options ...controlplane.Option) (_ *controlplane.Plane, administrator program.Environment, stop func(), _ error) {
 	plane, err := controlplane.Launch(b.ctx, append(options, controlplane.WithProgress(os.Stderr))...)

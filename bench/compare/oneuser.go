@@ -27,7 +27,7 @@ controlPlaneEndpoint: %q
 certificatesDir: %q
 `
 
-// oneUser is one user from her name to a kubeconfig.
+// oneUser is one user from their name to a kubeconfig.
 func oneUser(b *bench) (*comparison, error) {
 	plane, env, stop, err := b.plane(controlplane.WithProgram(controlplane.Kubeadm))
 	if err != nil {

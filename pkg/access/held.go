@@ -7,7 +7,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// Held is a binding that gives a user something by her name.
+// Held is a binding that gives a user something by their name.
 type Held struct {
 	// Grant is what it gives.
 	Grant Grant

@@ -103,7 +103,7 @@ func (b Blocked) CheckBlockable() error {
 		if len(name) > MaximumBlockedName {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "cannot block %s: the name has %d bytes, and the policy looks up names of at most %d", b, len(name), MaximumBlockedName),
-				"take the role bindings away instead: run offboard without --block")
+				"remove the role bindings instead: run offboard without --block")
 		}
 	}
 	return nil
@@ -194,7 +194,7 @@ func (l List) Add(now time.Time, entries ...Entry) (Change, error) {
 		if err := blocked.CheckBlockable(); err != nil {
 			return nil, outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "the list of who is blocked has an entry that the policy cannot look up: %w", err),
-				"take that entry off the list first: offboard --unblock")
+				"remove that entry first: offboard --unblock")
 		}
 		change[key], change[blocked.key()] = nil, &value
 	}
@@ -252,7 +252,7 @@ func (l List) checkSize(change Change) error {
 	if size > maximumListBytes {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrRefused, "the list of who is blocked would have %d bytes, and a ConfigMap has at most %d", size, maximumListBytes),
-			"take users whose certificates have expired off the list first: offboard NAME --unblock")
+			"remove users whose certificates have expired first: offboard NAME --unblock")
 	}
 	return nil
 }

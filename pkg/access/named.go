@@ -12,7 +12,7 @@ import (
 // CheckNamespace says whether a namespace can have a name; "" is everywhere.
 func CheckNamespace(name string) error {
 	if problems := validation.IsDNS1123Label(name); name != "" && len(problems) > 0 {
-		return fmt.Errorf("%s is no namespace's name: %s", identity.Quote(name), problems[0])
+		return fmt.Errorf("%s is not a valid namespace: %s", identity.Quote(name), problems[0])
 	}
 	return nil
 }
@@ -25,7 +25,7 @@ func GrantsOf(isCluster bool, names []string, namespace string) ([]Grant, error)
 	for _, name := range names {
 		role := Role{IsCluster: isCluster, Name: name}
 		if problems := content.IsPathSegmentName(name); name == "" || len(problems) > 0 || identity.Printable(name) != name {
-			return nil, fmt.Errorf("%s is no %s's name", identity.Quote(name), role.Kind())
+			return nil, fmt.Errorf("%s is not a valid %s name", identity.Quote(name), role.Kind())
 		}
 		if !isCluster && namespace == "" {
 			return nil, fmt.Errorf("the Role %s is in a namespace, and none is named", identity.Quote(name))

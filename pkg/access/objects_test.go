@@ -190,7 +190,7 @@ func TestObjects_StrongRightsAreFoundInEveryForm(t *testing.T) {
 		"can give any role":                   {rule("escalate", rbacv1.GroupName, "clusterroles"), rule("bind", rbacv1.GroupName, "roles")},
 		"can approve or sign certificates":    {rule("approve", "certificates.k8s.io", "signers"), rule("sign", "certificates.k8s.io", "signers")},
 		"can run commands on nodes":           {rule("get", "", "nodes/proxy"), rule("create", "", "*/proxy")},
-		"can make tokens of service accounts": {rule("create", "", "serviceaccounts/token")},
+		"can create tokens of service accounts": {rule("create", "", "serviceaccounts/token")},
 		"can read secrets":                    {rule("get", "", "secrets"), rule("list", "", "secrets"), rule("watch", "", "secrets")},
 		"can run commands in pods":            {rule("create", "", "pods/exec"), rule("get", "", "pods/attach"), rule("patch", "", "pods/ephemeralcontainers"), rule("update", "", "pods/exec")},
 		"can run pods":                        {rule("create", "", "pods"), rule("update", "apps", "deployments"), rule("patch", "batch", "cronjobs"), rule("create", "", "replicationcontrollers")},

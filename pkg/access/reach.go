@@ -49,7 +49,7 @@ var strongRights = []struct {
 	{[]string{rbacv1.GroupName}, []string{"clusterroles", "roles"}, []string{"escalate", "bind"}, "can give any role"},
 	{[]string{"certificates.k8s.io"}, []string{"signers"}, []string{"approve", "sign"}, "can approve or sign certificates"},
 	{[]string{""}, []string{"nodes/proxy"}, []string{"get", "create"}, "can run commands on nodes"},
-	{[]string{""}, []string{"serviceaccounts/token"}, []string{"create"}, "can make tokens of service accounts"},
+	{[]string{""}, []string{"serviceaccounts/token"}, []string{"create"}, "can create tokens of service accounts"},
 	{[]string{""}, []string{"secrets"}, []string{"get", "list", "watch"}, "can read secrets"},
 	{[]string{""}, []string{"pods/exec", "pods/attach", "pods/ephemeralcontainers"}, []string{"get", "create", "update", "patch"}, "can run commands in pods"},
 	{[]string{"", "apps", "batch"}, []string{"pods", "deployments", "daemonsets", "statefulsets", "replicasets", "replicationcontrollers", "jobs", "cronjobs"}, []string{"create", "update", "patch"}, "can run pods"},

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Renewable is the role of this program's own that permits its holder to renew her
+// Renewable is the role of this program's own that permits its holder to renew their
 // certificate: to create, get and watch certificate signing requests, and nothing
 // else. There is one for all.
 var Renewable = Role{IsCluster: true, Name: "csr-onboard-renewable"}

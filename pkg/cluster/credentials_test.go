@@ -87,7 +87,7 @@ func TestCredentials_ALoginIsProvenForTheUserWhoWasNamed(t *testing.T) {
 	}
 	_, err := ProveLogIn(t.Context(), client.LogIn, janes(t), "joe")
 	var loginErr *LoginError
-	if !errors.As(err, &loginErr) || loginErr.TakenFor != "jane" || err.Error() != `the cluster takes the new certificate for "jane", not for "joe"` {
+	if !errors.As(err, &loginErr) || loginErr.TakenFor != "jane" || err.Error() != `the cluster accepts the new certificate as "jane", not as "joe"` {
 		t.Errorf("the error is %v", err)
 	}
 	unreachable := Target{Endpoint: kubeconfig.Endpoint{Server: "https://" + closedPort(t)}, Now: client.Target().Now}

@@ -176,9 +176,9 @@ func TestDiagnosis_EachCauseHasItsHint(t *testing.T) {
 		{"the server's certificate is of an unknown authority", server(nil), func(c *rest.Config) { c.CAData = newIssuer(t).pem() },
 			[]string{"is not trusted", "x509: certificate signed by unknown authority"}, []string{unverifiable}, []string{"clock"}, false},
 		{"nobody listens", "https://" + closedPort(t), token,
-			[]string{"can't be reached", "connection refused"}, []string{"nothing listens there"}, nil, true},
+			[]string{"cannot be reached", "connection refused"}, []string{"nothing listens there"}, nil, true},
 		{"the connection is closed", server(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), token,
-			[]string{"can't be reached", "EOF"}, []string{"the connection was closed"}, nil, true},
+			[]string{"cannot be reached", "EOF"}, []string{"the connection was closed"}, nil, true},
 		{"HTTP is answered on the port", strings.Replace(plain.URL, "http:", "https:", 1), token,
 			[]string{"does not speak TLS", "server gave HTTP response to HTTPS client"}, []string{"check the port"}, nil, false},
 		{"the server has old versions of TLS alone", i.serve(valid, validKey, nil, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS11 }), token,
@@ -218,13 +218,13 @@ func TestDiagnosis_EachCauseHasItsHint(t *testing.T) {
 			pair(now.Add(-3*time.Hour), pkix.Name{CommonName: "root", Organization: []string{"system:masters"}}),
 			nil, []string{"no request for system:masters is accepted", "kubeadm kubeconfig user"}, []string{"new-user"}, false},
 		{"nobody is known, without credentials", server(forbidden("system:anonymous")), nil,
-			[]string{"you may not", "system:anonymous"}, []string{"no credentials for this context"}, []string{"verb"}, false},
+			[]string{"you cannot", "system:anonymous"}, []string{"no credentials for this context"}, []string{"verb"}, false},
 		{"nobody is known, with a certificate", server(forbidden("system:anonymous")), pair(now.Add(-time.Minute), jane),
 			nil, []string{"the client certificate did not reach the API server", "TLS ends at a proxy"}, []string{"verb"}, false},
 		{"nobody is known, with a token", server(forbidden("system:anonymous")), token,
 			nil, []string{"did not reach the API server"}, []string{"verb", "TLS"}, false},
 		{"somebody is forbidden", server(forbidden("jane")), token,
-			[]string{"you may not", `User "jane"`}, []string{"that verb on rolebindings.rbac.authorization.k8s.io"}, []string{"certificatesigningrequests"}, false},
+			[]string{"you cannot", `User "jane"`}, []string{"that verb on rolebindings.rbac.authorization.k8s.io"}, []string{"certificatesigningrequests"}, false},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			config := &rest.Config{Host: test.server, TLSClientConfig: rest.TLSClientConfig{CAData: i.pem()}}

@@ -129,7 +129,7 @@ func (e *LoginError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("logging in as %q failed: %v", e.User, e.Err)
 	}
-	return fmt.Sprintf("the cluster takes the new certificate for %q, not for %q", e.TakenFor, e.User)
+	return fmt.Sprintf("the cluster accepts the new certificate as %q, not as %q", e.TakenFor, e.User)
 }
 
 // Unwrap returns why the server did not tell.

@@ -19,7 +19,7 @@ func TestOlder_WhatAnOldServerLacksIsSaid(t *testing.T) {
 	t.Cleanup(server.Close)
 	client := clientOf(t, &rest.Config{Host: server.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	_, err := client.WhoAmI(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "does not serve SelfSubjectReview") || !strings.HasPrefix(outcome.Hint(err), "it takes Kubernetes 1.28 or later") {
+	if err == nil || !strings.Contains(err.Error(), "does not serve SelfSubjectReview") || !strings.HasPrefix(outcome.Hint(err), "this requires Kubernetes 1.28 or later") {
 		t.Errorf("who I am: %v, hint %q", err, outcome.Hint(err))
 	}
 	err = client.Blocking().Block(t.Context(), time.Now(), false, access.Blocked{User: "jane"})

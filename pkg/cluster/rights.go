@@ -34,7 +34,7 @@ func (c *Client) MayI(ctx context.Context, right Right) (bool, error) {
 		}},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return false, c.api.Explain(ctx, err, "ask what you may do")
+		return false, c.api.Explain(ctx, err, "check your permissions")
 	}
 	return review.Status.Allowed, nil
 }
@@ -76,9 +76,9 @@ func (c *Client) CheckMayDecide(ctx context.Context, signer string) error {
 	switch {
 	case denied:
 		return outcome.WithHint(
-			fmt.Errorf("you may not approve or deny certificate signing requests on %s", c.target.Endpoint.Server), "%s", connection.NeedToDecide(signer))
+			fmt.Errorf("forbidden: you cannot approve or deny certificate signing requests on %s", c.target.Endpoint.Server), "%s", connection.NeedToDecide(signer))
 	case failedErr != nil && !connection.IsAnswer(failedErr):
-		return c.api.Explain(ctx, failedErr, "ask what you may do")
+		return c.api.Explain(ctx, failedErr, "check your permissions")
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (c *Client) Self(ctx context.Context) (user identity.User, credentials []st
 	if apierrors.IsNotFound(err) && !connection.IsForeignAnswer(err) {
 		return identity.User{}, nil, outcome.WithHint(
 			fmt.Errorf("could not ask the server who this is: %s does not serve SelfSubjectReview of authentication.k8s.io/v1", c.target.Endpoint.Server),
-			"it takes Kubernetes 1.28 or later; if the cluster has that, check the address and its path")
+			"this requires Kubernetes 1.28 or later; if the cluster has that, check the address and its path")
 	}
 	if err != nil {
 		return identity.User{}, nil, c.api.Explain(ctx, err, "ask the server who this is")

@@ -118,10 +118,10 @@ func installCompletion(directory string) (path string, _ error) {
 	path = filepath.Join(directory, name)
 	err := store.InstallProgram(path, []byte(text))
 	if errors.Is(err, store.ErrForeignProgram) {
-		return "", outcome.WithHint(err, "move it away, or name another folder on PATH: --dir DIR")
+		return "", outcome.WithHint(err, "move it away, or name another directory on PATH: --dir DIR")
 	}
 	if err != nil {
-		return "", outcome.AddHint(fmt.Errorf("the completion was not installed: %w", err), "name a folder on PATH that you may write to: --dir DIR")
+		return "", outcome.AddHint(fmt.Errorf("the completion was not installed: %w", err), "name a directory on PATH that you can write to: --dir DIR")
 	}
 	return path, nil
 }

@@ -71,9 +71,9 @@ func Examine(user User) []Problem {
 
 	switch {
 	case user.Name == "":
-		report(EmptyCommonName, Refused, "there is no user name: the API server would take the holder for anonymous")
+		report(EmptyCommonName, Refused, "the user name is empty: the API server would treat the holder as anonymous")
 	case IsSystem(user.Name):
-		report(SystemUser, Refused, "the user name %s is reserved for Kubernetes itself: its holder would get that component's rights", Quote(user.Name))
+		report(SystemUser, Refused, "the user name %s is reserved for Kubernetes itself: the holder would get the permissions of that component", Quote(user.Name))
 	}
 	if utf8.RuneCountInString(user.Name) > longestCommonName {
 		report(LongName, Warning, "the user name has %d characters; RFC 5280 allows a common name %d, and other tools may refuse it", utf8.RuneCountInString(user.Name), longestCommonName)
@@ -96,9 +96,9 @@ func Examine(user User) []Problem {
 		case group == "":
 			report(EmptyGroup, Refused, "a group is empty")
 		case IsSystem(group):
-			report(SystemGroup, Refused, "the group %s is reserved for Kubernetes itself: its members get a component's rights", Quote(group))
+			report(SystemGroup, Refused, "the group %s is reserved for Kubernetes itself: its members get the permissions of a component", Quote(group))
 		case group == KubeadmAdminsGroup:
-			report(AdminGroup, Refused, "the group %s is bound to cluster-admin on clusters made by kubeadm", Quote(group))
+			report(AdminGroup, Refused, "the group %s is bound to cluster-admin on clusters created by kubeadm", Quote(group))
 		}
 		if strings.Contains(group, ",") {
 			report(CommaInGroup, Warning, "the group %s contains a comma: it is one group, not several", Quote(group))
@@ -121,7 +121,7 @@ func Examine(user User) []Problem {
 			report(ConfusableName, Refused, "the %s %s mixes %s letters, which look alike: %s", what, Quote(name), scripts, codePoints(name))
 		}
 		if IsOptionLike(name) {
-			report(OptionLikeName, Refused, "the %s %s begins with a dash: a program that is given it takes it for an option", what, Quote(name))
+			report(OptionLikeName, Refused, "the %s %s begins with a dash: a program would read it as an option", what, Quote(name))
 		}
 		if strings.Contains(name, "  ") {
 			// It could push what follows to where a reader expects another row.

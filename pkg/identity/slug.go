@@ -19,7 +19,7 @@ var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@+-]*$`)
 
 const longestPlainName = 100
 
-// FileName derives the base of a user's file names from her name: the name
+// FileName derives the base of a user's file names from their name: the name
 // itself where it is plain (lower-case ASCII letters, digits and ". _ @ + -",
 // at most 100 characters), and otherwise its slug, a tilde and ten characters
 // of a hash over the whole name. Different names give different file names,

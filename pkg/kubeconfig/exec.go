@@ -21,7 +21,7 @@ const Plugin = "kubectl-csr_onboard"
 
 // installHint is what client-go tells a person on whose PATH the program is not.
 const installHint = `This kubeconfig logs in with the kubectl plugin csr-onboard, which renews
-its client certificate, and works only on the machine where it was made.
+its client certificate, and works only on the machine where it was created.
 To install the plugin:
 
   kubectl krew install csr-onboard
@@ -83,7 +83,7 @@ func WantedVersion(info string) (string, error) {
 	}
 	var asked metav1.TypeMeta
 	if err := json.Unmarshal([]byte(info), &asked); err != nil {
-		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%s can't be read as JSON: %w", answer.InfoVariable, err),
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%s cannot be read as JSON: %w", answer.InfoVariable, err),
 			"it is the client's that runs this command; to see it work without one, unset it")
 	}
 	if asked.APIVersion != answer.V1 && asked.APIVersion != answer.V1beta1 {

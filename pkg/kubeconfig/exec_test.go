@@ -26,7 +26,7 @@ func TestExec_WantedVersion(t *testing.T) {
 		}
 	}
 	for info, want := range map[string]string{
-		`nonsense`: "can't be read as JSON",
+		`nonsense`: "cannot be read as JSON",
 		`{"apiVersion":"client.authentication.k8s.io/v1alpha1"}`: `"client.authentication.k8s.io/v1alpha1"`,
 		`{"kind":"ExecCredential"}`:                              `the version ""`,
 	} {

@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// Handoff is what an administrator sends back to a user who made her own key: a
+// Handoff is what an administrator sends back to a user who made their own key: a
 // kubeconfig without one.
 type Handoff struct {
 	// Endpoint is how the cluster is reached. Required.
@@ -133,11 +133,11 @@ func (o onlyEntries) endpoint() (Endpoint, error) {
 func checkHandoffUser(user *clientcmdapi.AuthInfo) error {
 	switch {
 	case len(user.ClientKeyData) > 0 || user.ClientKey != "":
-		return errors.New("it holds a private key, which nobody but the user should have")
+		return errors.New("it contains a private key, which only the user should have")
 	case len(user.ClientCertificateData) == 0:
 		return errors.New("it holds no certificate")
 	case !isCertificateOnly(user):
-		return errors.New("it holds another way to log in beside the certificate, or names a program or a file")
+		return errors.New("it contains another way to log in besides the certificate, or names a program or a file")
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func checkHandoffCluster(name string, cluster *clientcmdapi.Cluster) error {
 	}
 	switch {
 	case len(cluster.Extensions) > 0 || !equality.Semantic.DeepEqual(only, *cluster):
-		return errors.New("its cluster has more than an address and an authority, or names a file")
+		return errors.New("its cluster has more than an address and a certificate authority, or names a file")
 	case !IsServerAddress(cluster.Server):
 		return errors.New("invalid server: it must be a URL that begins with https:// and has no user name, password, query or fragment")
 	case name == "" || identity.Printable(name) != name:

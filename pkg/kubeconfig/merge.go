@@ -61,8 +61,8 @@ func Merge(existing, visible, addition *clientcmdapi.Config, setCurrent bool) (*
 }
 
 // MergeExec is Merge for a user who is to log in from a credential cache, by the entry
-// user (see ExecUser): addition has the certificate that says who she is. An entry
-// that logs in from the same cache already is hers.
+// user (see ExecUser): addition has the certificate that says who they are. An entry
+// that logs in from the same cache already is theirs.
 func MergeExec(existing, visible, addition *clientcmdapi.Config, user *clientcmdapi.AuthInfo, setCurrent bool) (*clientcmdapi.Config, error) {
 	entry := addition.Contexts[addition.CurrentContext].AuthInfo
 	withCertificate := func(config *clientcmdapi.Config) *clientcmdapi.Config {
@@ -134,7 +134,7 @@ func sameAuthority(a, b *clientcmdapi.Cluster) bool {
 
 // IsOnly says whether a kubeconfig holds nothing but older forms of what addition
 // holds, so that it may be replaced whole: the same cluster, perhaps at another
-// address, a user with a client certificate and nothing else, and her context. kind
+// address, a user with a client certificate and nothing else, and their context. kind
 // and name are of the first entry that would be lost otherwise.
 func IsOnly(existing, addition *clientcmdapi.Config) (kind, name string, only bool) {
 	for cluster, old := range existing.Clusters {
@@ -143,7 +143,7 @@ func IsOnly(existing, addition *clientcmdapi.Config) (kind, name string, only bo
 		}
 	}
 	for user, old := range existing.AuthInfos {
-		// A user of this program's cache has her credentials there.
+		// A user of this program's cache has their credentials there.
 		if _, has := addition.AuthInfos[user]; !has || !isCertificateOnly(old) && CacheOf(old) == "" {
 			return "user", user, false
 		}

@@ -252,7 +252,7 @@ func FuzzMergeLosesNothing(f *testing.F) {
 			return
 		}
 		if _, err := Decode(encoded); err != nil {
-			t.Errorf("what was written can't be read: %v", err)
+			t.Errorf("what was written cannot be read: %v", err)
 		}
 	})
 }

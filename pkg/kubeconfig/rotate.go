@@ -64,7 +64,7 @@ func change(config *clientcmdapi.Config, entry string, from Pair, isDone func(*c
 	}
 	if pair, has := PairOf(user); !has || !pair.equal(from) {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "the user %q of the kubeconfig was changed by somebody else meanwhile", entry),
+			outcome.Errorf(outcome.ErrChanged, "the user %q of the kubeconfig was changed by somebody else in the meantime", entry),
 			"nothing was changed; run the same command again")
 	}
 	changed := config.DeepCopy()

@@ -18,14 +18,14 @@ type NameWarned struct {
 }
 
 // FindingWarned is a finding about a request that is approved in the same run as
-// it was made. Whoever runs that knows that she is not the user.
+// it was made. Whoever runs that knows that they are not the user.
 type FindingWarned struct {
 	event.Marker
 
 	Finding request.Finding
 }
 
-// GrantsUnread says why it could not be looked up what the user and her groups may
+// GrantsUnread says why it could not be looked up what the user and their groups may
 // do already.
 type GrantsUnread struct {
 	event.Marker

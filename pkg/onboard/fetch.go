@@ -23,9 +23,9 @@ import (
 
 // FetchInput is what it takes to turn a request into a kubeconfig.
 type FetchInput struct {
-	// Name is the user's name, or the name of her request's object. Required.
+	// Name is the user's name, or the name of their request's object. Required.
 	Name string
-	// FolderOf says where a user's key and request are, and where her
+	// FolderOf says where a user's key and request are, and where their
 	// kubeconfig goes. Required.
 	FolderOf func(user string) (store.Folder, error)
 	// Timeout is how long to wait for the certificate. Required.
@@ -79,19 +79,19 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	}
 	who, err := ReadUser(folder, user, key)
 	if err != nil {
-		return nil, outcome.WithHint(err, "run new-user again with the same groups: it makes the request anew from the same key")
+		return nil, outcome.WithHint(err, "run new-user again with the same groups: it creates the request again from the same key")
 	}
 	if object == nil {
 		object, err = findSubmitted(ctx, p, who, key.Public())
 	}
 	if errors.Is(err, outcome.ErrNotFound) {
 		return nil, outcome.WithHint(err,
-			"it was never submitted, or has been collected (an hour after it was issued or denied, a day after it was made): run new-user again, which submits it with the same key")
+			"it was never submitted, or was garbage-collected (an hour after it was issued or denied, a day after it was created): run new-user again, which submits it with the same key")
 	}
 	if err != nil {
 		return nil, err
 	}
-	// Whoever signs it, the certificate has to be hers and to log in.
+	// Whoever signs it, the certificate has to be theirs and to log in.
 	if err := request.CheckOwn(object, key.Public(), who, object.Spec.SignerName); err != nil {
 		return nil, err
 	}
@@ -154,11 +154,11 @@ func findSubmitted(ctx context.Context, p *Program, user identity.User, key cryp
 	return nil, derivedErr
 }
 
-// ReadUser reads who the user is from the request in her folder.
+// ReadUser reads who the user is from the request in their folder.
 func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.User, error) {
 	encoded, err := folder.ReadRequest()
 	if errors.Is(err, fs.ErrNotExist) {
-		return identity.User{}, fmt.Errorf("there is no request beside the key of %q: %w", name, err)
+		return identity.User{}, fmt.Errorf("no request found next to the key of %q: %w", name, err)
 	}
 	if err != nil {
 		return identity.User{}, err
@@ -166,7 +166,7 @@ func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 	parsed, err := pki.ReadRequest(encoded)
 	switch {
 	case err != nil:
-		return identity.User{}, fmt.Errorf("the request %q can't be used: %w", folder.RequestPath(), err)
+		return identity.User{}, fmt.Errorf("the request %q cannot be used: %w", folder.RequestPath(), err)
 	case !pki.SamePublicKey(parsed.PublicKey, key.Public()):
 		return identity.User{}, fmt.Errorf("the request %q is for another key than %q", folder.RequestPath(), folder.KeyPath())
 	case parsed.User().Name != name:
@@ -235,7 +235,7 @@ func (p *Program) Await(ctx context.Context, timeout time.Duration, resume strin
 		p.Tell(StillWaiting{Sighting: sighting})
 	})
 	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {
-		return nil, outcome.WithHint(err, "everything stays as it is; go on waiting with: %s", resume)
+		return nil, outcome.WithHint(err, "nothing was changed; to continue to wait: %s", resume)
 	}
 	return issued, err
 }

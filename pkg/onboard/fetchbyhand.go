@@ -40,7 +40,7 @@ func fetchByHand(ctx context.Context, p *Program, in FetchInput) (*Fetched, erro
 	}
 	if user.Name != in.Name {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q, made with the key %q, is for the user %s, not for %q", object.Name, keyPath, identity.Quote(user.Name), in.Name),
+			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q, created with the key %q, is for the user %s, not for %q", object.Name, keyPath, identity.Quote(user.Name), in.Name),
 			"name that user: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(user.Name))
 	}
 	return p.collect(ctx, in, folder, user, &Submission{Object: object, Key: key, KeyPEM: keyPEM})
@@ -53,7 +53,7 @@ func keyByHand(in FetchInput, folder store.Folder) (_ crypto.Signer, path string
 		return key, in.KeyFile, err
 	}
 	key, _, err := ReadKey(folder)
-	return key, folder.KeyPath(), outcome.WithHint(err, "name the private key that the request was made with: --key FILE")
+	return key, folder.KeyPath(), outcome.WithHint(err, "name the private key that the request was created with: --key FILE")
 }
 
 // objectByHand gets the object that was named, or finds the one of the user for the key.
@@ -91,10 +91,10 @@ func severalFor(found []*request.Request, user string, which identity.Command) e
 func noKey(err error, user string, named *request.Request) error {
 	err = fmt.Errorf("private key of %q not found: %w", user, err)
 	if named != nil {
-		return outcome.WithHint(err, "name the file with the private key that the request was made with: %s",
+		return outcome.WithHint(err, "name the file with the private key that the request was created with: %s",
 			identity.NewCommand("kubectl csr-onboard fetch").Argument(user).Words("--key FILE").Option("--request-name", named.Name))
 	}
-	return outcome.WithHint(err, "make one and submit a request: kubectl csr-onboard new-user; or name the directory that holds it: --dir DIR")
+	return outcome.WithHint(err, "create one and submit a request: kubectl csr-onboard new-user; or name its directory: --dir DIR")
 }
 
 // namesake gets the request whose object has the user's own name, which is what people

@@ -12,7 +12,7 @@ import (
 type GrantInput struct {
 	// Grants is what each user gets. Optional where it is part of another input.
 	Grants []access.Grant
-	// ToGroup gives it to the user's first group in her place.
+	// ToGroup gives it to the user's first group in their place.
 	ToGroup bool
 	// Group is a group that gets it in place of the user. Optional; for Grant only.
 	Group string
@@ -42,8 +42,8 @@ func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
 	return wanted, nil
 }
 
-// CheckGiving finds what would keep a user from getting what she is to get: before
-// she has a certificate, which can't be taken back.
+// CheckGiving finds what would keep a user from getting what they are to get: before
+// they have a certificate, which can't be taken back.
 func (p *Program) CheckGiving(ctx context.Context, user identity.User, in GrantInput) error {
 	wanted, err := in.WantedFor(user)
 	if err != nil {
@@ -65,7 +65,7 @@ func (p *Program) Give(ctx context.Context, user identity.User, in GrantInput) e
 	}
 	for _, one := range wanted {
 		if err := p.Cluster.Bindings().ApplyGrant(ctx, one); err != nil {
-			return outcome.WithHint(err, "what was approved stays; run the same command again to go on")
+			return outcome.WithHint(err, "what was approved stays; run the same command again to continue")
 		}
 		p.Tell(Given{Wanted: one})
 	}

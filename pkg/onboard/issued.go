@@ -21,7 +21,7 @@ func (p *Program) CheckIssued(issued *request.Request, key any, user identity.Us
 	}
 	if err != nil {
 		return nil, outcome.WithHint(
-			fmt.Errorf("the certificate in certificate signing request %q can't be used: %w", issued.Name, err),
+			fmt.Errorf("the certificate in certificate signing request %q cannot be used: %w", issued.Name, err),
 			"nothing was written; ask the administrator what signed it: %s", identity.NewCommand("kubectl get csr").Argument(issued.Name).Words("-o yaml"))
 	}
 	p.Tell(CertificateIssued{

@@ -19,7 +19,7 @@ import (
 type NewUserInput struct {
 	// User is who the certificate is for. Required.
 	User identity.User
-	// Folder is where her key and request are kept. Required.
+	// Folder is where their key and request are kept. Required.
 	Folder store.Folder
 	// KeyAlgorithm is for a new key. Required.
 	KeyAlgorithm pki.KeyAlgorithm
@@ -139,7 +139,7 @@ func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
 func (p *Program) Send(ctx context.Context, in NewUserInput, s *Submission, whoAmI func(context.Context) (identity.User, error)) error {
 	stored, created, err := p.Cluster.Requests().Submit(ctx, s.Object, in.DryRun == DryRunServer)
 	if err != nil {
-		return outcome.WithHint(err, "the key %s stays; run the same command again to go on", identity.PrintableSentence(in.Folder.KeyPath()))
+		return outcome.WithHint(err, "the key %s stays; run the same command again to continue", identity.PrintableSentence(in.Folder.KeyPath()))
 	}
 	if !created {
 		if err := checkFound(ctx, stored, s.Key.Public(), in.User, s.Object.Spec.SignerName, whoAmI); err != nil {
@@ -176,8 +176,8 @@ func ensureKey(p *Program, in NewUserInput, given crypto.Signer) (crypto.Signer,
 	}
 	if given != nil && !pki.SamePublicKey(given.Public(), key.Public()) {
 		return nil, nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--key %q is another key than %q, which is there already", in.KeyFile, in.Folder.KeyPath()),
-			"a key is never replaced; name another folder: --dir DIR")
+			outcome.Errorf(outcome.ErrUsage, "--key %q is another key than %q, which already exists", in.KeyFile, in.Folder.KeyPath()),
+			"a key is never replaced; name another directory: --dir DIR")
 	}
 	if in.RequireAlgorithm && !pki.IsOfAlgorithm(key.Public(), in.KeyAlgorithm) {
 		return nil, nil, outcome.WithHint(
@@ -202,7 +202,7 @@ func givenKey(file string) (crypto.Signer, error) {
 		key, err = pki.ParseKey(encoded)
 	}
 	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--key %q can't be used: %w", file, err),
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--key %q cannot be used: %w", file, err),
 			"give a private key (PKCS#8, PKCS#1, SEC1 or OpenSSH's form) that only you can read, or leave --key out")
 	}
 	return key, nil
@@ -226,8 +226,8 @@ func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, c
 		return key, encoded, false, err
 	}
 	if err != nil {
-		return nil, nil, false, outcome.AddHint(fmt.Errorf("the private key can't be written: %w", err),
-			"name a folder that you may write to: --dir DIR")
+		return nil, nil, false, outcome.AddHint(fmt.Errorf("the private key cannot be written: %w", err),
+			"name a directory that you can write to: --dir DIR")
 	}
 	return key, encoded, true, nil
 }
@@ -241,8 +241,8 @@ func ReadKey(folder store.Folder) (crypto.Signer, []byte, error) {
 	}
 	key, err := pki.ParseKey(encoded)
 	if err != nil {
-		return nil, nil, outcome.WithHint(fmt.Errorf("the private key %q can't be used: %w", folder.KeyPath(), err),
-			"move it away to have a new one made, or name another folder: --dir DIR")
+		return nil, nil, outcome.WithHint(fmt.Errorf("the private key %q cannot be used: %w", folder.KeyPath(), err),
+			"move it away to have a new one created, or name another directory: --dir DIR")
 	}
 	// Whatever form the file has, a kubeconfig gets one that every client reads.
 	encoded, err = pki.EncodeKey(key)
@@ -269,7 +269,7 @@ func ensureRequest(in NewUserInput, key crypto.Signer) (_ *pki.Request, keep fun
 	}
 	return made, func() error {
 		if err := in.Folder.WriteRequest(made.PEM()); err != nil {
-			return fmt.Errorf("the request can't be written: %w", err)
+			return fmt.Errorf("the request cannot be written: %w", err)
 		}
 		return nil
 	}, nil
@@ -288,7 +288,7 @@ func checkFound(ctx context.Context, found *request.Request, key crypto.PublicKe
 	if found.Spec.Username != me.Name {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was submitted by %q, not by you (%q)", found.Name, found.Spec.Username, me.Name),
-			"if that was meant to be: kubectl csr-onboard fetch takes the certificate whoever submitted the request")
+			"if that was intended: kubectl csr-onboard fetch accepts a request that somebody else submitted")
 	}
 	return request.CheckOpen(found)
 }

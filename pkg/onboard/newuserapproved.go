@@ -14,8 +14,8 @@ import (
 )
 
 // NewUserApproved is the whole story in one run, for an administrator: submit,
-// approve, fetch. It asks the cluster whether she may approve, and whether the user may
-// get what she is to get, before anything is made, and what the user and her groups may
+// approve, fetch. It asks the cluster whether they can approve, and whether the user may
+// get what they are to get, before anything is made, and what the user and their groups may
 // do already before anything is submitted.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
 	var known *bindings.KnownGrants
@@ -95,13 +95,13 @@ func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted 
 		return nil
 	}
 	for _, finding := range review.Findings {
-		// Those of her name were told when it was taken.
+		// Those of their name were told when it was taken.
 		ofName := slices.ContainsFunc(identity.Examine(user), func(p identity.Problem) bool { return p.Finding == finding.Name })
 		if !ofName && !slices.Contains(ownDoing, finding.Name) {
 			p.Tell(FindingWarned{Finding: finding})
 		}
 	}
-	// Another signer than the cluster's is in it because she named it.
+	// Another signer than the cluster's is in it because they named it.
 	if err := review.CheckAllowed([]string{request.ForeignSigner}); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted 
 	return nil
 }
 
-// CheckGrants tells what role bindings give to a user and her groups already,
+// CheckGrants tells what role bindings give to a user and their groups already,
 // and refuses what an administrator has to look at. What could not be read is for the
 // caller to tell.
 func (p *Program) CheckGrants(user identity.User, known *bindings.KnownGrants) error {

@@ -20,7 +20,7 @@ func (p *Program) CheckReached(ctx context.Context) error {
 	if p.Cluster.LogsInByCertificate() {
 		return nil
 	}
-	return outcome.WithHint(notReached(ctx, p.Cluster), "nothing was made: %s; to issue a certificate all the same: --verify-login=false", cluster.TLSInBetween)
+	return outcome.WithHint(notReached(ctx, p.Cluster), "nothing was created: %s; to issue a certificate all the same: --verify-login=false", cluster.TLSInBetween)
 }
 
 // notReached is the error of a server that is seen not to ask for client certificates;

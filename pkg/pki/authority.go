@@ -50,7 +50,7 @@ const serialBytes = 16
 func NewAuthority(certificatePEM, keyPEM []byte, passphrase Passphrase, now time.Time) (*Authority, error) {
 	parsed, err := ParseCertificate(certificatePEM)
 	if err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's certificate can't be used: %w", err)
+		return nil, outcome.Errorf(outcome.ErrUsage, "the CA certificate cannot be used: %w", err)
 	}
 	certificates := append([]*x509.Certificate{parsed.Leaf}, parsed.intermediates...)
 	key, err := parseAuthorityKey(keyPEM, passphrase)
@@ -62,12 +62,12 @@ func NewAuthority(certificatePEM, keyPEM []byte, passphrase Passphrase, now time
 	})
 	if own < 0 {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the private key does not belong to the authority's certificate: it is %s, and the certificate's %s",
+			outcome.Errorf(outcome.ErrUsage, "the private key does not belong to the CA certificate: it is %s, and the certificate's %s",
 				Fingerprint(key.Public()), Fingerprint(parsed.Leaf.PublicKey)),
 			"name the two files that belong together")
 	}
 	if err := checkAuthority(certificates[own], now); err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's certificate can't be used: %w", err)
+		return nil, outcome.Errorf(outcome.ErrUsage, "the CA certificate cannot be used: %w", err)
 	}
 	return &Authority{certificate: certificates[own], key: key, above: chainAbove(certificates[own], certificates)}, nil
 }
@@ -85,10 +85,10 @@ func parseAuthorityKey(encoded []byte, passphrase Passphrase) (crypto.Signer, er
 	case passphraseErr != nil:
 		return nil, passphraseErr
 	case errors.Is(err, ErrWrongPassphrase):
-		return nil, outcome.Errorf(outcome.ErrUsage, "the authority's private key can't be used: %w", err)
+		return nil, outcome.Errorf(outcome.ErrUsage, "the CA's private key cannot be used: %w", err)
 	case err != nil:
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the authority's private key can't be used: %w", err),
+			outcome.Errorf(outcome.ErrUsage, "the CA's private key cannot be used: %w", err),
 			"give it in PEM: PKCS#8, PKCS#1, SEC1 or OpenSSH's form")
 	}
 	return key, nil
@@ -120,13 +120,13 @@ func isSelfIssued(certificate *x509.Certificate) bool {
 func checkAuthority(certificate *x509.Certificate, now time.Time) error {
 	switch {
 	case !certificate.BasicConstraintsValid || !certificate.IsCA:
-		return fmt.Errorf("it is no certificate authority's: %s", identity.Quote(certificate.Subject.String()))
+		return fmt.Errorf("it is not a CA certificate: %s", identity.Quote(certificate.Subject.String()))
 	case certificate.KeyUsage != 0 && certificate.KeyUsage&x509.KeyUsageCertSign == 0:
 		return errors.New("its key usage does not permit to sign certificates")
 	case now.Before(certificate.NotBefore):
 		return fmt.Errorf("it is not valid before %s, and this machine's clock says %s", Stamp(certificate.NotBefore), Stamp(now))
 	case !now.Before(certificate.NotAfter):
-		return fmt.Errorf("it ended %s", Stamp(certificate.NotAfter))
+		return fmt.Errorf("it expired %s", Stamp(certificate.NotAfter))
 	}
 	return nil
 }
@@ -186,7 +186,7 @@ func (a *Authority) Sign(request *Request, lifetime time.Duration, now time.Time
 	}
 	user := request.User()
 	if user.Name == "" {
-		return nil, outcome.Errorf(outcome.ErrRefused, "%s: there is no user name to certify", identity.EmptyCommonName)
+		return nil, outcome.Errorf(outcome.ErrRefused, "%s: the user name is empty", identity.EmptyCommonName)
 	}
 	for _, group := range user.Groups {
 		if identity.IsMasters(group) {
@@ -199,7 +199,7 @@ func (a *Authority) Sign(request *Request, lifetime time.Duration, now time.Time
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, request.PublicKey, a.key)
 	if err != nil {
-		return nil, fmt.Errorf("the certificate can't be signed: %w", err)
+		return nil, fmt.Errorf("the certificate cannot be signed: %w", err)
 	}
 	signed, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -256,7 +256,7 @@ func (a *Authority) template(user identity.User, lifetime time.Duration, now tim
 		end = last
 	}
 	if end.Sub(now) < leastLifetime {
-		return nil, fmt.Errorf("the authority's certificate ends %s, which leaves less than ten minutes", Stamp(last))
+		return nil, fmt.Errorf("the CA certificate expires %s, in less than ten minutes", Stamp(last))
 	}
 	return &x509.Certificate{
 		SerialNumber:          new(big.Int).SetBytes(serial),

@@ -60,7 +60,7 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 			if err := formErr(block.Bytes, aCertificate); err != nil {
 				return nil, err
 			}
-			return nil, fmt.Errorf("it is no X.509 certificate: %w", err)
+			return nil, fmt.Errorf("invalid X.509 certificate: %w", err)
 		}
 		if err := checkTimes(parsed); err != nil {
 			return nil, err
@@ -81,7 +81,7 @@ func ParseCertificate(data []byte) (*Certificate, error) {
 		if err := formErr(data, aCertificate); err != nil {
 			return nil, err
 		}
-		return nil, errors.New("there is no PEM block")
+		return nil, errors.New("PEM block not found")
 	}
 	var err error
 	if certificate.Subject, err = parseSubject(certificate.Leaf.RawSubject); err != nil {
@@ -102,7 +102,7 @@ func (c *Certificate) SHA256() []byte {
 }
 
 // Match says whether a certificate is what its user asked for and can use:
-// it certifies her public key, names her and her groups and nobody else, is
+// it certifies their public key, names them and their groups and nobody else, is
 // good for client authentication and for nothing more, and is valid now. The
 // API server lets a signer store any certificate in a request's status, so
 // none of it can be taken on trust.
@@ -114,7 +114,7 @@ func Match(certificate *Certificate, key crypto.PublicKey, user identity.User, n
 	case certificate.Subject.Count(CommonName) != 1 || !certificate.User().Equal(user):
 		return fmt.Errorf("the certificate is for %s, not for %s", certificate.Subject, user)
 	case leaf.IsCA:
-		return errors.New("the certificate is a certificate authority's")
+		return errors.New("the certificate is a CA certificate")
 	case len(leaf.ExtKeyUsage) == 0 && len(leaf.UnknownExtKeyUsage) == 0:
 		return outcome.WithHint(errors.New("the certificate has no extended key usage, and client authentication is needed"),
 			"sign it again for client authentication; with openssl x509 -req, add: -extfile client.ext, a file with the line extendedKeyUsage=clientAuth")
@@ -189,7 +189,7 @@ func isSignedByAny(certificate *x509.Certificate, authorities []*x509.Certificat
 func checkSignedByNamesake(certificate *x509.Certificate, authorities []*x509.Certificate) error {
 	for _, authority := range authorities {
 		if bytes.Equal(authority.RawSubject, certificate.RawIssuer) && !isSignedByAny(certificate, authorities) {
-			return fmt.Errorf("the certificate claims to be of the cluster's authority %q and is not signed by it", authority.Subject)
+			return fmt.Errorf("the certificate names the cluster's CA %q as its issuer and is not signed by it", authority.Subject)
 		}
 	}
 	return nil

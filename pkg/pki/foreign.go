@@ -31,7 +31,7 @@ func AsRequestPEM(data []byte) ([]byte, error) {
 		if err := formErr(data, aRequest); err != nil {
 			return nil, err
 		}
-		return nil, errors.New("there is no whole PEM block")
+		return nil, errors.New("complete PEM block not found")
 	case block.Type != requestBlock && block.Type != newRequestBlock:
 		return nil, fmt.Errorf("there is a PEM block %q where %q is expected", block.Type, requestBlock)
 	}

@@ -29,7 +29,7 @@ func FuzzParseKey(f *testing.F) {
 			t.Errorf("a weak key was accepted: %v", err)
 		}
 		if _, err := EncodeKey(key); err != nil {
-			t.Errorf("an accepted key can't be written: %v", err)
+			t.Errorf("an accepted key cannot be written: %v", err)
 		}
 	})
 }

@@ -68,7 +68,7 @@ func KeyAlgorithms() []string {
 func ParseKeyAlgorithm(name string) (KeyAlgorithm, error) {
 	if !slices.Contains(KeyAlgorithms(), name) {
 		return "", outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "there is no key algorithm %q", name),
+			outcome.Errorf(outcome.ErrUsage, "unknown key algorithm %q", name),
 			"use one of %s", strings.Join(KeyAlgorithms(), ", "))
 	}
 	return KeyAlgorithm(name), nil
@@ -114,7 +114,7 @@ func NewKey(algorithm KeyAlgorithm) (crypto.Signer, error) {
 			return g.generate()
 		}
 	}
-	return nil, fmt.Errorf("there is no key algorithm %q", algorithm)
+	return nil, fmt.Errorf("unknown key algorithm %q", algorithm)
 }
 
 // EncodeKey writes a private key as one PKCS#8 PEM block (RFC 5958, RFC 7468),

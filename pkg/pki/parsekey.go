@@ -100,7 +100,7 @@ func onlyKeyBlock(data []byte) (*pem.Block, error) {
 	if err := formErr(data, aPrivateKey); err != nil {
 		return nil, err
 	}
-	return nil, errors.New("there is no PEM block in it")
+	return nil, errors.New("PEM block not found")
 }
 
 // parseKeyBlock decodes a private key by its form, and decrypts it where a passphrase
@@ -225,7 +225,7 @@ func asSigner(parsed any) (crypto.Signer, error) {
 	case *rsa.PrivateKey:
 		return key, nil
 	}
-	return nil, fmt.Errorf("it holds a private key of a kind (%T) that can't sign a request", parsed)
+	return nil, fmt.Errorf("it holds a private key of a kind (%T) that cannot sign a request", parsed)
 }
 
 // FirstLine is the passphrase in a file that holds one: its first line, as for openssl's

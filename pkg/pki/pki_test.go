@@ -124,7 +124,7 @@ func TestPKI_ParseKeySaysWhatIsWrong(t *testing.T) {
 		data  []byte
 		want  string
 	}{
-		{"nothing", nil, "no PEM block"},
+		{"nothing", nil, "PEM block not found"},
 		{"a truncated file", encoded[:len(encoded)-30], "truncated"},
 		{"a certificate", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}), `"CERTIFICATE", not a private key`},
 		{"an encrypted key", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}), "encrypted"},
@@ -235,10 +235,10 @@ func TestPKI_ParseRequestRefusesWhatTheAPIServerRefuses(t *testing.T) {
 		data  []byte
 		want  string
 	}{
-		{"nothing", nil, "no PEM block"},
-		{"raw DER", block.Bytes, "no PEM block"},
+		{"nothing", nil, "PEM block not found"},
+		{"raw DER", block.Bytes, "PEM block not found"},
 		{"another block type", encode("NEW CERTIFICATE REQUEST", block.Bytes), `"NEW CERTIFICATE REQUEST"`},
-		{"trailing DER", encode(requestBlock, append(bytes.Clone(block.Bytes), 0)), "no certificate signing request"},
+		{"trailing DER", encode(requestBlock, append(bytes.Clone(block.Bytes), 0)), "invalid certificate signing request"},
 		{"a bad signature", encode(requestBlock, badSignature), "signature"},
 		{"a pathological size", bytes.Repeat([]byte("-----BEGIN "), 100_000), "bytes; at most"},
 	} {
@@ -321,7 +321,7 @@ func TestPKI_MatchTakesNothingOnTrust(t *testing.T) {
 				{Type: oidOrganization, Value: "dev"}, {Type: oidOrganization, Value: "the ops team"},
 			}
 		}, "CN=bob"},
-		{"an authority's", key.Public(), func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }, "authority"},
+		{"an authority's", key.Public(), func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }, "CA certificate"},
 		{"a server's", key.Public(), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "client authentication"},
 		{"a server's as well", key.Public(), func(c *x509.Certificate) {
 			c.ExtKeyUsage = append(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth)

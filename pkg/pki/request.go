@@ -57,7 +57,7 @@ type Request struct {
 	isVerified bool
 }
 
-// NewRequest makes a request for a user with her key: CN is her name, one O
+// NewRequest makes a request for a user with their key: CN is their name, one O
 // for each group, no attributes and no extensions.
 func NewRequest(key crypto.Signer, user identity.User) (*Request, error) {
 	subject, err := encodeSubject(user)
@@ -116,7 +116,7 @@ func DecodeRequest(data []byte) (*Request, error) {
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, errors.New("there is no PEM block")
+		return nil, errors.New("PEM block not found")
 	}
 	if block.Type != requestBlock {
 		return nil, fmt.Errorf("there is a PEM block %q where %q is expected", block.Type, requestBlock)
@@ -135,7 +135,7 @@ func decodeRequest(der []byte) (*Request, error) {
 		if err := formErr(der, aRequest); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
+		return nil, fmt.Errorf("invalid certificate signing request: %w", err)
 	}
 	request := &Request{
 		DER:                der,
@@ -147,7 +147,7 @@ func decodeRequest(der []byte) (*Request, error) {
 		return nil, err
 	}
 	if err := request.walk(); err != nil {
-		return nil, fmt.Errorf("it is no certificate signing request: %w", err)
+		return nil, fmt.Errorf("invalid certificate signing request: %w", err)
 	}
 	return request, nil
 }

@@ -123,7 +123,7 @@ func encodeSubject(user identity.User) ([]byte, error) {
 func parseSubject(der []byte) (Subject, error) {
 	subject, err := walkSubject(der)
 	if err != nil {
-		return nil, fmt.Errorf("the subject is no distinguished name: %w", err)
+		return nil, fmt.Errorf("invalid distinguished name: %w", err)
 	}
 	return subject, nil
 }

@@ -51,7 +51,7 @@ func (r *Request) walk() error {
 	}
 	for _, attribute := range attributes {
 		if err := r.walkAttribute(attribute); err != nil {
-			return fmt.Errorf("an attribute can't be read: %w", err)
+			return fmt.Errorf("an attribute cannot be read: %w", err)
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func parseExtension(element asn1.RawValue) (pkix.Extension, error) {
 	}
 	value := parts[len(parts)-1]
 	if value.Class != asn1.ClassUniversal || value.Tag != asn1.TagOctetString || value.IsCompound {
-		return extension, errors.New("an extension's value is no octet string")
+		return extension, errors.New("the value of an extension is not an octet string")
 	}
 	extension.Value = value.Bytes
 	return extension, nil

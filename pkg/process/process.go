@@ -22,7 +22,7 @@ func Command(name string) (string, error) {
 	}
 	path, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("%s is not on PATH, and its own path is not known: %w", name, err)
+		return "", fmt.Errorf("%s is not on PATH, and its own path is unknown: %w", name, err)
 	}
 	return filepath.Clean(path), nil
 }
@@ -59,7 +59,7 @@ func Folder(name string) (string, error) {
 		path, err = filepath.Abs(path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s is not on PATH, and its own path is not known: %w", name, err)
+		return "", fmt.Errorf("%s is not on PATH, and its own path is unknown: %w", name, err)
 	}
 	return filepath.Dir(path), nil
 }

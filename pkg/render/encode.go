@@ -33,7 +33,7 @@ func encode(out io.Writer, format string, value any) error {
 	case "yaml":
 		encoded, err = encodeYAML(value)
 	default:
-		err = fmt.Errorf("there is no format %q", format)
+		err = fmt.Errorf("unknown output format %q", format)
 	}
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ type handoffWords struct{ *voice }
 
 // toConfirm says what to tell a user apart from the handoff file.
 func (w handoffWords) toConfirm(e handoff.ToConfirm) {
-	w.say("to be told to %s over another channel than the file:", e.User)
+	w.say("tell %s over another channel than the file:", e.User)
 	w.say("  fingerprint of the key:  %s", e.KeyFingerprint)
 	for _, authority := range e.Authorities {
 		w.say("  fingerprint of the CA:   %s", authority.Fingerprint)
@@ -32,6 +32,6 @@ func (w handoffWords) endpoint(e handoff.EndpointNamed) {
 		w.say("  certificate authority (CA) of the server: %s, fingerprint %s; %s", identity.Quote(authority.Subject), authority.Fingerprint, signed)
 	}
 	if e.RestsOnFile && len(e.Authorities) > 0 {
-		w.say("warning: the CA was not confirmed: somebody who exchanged the file could have signed the certificate with a CA of their own; compare the fingerprint with what the administrator tells you, or have it compared: --ca-fingerprint SHA256:…")
+		w.say("warning: the CA was not confirmed: somebody who replaced the file could have signed the certificate with their own CA; compare the fingerprint with what the administrator tells you, or have it compared: --ca-fingerprint SHA256:…")
 	}
 }

@@ -68,9 +68,9 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.NextStepsOffline:
 		requestWords{n.voice}.nextStepsOffline(e)
 	case onboard.ServerVersionUnknown:
-		n.say("warning: the server's version is not known: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("warning: the server's version is unknown: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.GrantsUnread:
-		n.say("warning: what the user and her groups may do already could not be looked up: %s", identity.PrintableSentence(e.Reason))
+		n.say("warning: the roles that the user and the groups already have could not be read: %s", identity.PrintableSentence(e.Reason))
 	case onboard.ContextsNotAsked:
 		n.say("%d contexts did not log in; to log in as every context, at the server that each names: kubectl csr-onboard status --live", e.Contexts)
 	case onboard.StandingUnread:
@@ -78,13 +78,13 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.NotDecided:
 		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
 	case approval.NothingPending:
-		n.say("there is no pending certificate signing request")
+		n.say("no pending certificate signing requests found")
 	case approval.NothingListed:
-		n.say("there is no certificate signing request")
+		n.say("no certificate signing requests found")
 	case approval.NothingDecided:
 		n.did("nothing was %s", e.Decision.Done)
 	case onboard.StillFollowing:
-		n.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
+		n.say("the API server cannot be reached, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
 	case approval.CandidatesFound:
 		requestWords{n.voice}.candidates(e)
 	case onboard.Reviewed:
@@ -116,13 +116,13 @@ func (n *Narrator) Tell(told event.Event) {
 	case offboard.RequestDenied:
 		n.did("denied %s", identity.Printable(e.Name))
 	case offboard.TakenAway:
-		done := "took the user out of"
+		done := "removed the user from"
 		if e.Held.IsOwn(e.User) {
 			done = "deleted"
 		}
 		n.did("%s %s", done, e.Held)
 	case offboard.NotTakenAway:
-		n.say("not taken away: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("not removed: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.RequestApproved:
 		n.did("approved %s", identity.Printable(e.Name))
 	case approval.AlreadyDecided:
@@ -132,18 +132,18 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.CertificateIssued:
 		requestWords{n.voice}.issued(e)
 	case handoff.ClusterUnreachable:
-		n.say("warning: whether the certificate logs in is not known: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("warning: it is unknown whether the certificate logs in: %s", identity.PrintableSentence(e.Reason.Error()))
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
 	case team.CertificatesProven:
-		n.say("logged in as %s; certificates like it (%s, of the authority %s) are verified against that authority",
+		n.say("logged in as %s; certificates like it (%s, of the CA %s) are verified against that CA",
 			identity.Name(e.User.Name), e.Key, identity.Quote(e.Authority))
 	case destination.ServerNotVerified:
 		n.say("warning: the certificate of %s is not checked, here and in the new kubeconfig (insecure-skip-tls-verify)", identity.Printable(e.Server))
 	case destination.CertificateWritten:
 		n.say("wrote the certificate of %s: %s", e.User, identity.PrintableSentence(e.Path))
 	case sign.AuthorityKeyNotPrivate:
-		n.say("warning: the authority's private key %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
+		n.say("warning: the CA's private key %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case sign.PassphraseNotPrivate:
 		n.say("warning: the passphrase in %s can be read by others than its owner: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case sign.SignerTrustedForServer:
@@ -166,7 +166,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case handoff.CertificatesNotReaching:
 		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: --external-server URL", identity.Printable(e.Server))
 	case destination.ExecIsLocal:
-		n.say("warning: a kubeconfig made with --exec works on this machine only, where its credential cache is")
+		n.say("warning: a kubeconfig with --exec works on this machine only, where its credential cache is")
 		n.say("  for another machine: there, kubectl csr-onboard new-user NAME --offline; here, kubectl csr-onboard approve -f FILE --out FILE; there, kubectl csr-onboard fetch NAME --from FILE --exec")
 	case destination.KubeconfigWritten:
 		n.say("wrote the kubeconfig %s, context %s", identity.PrintableSentence(e.Path), identity.Printable(e.Context))
@@ -199,7 +199,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case team.LifetimesDiffer:
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	case renewal.LifetimeNotAskable:
-		n.say("warning: the present certificate is good for %s, and a request can ask for %s at most: that is asked for", lifetime(e.Present), lifetime(e.Asked))
+		n.say("warning: the present certificate is valid for %s, and a request can ask for %s at most: that is asked for", lifetime(e.Present), lifetime(e.Asked))
 	default:
 		n.tellRenewal(told)
 	}

@@ -19,9 +19,9 @@ func (w requestWords) keyReady(e onboard.KeyReady) {
 	case e.Created && e.CopiedFrom != "":
 		w.say("copied the private key %s to %s (%s)", identity.PrintableSentence(e.CopiedFrom), path, e.Kind)
 	case e.Created:
-		w.say("made a private key: %s (%s)", path, e.Kind)
+		w.say("created a private key: %s (%s)", path, e.Kind)
 	default:
-		w.say("using the private key that is there: %s (%s)", path, e.Kind)
+		w.say("using the existing private key: %s (%s)", path, e.Kind)
 	}
 	w.say("  fingerprint %s", e.Fingerprint)
 }
@@ -31,9 +31,9 @@ func (w requestWords) requestReady(e onboard.RequestReady) {
 		w.did("submitted certificate signing request %s to %s, for %s", identity.Printable(e.Name), identity.Printable(e.Server), lifetime(e.StoredLifetime))
 		return
 	}
-	w.say("using certificate signing request %s that is there: %s", identity.Printable(e.Name), strings.ToLower(string(e.State)))
+	w.say("using the existing certificate signing request %s: %s", identity.Printable(e.Name), strings.ToLower(string(e.State)))
 	if e.StoredLifetime != e.AskedLifetime {
-		w.say("warning: it asks for %s, not for %s, and that can't be changed", lifetime(e.StoredLifetime), lifetime(e.AskedLifetime))
+		w.say("warning: it asks for %s, not for %s, and that cannot be changed", lifetime(e.StoredLifetime), lifetime(e.AskedLifetime))
 	}
 }
 
@@ -50,7 +50,7 @@ func (w requestWords) waiting(e onboard.StillWaiting) {
 	name := identity.Printable(e.Sighting.Object.Name)
 	switch {
 	case e.Sighting.Trouble != nil:
-		w.say("the API server can't be asked just now, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
+		w.say("the API server cannot be reached, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
 	case e.Sighting.Unsigned:
 		w.unsigned(name+" is approved", e.Sighting.Object.Spec.SignerName)
 		w.wait("still waiting for the certificate of %s", name)
@@ -70,11 +70,11 @@ func (w requestWords) unsigned(what, signer string) {
 	w.say("%s, but no signer has answered yet. That usually means one of:", what)
 	w.say("  - no kube-controller-manager is running, or it has no --cluster-signing-cert-file and --cluster-signing-key-file")
 	w.say("  - the cluster is a managed one that does not serve the signer %s (Amazon EKS, for one)", request.Signer)
-	w.say("  - the controller manager may not update certificatesigningrequests/status")
+	w.say("  - the controller manager cannot update certificatesigningrequests/status")
 }
 
 func (w requestWords) issued(e onboard.CertificateIssued) {
-	w.say("the certificate is good until %s", pki.Stamp(e.NotAfter))
+	w.say("the certificate is valid until %s", pki.Stamp(e.NotAfter))
 	if e.IsOtherThanAsked() {
 		w.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	}
@@ -95,7 +95,7 @@ func (w requestWords) nextSteps(e onboard.NextSteps) {
 func (w requestWords) nextStepsOffline(e onboard.NextStepsOffline) {
 	w.say("nothing was sent anywhere; next:")
 	w.say("  send this file to an administrator:    %s", identity.PrintableSentence(e.Path))
-	w.say("  tell her this over another channel:    %s", e.Fingerprint)
-	w.say("  she runs:                              %s", e.Approve)
-	w.say("  with the file that she sends back:     %s", e.Fetch)
+	w.say("  tell them this over another channel:   %s", e.Fingerprint)
+	w.say("  the administrator runs:                %s", e.Approve)
+	w.say("  with the file that they send back:     %s", e.Fetch)
 }

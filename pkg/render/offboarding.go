@@ -14,7 +14,7 @@ import (
 // OffboardingPlan writes what is to be taken away from a user.
 func OffboardingPlan(out io.Writer, plan *offboard.Plan) error {
 	w := &lines{out: out}
-	w.line("to be taken away from %s%s:", identity.Name(plan.User), plan.DryRun.Note())
+	w.line("to be removed from %s%s:", identity.Name(plan.User), plan.DryRun.Note())
 	if plan.Block != nil {
 		w.line("  block %s: the API server refuses every write from then on; reads are not refused", plan.Block)
 	}
@@ -27,7 +27,7 @@ func OffboardingPlan(out io.Writer, plan *offboard.Plan) error {
 			w.line("  delete %s, which gives %s", held, held.Grant)
 			continue
 		}
-		w.line("  take the user out of %s, which gives %s; %s", held, held.Grant, staying(len(rest)))
+		w.line("  remove the user from %s, which gives %s; %s", held, held.Grant, staying(len(rest)))
 	}
 	if !plan.IsKnown {
 		w.line("  nothing else: nothing on the cluster names the user")
@@ -65,15 +65,15 @@ func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
 	for _, review := range plan.Unissued {
 		w.line("  an approved request that has no certificate yet: %s, groups %s", identity.Printable(review.Object.Name), groups(review.User.Groups))
 	}
-	w.line("  any certificate whose request is no longer on the cluster: requests are collected an hour after they are issued")
+	w.line("  certificates whose requests are not on the cluster any more: requests are garbage-collected an hour after they are issued")
 	w.otherWays(plan)
 	w.line("Kubernetes cannot revoke a certificate. What remains possible:")
 	command := identity.NewCommand("kubectl csr-onboard offboard").Argument(plan.User).Words("--block")
 	switch {
 	case len(plan.Kept) > 0 && plan.CertificateOnly:
-		w.line("  - take the user's own role bindings away, which also ends reads, and block every certificate of the user: %s", command)
+		w.line("  - remove the user's own role bindings, which also stops reads, and block every certificate of the user: %s", command)
 	case len(plan.Kept) > 0:
-		w.line("  - take the user's own role bindings away: run the same command again")
+		w.line("  - remove the user's own role bindings: run the same command again")
 	case plan.Block == nil:
 		w.line("  - have the API server refuse what the user writes: %s", command)
 	}
@@ -81,14 +81,14 @@ func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
 		w.line("  - delete the approved request before it is signed: %s", identity.NewCommand("kubectl delete csr").Argument(review.Object.Name))
 	}
 	if groupRights {
-		w.line("  - take the roles away from the groups, or have the others in them move to new groups")
+		w.line("  - remove the roles from the groups, or move the others in them to new groups")
 	}
 	if plan.Block != nil {
-		w.line("  - reads are not refused by a block: they end only where nothing permits them any more")
-		w.line("  - users who can change admission policies can undo a block; take that permission away as well")
+		w.line("  - reads are not refused by a block: they stop only if no role permits them")
+		w.line("  - users who can change admission policies can undo a block; remove that permission as well")
 	}
 	w.line("  - wait: short lifetimes (--expiration) make this the ordinary way")
-	w.line("  - replace the certificate authority (CA) of the cluster's clients, which ends every client certificate")
+	w.line("  - replace the certificate authority (CA) of the cluster's clients, which invalidates every client certificate")
 	return w.err
 }
 
@@ -136,7 +136,7 @@ func (l *lines) otherWays(plan *offboard.Plan) {
 		l.line("  the user can act as others by impersonation, which no block of the user refuses: %s", listed(grants))
 	}
 	if grants := plan.GivesTokens(); len(grants) > 0 {
-		l.line("  the user can take, or could have taken, tokens of service accounts, which no block of the user refuses: %s", listed(grants))
+		l.line("  the user can create, or could have created, tokens of service accounts, which no block of the user refuses: %s", listed(grants))
 		l.line("    Kubernetes does not record who took a token; look at: kubectl get secrets -A --field-selector type=kubernetes.io/service-account-token")
 	}
 }

@@ -16,11 +16,11 @@ import (
 func (n *Narrator) tellRenewal(told event.Event) {
 	switch e := told.(type) {
 	case renewal.NotDue:
-		n.say("%s is good until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
+		n.say("%s is valid until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.Busy:
 		n.say("another run is renewing %s", identity.Printable(e.Context))
 	case renewal.RenewedMeanwhile:
-		n.say("another run has renewed %s: good until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
+		n.say("another run has renewed %s: valid until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.GroupsLost:
 		n.say("warning: the cluster does not know %s as a member of %s any more; that is not asked for again", identity.Quote(e.User), groups(e.Groups))
 	case renewal.Waits:
@@ -28,11 +28,11 @@ func (n *Narrator) tellRenewal(told event.Event) {
 		if e.State == request.Pending {
 			n.say("  an administrator looks at it and approves it:  %s", identity.NewCommand("kubectl csr-onboard approve").Argument(e.Request))
 		}
-		n.say("  the present certificate is good until %s; to go on:  %s", pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Resume))
+		n.say("  the present certificate is valid until %s; to continue:  %s", pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Resume))
 	case renewal.Rotated:
-		n.say("renewed %s in %s: good until %s", identity.Printable(e.Context), identity.PrintableSentence(e.Path), pki.Stamp(e.NotAfter))
+		n.say("renewed %s in %s: valid until %s", identity.Printable(e.Context), identity.PrintableSentence(e.Path), pki.Stamp(e.NotAfter))
 	case renewal.PairLeft:
-		n.say("the files of the certificate before are left, which is good until %s:", pki.Stamp(e.NotAfter))
+		n.say("the files of the certificate before are left, which is valid until %s:", pki.Stamp(e.NotAfter))
 		for _, path := range e.Paths {
 			n.say("  %s", identity.PrintableSentence(path))
 		}
@@ -41,16 +41,16 @@ func (n *Narrator) tellRenewal(told event.Event) {
 	case renewal.NotStarted:
 		n.say("kubectl csr-onboard: no renewal could be begun: %s", identity.PrintableSentence(e.Reason.Error()))
 	case renewal.InTrouble:
-		n.say("kubectl csr-onboard: the certificate of %s ends %s, and is not renewed: %s", identity.Quote(e.User), pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Trouble))
+		n.say("kubectl csr-onboard: the certificate of %s expires %s, and is not renewed: %s", identity.Quote(e.User), pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Trouble))
 		if e.Advice != "" {
 			n.say("  hint: %s", identity.PrintableSentence(e.Advice))
 		}
 	case renewal.Awaited:
-		n.say("kubectl csr-onboard: the certificate of %s ends %s; waiting for another", identity.Quote(e.User), pki.Stamp(e.NotAfter))
+		n.say("kubectl csr-onboard: the certificate of %s expires %s; waiting for another", identity.Quote(e.User), pki.Stamp(e.NotAfter))
 	case destination.CacheFilled:
 		n.say("put certificate and key into the credential cache %s", identity.PrintableSentence(e.Directory))
 	case destination.CacheKept:
-		n.say("the credential cache %s has a certificate that is good for longer, until %s: that stays", identity.PrintableSentence(e.Directory), pki.Stamp(e.NotAfter))
+		n.say("the credential cache %s has a certificate that is valid for longer, until %s: it is kept", identity.PrintableSentence(e.Directory), pki.Stamp(e.NotAfter))
 	case renewal.CacheMoved:
 		n.say("the credential cache %s belongs to the API server %s now; it was for %s", identity.PrintableSentence(e.Directory), identity.Printable(e.To), identity.Printable(e.From))
 	case renewal.CacheInUse:

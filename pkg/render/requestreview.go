@@ -24,11 +24,11 @@ type requestReview struct {
 	Key     string          `json:"key,omitempty"`
 	// Fingerprint is the public key's, as new-user printed it.
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// Requester is who submitted the request, as the API server recorded her;
+	// Requester is who submitted the request, as the API server recorded them;
 	// absent while nobody has.
 	Requester *userReport `json:"requester,omitempty"`
-	// SelfRenewal is there where she submitted it as herself, logged in with a client
-	// certificate, and asks for no group that she is not in.
+	// SelfRenewal is there where they submitted it as themselves, logged in with a client
+	// certificate, and asks for no group that they are not in.
 	SelfRenewal *selfRenewalReport `json:"selfRenewal,omitempty"`
 	// State is Pending, Approved, Issued, Denied or Failed.
 	State string `json:"state"`
@@ -42,7 +42,7 @@ type requestReview struct {
 }
 
 type selfRenewalReport struct {
-	// CredentialID is which certificate she logged in with, as the API server recorded
+	// CredentialID is which certificate they logged in with, as the API server recorded
 	// it.
 	CredentialID string `json:"credentialID"`
 }

@@ -91,7 +91,7 @@ func (t *Table) cells(r *request.Review, state string) []any {
 	if state == "" {
 		state = string(r.State)
 	}
-	user, groupNames, key, fingerprint := "<can't be read>", none, none, none
+	user, groupNames, key, fingerprint := "<cannot be read>", none, none, none
 	if r.IsDecoded() {
 		user, key, fingerprint = identity.Name(r.User.Name), r.Key, r.Fingerprint
 		groupNames = joined(r.User.Groups)
@@ -188,7 +188,7 @@ func cut(text string, longest int) string {
 // requests apart and come first; where there is no room, the fingerprint's first characters
 // stand for it, and what comes behind is left out.
 func Choice(r *request.Review, now time.Time, columns int) string {
-	user := "<can't be read>"
+	user := "<cannot be read>"
 	if r.IsDecoded() {
 		user = cut(r.User.String(), longestCell)
 	}

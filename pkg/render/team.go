@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// member names a user among many, with her line where there is one.
+// member names a user among many, with their line where there is one.
 func member(user string, line int) string {
 	if line == 0 {
 		return identity.Name(user)
@@ -117,7 +117,7 @@ func (w teamWords) nextSteps(e team.NextSteps) {
 
 func (w teamWords) nextStepsOffline(e team.NextStepsOffline) {
 	w.say("nothing was sent anywhere; next:")
-	approve := identity.NewCommand("kubectl csr-onboard approve -f FOLDER --out FOLDER")
+	approve := identity.NewCommand("kubectl csr-onboard approve -f DIR --out DIR")
 	for _, one := range e.Lifetimes {
 		command, whose := approve, "the requests"
 		if one.Lifetime != 0 {

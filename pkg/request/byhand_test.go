@@ -50,7 +50,7 @@ func TestByHand_UserByHandTakesWhatLogsInWithTheKeyAndNothingElse(t *testing.T) 
 
 	_, object := newKey()
 	other, _ := newKey()
-	if _, err := UserByHand(object, other); !errors.Is(err, outcome.ErrChanged) || !strings.Contains(outcome.Hint(err), "somebody else made it") {
+	if _, err := UserByHand(object, other); !errors.Is(err, outcome.ErrChanged) || !strings.Contains(outcome.Hint(err), "somebody else created it") {
 		t.Errorf("another key: %v, hint %q", err, outcome.Hint(err))
 	}
 }

@@ -86,7 +86,7 @@ func CheckAmong(names, allowable []string) error {
 	for _, name := range names {
 		if !slices.Contains(allowable, name) {
 			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "there is no finding %q to allow", name),
+				outcome.Errorf(outcome.ErrUsage, "unknown finding %q", name),
 				"use one of %s", strings.Join(allowable, ", "))
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // Circumstances are what a review takes into account beside the object: who
 // decides, and what the cluster's role bindings give already.
 type Circumstances struct {
-	// Approver is the user who is about to decide, as the cluster knows her.
+	// Approver is the user who is about to decide, as the cluster knows them.
 	// Required.
 	Approver string
 	// Grants is what role bindings give, as far as they could be read.
@@ -93,7 +93,7 @@ func ExamineGrants(user identity.User, grants access.Grants, reaches access.Reac
 func (f *findings) examineGrants(user identity.User, grants access.Grants, reaches access.Reaches) {
 	own := len(*f)
 	if given := grants[access.Holder{Name: user.Name}]; len(given) > 0 {
-		f.warn(UserAlreadyBound, "the user %s has rights already, which the holder of this certificate would have: %s", identity.Quote(user.Name), reaches.Tell(given))
+		f.warn(UserAlreadyBound, "the user %s already has roles, which the holder of this certificate would have: %s", identity.Quote(user.Name), reaches.Tell(given))
 	}
 	of := func(group string) []access.Grant { return grants[access.Holder{IsGroup: true, Name: group}] }
 	groups := slices.DeleteFunc(slices.Clone(user.Groups), func(group string) bool { return len(of(group)) == 0 })
@@ -106,7 +106,7 @@ func (f *findings) examineGrants(user identity.User, grants access.Grants, reach
 	for _, group := range groups {
 		given := of(group)
 		together = append(together, given...)
-		f.warn(GroupAlreadyBound, "the group %s gives her: %s", identity.Quote(group), reaches.Tell(given))
+		f.warn(GroupAlreadyBound, "the group %s gives the user: %s", identity.Quote(group), reaches.Tell(given))
 		switch {
 		case group == identity.KubeadmAdminsGroup || !reaches.PermitEverything(given):
 			continue

@@ -40,7 +40,7 @@ func TestCircumstances_AMightyGroupIsNotHiddenBehindOthers(t *testing.T) {
 	if len(found) != 14 || found[0].Name != identity.AdminGroup || found[0].Severity != identity.Refused {
 		t.Fatalf("the findings are %+v", found)
 	}
-	if want := `the group "z-mighty" gives her: ClusterRole/platform everywhere (permits everything), ClusterRole/a everywhere`; !strings.HasPrefix(found[1].Sentence, want) {
+	if want := `the group "z-mighty" gives the user: ClusterRole/platform everywhere (permits everything), ClusterRole/a everywhere`; !strings.HasPrefix(found[1].Sentence, want) {
 		t.Errorf("%s\nwant %s", found[1].Sentence, want)
 	}
 	for _, finding := range found {

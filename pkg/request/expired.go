@@ -20,7 +20,7 @@ func AfterExpiry(user identity.User) string {
 	case slices.Contains(kubeadmUsers, user.Name):
 		return "renew it on a control plane node: kubeadm certs renew admin.conf (or super-admin.conf)"
 	case isMaster:
-		return "no request for system:masters is accepted: renew it where it was made, such as on a control plane node with kubeadm certs renew, or make another with kubeadm kubeconfig user"
+		return "no request for system:masters is accepted: renew it where it was created, for example on a control plane node with kubeadm certs renew, or create another with kubeadm kubeconfig user"
 	}
 	command := identity.NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
 	for _, group := range user.Groups {

@@ -176,14 +176,14 @@ func (f *findings) warn(name, format string, arguments ...any) {
 
 func (f *findings) examineSubject(parsed *pki.Request) {
 	if n := parsed.Subject.Count(pki.CommonName); n > 1 {
-		f.refuse(ManyCommonNames, "there are %d common names; the API server takes the last: %s", n, parsed.Subject)
+		f.refuse(ManyCommonNames, "there are %d common names; the API server uses the last one: %s", n, parsed.Subject)
 	}
 	size := 0
 	for _, attribute := range parsed.Subject {
 		size += len(attribute.Value)
 		switch {
 		case !attribute.IsText:
-			f.refuse(NonStringAttribute, "the subject's attribute %s is no text", attribute.Name())
+			f.refuse(NonStringAttribute, "the attribute %s of the subject is not text", attribute.Name())
 		case !attribute.IsKnown():
 			f.refuse(UnknownAttribute, "the subject has an attribute of the unknown type %s: %s", attribute.Type, identity.Quote(attribute.Value))
 		case attribute.Name() != pki.CommonName && attribute.Name() != pki.Organization:
@@ -197,7 +197,7 @@ func (f *findings) examineSubject(parsed *pki.Request) {
 		f.refuse(OutsidePEM, "there is text, a header or a second block around the request, which the API server ignores")
 	}
 	for _, attribute := range parsed.UnknownAttributes {
-		f.refuse(UnknownAttribute, "the request has an attribute of the unknown type %s beside its subject", attribute)
+		f.refuse(UnknownAttribute, "the request has an attribute of the unknown type %s next to its subject", attribute)
 	}
 }
 
@@ -223,7 +223,7 @@ func (f *findings) examineExtensions(parsed *pki.Request) {
 		case extension.Id.Equal(oidSubjectAltName):
 			f.refuse(SANsPresent, "the request asks for subject alternative names, which a user's certificate needs none of")
 		case extension.Id.Equal(oidBasicConstraints) && !isNoAuthority(extension.Value):
-			f.refuse(CARequested, "the request asks to be a certificate authority")
+			f.refuse(CARequested, "the request asks for a CA certificate")
 		case parsed.IsOwnKeyIdentifier(extension):
 		default:
 			f.refuse(UnexpectedExtension, "the request asks for the extension %s", extension.Id)
@@ -250,13 +250,13 @@ func (f *findings) examineSpec(object *Request) {
 	case "":
 		f.refuse(ForeignSigner, "no signer is named; write below spec: signerName: %s", Signer)
 	default:
-		f.refuse(ForeignSigner, "the signer is %s, and only of %s is it known that its certificates log in to the API server", identity.Quote(spec.SignerName), Signer)
+		f.refuse(ForeignSigner, "the signer is %s, and only certificates of %s are known to log in to the API server", identity.Quote(spec.SignerName), Signer)
 	}
 	if !permittedUsages(spec.Usages) {
-		f.refuse(WrongUsages, "the usages are %s; the signer takes client auth, and beside it digital signature and key encipherment only", describeUsages(spec.Usages))
+		f.refuse(WrongUsages, "the usages are %s; the signer accepts client auth, and optionally digital signature and key encipherment", describeUsages(spec.Usages))
 	}
 	if identity.IsOptionLike(object.Name) {
-		f.refuse(identity.OptionLikeName, "the request's name %s begins with a dash: a program that is given it takes it for an option", identity.Quote(object.Name))
+		f.refuse(identity.OptionLikeName, "the request's name %s begins with a dash: a program would read it as an option", identity.Quote(object.Name))
 	}
 	if object.DeletionTimestamp != nil {
 		f.refuse(Terminating, "the request is being deleted")
@@ -265,7 +265,7 @@ func (f *findings) examineSpec(object *Request) {
 	case lifetime == 0:
 		f.warn(NoLifetime, "no lifetime is asked for: the cluster gives its longest, a year by default")
 	case lifetime > longLifetime:
-		f.warn(LongLifetime, "the lifetime asked for is %d days, and a certificate can't be revoked", lifetime/(24*time.Hour))
+		f.warn(LongLifetime, "the requested lifetime is %d days, and a certificate cannot be revoked", lifetime/(24*time.Hour))
 	}
 }
 
@@ -281,10 +281,10 @@ func describeUsages(usages []certificatesv1.KeyUsage) string {
 }
 
 // examineRequester compares who is asked for with who asks, as the API server
-// recorded her.
+// recorded them.
 func (f *findings) examineRequester(user identity.User, spec certificatesv1.CertificateSigningRequestSpec) {
 	if spec.Username != user.Name {
-		f.warn(RequestedByOther, "it was submitted by %s, not by the user herself", identity.Quote(spec.Username))
+		f.warn(RequestedByOther, "it was submitted by %s, not by the user", identity.Quote(spec.Username))
 	}
 	if slices.ContainsFunc(spec.Groups, mayBeAnybody) {
 		return
@@ -296,7 +296,7 @@ func (f *findings) examineRequester(user identity.User, spec certificatesv1.Cert
 		}
 	}
 	if len(more) > 0 {
-		f.warn(MoreThanRequester, "who submitted it is no member of %s herself", strings.Join(more, ", "))
+		f.warn(MoreThanRequester, "the requester is not a member of %s", strings.Join(more, ", "))
 	}
 }
 

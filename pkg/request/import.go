@@ -63,7 +63,7 @@ func SetLifetime(object *Request, lifetime time.Duration) error {
 func importBytes(data []byte) ([]byte, error) {
 	encoded, err := pki.AsRequestPEM(data)
 	if errors.Is(err, pki.ErrPrivateKey) {
-		return nil, outcome.WithHint(err, "a private key is for its owner's eyes only: have her make a new one, and send the request alone")
+		return nil, outcome.WithHint(err, "a private key must stay with its owner: have the owner create a new one, and send only the request")
 	}
 	if err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func importManifest(text []byte) (*certificatesv1.CertificateSigningRequest, err
 	}
 	var manifest certificatesv1.CertificateSigningRequest
 	if err := yaml.UnmarshalStrict(text, &manifest); err != nil {
-		err = fmt.Errorf("the manifest can't be read: %w", err)
+		err = fmt.Errorf("the manifest cannot be read: %w", err)
 		if strings.Contains(err.Error(), "illegal base64") {
 			return nil, outcome.WithHint(err, "spec.request is the PEM of the request in base64, in one line: base64 -w0 FILE; or send the PEM itself, without a manifest")
 		}
@@ -218,7 +218,7 @@ func CheckSubmitted(stored, wanted *Request) error {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is there already and is another one: %s is not the same", stored.Name, different),
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q already exists and is another one: %s is not the same", stored.Name, different),
 		"look at it: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(stored.Name).Words("--dry-run=client"))
 }
 

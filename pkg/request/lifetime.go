@@ -34,7 +34,7 @@ func ParseLifetime(text string) (time.Duration, error) {
 	switch {
 	case lifetime < MinimumLifetime:
 		return 0, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the lifetime %s is shorter than the ten minutes that the API server takes at least", text),
+			outcome.Errorf(outcome.ErrUsage, "the lifetime %s is shorter than the minimum of ten minutes", text),
 			"ask for 10m or more")
 	case lifetime > maximumLifetime:
 		return 0, tooLong(text)
@@ -86,7 +86,7 @@ func ParseSpan(text string) (time.Duration, error) {
 	fields := lifetimeForm.FindStringSubmatch(text)
 	if fields == nil || text == "" {
 		return 0, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%q is no lifetime", text),
+			outcome.Errorf(outcome.ErrUsage, "%q is not a valid lifetime", text),
 			"write days, hours or minutes, for example: 30d, 8h, 90m")
 	}
 	var span time.Duration

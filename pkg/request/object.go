@@ -1,6 +1,6 @@
 // Package request knows CertificateSigningRequest objects
 // (certificates.k8s.io/v1): how one is built, what state it is in, what an
-// administrator should know about it before she decides, and how a decision is
+// administrator should know about it before they decide, and how a decision is
 // written into it.
 //
 // Everything here is a pure function of the object, so that every command says
@@ -96,7 +96,7 @@ func newObject(name string, requestPEM []byte, lifetime time.Duration) *certific
 // ObjectName derives an object's name from what it asks of Signer: the slug of the
 // user's name and ten characters of a hash over user, groups, signer and
 // public key. It can't be guessed before the key exists, and the holder of the
-// key finds her request again without having kept its name. No name begins
+// key finds their request again without having kept its name. No name begins
 // with "csr-", because Amazon EKS never issues those.
 func ObjectName(user identity.User, key crypto.PublicKey) string {
 	return objectNameFor(Signer, user, key)
@@ -163,14 +163,14 @@ func parseFor(object *Request, key crypto.PublicKey) (*pki.Request, error) {
 		return parsed, nil
 	}
 	return nil, outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one made with this key: %s", object.Name, difference),
-		"somebody else made it; ask an administrator to look at it: %s", identity.NewCommand("kubectl describe csr").Argument(object.Name))
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was not created with this key: %s", object.Name, difference),
+		"somebody else created it; ask an administrator to review it: %s", identity.NewCommand("kubectl describe csr").Argument(object.Name))
 }
 
 // madeOtherwise is the error of a request for the right key that asks for something else.
 func madeOtherwise(object *Request, parsed *pki.Request, format string, arguments ...any) error {
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was made with this key, and is another one: %s", object.Name, fmt.Sprintf(format, arguments...)),
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was created with this key, but is another one: %s", object.Name, fmt.Sprintf(format, arguments...)),
 		"to complete that one as it is: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(parsed.User().Name).Words("--key FILE").Option("--request-name", object.Name))
 }
 

@@ -166,7 +166,7 @@ func TestRequest_CheckOwnAdoptsNothingForeign(t *testing.T) {
 		{"more usages", stored(t, key, jane, func(o *Request) {
 			o.Spec.Usages = append(slices.Clone(o.Spec.Usages), certificatesv1.UsageServerAuth)
 		}), "its usages"},
-		{"no request at all", stored(t, key, jane, func(o *Request) { o.Spec.Request = nil }), "no PEM block"},
+		{"no request at all", stored(t, key, jane, func(o *Request) { o.Spec.Request = nil }), "PEM block not found"},
 	} {
 		err := CheckOwn(test.object, key.Public(), jane, Signer)
 		if test.want == "" {

@@ -27,7 +27,7 @@ type Review struct {
 	// Requester is the user who submitted the object, as the API server
 	// recorded it.
 	Requester string
-	// SelfRenewal says that she renews a certificate of her own; nil if she does not.
+	// SelfRenewal says that they renew a certificate of their own; nil if they do not.
 	SelfRenewal *SelfRenewal
 	// Lifetime is what is asked for; 0 if nothing is.
 	Lifetime time.Duration
@@ -114,7 +114,7 @@ func (r *Review) CheckKeyOf(file, fingerprint string) error {
 	}
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "the request in %q is for the key %s, not for %q", file, r.Fingerprint, fingerprint),
-		"leave it alone: it is not what the user made, or the user told another fingerprint")
+		"leave it alone: it is not what the user created, or the user told you another fingerprint")
 }
 
 // HasDerivedName says whether the object's name is the one that ObjectName
@@ -122,7 +122,7 @@ func (r *Review) CheckKeyOf(file, fingerprint string) error {
 func (r *Review) HasDerivedName() bool { return r.derivedName == r.Object.Name }
 
 // RequesterIsAdministrator says whether whoever submitted the request could give
-// herself any identity anyway, so that she has no need to pass for another.
+// themselves any identity anyway, so that they have no need to pass for another.
 func (r *Review) RequesterIsAdministrator() bool {
 	return slices.ContainsFunc(r.Object.Spec.Groups, mayBeAnybody)
 }
@@ -185,7 +185,7 @@ func (r *Review) Title() string {
 func (r *Review) CheckSnapshot(now *Request) error {
 	if !SameSpec(r.Object, now) {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and made again", r.Object.Name),
+			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is not the one that was reviewed: it was deleted and recreated", r.Object.Name),
 			"nothing was decided; look at the new one: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(r.Object.Name))
 	}
 	if now.DeletionTimestamp != nil && r.Object.DeletionTimestamp == nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// SelfRenewal says that a request renews a certificate of its requester's: she
-// submitted it as herself, logged in with a client certificate, and asks for no group
-// that she is not in. The API server recorded all of that.
+// SelfRenewal says that a request renews a certificate of its requester's: they
+// submitted it as themselves, logged in with a client certificate, and asks for no group
+// that they are not in. The API server recorded all of that.
 type SelfRenewal struct {
-	// CredentialID is which certificate she logged in with: "X509SHA256=" and the
+	// CredentialID is which certificate they logged in with: "X509SHA256=" and the
 	// SHA-256 of its DER in hexadecimal (Kubernetes 1.32 and later).
 	CredentialID string
 }
@@ -26,7 +26,7 @@ var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]+$`)
 
 const certificateCredentialLength = len("X509SHA256=") + 2*sha256.Size
 
-// selfRenewalOf is what makes a request for a user a renewal of her own; nil if
+// selfRenewalOf is what makes a request for a user a renewal of their own; nil if
 // something does not.
 func selfRenewalOf(user identity.User, spec certificatesv1.CertificateSigningRequestSpec) *SelfRenewal {
 	credentials := spec.Extra[access.CredentialIDKey]

@@ -124,13 +124,13 @@ func TestStanding_StandingTakesInWhatTheRequestsOnTheClusterSay(t *testing.T) {
 		renews string
 		seen   bool
 	}{
-		"an issued one":             {issue(standingNow.Add(time.Hour)), "", true},
-		"a renewal":                 {issue(standingNow.Add(time.Hour), asked("jane", "old")), "old", true},
-		"a renewal by another user": {issue(standingNow.Add(time.Hour), asked("eve", "old")), "", true},
-		"with two credentials":      {issue(standingNow.Add(time.Hour), asked("jane", "old", "other")), "", true},
-		"an expired one":            {issue(standingNow), "", false},
-		"a pending one":             {pending, "", false},
-		"one that can't be decoded": {broken, "", false},
+		"an issued one":              {issue(standingNow.Add(time.Hour)), "", true},
+		"a renewal":                  {issue(standingNow.Add(time.Hour), asked("jane", "old")), "old", true},
+		"a renewal by another user":  {issue(standingNow.Add(time.Hour), asked("eve", "old")), "", true},
+		"with two credentials":       {issue(standingNow.Add(time.Hour), asked("jane", "old", "other")), "", true},
+		"an expired one":             {issue(standingNow), "", false},
+		"a pending one":              {pending, "", false},
+		"one that cannot be decoded": {broken, "", false},
 	} {
 		standing := &Standing{Now: standingNow}
 		standing.See(test.object)

@@ -72,7 +72,7 @@ func CheckOpen(object *Request) error {
 	}
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrRejected, "certificate signing request %q was %s: %s", object.Name, strings.ToLower(string(state)), message),
-		"this can't be taken back; once it is settled, have it deleted (%s) and run new-user again", identity.NewCommand("kubectl delete csr").Argument(object.Name))
+		"this cannot be undone; have it deleted (%s), and run new-user again", identity.NewCommand("kubectl delete csr").Argument(object.Name))
 }
 
 // LifetimeOf is how long a certificate the object asks for; 0 if it does not

@@ -23,7 +23,7 @@ func ParseSigner(text string) (string, error) {
 	switch {
 	case len(validation.IsDNS1123Subdomain(domain)) > 0, !strings.Contains(domain, "."), len(validation.IsDNS1123Subdomain(path)) > 0:
 		return "", outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%q is no signer's name", text),
+			outcome.Errorf(outcome.ErrUsage, "%q is not a valid signer name", text),
 			"a domain and a name, such as example.com/user-signer; the cluster's own is %s", Signer)
 	case strings.HasPrefix(text, kubernetesSigners) && text != Signer:
 		return "", outcome.WithHint(
@@ -38,12 +38,12 @@ func ParseSigner(text string) (string, error) {
 func ParseName(text string) (string, error) {
 	if problems := validation.IsDNS1123Subdomain(text); len(problems) > 0 {
 		return "", outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%q is no name for a certificate signing request", text), "%s", problems[0])
+			outcome.Errorf(outcome.ErrUsage, "%q is not a valid name of a certificate signing request", text), "%s", problems[0])
 	}
 	if strings.HasPrefix(text, neverIssued) {
 		return "", outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "a request with the name %q is never issued on Amazon EKS", text),
-			"take a name that does not begin with %s", neverIssued)
+			"use a name that does not begin with %s", neverIssued)
 	}
 	return text, nil
 }

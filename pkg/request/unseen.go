@@ -81,7 +81,7 @@ func (r *Review) examineClaim(f *findings, c Circumstances) {
 	case r.Source != "":
 		f.warn(KnownUser, "%s, and a file does not say who sent it", known)
 	case !r.isRequestedBySelfOr(c.Approver) && !c.Known.RequesterCanApprove[r.Object.UID]:
-		f.warn(KnownUser, "%s, and %s, who submitted it, is neither that user nor known to be able to approve it", known, identity.Quote(r.Requester))
+		f.warn(KnownUser, "%s, and %s, who submitted it, is neither that user nor somebody who is known to be able to approve it", known, identity.Quote(r.Requester))
 	}
 }
 
@@ -121,10 +121,10 @@ func (r *Review) whyKnown(c Circumstances) string {
 		known = append(known, "another file")
 	}
 	if len(known) > 0 {
-		return fmt.Sprintf("the user %s is known already (%s)", identity.Quote(r.User.Name), strings.Join(known, ", "))
+		return fmt.Sprintf("the user %s is already known (%s)", identity.Quote(r.User.Name), strings.Join(known, ", "))
 	}
 	if group := r.boundGroup(c); group != "" {
-		return fmt.Sprintf("the user %s may be known already (role bindings name the group %s)", identity.Quote(r.User.Name), identity.Quote(group))
+		return fmt.Sprintf("the user %s may already be known (role bindings name the group %s)", identity.Quote(r.User.Name), identity.Quote(group))
 	}
 	var unread []string
 	for _, reason := range []string{c.GrantsUnread, c.Known.RequestsUnread} {
@@ -133,7 +133,7 @@ func (r *Review) whyKnown(c Circumstances) string {
 		}
 	}
 	if len(unread) > 0 {
-		return fmt.Sprintf("whether the user %s is known already could not be checked (%s)", identity.Quote(r.User.Name), strings.Join(unread, "; "))
+		return fmt.Sprintf("whether the user %s is already known could not be checked (%s)", identity.Quote(r.User.Name), strings.Join(unread, "; "))
 	}
 	return ""
 }

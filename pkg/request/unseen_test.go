@@ -53,25 +53,25 @@ func TestUnseen_WhatIsApprovedUnseen(t *testing.T) {
 		{"a known user's, by whoever approves it", requestedBy("admin"), bound, "", false},
 		{"a known user's, by a member of system:masters", requestedBy("root", "system:masters"), bound, "", false},
 		{"a known user's, by somebody who could approve it", requestedBy("robot"), able, "", true},
-		{"a known user's, by somebody else, with a binding", requestedBy("mallory"), bound, `the user "jane" is known already (role bindings name that user), and "mallory", who submitted it, is neither that user nor known to be able to approve it`, true},
-		{"a known user's, by somebody else, with requests", requestedBy("mallory"), another, `the user "jane" is known already (request "jane-y", 1 more requests), and "mallory"`, true},
-		{"a known user's, where another requester could approve", requestedBy("mallory"), otherAble, "known already", true},
-		{"a known user's, by a name that differs in case", requestedBy("Jane"), bound, "known already", true},
-		{"a known user's, by nobody", requestedBy(""), bound, "known already", true},
-		{"where nobody says who approves", requestedBy(""), Circumstances{Grants: bound.Grants}, "known already", true},
-		{"where role bindings can't be read", requestedBy("mallory"), unbound, `whether the user "jane" is known already could not be checked (rolebindings is forbidden), and "mallory"`, true},
-		{"where requests can't be read", requestedBy("mallory"), unlisted, "could not be checked (list is forbidden)", true},
+		{"a known user's, by somebody else, with a binding", requestedBy("mallory"), bound, `the user "jane" is already known (role bindings name that user), and "mallory", who submitted it, is neither that user nor somebody who is known to be able to approve it`, true},
+		{"a known user's, by somebody else, with requests", requestedBy("mallory"), another, `the user "jane" is already known (request "jane-y", 1 more requests), and "mallory"`, true},
+		{"a known user's, where another requester could approve", requestedBy("mallory"), otherAble, "already known", true},
+		{"a known user's, by a name that differs in case", requestedBy("Jane"), bound, "already known", true},
+		{"a known user's, by nobody", requestedBy(""), bound, "already known", true},
+		{"where nobody says who approves", requestedBy(""), Circumstances{Grants: bound.Grants}, "already known", true},
+		{"where role bindings cannot be read", requestedBy("mallory"), unbound, `whether the user "jane" is already known could not be checked (rolebindings is forbidden), and "mallory"`, true},
+		{"where requests cannot be read", requestedBy("mallory"), unlisted, "could not be checked (list is forbidden)", true},
 		{"the user's own, where nothing can be read", requestedBy("jane"), unbound, "", false},
-		{"a new user's in a group with rights, by somebody else", requestedBy("mallory"), boundGroup, `the user "jane" may be known already (role bindings name the group "dev"), and "mallory"`, true},
+		{"a new user's in a group with rights, by somebody else", requestedBy("mallory"), boundGroup, `the user "jane" may already be known (role bindings name the group "dev"), and "mallory"`, true},
 		{"a new user's in a group with rights, by that user", requestedBy("jane"), boundGroup, "", false},
 		{"a new user's in a group with rights, by whoever approves it", requestedBy("admin"), boundGroup, "", false},
 		{"a file for a new user in a group with rights", fromFile(), boundGroup, "", false},
 		{"a file for a new user", fromFile(), nothing, "", false},
 		{"the only file for a new user", fromFile(), inThisFile, "", false},
-		{"one of two files for a new user", fromFile(), inAnotherFile, `is known already (another file), and a file does not say who sent it`, false},
+		{"one of two files for a new user", fromFile(), inAnotherFile, `is already known (another file), and a file does not say who sent it`, false},
 		{"a file for a known user", fromFile(), bound, "a file does not say who sent it", false},
 		{"a file for a user with a request", fromFile(), Circumstances{Approver: "jane", Known: own}, `request "jane-x"`, false},
-		{"a file, where role bindings can't be read", fromFile(), unbound, "could not be checked", false},
+		{"a file, where role bindings cannot be read", fromFile(), unbound, "could not be checked", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if asked := test.review.DependsOnRequester(test.in); asked != test.asked {
@@ -113,6 +113,6 @@ func TestUnseen_AnObjectIsForTheUserInItAndInItsCertificate(t *testing.T) {
 	object.Spec.Request = []byte("nothing")
 	object.Status.Certificate = []byte("nothing")
 	if users := UsersOf(Of(object.CertificateSigningRequest)); len(users) != 0 {
-		t.Errorf("an object that can't be decoded is for %q", users)
+		t.Errorf("an object that cannot be decoded is for %q", users)
 	}
 }

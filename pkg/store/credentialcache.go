@@ -21,7 +21,7 @@ import (
 // else but to kubectl.
 type CredentialCache struct{ directory string }
 
-// CredentialCache is the cache in a user's folder of her credentials as one identity
+// CredentialCache is the cache in a user's folder of their credentials as one identity
 // on one cluster, which id names. Nothing is created yet.
 func (f Folder) CredentialCache(id ...[]byte) (CredentialCache, error) {
 	directory, err := filepath.Abs(filepath.Join(f.directory, "credential-"+identity.Digest(10, id...)))
@@ -44,7 +44,7 @@ func (c CredentialCache) Directory() string { return c.directory }
 // Check.
 func (c CredentialCache) Prepare() error {
 	if err := os.MkdirAll(c.directory, 0o700); err != nil {
-		return trouble.WithHint(fmt.Errorf("the folder %q can't be made: %w", c.directory, trouble.Cause(err)), c.directory)
+		return trouble.WithHint(fmt.Errorf("the directory %q cannot be created: %w", c.directory, trouble.Cause(err)), c.directory)
 	}
 	return cacheKubeconfig.judgePlace(c.KubeconfigPath())
 }

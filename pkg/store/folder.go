@@ -62,8 +62,8 @@ func (u UserFolders) Of(user string) (Folder, error) {
 	}
 	if u.home == "" {
 		return Folder{}, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "there is no home directory to keep the key of %q in", user),
-			"set HOME, or name a folder: --dir DIR")
+			outcome.Errorf(outcome.ErrUsage, "no home directory found to keep the key of %q in", user),
+			"set HOME, or name a directory: --dir DIR")
 	}
 	f.directory = filepath.Join(ownFolder(u.home), f.base)
 	return f, nil
@@ -101,8 +101,8 @@ func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.b
 // refused.
 func (f Folder) Prepare() error {
 	if err := os.MkdirAll(f.directory, 0o700); err != nil {
-		return outcome.AddHint(trouble.WithHint(fmt.Errorf("the folder %q can't be made: %w", f.directory, trouble.Cause(err)), f.directory),
-			"name a folder that you may write to: --dir DIR")
+		return outcome.AddHint(trouble.WithHint(fmt.Errorf("the directory %q cannot be created: %w", f.directory, trouble.Cause(err)), f.directory),
+			"name a directory that you can write to: --dir DIR")
 	}
 	return f.key.judgePlace(f.KeyPath())
 }

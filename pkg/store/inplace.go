@@ -120,7 +120,7 @@ func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 		return false, wholefile.Remove(path + afterSuffix)
 	}
 	if err != nil {
-		return false, outcome.ReplaceHint(fmt.Errorf("%q may be incomplete, because a run of this program was interrupted while it wrote to it: %w", path, err),
+		return false, outcome.ReplaceHint(fmt.Errorf("%q may be incomplete, because csr-onboard was interrupted while it wrote to it: %w", path, err),
 			"that is what the file held before: the next run of its owner restores it; or compare both, and move it away")
 	}
 	after, err := ReadFileOf(contentAfter, path+afterSuffix)
@@ -136,8 +136,8 @@ func recoverInterrupted(path string) (wasIncomplete bool, _ error) {
 	switch {
 	case now.file == nil, !bytes.HasPrefix(after, now.data) && !bytes.HasPrefix(before, now.data):
 		return false, outcome.WithHint(
-			fmt.Errorf("%q was changed after a run of this program was interrupted while it wrote to it", path),
-			"what it held before is in %s; take from it what is missing, and remove it: %s", identity.Quote(path+beforeSuffix), identity.NewCommand("rm").File(path+beforeSuffix))
+			fmt.Errorf("%q was changed after csr-onboard was interrupted while it wrote to it", path),
+			"what it contained before is in %s; copy from it what is missing, and remove it: %s", identity.Quote(path+beforeSuffix), identity.NewCommand("rm").File(path+beforeSuffix))
 	case !bytes.Equal(now.data, before) && (!isAfterKept || !bytes.Equal(now.data, after)):
 		file, err := now.openInPlace()
 		if err == nil {

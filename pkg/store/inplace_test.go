@@ -227,7 +227,7 @@ func TestInPlace_WhatAnInterruptedRunLeftIsRecovered(t *testing.T) {
 					}
 					continue
 				}
-				if err == nil || !strings.Contains(err.Error(), "was changed after a run of this program was interrupted") {
+				if err == nil || !strings.Contains(err.Error(), "was changed after csr-onboard was interrupted") {
 					t.Errorf("%s: %v", name, err)
 				}
 				holds(t, path+beforeSuffix, before)

@@ -23,7 +23,7 @@ type Inputs struct {
 	Interrupted <-chan struct{}
 }
 
-// Input is a file that a person named, or that was found in a folder she named.
+// Input is a file that a person named, or that was found in a folder they named.
 type Input struct {
 	// Path is the file's name, or "-" for standard input.
 	Path string

@@ -23,7 +23,7 @@ import (
 // can't be written whole is taken back.
 func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 	if bytes.ContainsRune(line, '\n') {
-		return errors.New("a line of a log can't hold a line feed")
+		return errors.New("a line of a log cannot contain a line feed")
 	}
 	held, err := lock.Acquire(ctx, path)
 	if err != nil {
@@ -60,7 +60,7 @@ func openLog(path string) (file *os.File, isNew bool, _ error) {
 	}
 	if mode := info.Mode().Perm(); guard.IsOpen(info.Mode()) && mode&0o022 != 0 {
 		_ = file.Close()
-		return nil, false, trouble.Refuse("take that from them: "+identity.NewCommand("chmod go-w").File(path).String(), "others than its owner can write to the log %q (mode %04o)", path, mode)
+		return nil, false, trouble.Refuse("remove that permission: "+identity.NewCommand("chmod go-w").File(path).String(), "others than its owner can write to the log %q (mode %04o)", path, mode)
 	}
 	return file, false, nil
 }

@@ -99,7 +99,7 @@ func (r *reader) readCSV(found table) {
 		return
 	}
 	if !utf8.Valid(found.text) {
-		r.mistake(0, "it is no UTF-8: save it from the spreadsheet as CSV UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE")
+		r.mistake(0, "invalid UTF-8: save it from the spreadsheet as CSV UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE")
 		return
 	}
 	rows := csv.NewReader(bytes.NewReader(found.text))
@@ -145,13 +145,13 @@ func (r *reader) columns(top int, header []string) []string {
 		columns[i] = strings.TrimSpace(columns[i])
 		switch {
 		case !slices.Contains(userFields, columns[i]):
-			r.mistake(top, "there is no column %s; there are %s", identity.Quote(columns[i]), strings.Join(userFields, ", "))
+			r.mistake(top, "unknown column %s; the columns are %s", identity.Quote(columns[i]), strings.Join(userFields, ", "))
 		case slices.Contains(columns[:i], columns[i]):
-			r.mistake(top, "the column %s is there twice", columns[i])
+			r.mistake(top, "the column %s appears twice", columns[i])
 		}
 	}
 	if !slices.Contains(columns, nameField) {
-		r.mistake(top, "there is no column %s", nameField)
+		r.mistake(top, "column %s not found", nameField)
 	}
 	return columns
 }
@@ -199,8 +199,8 @@ func (r *reader) addRow(at int, columns, row []string, separator rune) {
 func (r *reader) csvMistake(err error) {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		r.mistake(parse.Line, "it is no CSV: %s", identity.PrintableSentence(parse.Err.Error()))
+		r.mistake(parse.Line, "invalid CSV: %s", identity.PrintableSentence(parse.Err.Error()))
 		return
 	}
-	r.mistake(0, "it is no CSV: %s", identity.PrintableSentence(err.Error()))
+	r.mistake(0, "invalid CSV: %s", identity.PrintableSentence(err.Error()))
 }

@@ -65,7 +65,7 @@ func TestCSV_AMistakeOfASpreadsheetIsNamed(t *testing.T) {
 		"a cell more than columns":      {"name,groups\njane,dev,ops\n", 2, "the row has 3 cells, and there are 2 columns"},
 		"a list without quotes":         {"sep=;\nname;groups\njane;dev;ops\n", 3, `several values of a cell stand in quotes: "dev;ops"`},
 		"a list by commas":              {"name;groups\njane;dev,ops\n", 2, "groups holds a comma"},
-		"a column without a name":       {"name,,groups\njane,,dev\n", 1, `there is no column ""`},
+		"a column without a name":       {"name,,groups\njane,,dev\n", 1, `unknown column ""`},
 		"a line that counts after sep=": {"sep=,\n\nname\nsystem:x\n", 4, ""},
 	} {
 		members, mistakes := Parse([]byte(test.data))

@@ -30,15 +30,15 @@ const (
 type Member struct {
 	// Line is where the file says so, counted from 1.
 	Line int
-	// User is her name and groups. HasGroups says whether the file says anything of
+	// User is their name and groups. HasGroups says whether the file says anything of
 	// groups: a user in none is not one whose groups are left open.
 	User      identity.User
 	HasGroups bool
-	// KeyAlgorithm is her key's; "" if it is left open.
+	// KeyAlgorithm is their key's; "" if it is left open.
 	KeyAlgorithm pki.KeyAlgorithm
 	// Lifetime is what to ask for; 0 if it is left open.
 	Lifetime time.Duration
-	// Grants is what she gets besides. HasGrants says whether the file says anything
+	// Grants is what they get besides. HasGrants says whether the file says anything
 	// of roles.
 	Grants    []access.Grant
 	HasGrants bool
@@ -71,7 +71,7 @@ func Parse(data []byte) ([]Member, []Mistake) {
 		r.readYAML(text)
 	}
 	if len(r.mistakes) == 0 && len(r.members) == 0 {
-		r.mistake(0, "there is no user in it")
+		r.mistake(0, "it contains no user")
 	}
 	r.findDuplicates()
 	if len(r.mistakes) > 0 {
@@ -141,7 +141,7 @@ func (v values) lineOf(field string) int {
 	return v.line
 }
 
-// add takes in a user, or says what is wrong with her.
+// add takes in a user, or says what is wrong with them.
 func (r *reader) add(v values) {
 	before := len(r.mistakes)
 	member := Member{Line: v.line}

@@ -43,20 +43,20 @@ func (r *reader) readYAML(data []byte) {
 	for field, want := range map[string]string{"apiVersion": APIVersion, "kind": Kind} {
 		node, said := fields[field]
 		if !said {
-			r.mistake(root.Line, "there is no %s: write %s: %s", field, field, want)
+			r.mistake(root.Line, "%s not found: write %s: %s", field, field, want)
 			continue
 		}
 		if text, isText := r.text(node, field); isText && text != want {
-			r.mistake(node.Line, "%s is %s, and %s is what this program knows", field, identity.Quote(text), want)
+			r.mistake(node.Line, "%s is %s, not %s", field, identity.Quote(text), want)
 		}
 	}
 	users, said := fields["users"]
 	if !said {
-		r.mistake(root.Line, "there are no users in it")
+		r.mistake(root.Line, "it contains no users")
 		return
 	}
 	if users.Kind != yaml.SequenceNode {
-		r.mistake(users.Line, "users is no list")
+		r.mistake(users.Line, "users is not a list")
 		return
 	}
 	for _, user := range users.Content {
@@ -76,7 +76,7 @@ func (r *reader) syntaxMistake(err error) {
 	}
 	// The file may be a kubeconfig by mistake, and what is quoted a token.
 	text = quoted.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
-	r.mistake(at, "it is no YAML: %s", identity.PrintableSentence(text))
+	r.mistake(at, "invalid YAML: %s", identity.PrintableSentence(text))
 }
 
 // quoted is a value of the file in an error of the YAML library.
@@ -115,7 +115,7 @@ func (r *reader) fields(node *yaml.Node, what string, allowed []string) map[stri
 		case key.Kind != yaml.ScalarNode || !slices.Contains(allowed, key.Value):
 			r.mistake(key.Line, "%s has no field %s; there are %s", what, identity.Quote(key.Value), strings.Join(allowed, ", "))
 		case fields[key.Value] != nil:
-			r.mistake(key.Line, "%s is there twice", key.Value)
+			r.mistake(key.Line, "%s appears twice", key.Value)
 		default:
 			fields[key.Value] = value
 		}
@@ -157,7 +157,7 @@ func (r *reader) text(node *yaml.Node, field string) (string, bool) {
 		if node.Kind == yaml.ScalarNode && node.Value != "" {
 			hint = ": write it in quotes, " + strconv.Quote(identity.Printable(node.Value))
 		}
-		r.mistake(node.Line, "%s is no text%s", field, hint)
+		r.mistake(node.Line, "%s is not text%s", field, hint)
 		return "", false
 	}
 	return node.Value, true
@@ -169,7 +169,7 @@ func (r *reader) list(node *yaml.Node, field string) []string {
 		if node.Kind == yaml.ScalarNode && node.Value != "" {
 			hint = ": write [" + identity.Printable(node.Value) + "]"
 		}
-		r.mistake(node.Line, "%s is no list%s", field, hint)
+		r.mistake(node.Line, "%s is not a list%s", field, hint)
 		return nil
 	}
 	// An empty list says that there is nothing.

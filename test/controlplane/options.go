@@ -77,7 +77,7 @@ func WithAPIServerFlags(flags ...string) Option {
 }
 
 // WithUser makes a user with a client certificate who may do exactly what the
-// rules say; without rules she may only log in. Her kubeconfig is at
+// rules say; without rules they can only log in. Their kubeconfig is at
 // Plane.KubeconfigOf(name).
 func WithUser(name string, groups []string, rules ...rbacv1.PolicyRule) Option {
 	return func(s *settings) { s.users = append(s.users, userSettings{name, groups, rules}) }

@@ -196,7 +196,7 @@ func TestCompletion_TheVersionsOfClientAndServer(t *testing.T) {
 		t.Errorf("the report says %+v", report)
 	}
 	away := s.must("version", "--server", "https://127.0.0.1:1")
-	if strings.Contains(away.Stdout, "server") || !strings.Contains(away.Stderr, "warning: the server's version is not known") {
+	if strings.Contains(away.Stdout, "server") || !strings.Contains(away.Stderr, "warning: the server's version is unknown") {
 		t.Errorf("with the server away it says %q and %q", away.Stdout, away.Stderr)
 	}
 	s.env.Kubeconfig = s.path("missing")

@@ -263,7 +263,7 @@ func TestCredential_KubeconfigsThatRenewThemselves(t *testing.T) {
 	if len(kept.Contexts) != 2 {
 		t.Errorf("there are %d contexts", len(kept.Contexts))
 	}
-	// Again, into a file of her own, and that again.
+	// Again, into a file of their own, and that again.
 	s.must("fetch", "by-exec", "--exec", "--merge")
 	if diff := cmp.Diff(kept, s.load("config")); diff != "" {
 		t.Errorf("the second time changed it:\n%s", diff)
@@ -285,7 +285,7 @@ func TestCredential_KubeconfigsThatRenewThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again := s.must("fetch", "by-exec", "--exec", "--merge"); !strings.Contains(again.Stderr, "good for longer") {
+	if again := s.must("fetch", "by-exec", "--exec", "--merge"); !strings.Contains(again.Stderr, "valid for longer") {
 		t.Errorf("standard error is %q", again.Stderr)
 	}
 	if now, err := os.ReadFile(filepath.Join(cache, "kubeconfig")); err != nil || !bytes.Equal(now, renewed) {
@@ -353,5 +353,5 @@ func TestCredential_CredentialIsNotForPeople(t *testing.T) {
 	s := newSession(t, shared)
 	s.check(s.run("credential"), expect{2, []string{"--cache is missing", "fetch NAME --exec"}})
 	s.check(s.run("credential", "--cache", s.path("nowhere")), expect{1, []string{"credential not found in the cache"}})
-	s.check(s.run("credential", "jane"), expect{2, []string{"takes no argument"}})
+	s.check(s.run("credential", "jane"), expect{2, []string{"accepts no arguments"}})
 }

@@ -83,7 +83,7 @@ func newDatedFront(t *testing.T, plane *controlplane.Plane, now func() time.Time
 }
 
 // impersonate has a call made by the user of its client certificate, as the API server's
-// own authenticator would take her (k8s.io/apiserver
+// own authenticator would take them (k8s.io/apiserver
 // pkg/authentication/request/x509); false is one who can't log in.
 func impersonate(r *http.Request, authorities *x509.CertPool, now time.Time) bool {
 	if len(r.TLS.PeerCertificates) == 0 {

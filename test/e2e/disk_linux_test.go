@@ -45,7 +45,7 @@ func TestDisk_AFullFileSystemLosesNothing(t *testing.T) {
 	if string(s.read("D", "cramped.kubeconfig")) != string(before) {
 		t.Error("the kubeconfig was changed")
 	}
-	s.check(s.run("new-user", "squeezed", "--dir", "D"), expect{1, []string{"the private key can't be written", "no space left on device", "--dir DIR"}})
+	s.check(s.run("new-user", "squeezed", "--dir", "D"), expect{1, []string{"the private key cannot be written", "no space left on device", "--dir DIR"}})
 	if _, exists := s.readIfThere("D", "squeezed.key"); exists {
 		t.Error("a part of a key was left")
 	}
@@ -61,7 +61,7 @@ func TestDisk_AReadOnlyFileSystemIsSaid(t *testing.T) {
 	if err := syscall.Mount("", directory, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	s.check(s.run("new-user", "late", "--dir", "D"), expect{1, []string{"the private key can't be written", "read-only file system", "--dir DIR"}})
+	s.check(s.run("new-user", "late", "--dir", "D"), expect{1, []string{"the private key cannot be written", "read-only file system", "--dir DIR"}})
 	s.check(s.run("fetch", "fixed", "--dir", "D"), expect{1, []string{"the kubeconfig was not written", "read-only file system"}})
 	s.must("new-user", "signed-late", "--dir", "E", "--offline")
 	sign := append([]string{"sign", "E/signed-late.csr", "--yes", "--log", "log", "--out", "D/signed-late.crt"}, authorityOf(s)...)

@@ -24,12 +24,12 @@ func TestDoctor_DoctorTellsApart(t *testing.T) {
 		{"no controller manager", []controlplane.Option{controlplane.WithoutControllerManager()},
 			"signer", "no controller manager is running, as its lease says"},
 		{"a controller manager without an authority's key", []controlplane.Option{controlplane.WithControllerManagerFlags(withLease, "--cluster-signing-cert-file=", "--cluster-signing-key-file=")},
-			"signer", "the controller manager runs, so it has no authority's key that it could sign with"},
+			"signer", "the controller manager runs, so it has no CA key to sign with"},
 		{"a controller manager without service accounts of its controllers", []controlplane.Option{controlplane.WithControllerManagerFlags(withLease, "--use-service-account-credentials=false")},
 			"signer", "the controller manager runs without --use-service-account-credentials"},
 		{"an authority that the API server does not know", []controlplane.Option{controlplane.WithControllerManagerFlags(withLease,
 			"--cluster-signing-cert-file="+otherAuthority.path("ca.crt"), "--cluster-signing-key-file="+otherAuthority.path("ca.key"))},
-			"client-authority", "the API server does not take what the signer signs"},
+			"client-authority", "the API server does not accept what the signer signs"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			s := newSession(t, controlplane.Start(t, test.options...))
@@ -67,7 +67,7 @@ func TestDoctor_DoctorSaysWhatSomebodyMayNot(t *testing.T) {
 	verdicts, sentences := verdictsOf(t, result.Stdout)
 	for name, want := range map[string]string{
 		"may-create": "pass", "may-read": "pass", "may-approve": "fail", "may-bind": "warn",
-		// She may not read whose certificates the API server takes.
+		// They may not read whose certificates the API server takes.
 		"client-authority": "unknown", "signer": "pass", "server-address": "warn",
 	} {
 		if verdicts[name] != want {

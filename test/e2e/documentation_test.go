@@ -167,7 +167,7 @@ func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 					rows.interrupt()
 					return
 				case words[0] == "offboard" && strings.Contains(example, "--block"):
-					question.when = "Take this away from jane?"
+					question.when = "Remove this from jane?"
 					s.answer([]turn{question}, words)
 					return
 				case !slices.Contains([]string{"approve", "deny", "sign"}, words[0]), strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):

@@ -131,9 +131,9 @@ func TestDryRun_ATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 	for _, dryRun := range []string{"client", "server"} {
 		result := s.run("new-user", "-f", "team.yaml", "--approve", "--dry-run="+dryRun, "--dir", "T")
 		s.check(result, expect{1, []string{
-			"not onboarded: check-two (line 7): ", `there is no ClusterRole "missing-one"`, `there is no ClusterRole "missing-two"`, `there is no namespace "nowhere"`,
-			"not onboarded: check-three (line 10): ", `there is no Role "missing-role" in the namespace "team-check"`,
-			"not onboarded: check-left (line 14): user-blocked: ", `there is no ClusterRole "missing-three"`,
+			"not onboarded: check-two (line 7): ", `ClusterRole "missing-one" not found`, `ClusterRole "missing-two" not found`, `namespace "nowhere" not found`,
+			"not onboarded: check-three (line 10): ", `the Role "missing-role" was not found in the namespace "team-check"`,
+			"not onboarded: check-left (line 14): user-blocked: ", `ClusterRole "missing-three" not found`,
 			"3 of 5 users cannot be onboarded", "dry run)",
 		}})
 		if !strings.Contains(result.Stdout, "rolebinding.rbac.authorization.k8s.io/csr-onboard-check-one-") || strings.Count(result.Stdout, "certificatesigningrequest.certificates.k8s.io/check-") != 2 ||
@@ -151,7 +151,7 @@ func TestDryRun_ATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 
 	// Somebody who cannot approve is told so, with everything else.
 	s.check(s.as(requester).run("new-user", "-f", "team.yaml", "--approve", "--dry-run=client", "--dir", "U"), expect{1, []string{
-		"not approved: you may not approve", "not onboarded: check-one (line 4): ", "not onboarded: check-three (line 10): ", "4 of 5 users cannot be onboarded",
+		"not approved: you cannot approve", "not onboarded: check-one (line 4): ", "not onboarded: check-three (line 10): ", "4 of 5 users cannot be onboarded",
 	}})
 
 	// Without what is missing, it says what would be made, as one list.

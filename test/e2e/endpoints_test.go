@@ -134,7 +134,7 @@ func TestEndpoints_AnExchangedEndpointOfAHandoffIsNotBelieved(t *testing.T) {
 	user.exchange(func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
 		cluster.Server, cluster.CertificateAuthorityData = evil.URL, evil.authority()
 	})
-	user.refusesHandoff("endpoint-exchanged", expect{2, []string{evil.URL, pki.AuthorityFingerprint(evil.Certificate()), "nobody is at a terminal", "--ca-fingerprint"}})
+	user.refusesHandoff("endpoint-exchanged", expect{2, []string{evil.URL, pki.AuthorityFingerprint(evil.Certificate()), "no terminal is available", "--ca-fingerprint"}})
 
 	_, command, _ := strings.Cut(approved.Stderr, "the user runs:")
 	_, fingerprint, hasFingerprint := strings.Cut(strings.TrimSpace(command), "--ca-fingerprint ")
@@ -335,7 +335,7 @@ func TestEndpoints_AForeignKubeconfigDoesNotTakeACacheOver(t *testing.T) {
 			for _, arguments := range [][]string{
 				{"renew"}, {"renew", "--all"}, {"renew", "--exec"}, {"renew", "--force"}, {"renew", "--wait=false"},
 			} {
-				s.check(s.run(append(arguments, "--kubeconfig", "foreign.kc")...), expect{1, []string{"was made for the API server", "--move-cache"}})
+				s.check(s.run(append(arguments, "--kubeconfig", "foreign.kc")...), expect{1, []string{"was created for the API server", "--move-cache"}})
 			}
 			status := s.must("status", "--kubeconfig", "foreign.kc", "-o", "json")
 			if strings.Contains(status.Stdout, `"live": "yes"`) {

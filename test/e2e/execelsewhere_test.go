@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-const worksHereOnly = "warning: a kubeconfig made with --exec works on this machine only"
+const worksHereOnly = "warning: a kubeconfig with --exec works on this machine only"
 
 func TestExecElsewhere_AnAdministratorIsToldThatAnExecKubeconfigIsOfThisMachine(t *testing.T) {
 	admin := newSession(t, shared)

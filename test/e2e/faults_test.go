@@ -92,7 +92,7 @@ func encodedCertificate(certificate *x509.Certificate) []byte {
 const crowd = 1000
 
 // checkCrowd expects that every user has one issued request and a kubeconfig that is
-// hers, or was named as failed.
+// theirs, or was named as failed.
 func checkCrowd(s *session, names []string, result program.Result) {
 	s.t.Helper()
 	report := reportOf(s.t, result)
@@ -171,7 +171,7 @@ func TestFaults_ATeamGetsThroughARestart(t *testing.T) {
 	if err := plane.StopComponent(controlplane.APIServer); err != nil {
 		t.Fatal(err)
 	}
-	run.until("the API server can't be asked just now")
+	run.until("the API server cannot be reached, trying again")
 	if err := plane.StartComponent(t.Context(), controlplane.APIServer); err != nil {
 		t.Fatal(err)
 	}

@@ -83,11 +83,11 @@ func TestGrant_WhatCannotBeGivenIsFoundBeforeAnythingIsApproved(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{"no such ClusterRole", s, []string{"--clusterrole", "missing"}, `error: there is no ClusterRole "missing"`},
-		{"no such Role", s, []string{"--role", "missing", "-n", "grant-found"}, `error: there is no Role "missing" in the namespace "grant-found"`},
-		{"no such namespace", s, []string{"--clusterrole", "view", "-n", "missing"}, `there is no namespace "missing"`},
+		{"no such ClusterRole", s, []string{"--clusterrole", "missing"}, `error: ClusterRole "missing" not found`},
+		{"no such Role", s, []string{"--role", "missing", "-n", "grant-found"}, `error: the Role "missing" was not found in the namespace "grant-found"`},
+		{"no such namespace", s, []string{"--clusterrole", "view", "-n", "missing"}, `namespace "missing" not found`},
 		{"an administrator who may make bindings, but has not what the role gives", s.as(binder), []string{"--clusterrole", "edit", "-n", "grant-found"}, "is attempting to grant RBAC permissions not currently held"},
-		{"an administrator who may make no bindings", s.as(approver), []string{"--clusterrole", "view", "-n", "grant-found"}, `error: you may not give ClusterRole/view in grant-found to the user "gero"`},
+		{"an administrator who may make no bindings", s.as(approver), []string{"--clusterrole", "view", "-n", "grant-found"}, `error: you cannot give ClusterRole/view in grant-found to the user "gero"`},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			result := test.as.run(append([]string{"approve", "gero", "--yes"}, test.arguments...)...)
@@ -100,7 +100,7 @@ func TestGrant_WhatCannotBeGivenIsFoundBeforeAnythingIsApproved(t *testing.T) {
 		})
 	}
 	made := s.run("new-user", "gerda", "--approve", "--clusterrole", "missing", "--dir", "D2")
-	s.check(made, expect{1, []string{`there is no ClusterRole "missing"`}})
+	s.check(made, expect{1, []string{`ClusterRole "missing" not found`}})
 	if n := countRequestsOf(s, "gerda-"); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}

@@ -53,8 +53,8 @@ func TestHandoff_AHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 	bring(admin, user, "hanna.handoff.yaml")
 	fetch := append([]string{"fetch", "hanna", "--from", "hanna.handoff.yaml", "--dir", "."}, confirmed(t, shared)...)
 	unreached := user.must(fetch...)
-	if !strings.Contains(unreached.Stderr, "warning: whether the certificate logs in is not known: ") || !strings.Contains(unreached.Stderr, "warning: it has not been tried") {
-		t.Errorf("that the cluster can't be reached is not said:\n%s", unreached.Stderr)
+	if !strings.Contains(unreached.Stderr, "warning: it is unknown whether the certificate logs in: ") || !strings.Contains(unreached.Stderr, "warning: it has not been tried") {
+		t.Errorf("that the cluster cannot be reached is not said:\n%s", unreached.Stderr)
 	}
 
 	again := admin.must("approve", "-f", "hanna.csr", "--out", "hanna.handoff.yaml", "--yes")
@@ -70,7 +70,7 @@ func TestHandoff_AHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 		t.Errorf("she is logged in as %q", name)
 	}
 
-	// Everything that left her machine.
+	// Everything that left their machine.
 	key := user.read("hanna.key")
 	block, _ := pem.Decode(key)
 	secrets := [][]byte{[]byte("PRIVATE"), block.Bytes, []byte(base64.StdEncoding.EncodeToString(block.Bytes)[8:60]), key[40:90]}
@@ -165,7 +165,7 @@ func TestHandoff_WhatCanBeSentToBeApproved(t *testing.T) {
 
 	result := s.run("approve", "-f", "in", "--yes", "--out", "out/")
 	s.check(result, expect{1, []string{
-		`error: there is no certificate signing request in "in/broken.csr": there is no whole PEM block`,
+		`error: no certificate signing requests found in "in/broken.csr": complete PEM block not found`,
 		`warning: not read in "in", by their names: "notes.txt", "old.handoff.yaml"; to read one, name it: --filename FILE`,
 	}})
 	if strings.Count(result.Stdout, " approved\n") != 3 {
@@ -212,7 +212,7 @@ func TestHandoff_AnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	if listed := admin.must("list", "-o", "name").Stdout; listed != "" {
 		t.Errorf("a dry run made %s", listed)
 	}
-	admin.check(admin.run("approve", "-f", "herta.csr", "--yes", "--out", "herta.yaml", "--timeout", "1s"), expect{124, []string{"approved, but no signer has answered", "hint: everything stays as it is; go on waiting with: kubectl csr-onboard approve herta-"}})
+	admin.check(admin.run("approve", "-f", "herta.csr", "--yes", "--out", "herta.yaml", "--timeout", "1s"), expect{124, []string{"approved, but no signer has answered", "hint: nothing was changed; to continue to wait: kubectl csr-onboard approve herta-"}})
 	if err := plane.StartComponent(t.Context(), controlplane.ControllerManager); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestHandoff_AnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	bring(user, admin, "holger.csr")
 	admin.check(admin.run("approve", "-f", "holger.csr", "--yes", "--out", "notes.yaml"), expect{1, []string{`the kubeconfig "notes.yaml" already exists, and its cluster "other" would be lost`}})
 	if listed := admin.must("list", "-o", "name").Stdout; strings.Contains(listed, "holger") {
-		t.Error("the request was submitted although its handoff can't be written")
+		t.Error("the request was submitted although its handoff cannot be written")
 	}
 }
 
@@ -281,10 +281,10 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 		}, "the certificate of " + elsewhereCluster.Server + " is not trusted"},
 		{"with a program in it", func(_ *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo) {
 			user.Exec = &clientcmdapi.ExecConfig{Command: "/bin/true", APIVersion: "client.authentication.k8s.io/v1", InteractiveMode: clientcmdapi.NeverExecInteractiveMode}
-		}, "another way to log in beside the certificate"},
+		}, "another way to log in besides the certificate"},
 		{"with a key in it", func(_ *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo) {
 			user.ClientKeyData = []byte("key")
-		}, "it holds a private key, which nobody but the user should have"},
+		}, "it contains a private key, which only the user should have"},
 		{"with a file in it", func(cluster *clientcmdapi.Cluster, _ *clientcmdapi.AuthInfo) {
 			cluster.CertificateAuthorityData, cluster.CertificateAuthority = nil, "/etc/passwd"
 		}, "or names a file"},
@@ -303,13 +303,13 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 		})
 	}
 	whole := string(admin.read("irma.yaml"))
-	refusesHandoff(t, user, whole[:len(whole)/2], `the handoff "-" can't be used: `)
+	refusesHandoff(t, user, whole[:len(whole)/2], `the handoff "-" cannot be used: `)
 	refusesHandoff(t, user, "", "it has 0 clusters, 0 users and 0 contexts")
 	user.check(user.run("fetch", "irma", "--from", "missing.yaml", "--dir", "irma"), expect{1, []string{`"missing.yaml": no such file or directory`}})
 	user.check(user.run("fetch", "nobody", "--from", admin.path("irma.yaml"), "--dir", "irma"), expect{1, []string{`there is no private key of "nobody"`}})
 }
 
-// refusesHandoff expects a handoff to be refused, and her folder to stay as it was.
+// refusesHandoff expects a handoff to be refused, and their folder to stay as it was.
 func refusesHandoff(t *testing.T, user *session, handoff, want string) {
 	t.Helper()
 	before := snapshot(t, user.path("irma"))

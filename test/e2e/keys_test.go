@@ -50,7 +50,7 @@ func TestKeys_AGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 	encoded := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	s.write("mine.pem", encoded)
 	said := s.must("new-user", "given", "--key", "mine.pem", "--approve", "--dir", "D").Stderr
-	if !strings.Contains(said, "copied the private key mine.pem to D/given.key (RSA") || strings.Contains(said, "made a private key") {
+	if !strings.Contains(said, "copied the private key mine.pem to D/given.key (RSA") || strings.Contains(said, "created a private key") {
 		t.Errorf("of the key it says\n%s", said)
 	}
 	if who := whoIs(t, s.path("D", "given.kubeconfig")); who != "given" {
@@ -64,18 +64,18 @@ func TestKeys_AGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 		t.Errorf("the folder holds another key: %v", err)
 	}
 
-	if again := s.must("new-user", "given", "--key", "mine.pem", "--dir", "D").Stderr; !strings.Contains(again, "using the private key that is there: D/given.key") {
+	if again := s.must("new-user", "given", "--key", "mine.pem", "--dir", "D").Stderr; !strings.Contains(again, "using the existing private key: D/given.key") {
 		t.Errorf("the second time it says\n%s", again)
 	}
 	s.must("new-user", "other", "--dir", "D")
-	s.check(s.run("new-user", "other", "--key", "mine.pem", "--dir", "D"), expect{2, []string{`--key "mine.pem" is another key than "D/other.key", which is there already`}})
+	s.check(s.run("new-user", "other", "--key", "mine.pem", "--dir", "D"), expect{2, []string{`--key "mine.pem" is another key than "D/other.key", which already exists`}})
 	if err := os.Chmod(s.path("mine.pem"), 0o640); err != nil { //nolint:gosec // Too open on purpose.
 		t.Fatal(err)
 	}
 	s.check(s.run("new-user", "open", "--key", "mine.pem", "--dir", "D"), expect{2, []string{"can be read by others than its owner (mode 0640)", "chmod 600 mine.pem"}})
-	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "E"), expect{2, []string{`--key "nowhere.pem" can't be used`}})
+	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "E"), expect{2, []string{`--key "nowhere.pem" cannot be used`}})
 	if _, err := os.Stat(s.path("E")); !os.IsNotExist(err) {
-		t.Error("a key that can't be used left a folder")
+		t.Error("a key that cannot be used left a folder")
 	}
 	s.check(s.run("new-user", "both", "--key", "mine.pem", "--key-algorithm", "ed25519", "--dir", "D"), expect{2, []string{"exclude each other"}})
 }

@@ -19,8 +19,8 @@ import (
 const killings = 200
 
 // TestKilled_KilledAtRandomMoments kills new-user and fetch --merge and their reruns at
-// random moments, and lets each user's last run end: she logs in, her key is the
-// first one she had, and the kubeconfig has all it had.
+// random moments, and lets each user's last run end: they log in, their key is the
+// first one they had, and the kubeconfig has all it had.
 func TestKilled_KilledAtRandomMoments(t *testing.T) {
 	s := merging(t)
 	before := s.load("config")

@@ -230,7 +230,7 @@ func TestKubeconfig_NoPrivateKeyGoesWhereOthersRead(t *testing.T) {
 	}
 	s.check(s.run("fetch", "private", "--dir", "D"), expect{1, []string{`"D/private.kubeconfig" can be read by others`, "chmod 600 D/private.kubeconfig"}})
 
-	// What she merges into is hers to keep as it is; it is said.
+	// What they merge into is theirs to keep as it is; it is said.
 	if err := os.Chmod(s.path("config"), 0o640); err != nil { //nolint:gosec // Too open on purpose.
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 func TestList_ListShowsWhatIsInside(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
-	if empty := s.must("list"); empty.Stdout != "" || empty.Stderr != "there is no certificate signing request\n" {
+	if empty := s.must("list"); empty.Stdout != "" || empty.Stderr != "no certificate signing requests found\n" {
 		t.Errorf("an empty list is %q, %q", empty.Stdout, empty.Stderr)
 	}
 	if empty := s.must("list", "-o", "json").Stdout; !strings.Contains(empty, `"items": []`) {
@@ -71,7 +71,7 @@ func TestList_ListShowsWhatIsInside(t *testing.T) {
 		list.Items[1].State != "Issued" || list.Items[1].Certificate == nil || !strings.HasPrefix(list.Items[1].Certificate.CredentialID, "X509SHA256=") {
 		t.Errorf("the list is %+v", list)
 	}
-	s.check(newSession(t, shared).as(nobody).run("list"), expect{1, []string{"you may not list certificate signing requests"}})
+	s.check(newSession(t, shared).as(nobody).run("list"), expect{1, []string{"you cannot list certificate signing requests"}})
 }
 
 func TestList_ListGoesOnWithWhatChanges(t *testing.T) {
@@ -149,7 +149,7 @@ func (f *following) interrupt() {
 		f.t.Errorf("there is one more row: %s", row)
 	}
 	if err := f.command.Wait(); err != nil {
-		f.t.Errorf("it ended with %v", err)
+		f.t.Errorf("it expired with %v", err)
 	}
 }
 

@@ -163,7 +163,7 @@ func TestMounted_AnInterruptedWriteInPlaceIsReportedByTheNextRun(t *testing.T) {
 	}
 
 	leave(whole + "# changed\n")
-	const changed = "was changed after a run of this program was interrupted"
+	const changed = "was changed after csr-onboard was interrupted"
 	if result := s.must("list"); strings.Count(result.Stderr, changed) != 1 || !strings.Contains(result.Stderr, "rm ") {
 		t.Errorf("standard error does not say %q once:\n%s", changed, result.Stderr)
 	}

@@ -56,7 +56,7 @@ func TestOffboard_OffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 		}
 	}
 	s.must("offboard", "luzie", "--dry-run=server", "--yes")
-	s.check(s.run("offboard", "luzie"), expect{2, []string{`nobody is at a terminal to confirm that "luzie" is to be offboarded`}})
+	s.check(s.run("offboard", "luzie"), expect{2, []string{`no terminal is available to confirm that "luzie" is to be offboarded`}})
 	if !mayListPods(t, kubeconfig, "leaving") || request.StateOf(s.object(pending)) != request.Pending {
 		t.Fatal("a dry run, or a question that nobody answered, took something away")
 	}

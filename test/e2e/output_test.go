@@ -40,7 +40,7 @@ func TestOutput_AServersDryRunStoresNothing(t *testing.T) {
 	if n := countRequestsOf(s, "dry-"); n != 0 {
 		t.Errorf("%d requests were stored", n)
 	}
-	s.check(s.as(nobody).run("new-user", "dry", "--dir", "D", "--dry-run=server"), expect{1, []string{"you may not create"}})
+	s.check(s.as(nobody).run("new-user", "dry", "--dir", "D", "--dry-run=server"), expect{1, []string{"you cannot create"}})
 	s.check(s.run("new-user", "dry", "--dir", "D", "--dry-run=maybe"), expect{2, []string{`--dry-run "maybe" is none of`}})
 	s.check(s.run("new-user", "dry", "--dir", "D", "--dry-run=server", "--approve"), expect{2, []string{"--dry-run excludes --approve"}})
 }
@@ -113,7 +113,7 @@ func TestOutput_AFullDiskLosesNothing(t *testing.T) {
 	if string(s.read("config")) != string(before) {
 		t.Error("the kubeconfig was changed")
 	}
-	if said := full("new-user fuller --dir D"); !strings.Contains(said, "error: the private key can't be written") {
+	if said := full("new-user fuller --dir D"); !strings.Contains(said, "error: the private key cannot be written") {
 		t.Errorf("new-user says:\n%s", said)
 	}
 	if _, exists := s.readIfThere("D", "fuller.key"); exists {

@@ -137,7 +137,7 @@ func TestPlanted_TheCacheOfAnotherPairIsNotKept(t *testing.T) {
 				t.Fatal(err)
 			}
 			result := s.must("fetch", "kept-pair", "--exec", "--dir", "D-kept-pair")
-			if strings.Contains(result.Stderr, "good for longer") {
+			if strings.Contains(result.Stderr, "valid for longer") {
 				t.Errorf("it is kept:\n%s", result.Stderr)
 			}
 			certificate := s.certificate(filepath.Join("D-kept-pair", "kept-pair.kubeconfig"))

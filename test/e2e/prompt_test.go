@@ -101,7 +101,7 @@ const cursorQuestions = 2
 // rows and columns are the size of the terminal.
 const rows, columns = 40, 200
 
-// turn is what a person at a terminal does when something is on her screen.
+// turn is what a person at a terminal does when something is on their screen.
 type turn struct {
 	when string
 	// menu says that it is a menu, and not a question.

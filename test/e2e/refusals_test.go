@@ -27,15 +27,15 @@ func TestRefusals_EveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
 		want      expect
 	}{
 		{"a user who may not create requests", nobody, []string{"new-user", "lena", "--dir", "D"},
-			expect{1, []string{`error: you may not create the certificate signing request "lena-`, `User "nobody" cannot create`, "hint: ask an administrator"}}},
+			expect{1, []string{`error: you cannot create the certificate signing request "lena-`, `User "nobody" cannot create`, "hint: ask an administrator"}}},
 		{"a user who may not approve", requester, []string{"approve", "lena", "--yes"},
-			expect{1, []string{"error: you may not approve or deny certificate signing requests on " + shared.Server, `hint: it takes "update" on certificatesigningrequests/approval and "approve" on signers`}}},
+			expect{1, []string{"error: you cannot approve or deny certificate signing requests on " + shared.Server, `hint: it takes "update" on certificatesigningrequests/approval and "approve" on signers`}}},
 		{"--approve by a user who may not", requester, []string{"new-user", "lena", "--approve", "--dir", "D2"},
-			expect{1, []string{"error: you may not approve or deny certificate signing requests"}}},
+			expect{1, []string{"error: you cannot approve or deny certificate signing requests"}}},
 		{"a user who may not read requests", nobody, []string{"fetch", "nemo", "--dir", "D"},
-			expect{1, []string{`error: you may not get the certificate signing request "nemo"`}}},
+			expect{1, []string{`error: you cannot get the certificate signing request "nemo"`}}},
 		{"no request of that user", approver, []string{"approve", "nemo", "--yes"},
-			expect{4, []string{`error: there is no certificate signing request of the user "nemo"`, "hint: see what there is"}}},
+			expect{4, []string{`error: no certificate signing requests found of the user "nemo"`, "hint: see what there is"}}},
 		{"no key of that user", approver, []string{"fetch", "nemo", "--dir", "D3"},
 			expect{1, []string{`error: private key of "nemo" not found`, "hint: make one and submit a request"}}},
 		{"a reserved user name", approver, []string{"new-user", "system:admin", "--dir", "D4"},
@@ -83,7 +83,7 @@ func TestRefusals_RefusedBeforeAnythingIsMade(t *testing.T) {
 func TestRefusals_ApproveWithoutATerminalNamesTheFlagAndApprovesNothing(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "nina", "--dir", "D")
-	s.check(s.run("approve", "nina"), expect{2, []string{"nobody is at a terminal", "--yes", "user          nina"}})
+	s.check(s.run("approve", "nina"), expect{2, []string{"no terminal is available", "--yes", "user          nina"}})
 	if state := request.StateOf(s.object(printed.Stdout)); state != request.Pending {
 		t.Errorf("the request is %s", state)
 	}
@@ -156,8 +156,8 @@ func TestRefusals_ARequestUnderOurNameThatIsNotOursIsRefused(t *testing.T) {
 	}
 	create(t, s, name, identity.User{Name: "rosa", Groups: []string{"ops"}})
 
-	s.check(s.run("new-user", "rosa", "--dir", "D"), expect{5, []string{"is not the one made with this key: it is for the key SHA256:"}})
-	s.check(s.run("fetch", "rosa", "--dir", "D"), expect{5, []string{"is not the one made with this key"}})
+	s.check(s.run("new-user", "rosa", "--dir", "D"), expect{5, []string{"was not created with this key: it is for the key SHA256:"}})
+	s.check(s.run("fetch", "rosa", "--dir", "D"), expect{5, []string{"was not created with this key"}})
 }
 
 func TestRefusals_ARequestSubmittedBySomebodyElseIsNotAdopted(t *testing.T) {
@@ -213,7 +213,7 @@ func TestRefusals_ADenialTellsTheWaitingUserWhy(t *testing.T) {
 	printed := s.must("new-user", "rejected", "--dir", "D")
 	fetch := start(s, "fetch", "rejected", "--dir", "D")
 	fetch.until(waitingForApproval)
-	s.check(s.run("deny", "rejected"), expect{2, []string{"nobody is at a terminal to confirm", "--yes"}})
+	s.check(s.run("deny", "rejected"), expect{2, []string{"no terminal is available to confirm", "--yes"}})
 	if said := s.as(approver).must("deny", "rejected", "--yes", "--message", "ask your lead").Stdout; said != strings.Replace(printed.Stdout, "created", "denied", 1) {
 		t.Errorf("deny printed %q", said)
 	}
@@ -223,7 +223,7 @@ func TestRefusals_ADenialTellsTheWaitingUserWhy(t *testing.T) {
 	}
 	s.check(s.run("approve", "rejected", "--yes"), expect{5, []string{"is decided already: denied"}})
 	s.check(s.run("new-user", "rejected", "--dir", "D"), expect{3, []string{"was denied: ask your lead"}})
-	s.check(s.as(requester).run("deny", "rejected", "--yes"), expect{1, []string{"you may not approve or deny"}})
+	s.check(s.as(requester).run("deny", "rejected", "--yes"), expect{1, []string{"you cannot approve or deny"}})
 
 	s.must("new-user", "accepted", "--dir", "D", "--approve")
 	s.check(s.run("deny", "accepted", "--yes"), expect{5, []string{"is decided already: issued"}})

@@ -249,7 +249,7 @@ func TestRenew_APendingRenewalIsFinishedByTheNextRun(t *testing.T) {
 
 func TestRenew_RenewApprovesForWhoMay(t *testing.T) {
 	s := ending(t, "renew-approve")
-	s.check(s.run("renew", "--approve"), expect{1, []string{"may not approve"}})
+	s.check(s.run("renew", "--approve"), expect{1, []string{"cannot approve"}})
 	if n := len(submittedBy(t, s.client(), "renew-approve")); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}
@@ -305,7 +305,7 @@ func TestRenew_RenewIsRefusedInWords(t *testing.T) {
 		s.must("renew", "--wait=false")
 		admin.must("deny", "renew-refused", "--yes", "--message", "ask me first")
 		for range 2 {
-			s.check(s.run("renew"), expect{3, []string{"ask me first", "goes on until", "--force"}})
+			s.check(s.run("renew"), expect{3, []string{"ask me first", "is valid until", "--force"}})
 		}
 		if n := len(submittedBy(t, s.client(), "renew-refused")); n != 1 {
 			t.Errorf("there are %d requests", n)
@@ -371,7 +371,7 @@ func TestRenew_RenewAllGoesOnAfterAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := s.run("renew", "--all")
-	s.check(result, expect{1, []string{"not renewed: away", "can't be reached"}})
+	s.check(result, expect{1, []string{"not renewed: away", "cannot be reached"}})
 	if result.Stdout != "a-second renewed\n" {
 		t.Errorf("standard output is %q", result.Stdout)
 	}

@@ -85,7 +85,7 @@ func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 		t.Errorf("running it again changed\n%s to\n%s", before, after)
 	}
 
-	// She renews with that and nothing else, and an administrator sees that she does.
+	// They renew with that and nothing else, and an administrator sees that they do.
 	hers := *s
 	hers.env.Kubeconfig = kubeconfig
 	hers.must("renew", "--wait=false")
@@ -114,7 +114,7 @@ func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 	if left := rolesAndBindings(s); !strings.HasPrefix(left, renewableRole+" ") || strings.Contains(left, "rena\n") {
 		t.Errorf("left is\n%s", left)
 	}
-	hers.check(hers.run("renew"), expect{1, []string{"you may not create", "kubectl csr-onboard grant rena --renewable"}})
+	hers.check(hers.run("renew"), expect{1, []string{"you cannot create", "kubectl csr-onboard grant rena --renewable"}})
 }
 
 func TestRenewable_ThePermissionToRenewInOtherForms(t *testing.T) {
@@ -133,7 +133,7 @@ func TestRenewable_ThePermissionToRenewInOtherForms(t *testing.T) {
 		}
 	})
 	t.Run("who may only bind is told what to ask for", func(*testing.T) {
-		s.check(s.as("binder").run("grant", "dora", "--renewable"), expect{1, []string{`you may not make the ClusterRole "csr-onboard-renewable"`, "it is made once for all users"}})
+		s.check(s.as("binder").run("grant", "dora", "--renewable"), expect{1, []string{`you cannot create the ClusterRole "csr-onboard-renewable"`, "it is created once for all users"}})
 	})
 	t.Run("by another tool", func(*testing.T) {
 		s.shell("kubectl csr-onboard grant dora --renewable --dry-run=client -o yaml | kubectl apply -f -")
@@ -168,7 +168,7 @@ func TestRenewable_ThePermissionToRenewInOtherForms(t *testing.T) {
 		s.kubectl("label", "clusterrole", renewableRole, "app.kubernetes.io/managed-by-")
 		before := rolesAndBindings(s)
 		s.must("new-user", "hugo", "--dir", "D")
-		s.check(s.run("approve", "hugo", "--yes", "--renewable"), expect{1, []string{"this program has not made it"}})
+		s.check(s.run("approve", "hugo", "--yes", "--renewable"), expect{1, []string{"csr-onboard has not created it"}})
 		if state := s.kubectl("get", "csr", "-o", "jsonpath={.items[*].metadata.name}").Stdout; !strings.Contains(state, "hugo-") {
 			t.Errorf("the requests are %s", state)
 		}

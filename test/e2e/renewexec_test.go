@@ -37,7 +37,7 @@ func TestRenewExec_RenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testi
 	t.Run("without the permission", func(t *testing.T) {
 		s := ending(t, "exec-forbidden")
 		s.admin().must("offboard", "exec-forbidden", "--yes")
-		unchangedBy(s, expect{1, []string{"may not renew", "grant exec-forbidden --renewable"}}, "--within", "1s")
+		unchangedBy(s, expect{1, []string{"cannot renew", "grant exec-forbidden --renewable"}}, "--within", "1s")
 	})
 	t.Run("without a server", func(t *testing.T) {
 		s := ending(t, "exec-away")
@@ -48,7 +48,7 @@ func TestRenewExec_RenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testi
 		if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
 			t.Fatal(err)
 		}
-		unchangedBy(s, expect{1, []string{"can't be reached"}}, "--within", "1s")
+		unchangedBy(s, expect{1, []string{"cannot be reached"}}, "--within", "1s")
 	})
 }
 
@@ -105,7 +105,7 @@ func TestRenewExec_AKeptPairStaysInACacheOnlyIfItLogsIn(t *testing.T) {
 		}
 		s.write("config", embedded)
 		result := s.must("renew", "--exec", "--within", "1s")
-		if kept := strings.Contains(result.Stderr, "that stays"); kept != test.kept {
+		if kept := strings.Contains(result.Stderr, "it is kept"); kept != test.kept {
 			t.Errorf("a pair %s: kept is %v\n%s", name, kept, result.Stderr)
 		}
 		if who := s.whoami(); who.Stdout != "exec-kept" {
@@ -128,7 +128,7 @@ func TestRenewExec_ACacheFollowsItsContextWhereThatIsWanted(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.certificate("config")
-	s.check(s.run("renew"), expect{1, []string{"was made for the API server https://127.0.0.1:1", "--move-cache"}})
+	s.check(s.run("renew"), expect{1, []string{"was created for the API server https://127.0.0.1:1", "--move-cache"}})
 	moved := s.must("renew", "--move-cache")
 	if !strings.Contains(moved.Stderr, "it was for https://127.0.0.1:1") {
 		t.Errorf("that the cache moved is not said:\n%s", moved.Stderr)

@@ -37,7 +37,7 @@ func TestReview_ARequestReplacedBehindTheQuestionIsNotApproved(t *testing.T) {
 		},
 		typed: "y\r",
 	}}, "approve", "swapped")
-	if code != 5 || !strings.Contains(screen, "is not the one that was reviewed: it was deleted and made again") {
+	if code != 5 || !strings.Contains(screen, "is not the one that was reviewed: it was deleted and recreated") {
 		t.Errorf("exit code %d\n%s", code, screen)
 	}
 	if diff := cmp.Diff(replaced, s.object("x/swapped").CertificateSigningRequest); diff != "" {
@@ -139,8 +139,8 @@ func TestReview_WhatRoleBindingsGiveIsPartOfTheReview(t *testing.T) {
 	create(t, s, "granted", identity.User{Name: "greta", Groups: []string{"granted-viewers", "granted-admins"}})
 	s.check(s.run("approve", "granted", "--yes"), expect{6, []string{
 		`refused: admin-group: the group "granted-admins" is bound to cluster-admin on this cluster`,
-		`warning: user-already-bound: the user "greta" has rights already, which the holder of this certificate would have: ClusterRole/edit everywhere`,
-		`warning: group-already-bound: the group "granted-viewers" gives her: ClusterRole/view everywhere`,
+		`warning: user-already-bound: the user "greta" already has roles, which the holder of this certificate would have: ClusterRole/edit everywhere`,
+		`warning: group-already-bound: the group "granted-viewers" gives the user: ClusterRole/view everywhere`,
 		`warning: self-approved: you ("administrator") submitted it yourself`,
 		`error: certificate signing request "granted" is refused: admin-group`,
 	}})
@@ -195,12 +195,12 @@ func TestReview_ADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
 	s.check(s.run("approve", "nobody-at-all", "--dry-run=client"), expect{4, nil})
 	s.must("deny", "rehearsed", "--yes")
 	s.check(s.run("approve", "rehearsed", "--dry-run=client"), expect{5, []string{"is decided already: denied"}})
-	s.check(s.as(requester).run("approve", "rehearsed-node", "--dry-run=client", "--allow", "system-user"), expect{1, []string{"you may not approve"}})
+	s.check(s.as(requester).run("approve", "rehearsed-node", "--dry-run=client", "--allow", "system-user"), expect{1, []string{"you cannot approve"}})
 }
 
 func TestReview_ApprovingEverythingThatIsPending(t *testing.T) {
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
-	s.check(s.run("approve", "--all", "--yes"), expect{0, []string{"there is no pending certificate signing request"}})
+	s.check(s.run("approve", "--all", "--yes"), expect{0, []string{"no pending certificate signing requests found"}})
 	labelled := func(name string, user identity.User) {
 		object := create(t, s, name, user)
 		object.Labels["team"] = "blue"
@@ -223,7 +223,7 @@ func TestReview_ApprovingEverythingThatIsPending(t *testing.T) {
 	if !strings.HasSuffix(blue.Stdout, "/all-b approved\n") || strings.Count(blue.Stdout, "\n") != 1 {
 		t.Errorf("it prints %q", blue.Stdout)
 	}
-	s.check(s.run("approve", "--all"), expect{2, []string{"nobody is at a terminal to confirm"}})
+	s.check(s.run("approve", "--all"), expect{2, []string{"no terminal is available to confirm"}})
 	rest := s.run("approve", "--all", "--yes", "--allow", "system-user")
 	s.check(rest, expect{2, []string{"error: 2 requests were not approved"}})
 	if strings.Count(rest.Stdout, "approved\n") != 2 {
@@ -231,7 +231,7 @@ func TestReview_ApprovingEverythingThatIsPending(t *testing.T) {
 	}
 	s.must("deny", "all-c-again", "--yes")
 	s.must("approve", "--all", "--yes")
-	if left := s.must("list", "--pending"); left.Stdout != "" || left.Stderr != "there is no pending certificate signing request\n" {
+	if left := s.must("list", "--pending"); left.Stdout != "" || left.Stderr != "no pending certificate signing requests found\n" {
 		t.Errorf("list prints %q, %q", left.Stdout, left.Stderr)
 	}
 }
@@ -332,7 +332,7 @@ func TestReview_AMalformedRequestIsARowOfTheList(t *testing.T) {
 	}
 	for line := range strings.Lines(s.must("list").Stdout) {
 		if strings.HasPrefix(line, "malformed ") {
-			if !strings.Contains(line, "<can't be read>") || !strings.Contains(line, "1 refused") {
+			if !strings.Contains(line, "<cannot be read>") || !strings.Contains(line, "1 refused") {
 				t.Errorf("its row is %q", line)
 			}
 			return
@@ -383,7 +383,7 @@ func TestReview_WhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
 	// something.
 	plant("walter", identity.User{Name: requester})
 	s.must("new-user", "walter", "--dir", "W")
-	s.check(s.as(decider).run("approve", "walter", "--yes"), expect{1, []string{"you may not list certificate signing requests"}})
+	s.check(s.as(decider).run("approve", "walter", "--yes"), expect{1, []string{"you cannot list certificate signing requests"}})
 	for _, name := range []string{"norma", "later", "walter"} {
 		if state := request.StateOf(s.object("x/" + name)); state != request.Pending {
 			t.Errorf("%s is %s", name, state)

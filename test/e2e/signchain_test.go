@@ -155,7 +155,7 @@ func TestSignChain_AnEncryptedAuthorityKeyIsOpenedInMemoryOnly(t *testing.T) {
 		{append(sign, "--passphrase-file", "wrong"), expect{2, []string{"the passphrase is wrong, or the key is damaged"}}},
 		{append(sign, "--passphrase-file", "nothing"), expect{2, []string{"the passphrase is empty"}}},
 		{append(sign, "--passphrase-file", "missing"), expect{2, []string{`--passphrase-file: "missing": no such file or directory`}}},
-		{sign, expect{2, []string{"nobody is at a terminal to enter its passphrase", "hint: name a file that holds it: --passphrase-file FILE"}}},
+		{sign, expect{2, []string{"no terminal is available to enter its passphrase", "hint: name a file that holds it: --passphrase-file FILE"}}},
 		{append(sign, "--passphrase-file", "-", "--ca-key", "/dev/stdin"), expect{2, []string{"--ca-key and --passphrase-file cannot both be read from standard input"}}},
 		{[]string{"sign", "ingo.csr", "--ca-cert", "/dev/stdin", "--ca-key", "issuing.key", "--yes"}, expect{2, []string{"--log is missing"}}},
 	} {

@@ -64,11 +64,11 @@ func TestSoak_CredentialsRenewThemselvesForever(t *testing.T) {
 	}
 }
 
-// soak is one user whose kubeconfig renews itself, her administrator, and the signer.
+// soak is one user whose kubeconfig renews itself, their administrator, and the signer.
 type soak struct {
 	// late is how long the administrator takes.
 	late time.Duration
-	// away says whether the API server can't be reached, by how much is left of her
+	// away says whether the API server can't be reached, by how much is left of them
 	// certificate.
 	away func(left time.Duration) bool
 
@@ -126,7 +126,7 @@ func (s *soak) prepare(t *testing.T) {
 	s.seen, s.serials = map[string]time.Time{}, map[string]bool{}
 }
 
-// step lets time pass: the administrator and the signer work, and she makes two calls.
+// step lets time pass: the administrator and the signer work, and they make two calls.
 func (s *soak) step() {
 	s.t.Helper()
 	s.mu.Lock()
@@ -209,7 +209,7 @@ func (s *soak) renewInBackground() error {
 	return nil
 }
 
-// call makes a call to the API server, which has to take her for herself.
+// call makes a call to the API server, which has to accept them as the user.
 func (s *soak) call(given *given) {
 	s.t.Helper()
 	if _, err := tls.X509KeyPair(given.certificate.PEM, given.key); err != nil {
@@ -285,7 +285,7 @@ func (s *soak) finish() {
 		s.t.Errorf("%d calls were refused", refused)
 	}
 	// A renewal begins when a third of the certificate's fifteen minutes is left, which
-	// is half of those that she has.
+	// is half of those that they have.
 	if least := soakLifetimes; s.renewals < least || s.renewals > 2*least {
 		s.t.Errorf("there were %d renewals in %d lifetimes", s.renewals, soakLifetimes)
 	}

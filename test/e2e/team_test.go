@@ -168,13 +168,13 @@ func TestTeam_NothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 	result := s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T")
 	s.check(result, expect{2, []string{
 		`team.yaml:5: a user has no field "grups"`, `team.yaml:7: the user "nobody-2" is named in line 6 already`,
-		`error: the file "team.yaml" can't be used: 2 mistakes`, "hint: nothing was done",
+		`error: the file "team.yaml" cannot be used: 2 mistakes`, "hint: nothing was done",
 	}})
 	if _, err := os.Stat(s.path("T")); !os.IsNotExist(err) {
 		t.Error("a folder was made")
 	}
 	for role, want := range map[string]expect{
-		"no-such-role": {1, []string{`the user "nobody-3" in line 4: there is no ClusterRole "no-such-role"`}},
+		"no-such-role": {1, []string{`the user "nobody-3" in line 4: ClusterRole "no-such-role" not found`}},
 	} {
 		s.write("team.yaml", teamHeader+"- name: nobody-3\n  clusterRoles: ["+role+"]\n")
 		s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), want)
@@ -241,7 +241,7 @@ func TestTeam_ATeamFromStandardInput(t *testing.T) {
 func TestTeam_WhoMayNotApproveIsToldBeforeAnythingIsMade(t *testing.T) {
 	s := newSession(t, shared).as(requester)
 	writeTeam(s, "premature", 3)
-	s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), expect{1, []string{"you may not approve"}})
+	s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), expect{1, []string{"you cannot approve"}})
 	if _, err := os.Stat(s.path("T")); !os.IsNotExist(err) {
 		t.Error("a folder was made")
 	}
@@ -292,7 +292,7 @@ func TestTeam_AServerThatWasNeverThereIsNotWaitedFor(t *testing.T) {
 	s.write("team.csv", "name\njane\nbob\n")
 	for _, flags := range [][]string{{"--approve"}, {"--wait"}, {}} {
 		result := s.run(append([]string{"new-user", "-f", "team.csv", "--dir", "D", "--server", "https://127.0.0.1:1"}, flags...)...)
-		s.check(result, expect{1, []string{"the API server https://127.0.0.1:1 can't be reached", "hint: nothing listens there: check the address and the port"}})
+		s.check(result, expect{1, []string{"the API server https://127.0.0.1:1 cannot be reached", "hint: nothing listens there: check the address and the port"}})
 		if strings.Contains(result.Stderr, "trying again") {
 			t.Errorf("%q: it is tried again:\n%s", flags, result.Stderr)
 		}

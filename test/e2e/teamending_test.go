@@ -40,7 +40,7 @@ func TestTeamEnding_ADryRunOfATeamPrintsWhatTheServerWouldTake(t *testing.T) {
 	}
 	for _, user := range []string{nobody, getter} {
 		refused := s.as(user).run("new-user", "-f", "team.yaml", "--dry-run=server", "--dir", "U")
-		s.check(refused, expect{1, []string{"you may not create certificate signing requests", "--offline"}})
+		s.check(refused, expect{1, []string{"forbidden: you cannot create certificate signing requests", "--offline"}})
 		if refused.Stdout != "" {
 			t.Errorf("as %s: %s", user, refused.Stdout)
 		}
@@ -50,7 +50,7 @@ func TestTeamEnding_ADryRunOfATeamPrintsWhatTheServerWouldTake(t *testing.T) {
 	}
 }
 
-// TestTeamEnding_WhoIsLeftIsNamed ends a wait in which one is denied, one has her certificate, and of
+// TestTeamEnding_WhoIsLeftIsNamed ends a wait in which one is denied, one has their certificate, and of
 // two nothing is heard.
 func TestTeamEnding_WhoIsLeftIsNamed(t *testing.T) {
 	s := newSession(t, shared)
@@ -94,7 +94,7 @@ func TestTeamEnding_AFolderOfRequestsIsHandedOffToANewFolder(t *testing.T) {
 
 	handed := s.must("approve", "-f", "requests", "--yes", "--out", "handoffs")
 	if !strings.Contains(handed.Stderr, "holds the same request as requests/again.csr") {
-		t.Errorf("it does not say that one request is there twice:\n%s", handed.Stderr)
+		t.Errorf("it does not say that one request appears twice:\n%s", handed.Stderr)
 	}
 	files, err := filepath.Glob(s.path("handoffs", "*"))
 	if err != nil || len(files) != 2 {

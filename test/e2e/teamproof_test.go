@@ -34,7 +34,7 @@ func TestTeamProof_OneLoginProvesATeam(t *testing.T) {
 		}
 		return own
 	})
-	// Her key is of another kind, so that no login but her own proves hers.
+	// Their key is of another kind, so that no login but their own proves theirs.
 	s.write("team.yaml", string(s.read("team.yaml"))+"- {name: other-key, keyAlgorithm: rsa-2048}\n")
 
 	result := s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json")

@@ -39,7 +39,7 @@ func TestTerms_ARequestUnderANameOfOnesOwnIsFoundByItsUser(t *testing.T) {
 
 	// Another key under the same name is another request.
 	s.check(s.run("new-user", "nora", "-g", "dev", "--request-name", "team-blue.nora", "--dir", "E"),
-		expect{5, []string{`certificate signing request "team-blue.nora" is not the one made with this key`}})
+		expect{5, []string{`certificate signing request "team-blue.nora" was not created with this key`}})
 }
 
 func TestTerms_TwoRequestsForOneKeyAreToldApartByTheirNames(t *testing.T) {

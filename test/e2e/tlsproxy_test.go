@@ -74,7 +74,7 @@ func TestTLSProxy_WhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
 		{"new-user", "proxied", "--approve", "--dir", "D"},
 		{"new-user", "proxied", "--wait", "--timeout", "1s", "--dir", "D"},
 	} {
-		s.check(s.run(arguments...), expect{1, []string{reason, "hint: nothing was made: TLS ends at a proxy", "--server URL", "--verify-login=false"}})
+		s.check(s.run(arguments...), expect{1, []string{reason, "hint: nothing was created: TLS ends at a proxy", "--server URL", "--verify-login=false"}})
 	}
 	if listing := s.listing("D"); listing != "" {
 		t.Errorf("files were made:\n%s", listing)

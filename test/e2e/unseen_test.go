@@ -147,7 +147,7 @@ func TestUnseen_WhatCannotBeCheckedIsNotApprovedUnseen(t *testing.T) {
 		{"approve", objectName(printed.Stdout), "--yes"},
 		{"approve", "-f", "D/unlisted-bindings.csr", "--yes"},
 	} {
-		s.check(s.as(approver).run(arguments...), expect{2, []string{`whether the user "unlisted-bindings" is known already could not be checked (`, "cannot list resource"}})
+		s.check(s.as(approver).run(arguments...), expect{2, []string{`whether the user "unlisted-bindings" is already known could not be checked (`, "cannot list resource"}})
 	}
 	if state := request.StateOf(s.object(printed.Stdout)); state != request.Pending {
 		t.Errorf("the request is %s", state)

@@ -130,7 +130,7 @@ func TestWaiting_TheEndingsOfAWait(t *testing.T) {
 		want   expect
 	}{
 		{"denied", func(t *testing.T, s *session, name string) { deny(t, s, name, "who is this?") },
-			expect{3, []string{"was denied: who is this?", "hint: this can't be taken back"}}},
+			expect{3, []string{"was denied: who is this?", "hint: this cannot be undone"}}},
 		{"failed", func(t *testing.T, s *session, name string) { fail(t, s, name, "the signer is on fire") },
 			expect{3, []string{"was failed: the signer is on fire"}}},
 		{"deleted", remove,
@@ -161,7 +161,7 @@ func TestWaiting_AReplacedRequestEndsTheWait(t *testing.T) {
 
 	// Whether the program looks before or after the new object is there is up
 	// to the scheduler; it must not take the new one for its own.
-	want := expect{5, []string{"was deleted and made again"}}
+	want := expect{5, []string{"was deleted and recreated"}}
 	result := fetch.end()
 	if result.Code == 4 {
 		want = expect{4, []string{"was deleted while waiting for it"}}
@@ -183,7 +183,7 @@ func TestWaiting_AWaitThatRunsOutIs124(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "yuri", "--dir", "D")
 	s.check(s.run("fetch", "yuri", "--dir", "D", "--timeout", "200ms"),
-		expect{124, []string{"timed out while waiting for", "nobody has decided about it yet", "go on waiting with: kubectl csr-onboard fetch yuri --dir D"}})
+		expect{124, []string{"timed out while waiting for", "nobody has decided about it yet", "to continue to wait: kubectl csr-onboard fetch yuri --dir D"}})
 }
 
 func TestWaiting_AnInterruptedWaitLeavesAllInPlace(t *testing.T) {
@@ -195,7 +195,7 @@ func TestWaiting_AnInterruptedWaitLeavesAllInPlace(t *testing.T) {
 	if err := fetch.command.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	s.check(fetch.end(), expect{130, []string{"interrupted while waiting for", "go on waiting with: kubectl csr-onboard fetch zara --dir D"}})
+	s.check(fetch.end(), expect{130, []string{"interrupted while waiting for", "to continue to wait: kubectl csr-onboard fetch zara --dir D"}})
 	if string(s.read("D", "zara.key")) != string(key) {
 		t.Error("the key changed")
 	}
@@ -236,7 +236,7 @@ func TestWaiting_AServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fetch.until("the API server can't be asked just now")
+	fetch.until("the API server cannot be reached, trying again")
 	for _, component := range []controlplane.Component{controlplane.Etcd, controlplane.APIServer} {
 		if err := plane.StartComponent(t.Context(), component); err != nil {
 			t.Fatal(err)
@@ -253,7 +253,7 @@ func TestWaiting_ACollectedRequestIsSubmittedAgainWithTheSameKey(t *testing.T) {
 	name := objectName(s.must("new-user", "gone", "--dir", "D").Stdout)
 	key := s.read("D", "gone.key")
 	remove(t, s, name)
-	s.check(s.run("fetch", "gone", "--dir", "D"), expect{4, []string{"there is no certificate signing request " + `"` + name + `"`, "has been collected", "run new-user again"}})
+	s.check(s.run("fetch", "gone", "--dir", "D"), expect{4, []string{"no certificate signing requests found " + `"` + name + `"`, "was garbage-collected", "run new-user again"}})
 	if again := objectName(s.must("new-user", "gone", "--dir", "D").Stdout); again != name {
 		t.Errorf("the second request is %q, the first was %q", again, name)
 	}
@@ -292,5 +292,5 @@ func TestWaiting_TheNextCommandAsksTheSameCluster(t *testing.T) {
 	if said := s.must(append([]string{"new-user", "yvo"}, chosen...)...); !strings.Contains(said.Stderr, want) {
 		t.Errorf("the next command is not %q:\n%s", want, said.Stderr)
 	}
-	s.check(s.run(append([]string{"fetch", "yvo", "--timeout", "100ms"}, chosen...)...), expect{124, []string{"go on waiting with: " + want}})
+	s.check(s.run(append([]string{"fetch", "yvo", "--timeout", "100ms"}, chosen...)...), expect{124, []string{"to continue to wait: " + want}})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-// krewUser is a person with a home of her own, kubectl, and krew.
+// krewUser is a person with a home of their own, kubectl, and krew.
 type krewUser struct {
 	t    *testing.T
 	home string

@@ -123,7 +123,7 @@ func TestCachedAnswer_AKeptAnswerIsGivenAsItIs(t *testing.T) {
 }
 
 // TestCachedAnswer_AnAnswerThatIsNotGoodIsMadeAnew puts every kind of thing where the kept answer
-// is. None of it is given, and none keeps a person from her answer.
+// is. None of it is given, and none keeps a person from their answer.
 func TestCachedAnswer_AnAnswerThatIsNotGoodIsMadeAnew(t *testing.T) {
 	now := time.Now()
 	good := planted(now.Add(-time.Hour), now.Add(time.Hour))
@@ -182,7 +182,7 @@ func TestCachedAnswer_OtherArgumentsThanKubectls(t *testing.T) {
 		{0, []string{"credential", "--help"}, "credential plugin"},
 		{2, []string{"credential", "--cache", ""}, "--cache is missing"},
 		{2, []string{"credential", "--cache"}, "--cache"},
-		{2, []string{"credential", "--cache", c.directory, "jane"}, "takes no argument"},
+		{2, []string{"credential", "--cache", c.directory, "jane"}, "accepts no arguments"},
 		{2, []string{"credential", "--cache", c.directory, "--output", "json"}, "unknown flag"},
 		{1, []string{"credential", "--cache", c.directory + "-not"}, "credential not found in the cache"},
 		{1, []string{"credential", "--cache", c.file()}, "credential not found in the cache"},
@@ -201,7 +201,7 @@ func TestCachedAnswer_AnotherFormThanIsKnownIsRefused(t *testing.T) {
 	c := newCache(t)
 	for info, says := range map[string]string{
 		`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1alpha1"}`: "neither client.authentication.k8s.io/v1 nor",
-		`{"kind":"ExecCredential"`: "can't be read as JSON",
+		`{"kind":"ExecCredential"`: "cannot be read as JSON",
 	} {
 		c.info = info
 		if result := c.run(); result.Code != 2 || result.Stdout != "" || !strings.Contains(result.Stderr, says) {

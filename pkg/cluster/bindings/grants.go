@@ -209,7 +209,7 @@ func (c *Client) Missing(ctx context.Context, grant access.Grant) (missing []err
 	_, err = c.api.Core.Namespaces().Get(call, grant.Namespace, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		missing = append(missing, outcome.WithHint(fmt.Errorf("there is no namespace %q", grant.Namespace), seeNamespaces))
+		missing = append(missing, outcome.WithHint(fmt.Errorf("namespace %q not found", grant.Namespace), seeNamespaces))
 	case err != nil:
 		return nil, c.api.Explain(ctx, err, fmt.Sprintf("look for the namespace %q", grant.Namespace))
 	}
@@ -221,9 +221,9 @@ const seeNamespaces = "see which there are: kubectl get namespaces"
 // noRole says that a grant's role does not exist.
 func noRole(grant access.Grant) error {
 	if grant.Role.IsCluster {
-		return outcome.WithHint(fmt.Errorf("there is no ClusterRole %q", grant.Role.Name), "see which there are: kubectl get clusterroles")
+		return outcome.WithHint(fmt.Errorf("ClusterRole %q not found", grant.Role.Name), "see which there are: kubectl get clusterroles")
 	}
-	return outcome.WithHint(fmt.Errorf("there is no Role %q in the namespace %q", grant.Role.Name, grant.Namespace),
+	return outcome.WithHint(fmt.Errorf("the Role %q was not found in the namespace %q", grant.Role.Name, grant.Namespace),
 		"see which there are: %s", identity.NewCommand("kubectl get roles").Option("-n", grant.Namespace))
 }
 
@@ -283,10 +283,10 @@ func (c *Client) applyBinding(ctx context.Context, wanted access.Wanted, dryRun 
 	doing := fmt.Sprintf("give %s to %s", wanted.Grant, wanted.Holder)
 	switch {
 	case apierrors.IsNotFound(err):
-		return outcome.WithHint(fmt.Errorf("could not %s: there is no namespace %q", doing, wanted.Grant.Namespace), seeNamespaces)
+		return outcome.WithHint(fmt.Errorf("could not %s: namespace %q not found", doing, wanted.Grant.Namespace), seeNamespaces)
 	case apierrors.IsForbidden(err):
 		return c.api.ExplainForbidden(ctx, err, doing,
-			"it takes the right to make role bindings, and either every right of that role or the verb bind on it; ask a cluster administrator")
+			"this requires permission to create role bindings, and either every permission of that role or the verb bind on it; ask a cluster administrator")
 	case apierrors.IsConflict(err):
 		return outcome.WithHint(c.api.Explain(ctx, err, doing), "somebody else changed %s/%s; look at it, and delete it or name another role", wanted.Resource(), wanted.Name())
 	}

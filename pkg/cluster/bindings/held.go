@@ -82,7 +82,7 @@ func (c *Client) TakeAway(ctx context.Context, held access.Held, user string, dr
 		dry = []string{metav1.DryRunAll}
 	}
 	meta := held.Meta
-	doing := fmt.Sprintf("take %s away from the user %q (%s)", held.Grant, user, held)
+	doing := fmt.Sprintf("remove %s from the user %q (%s)", held.Grant, user, held)
 	var err error
 	if held.IsOwn(user) {
 		options := metav1.DeleteOptions{DryRun: dry, Preconditions: &metav1.Preconditions{UID: &meta.UID, ResourceVersion: &meta.ResourceVersion}}
@@ -96,11 +96,11 @@ func (c *Client) TakeAway(ctx context.Context, held access.Held, user string, dr
 	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "could not %s: it was changed by somebody else meanwhile", doing),
+			outcome.Errorf(outcome.ErrChanged, "could not %s: it was changed by somebody else in the meantime", doing),
 			"run the same command again")
 	}
 	if apierrors.IsForbidden(err) {
-		return c.api.ExplainForbidden(ctx, err, doing, "it takes the rights to change and delete role bindings; ask a cluster administrator")
+		return c.api.ExplainForbidden(ctx, err, doing, "this requires permission to change and delete role bindings; ask a cluster administrator")
 	}
 	return c.api.Explain(ctx, err, doing)
 }

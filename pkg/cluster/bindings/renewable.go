@@ -21,7 +21,7 @@ import (
 // hold those rights itself, or the verb escalate on ClusterRoles.
 func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, _ error) {
 	role := access.RenewableRole()
-	doing := fmt.Sprintf("make the ClusterRole %q", role.Name)
+	doing := fmt.Sprintf("create the ClusterRole %q", role.Name)
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	there, err := c.api.RBAC.ClusterRoles().Get(call, role.Name, metav1.GetOptions{})
@@ -30,7 +30,7 @@ func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, 
 		own, same := access.RenewableIs(there)
 		if !own {
 			return true, outcome.WithHint(
-				fmt.Errorf("the ClusterRole %q is there, and this program has not made it", role.Name),
+				fmt.Errorf("the ClusterRole %q already exists, and csr-onboard has not created it", role.Name),
 				"look at it: %s; and delete it, or bind it yourself", identity.NewCommand("kubectl get clusterrole").Argument(role.Name).Words("-o yaml"))
 		}
 		if same {
@@ -54,7 +54,7 @@ func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, 
 	switch {
 	case apierrors.IsForbidden(err):
 		return exists, c.api.ExplainForbidden(ctx, err, doing,
-			"it is made once for all users; ask a cluster administrator to make it: kubectl csr-onboard grant NAME --renewable")
+			"it is created once for all users; ask a cluster administrator to create it: kubectl csr-onboard grant NAME --renewable")
 	case apierrors.IsConflict(err):
 		return exists, outcome.WithHint(c.api.Explain(ctx, err, doing), "somebody else changed it; look at it, and delete it: %s", identity.NewCommand("kubectl get clusterrole").Argument(role.Name).Words("-o yaml"))
 	}

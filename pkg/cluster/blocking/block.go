@@ -218,7 +218,7 @@ func (c *Client) CheckKnowsCertificates(ctx context.Context) error {
 	}
 	if release.LessThan(firstWithCredentialID) {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "cannot block one certificate: %s is Kubernetes %s, which does not tell a policy by which certificate somebody is logged in", c.api.Server, info.GitVersion),
+			outcome.Errorf(outcome.ErrRefused, "cannot block one certificate: %s is Kubernetes %s, in which a policy cannot see the certificate of a login", c.api.Server, info.GitVersion),
 			"requires Kubernetes 1.32 or later; block the user instead: offboard NAME --block without --certificate")
 	}
 	return nil

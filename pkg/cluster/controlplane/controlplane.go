@@ -94,7 +94,7 @@ func (c *Client) ClientAuthorities(ctx context.Context) ([]byte, error) {
 	defer cancel()
 	authentication, err := c.api.Core.ConfigMaps(systemNamespace).Get(call, "extension-apiserver-authentication", metav1.GetOptions{})
 	if err != nil {
-		return nil, c.api.Explain(ctx, err, "read whose client certificates the API server takes")
+		return nil, c.api.Explain(ctx, err, "read which client certificates the API server accepts")
 	}
 	return []byte(authentication.Data["client-ca-file"]), nil
 }

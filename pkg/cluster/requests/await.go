@@ -222,8 +222,8 @@ func deletedWhileAwaited(name string) error {
 
 func replacedWhileAwaited(by *request.Request) error {
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted and made again by %q", by.Name, by.Spec.Username),
-		"nothing was taken from the new one; ask the administrator what happened")
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was deleted and recreated by %q", by.Name, by.Spec.Username),
+		"nothing of the new one was used; ask the administrator what happened")
 }
 
 // ended says how far the request was when the context ended.

@@ -156,10 +156,10 @@ func TestAwait_AWaitEndsWithItsReason(t *testing.T) {
 		{"failed", nil, []http.HandlerFunc{streams(true, event("MODIFIED", object("", certificatesv1.CertificateApproved, certificatesv1.CertificateFailed)))}, outcome.ErrRejected, "was failed: R"},
 		{"deleted", nil, []http.HandlerFunc{streams(true, event("DELETED", object("")))}, outcome.ErrNotFound, "was deleted"},
 		{"gone between two looks", nil, []http.HandlerFunc{streams(false)}, outcome.ErrNotFound, "was deleted"},
-		{"replaced", []http.HandlerFunc{gives(object("another"))}, []http.HandlerFunc{streams(false)}, outcome.ErrChanged, "was deleted and made again"},
-		{"replaced, seen by the watch", nil, []http.HandlerFunc{streams(true, event("ADDED", object("another")))}, outcome.ErrChanged, "was deleted and made again"},
-		{"deleted and replaced at once", []http.HandlerFunc{gives(object("another"))}, []http.HandlerFunc{streams(true, event("DELETED", object("")))}, outcome.ErrChanged, "was deleted and made again"},
-		{"forbidden", []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, nil, "you may not watch"},
+		{"replaced", []http.HandlerFunc{gives(object("another"))}, []http.HandlerFunc{streams(false)}, outcome.ErrChanged, "was deleted and recreated"},
+		{"replaced, seen by the watch", nil, []http.HandlerFunc{streams(true, event("ADDED", object("another")))}, outcome.ErrChanged, "was deleted and recreated"},
+		{"deleted and replaced at once", []http.HandlerFunc{gives(object("another"))}, []http.HandlerFunc{streams(true, event("DELETED", object("")))}, outcome.ErrChanged, "was deleted and recreated"},
+		{"forbidden", []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, nil, "you cannot watch"},
 		{"not logged in any more", []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, nil, "requires credentials"},
 	} {
 		t.Run(test.about, func(t *testing.T) {

@@ -56,7 +56,7 @@ func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(erro
 	query := Query{Signer: signer}
 	from, err := c.latestVersion(ctx, query)
 	if apierrors.IsForbidden(err) {
-		return nil, outcome.ReplaceHint(err, "for many users at once it takes list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")
+		return nil, outcome.ReplaceHint(err, "many users at once require list and watch on certificatesigningrequests; ask an administrator for them, or onboard one by one")
 	}
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func (c *Client) Submit(ctx context.Context, object *request.Request, dryRun boo
 	}
 	if apierrors.IsForbidden(err) {
 		return nil, false, c.api.ExplainForbidden(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name),
-			"ask an administrator for the right to create certificatesigningrequests, or to run this command for you")
+			"ask an administrator for permission to create certificatesigningrequests, or to run this command for you")
 	}
 	if err != nil {
 		return nil, false, c.api.Explain(ctx, err, fmt.Sprintf("create the certificate signing request %q", object.Name))
@@ -56,7 +56,7 @@ func (c *Client) Get(ctx context.Context, name string) (*request.Request, error)
 	// A user's name may be one that no object can have, such as "a/b", for which
 	// client-go asks nobody.
 	if apierrors.IsNotFound(err) || len(content.IsPathSegmentName(name)) > 0 {
-		return nil, outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request %q on %s", name, c.api.Server)
+		return nil, outcome.Errorf(outcome.ErrNotFound, "certificate signing request %q not found on %s", name, c.api.Server)
 	}
 	return object, c.api.Explain(ctx, err, fmt.Sprintf("get the certificate signing request %q", name))
 }

@@ -176,7 +176,7 @@ func (o *decideOptions) validateSelection() error {
 		return nil
 	case o.person == nil:
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "no NAME is given, and nobody is at a terminal to choose a request"),
+			outcome.Errorf(outcome.ErrUsage, "no NAME is given, and no terminal is available to choose a request"),
 			"name a user or a request, or use --all or --selector; see: %s list --pending", cli.Program)
 	case o.Yes:
 		return outcome.WithHint(
@@ -218,7 +218,7 @@ func (o *decideOptions) validateHandoff() error {
 	if given := o.handoff.Given(); given != "" && o.dryRun != onboard.DryRunNone {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--%s and --dry-run exclude each other", given),
-			"a certificate can't be issued for show")
+			"a certificate cannot be issued in a dry run")
 	}
 	if o.handoff.Out == "-" && o.Output.Format() != "" {
 		return options.BothWantStandardOutput(o.Output.Format())

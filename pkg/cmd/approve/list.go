@@ -102,7 +102,7 @@ func (o *listOptions) Validate() error {
 		}
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "-o %q is no form of a list", o.Output),
+		outcome.Errorf(outcome.ErrUsage, "-o %q is not a valid output format of a list", o.Output),
 		"use one of %s, or leave it out for a table", strings.Join(listFormats, ", "))
 }
 

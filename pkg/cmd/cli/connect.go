@@ -105,7 +105,7 @@ func (e *Environment) EndpointOfFlags() (*kubeconfig.Endpoint, error) {
 		}
 	}
 	if err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "--certificate-authority %q can't be used: %w", authority, err)
+		return nil, outcome.Errorf(outcome.ErrUsage, "--certificate-authority %q cannot be used: %w", authority, err)
 	}
 	return endpoint, nil
 }
@@ -122,7 +122,7 @@ func (e *Environment) RequestTimeout(otherwise time.Duration) (time.Duration, er
 	}
 	timeout, err := clientcmd.ParseTimeout(text)
 	if err != nil {
-		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--request-timeout %q is no length of time", text),
+		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--request-timeout %q is not a valid duration", text),
 			"write seconds, or a number with its unit, for example: --request-timeout 30s")
 	}
 	if timeout == 0 {
@@ -143,7 +143,7 @@ func (e *Environment) Configuration() (*rest.Config, string, error) {
 		contextName = *e.Flags.Context
 		if _, exists := raw.Contexts[contextName]; !exists {
 			return nil, "", outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "there is no context %q in the kubeconfig", contextName),
+				outcome.Errorf(outcome.ErrUsage, "context %q not found in the kubeconfig", contextName),
 				"see which there are: kubectl config get-contexts")
 		}
 	}
@@ -170,7 +170,7 @@ func (e *Environment) Configuration() (*rest.Config, string, error) {
 	config, err := e.kubeconfig.ClientConfig()
 	if err != nil {
 		return nil, "", outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be used: %w", err),
+			outcome.Errorf(outcome.ErrUsage, "the kubeconfig cannot be used: %w", err),
 			"check --context, --cluster and --user against: kubectl config view")
 	}
 	if err := checkServer(config.Host, raw, contextName); err != nil {
@@ -188,7 +188,7 @@ func checkServer(server string, raw clientcmdapi.Config, contextName string) err
 		return nil
 	case clientcmdapi.IsConfigEmpty(&raw):
 		return outcome.WithHint(
-			errors.New("there is no kubeconfig that says which cluster to use"),
+			errors.New("no kubeconfig found that says which cluster to use"),
 			"set KUBECONFIG, or use --kubeconfig FILE")
 	case contextName == "":
 		return outcome.WithHint(

@@ -37,7 +37,7 @@ func (e *Environment) Contexts(otherwise time.Duration) (*Contexts, error) {
 		return nil, err
 	}
 	if len(raw.Contexts) == 0 {
-		return nil, outcome.WithHint(errors.New("there is no kubeconfig with a context in it"), "set KUBECONFIG, or use --kubeconfig FILE")
+		return nil, outcome.WithHint(errors.New("no kubeconfig with a context found"), "set KUBECONFIG, or use --kubeconfig FILE")
 	}
 	return &Contexts{env: e, Raw: raw, timeout: timeout}, nil
 }
@@ -52,7 +52,7 @@ func (c *Contexts) Named(name string) (string, error) {
 		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig has no current context, and none is named"), seeWhich)
 	}
 	if _, exists := c.Raw.Contexts[name]; !exists {
-		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "there is no context %q in the kubeconfig", name), seeWhich)
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "context %q not found in the kubeconfig", name), seeWhich)
 	}
 	return name, nil
 }
@@ -105,7 +105,7 @@ func (c *Contexts) configuration(name string) (*rest.Config, error) {
 	config, err := clientcmd.NewNonInteractiveClientConfig(c.Raw, name, overrides, nil).ClientConfig()
 	if err != nil {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the context %q can't be used: %w", name, err),
+			outcome.Errorf(outcome.ErrUsage, "the context %q cannot be used: %w", name, err),
 			"check it against: kubectl config view")
 	}
 	return config, checkServer(config.Host, c.Raw, name)

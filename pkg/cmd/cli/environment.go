@@ -149,10 +149,10 @@ func NoArguments(cmd *cobra.Command, arguments []string) error {
 		return nil
 	case cmd.HasParent():
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%s takes no argument, and there is %q", cmd.Name(), arguments[0]),
+			outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", cmd.Name(), arguments[0]),
 			"see: %s --help", cmd.CommandPath())
 	}
-	err := outcome.Errorf(outcome.ErrUsage, "there is no command %q", arguments[0])
+	err := outcome.Errorf(outcome.ErrUsage, "unknown command %q", arguments[0])
 	if near := cmd.SuggestionsFor(arguments[0]); len(near) > 0 {
 		return outcome.WithHint(err, "did you mean: %s %s", cmd.CommandPath(), strings.Join(near, ", "))
 	}
@@ -166,7 +166,7 @@ func OneName(cmd *cobra.Command, arguments []string) error {
 		return missingName(cmd)
 	case len(arguments) > 1:
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%s takes one NAME, and there are %d: %q", cmd.Name(), len(arguments), arguments),
+			outcome.Errorf(outcome.ErrUsage, "%s accepts one NAME, got %d: %q", cmd.Name(), len(arguments), arguments),
 			"quote a name with spaces; one user at a time")
 	}
 	return nil

@@ -25,7 +25,7 @@ func checkExpansion(access clientcmd.ConfigAccess) error {
 			}
 		}
 		if err != nil {
-			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig cannot be read: %w", err),
 				"check --kubeconfig and KUBECONFIG")
 		}
 	}

@@ -76,7 +76,7 @@ func (e *Environment) readKubeconfig() (clientcmdapi.Config, clientcmd.ClientCon
 	}
 	raw, err := loader.RawConfig()
 	if err != nil {
-		return raw, loader, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", whyUnread(loader.ConfigAccess())),
+		return raw, loader, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig cannot be read: %w", whyUnread(loader.ConfigAccess())),
 			"check --kubeconfig and KUBECONFIG")
 	}
 	return raw, loader, nil

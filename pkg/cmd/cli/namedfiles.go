@@ -21,7 +21,7 @@ func (e *Environment) loader() (clientcmd.ClientConfig, error) {
 			continue
 		}
 		if err := store.CheckNamedFile(file); err != nil {
-			return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig can't be read: %w", err),
+			return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the kubeconfig cannot be read: %w", err),
 				"check --kubeconfig and KUBECONFIG")
 		}
 	}
@@ -48,7 +48,7 @@ func checkNamedFiles(cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo)
 			continue
 		}
 		if err := store.CheckNamedFile(named.file); err != nil {
-			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the %s of the kubeconfig can't be used: %w", named.field, err),
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the %s of the kubeconfig cannot be used: %w", named.field, err),
 				"check it against: kubectl config view")
 		}
 	}

@@ -177,7 +177,7 @@ func (o *fetchOptions) Validate() error {
 func (o *fetchOptions) Read() (err error) {
 	if o.From != "" {
 		if o.handoff, err = o.Inputs().Read(o.From); err != nil {
-			return outcome.WithHint(fmt.Errorf("the handoff can't be read: %w", err), "name the file that the administrator sent back")
+			return outcome.WithHint(fmt.Errorf("the handoff cannot be read: %w", err), "name the file that the administrator sent back")
 		}
 		if o.endpoint, err = o.bareEndpoint(); err != nil {
 			return err
@@ -302,7 +302,7 @@ func (o *fetchOptions) bareEndpoint() (*kubeconfig.Endpoint, error) {
 			"add --server URL and --certificate-authority FILE")
 	case !kubeconfig.IsServerAddress(server):
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
+			outcome.Errorf(outcome.ErrUsage, "--server %q is not a valid address of an API server", server),
 			"for example: --server https://kubernetes.example.com:6443")
 	}
 	return o.EndpointOfFlags()
@@ -341,7 +341,7 @@ func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, autho
 	person := prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
 	if person == nil {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "nothing in it shows that the API server %s is the certificate's, and nobody is at a terminal to confirm the %s: %s",
+			outcome.Errorf(outcome.ErrUsage, "nothing in it shows that the API server %s is the certificate's, and no terminal is available to confirm the %s: %s",
 				identity.Printable(server), what, shown),
 			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and add what you are told: %s", what, flag)
 	}

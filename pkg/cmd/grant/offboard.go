@@ -182,15 +182,15 @@ func (o *offboardOptions) confirm(ctx context.Context, plan *offboard.Plan) erro
 	}
 	if o.person == nil {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be offboarded", plan.User),
+			outcome.Errorf(outcome.ErrUsage, "no terminal is available to confirm that %q is to be offboarded", plan.User),
 			"to do what was shown without a question: --yes")
 	}
-	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Take this away from %s?", identity.Printable(plan.User)))
+	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Remove this from %s?", identity.Printable(plan.User)))
 	if err != nil && !errors.Is(err, prompt.ErrStopped) {
 		return err
 	}
 	if !yes {
-		return fmt.Errorf("nothing was taken away from the user %q: you said no", plan.User)
+		return fmt.Errorf("nothing was removed from the user %q: you said no", plan.User)
 	}
 	return nil
 }

@@ -211,7 +211,7 @@ func (o *newUserOptions) Validate() error {
 	if o.Key != "" && o.FlagSet.Changed("key-algorithm") {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--key and --key-algorithm exclude each other"),
-			"a key that is there has its algorithm")
+			"an existing key has its own algorithm")
 	}
 	if err := o.validateMode(); err != nil {
 		return err
@@ -275,7 +275,7 @@ func (o *newUserOptions) validateMode() error {
 	case o.Approve && !o.Wait && set.Changed("wait"):
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--approve waits for the certificate, and --wait=false contradicts it"),
-			"to approve and go on: new-user, and then approve --wait=false")
+			"to approve and continue: new-user, and then approve --wait=false")
 	}
 	return nil
 }

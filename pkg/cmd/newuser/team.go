@@ -28,15 +28,15 @@ func (o *newUserOptions) readTeam() error {
 		return err
 	}
 	if err != nil {
-		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename %q can't be read: %w", o.Filename, err),
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename %q cannot be read: %w", o.Filename, err),
 			"name a file in YAML, JSON or CSV, or - for standard input")
 	}
 	users, mistakes := teamfile.Parse(data)
 	if len(mistakes) > 0 {
 		o.Narrator.Tell(team.FileRefused{File: o.Filename, Mistakes: mistakes})
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the file %q can't be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
-			"nothing was done; mend it and run the same command again")
+			outcome.Errorf(outcome.ErrUsage, "the file %q cannot be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
+			"nothing was done; fix it and run the same command again")
 	}
 	folders := store.NewUserFolders(o.Directory, o.Home())
 	for _, user := range users {
@@ -61,7 +61,7 @@ func (o *newUserOptions) refuseUngivenRoles() error {
 		if len(member.Grants.Grants) > 0 {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "the roles of %s (line %d) are given with --approve only", identity.Quote(member.User.Name), member.Line),
-				"add --approve, or take the roles out of the file")
+				"add --approve, or remove the roles from the file")
 		}
 	}
 	return nil
@@ -82,7 +82,7 @@ func (o *newUserOptions) refuseUnusedDefaults(users []teamfile.Member) error {
 		if slices.ContainsFunc(users, open.isOpen) {
 			continue
 		}
-		err := cli.RefuseGiven(o.FlagSet, "here, because the file says it for every user", "leave it out, or take it out of the file", open.flags...)
+		err := cli.RefuseGiven(o.FlagSet, "here, because the file says it for every user", "leave it out, or remove it from the file", open.flags...)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 type Confirmation struct {
 	// Person is who is asked; nil if nobody is at a terminal.
 	Person *prompt.Person
-	// Yes answers in her place.
+	// Yes answers in their place.
 	Yes bool
 	// Verb and Done are what is asked about: "approve", "approved".
 	Verb, Done string
@@ -30,7 +30,7 @@ func (c Confirmation) Ask(ctx context.Context, review *request.Review) error {
 	}
 	if c.Person == nil {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "nobody is at a terminal to confirm that %q is to be %s", review.Title(), c.Done),
+			outcome.Errorf(outcome.ErrUsage, "no terminal is available to confirm that %q is to be %s", review.Title(), c.Done),
 			"to %s what was shown without a question: --yes", c.Verb)
 	}
 	verb := strings.ToUpper(c.Verb[:1]) + c.Verb[1:]

@@ -113,7 +113,7 @@ func (f *Fetch) Validate() error {
 	case f.SetCurrent && !f.Merge:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--set-current does nothing without --merge"),
-			"a kubeconfig of the user's own has her context as the current one anyway")
+			"in a separate kubeconfig the user's context is the current context anyway")
 	}
 	if err := validateExternalServer(f.ExternalServer); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (f *Fetch) Validate() error {
 	}
 	if problems := validation.IsDNS1123Label(f.DefaultNamespace); f.DefaultNamespace != "" && len(problems) > 0 {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--default-namespace %q is no namespace's name", f.DefaultNamespace),
+			outcome.Errorf(outcome.ErrUsage, "--default-namespace %q is not a valid namespace", f.DefaultNamespace),
 			"%s", problems[0])
 	}
 	return nil
@@ -154,7 +154,7 @@ func validateExternalServer(server string) error {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "--external-server %q is no address of an API server", server),
+		outcome.Errorf(outcome.ErrUsage, "--external-server %q is not a valid address of an API server", server),
 		"for example: --external-server https://kubernetes.example.com:6443")
 }
 
@@ -164,7 +164,7 @@ func ValidateName(flags *pflag.FlagSet, flag, name string) error {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "--%s %q is empty or holds characters that can't be seen", flag, name),
+		outcome.Errorf(outcome.ErrUsage, "--%s %q is empty or holds characters that cannot be seen", flag, name),
 		"use printable characters")
 }
 

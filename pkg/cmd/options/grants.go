@@ -17,7 +17,7 @@ import (
 type Grants struct {
 	// ClusterRoles and Roles are the names of roles. Optional.
 	ClusterRoles, Roles []string
-	// Renewable lets the user renew her certificate. Optional.
+	// Renewable lets the user renew their certificate. Optional.
 	Renewable bool
 	// ToGroup gives them to the user's first group. Optional.
 	ToGroup bool
@@ -90,14 +90,14 @@ func (f *Grants) Validate() error {
 			"name a namespace; to grant a ClusterRole everywhere, leave out -n")
 	case namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0:
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--namespace %q is no namespace's name", namespace),
+			outcome.Errorf(outcome.ErrUsage, "--namespace %q is not a valid namespace", namespace),
 			"%s", validation.IsDNS1123Label(namespace)[0])
 	}
 	for flag, names := range map[string][]string{"clusterrole": f.ClusterRoles, "role": f.Roles} {
 		for _, name := range names {
 			if problems := content.IsPathSegmentName(name); name == "" || len(problems) > 0 || identity.Printable(name) != name {
 				return outcome.WithHint(
-					outcome.Errorf(outcome.ErrUsage, "--%s %q is no role's name", flag, name),
+					outcome.Errorf(outcome.ErrUsage, "--%s %q is not a valid role name", flag, name),
 					"for example: --%s view", flag)
 			}
 		}

@@ -85,7 +85,7 @@ func (f *Handoff) CheckPlace(several bool) error {
 	}
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrUsage, "--out %q is one file, and there may be several users", f.Out),
-		"name a folder: --out DIR/")
+		"name a directory: --out DIR/")
 }
 
 // Input is what these flags say of a handoff.

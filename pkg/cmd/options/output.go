@@ -115,7 +115,7 @@ func ValidateFormat(format, what, otherwise string) error {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "-o %q is no form of %s", format, what),
+		outcome.Errorf(outcome.ErrUsage, "-o %q is not a valid output format of %s", format, what),
 		"use one of %s, or leave it out for %s", strings.Join(render.Formats(), ", "), otherwise)
 }
 
@@ -133,7 +133,7 @@ func PrintNames(out io.Writer, names ...string) error {
 func ParseSelector(text string) (labels.Selector, error) {
 	selector, err := labels.Parse(text)
 	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--selector %q is no label selector: %w", text, err),
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--selector %q is not a valid label selector: %w", text, err),
 			"for example: -l team=blue, or -l 'team in (blue, red)'")
 	}
 	return selector, nil

@@ -19,6 +19,6 @@ func AddAllowFlag(cmd *cobra.Command, allow *[]string) {
 // NoRequestIn is the error of a file, named source, without a certificate signing request.
 func NoRequestIn(source string, err error) error {
 	return outcome.WithHint(
-		fmt.Errorf("there is no certificate signing request in %q: %w", source, err),
-		"it takes a PKCS#10 request in PEM, DER or base64, or a CertificateSigningRequest manifest of certificates.k8s.io/v1")
+		fmt.Errorf("no certificate signing request in %q: %w", source, err),
+		"it must be a PKCS#10 request in PEM, DER or base64, or a CertificateSigningRequest manifest of certificates.k8s.io/v1")
 }

@@ -109,7 +109,7 @@ grant --renewable. An expired certificate cannot be renewed: see new-user --offl
 func atMostOneContext(cmd *cobra.Command, arguments []string) error {
 	if len(arguments) > 1 {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%s takes one CONTEXT, and there are %d: %q", cmd.Name(), len(arguments), arguments),
+			outcome.Errorf(outcome.ErrUsage, "%s accepts one CONTEXT, got %d: %q", cmd.Name(), len(arguments), arguments),
 			"for every context: --all")
 	}
 	return nil
@@ -153,7 +153,7 @@ func (o *renewOptions) Complete(arguments []string) error {
 func parseSpan(flag, text string) (time.Duration, error) {
 	span, err := request.ParseSpan(text)
 	if err != nil {
-		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s %q is no span of time", flag, text),
+		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s %q is not a valid duration", flag, text),
 			"write days, hours or minutes, for example: --%s 7d", flag)
 	}
 	return span, nil
@@ -187,7 +187,7 @@ func (o *renewOptions) Validate() error {
 func (o *renewOptions) Run(ctx context.Context) error {
 	home := o.Home()
 	if home == "" {
-		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "there is no home directory for the key of a renewal to wait in"), "set HOME")
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "no home directory found to keep the key of a renewal in"), "set HOME")
 	}
 	o.input.Renewals = store.UserRenewals(home)
 	all, err := o.Contexts(0)

@@ -197,10 +197,10 @@ func (o *statusOptions) checkEnds(statuses []renewal.ContextStatus) error {
 		return nil
 	case len(ending) == 0:
 		return outcome.WithHint(
-			fmt.Errorf("until when %d of %d contexts log in is not known: %s", len(unread), len(statuses), strings.Join(unread, ", ")),
-			"their certificates can't be read; see why: %s status", cli.Program)
+			fmt.Errorf("it is unknown until when %d of %d contexts can log in: %s", len(unread), len(statuses), strings.Join(unread, ", ")),
+			"their certificates cannot be read; see why: %s status", cli.Program)
 	}
 	return outcome.WithHint(
-		fmt.Errorf("%d of %d contexts log in with a certificate that has ended or ends within %s: %s", len(ending), len(statuses), o.FailWithin, strings.Join(ending, ", ")),
-		"renew each that has not ended: %s renew CONTEXT", cli.Program)
+		fmt.Errorf("%d of %d contexts log in with a certificate that has expired or expires within %s: %s", len(ending), len(statuses), o.FailWithin, strings.Join(ending, ", ")),
+		"renew each that has not expired: %s renew CONTEXT", cli.Program)
 }

@@ -162,7 +162,7 @@ func (o *signOptions) Validate() error {
 	switch {
 	case server != "" && !kubeconfig.IsServerAddress(server):
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--server %q is no address of an API server", server),
+			outcome.Errorf(outcome.ErrUsage, "--server %q is not a valid address of an API server", server),
 			"for example: --server https://kubernetes.example.com:6443")
 	case server == "":
 		if err := cli.RefuseGiven(o.FlagSet, "without --server", handoffOfSign, append([]string{"cluster-name"}, signConnection...)...); err != nil {
@@ -200,7 +200,7 @@ func (o *signOptions) askPassphrase(ctx context.Context) ([]byte, error) {
 	person := prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
 	if person == nil {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--ca-key %q is encrypted, and nobody is at a terminal to enter its passphrase", o.CAKey),
+			outcome.Errorf(outcome.ErrUsage, "--ca-key %q is encrypted, and no terminal is available to enter its passphrase", o.CAKey),
 			"name a file that holds it: --passphrase-file FILE")
 	}
 	passphrase, err := person.Secret(ctx, fmt.Sprintf("Passphrase of %s:", identity.PrintableSentence(o.CAKey)))
@@ -296,6 +296,6 @@ func oneFile(cmd *cobra.Command, arguments []string) error {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "%s takes one FILE, and there are %d", cmd.Name(), len(arguments)),
+		outcome.Errorf(outcome.ErrUsage, "%s accepts one FILE, got %d", cmd.Name(), len(arguments)),
 		"for example: %s jane.csr --ca-cert ca.crt --ca-key ca.key", cmd.CommandPath())
 }

@@ -35,7 +35,7 @@ type Input struct {
 	Check func(*request.Review) error
 	// Unasked says that Confirm says yes to everything, so that nobody looks.
 	Unasked bool
-	// Confirm asks the administrator about what she was just shown. It is not
+	// Confirm asks the administrator about what they were just shown. It is not
 	// asked where nothing is left to decide, or in a dry run. ErrDeclined leaves
 	// that request alone; any other error ends everything. Required.
 	Confirm func(context.Context, *request.Review) error
@@ -344,7 +344,7 @@ func (d *deciding) decide(ctx context.Context, left []*request.Review) error {
 }
 
 // decideOne decides about exactly what was shown, and submits it before that
-// where it came in a file. Then its user gets what she is to get. The object is
+// where it came in a file. Then its user gets what they are to get. The object is
 // returned as soon as it is decided, whatever goes wrong after that.
 func (d *deciding) decideOne(ctx context.Context, review *request.Review) (*request.Request, error) {
 	object, err := d.decideAlone(ctx, review)

@@ -14,7 +14,7 @@ type CandidatesFound struct {
 	Reviews []*request.Review
 }
 
-// ToBeGiven is what a user gets if her request is approved.
+// ToBeGiven is what a user gets if their request is approved.
 type ToBeGiven struct {
 	event.Marker
 

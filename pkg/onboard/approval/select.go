@@ -108,12 +108,12 @@ func inOrder(in Input, found map[string]*request.Review) ([]*request.Review, err
 }
 
 // choose takes the one request that a name can mean. It never guesses between
-// two pending ones, nor between a user and an object of her name that is another
+// two pending ones, nor between a user and an object of their name that is another
 // user's.
 func choose(p *onboard.Program, name string, reviews []*request.Review, in Input) (*request.Review, error) {
 	if len(reviews) == 0 {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrNotFound, "there is no certificate signing request of the user %q, or of that name", name),
+			outcome.Errorf(outcome.ErrNotFound, "certificate signing request of the user %q, or with that name, not found", name),
 			"see what there is: kubectl csr-onboard list; undecided requests are collected after 24 hours")
 	}
 	if in.Fingerprint != "" {
@@ -124,14 +124,14 @@ func choose(p *onboard.Program, name string, reviews []*request.Review, in Input
 		}
 		reviews = matching
 	}
-	const tellApart = "ask the user for her key's fingerprint and give it with --fingerprint, or name the request itself"
+	const tellApart = "ask the user for the fingerprint of the key and give it with --fingerprint, or name the request"
 	undecided := having(reviews, func(r *request.Review) bool { return r.State == request.Pending })
-	hers := having(reviews, func(r *request.Review) bool { return r.User.Name == name })
+	ofUser := having(reviews, func(r *request.Review) bool { return r.User.Name == name })
 	switch {
 	case len(undecided) > 1:
 		p.Tell(CandidatesFound{Name: name, Reviews: undecided})
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(undecided), name), tellApart)
-	case len(undecided) == 1 && undecided[0].User.Name != name && len(hers) > 0:
+	case len(undecided) == 1 && undecided[0].User.Name != name && len(ofUser) > 0:
 		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a user's name, and the name of a request for another user", name), tellApart)
 	case len(undecided) == 1:
@@ -147,11 +147,11 @@ func choose(p *onboard.Program, name string, reviews []*request.Review, in Input
 func otherKey(name, fingerprint string) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrChanged, "no request of %q is for the key %q", name, fingerprint),
-		"leave it alone: ask the user for her fingerprint over another channel")
+		"do not approve it: ask the user for the fingerprint over another channel")
 }
 
 // pending lists the undecided requests that the selection takes in, and leaves
-// out those of users for whom several are pending: which is hers, nobody can tell
+// out those of users for whom several are pending: which is theirs, nobody can tell
 // from here.
 func pending(in Input, all *survey) (meant, contested []*request.Review, _ error) {
 	if err := cmp.Or(all.result(), all.unreadErr); err != nil {

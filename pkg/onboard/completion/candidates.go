@@ -24,7 +24,7 @@ type Candidate struct {
 	// may be empty. They are as they came from outside: whether a shell or a terminal may
 	// see one is for whoever shows it to judge.
 	Name, Request string
-	// About says what she should know of it, safe to print.
+	// About says what they should know of it, safe to print.
 	About string
 }
 

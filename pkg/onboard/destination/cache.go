@@ -17,8 +17,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// CacheFor is the cache in a user's folder of her credentials for one cluster. A user has
-// one for each set of groups: in other groups she is somebody else there.
+// CacheFor is the cache in a user's folder of their credentials for one cluster. A user has
+// one for each set of groups: in other groups they are somebody else there.
 func CacheFor(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.User) (store.CredentialCache, error) {
 	id := [][]byte{[]byte(endpoint.Server), endpoint.CertificateAuthority, []byte(user.Name)}
 	for _, group := range slices.Sorted(slices.Values(user.Groups)) {

@@ -120,7 +120,7 @@ func (d *examination) unknown(name string, err error, what string) {
 func (d *examination) checkAPI(ctx context.Context) {
 	switch served, err := d.program.Cluster.ControlPlane().ServesCertificates(ctx); {
 	case err != nil:
-		d.unknown("certificates-api", err, "whether certificates.k8s.io/v1 is served is not known")
+		d.unknown("certificates-api", err, "it is unknown whether certificates.k8s.io/v1 is served")
 	case !served:
 		d.add("certificates-api", Fail, "use Kubernetes 1.19 or later, and see that its API server does not switch the group off (--runtime-config)", "certificates.k8s.io/v1 is not served")
 	default:
@@ -140,7 +140,7 @@ var rights = []struct {
 		cluster.RequestRight("approval", "update"),
 		{Group: certificatesv1.GroupName, Resource: "signers", Name: request.Signer, Verb: "approve"},
 	}},
-	{"may-bind", "make role bindings (grant, offboard)", Warn, []cluster.Right{
+	{"may-bind", "create role bindings (grant, offboard)", Warn, []cluster.Right{
 		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Verb: "create"},
 		{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Verb: "create"},
 	}},
@@ -160,11 +160,11 @@ func (d *examination) checkRights(ctx context.Context) {
 		}
 		switch {
 		case len(missing) > 0:
-			d.add(needed.name, needed.without, "ask a cluster administrator for: "+strings.Join(missing, ", "), "you may not %s", needed.what)
+			d.add(needed.name, needed.without, "ask a cluster administrator for: "+strings.Join(missing, ", "), "you cannot %s", needed.what)
 		case rightsErr != nil:
-			d.unknown(needed.name, rightsErr, "whether you may "+needed.what+" is not known")
+			d.unknown(needed.name, rightsErr, "whether you can "+needed.what+" is not known")
 		default:
-			d.add(needed.name, Pass, "", "you may %s", needed.what)
+			d.add(needed.name, Pass, "", "you can %s", needed.what)
 		}
 	}
 }
@@ -195,9 +195,9 @@ func (d *examination) checkServer() {
 	case host == "localhost" || ip != nil && ip.IsLoopback():
 		d.add("server-address", Warn, advice, "the server's address %s is reached from this machine only", server)
 	case ip == nil && !strings.Contains(host, ".") || strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".cluster.local"):
-		d.add("server-address", Warn, advice, "the server's address %s is a name that is known within a cluster or a network only", server)
+		d.add("server-address", Warn, advice, "the server's address %s is a name that resolves only within a cluster or a network", server)
 	default:
-		d.add("server-address", Pass, "", "the server's address %s is no local one", server)
+		d.add("server-address", Pass, "", "the server's address %s is not local", server)
 	}
 }
 
@@ -209,7 +209,7 @@ var clouds = []struct {
 	sentence                string
 }{
 	{"Amazon EKS", ".eks.amazonaws.com", "-eks-", Fail, "does not issue certificates for the signer " + request.Signer},
-	{"Google GKE", ".gke.goog", "-gke.", Warn, "restricts client certificates, and may not issue them"},
+	{"Google GKE", ".gke.goog", "-gke.", Warn, "restricts client certificates, and might not issue them"},
 }
 
 func (d *examination) checkCloud(ctx context.Context) {
@@ -222,10 +222,10 @@ func (d *examination) checkCloud(ctx context.Context) {
 		}
 	}
 	if err != nil {
-		d.unknown("managed-cloud", err, "whether this is a managed cloud is not known")
+		d.unknown("managed-cloud", err, "it is unknown whether this is a managed cluster")
 		return
 	}
-	d.add("managed-cloud", Pass, "", "Kubernetes %s, and no managed cloud that is known not to sign", identity.Printable(version))
+	d.add("managed-cloud", Pass, "", "Kubernetes %s, and not a managed cluster that is known not to sign", identity.Printable(version))
 }
 
 // look reads what is on the cluster already.
@@ -273,7 +273,7 @@ func (d *examination) checkClock(ctx context.Context) {
 		server, err = d.program.Cluster.Requests().Now(ctx, object)
 	}
 	if err != nil {
-		d.unknown("clock", err, "the difference to the server's clock is not known")
+		d.unknown("clock", err, "the difference to the server's clock is unknown")
 		return
 	}
 	difference := d.program.Now().Sub(server).Abs()
@@ -297,7 +297,7 @@ func (d *examination) checkSigner(ctx context.Context) {
 	const probe = "find out with one throw-away request: kubectl csr-onboard doctor --probe"
 	switch {
 	case d.unreadErr != nil:
-		d.unknown("signer", d.unreadErr, "whether requests are signed is not known")
+		d.unknown("signer", d.unreadErr, "it is unknown whether requests are signed")
 	case d.stuck != nil:
 		d.notSigning(ctx, fmt.Sprintf("the request %s was approved %s ago and is not signed",
 			identity.Quote(d.stuck.Object.Name), duration.HumanDuration(d.program.Now().Sub(approvedAt(d.stuck.Object)))))
@@ -305,7 +305,7 @@ func (d *examination) checkSigner(ctx context.Context) {
 		last := d.lastIssued()
 		d.add("signer", Pass, "", "the request %s was signed %s ago", identity.Quote(last.Object.Name), duration.HumanDuration(d.program.Now().Sub(approvedAt(last.Object))))
 	default:
-		d.add("signer", Unknown, probe, "no request of the last %s tells whether requests are signed", duration.HumanDuration(recently))
+		d.add("signer", Unknown, probe, "no request of the last %s shows whether requests are signed", duration.HumanDuration(recently))
 	}
 }
 
@@ -317,12 +317,12 @@ func (d *examination) probe(ctx context.Context) {
 	const name = "signer"
 	object, key, err := probeRequest()
 	if err != nil {
-		d.unknown(name, err, "no probe could be made")
+		d.unknown(name, err, "the probe could not be created")
 		return
 	}
 	submitted, _, err := d.program.Cluster.Requests().Submit(ctx, object, false)
 	if err != nil {
-		d.unknown(name, err, "no probe could be made")
+		d.unknown(name, err, "the probe could not be created")
 		return
 	}
 	defer func() {
@@ -348,7 +348,7 @@ func (d *examination) probe(ctx context.Context) {
 	case errors.Is(err, outcome.ErrRejected):
 		d.add(name, Fail, "see what the signer says of it", "a probe was not signed: %v", err)
 	case err != nil:
-		d.unknown(name, err, "what became of the probe is not known")
+		d.unknown(name, err, "the result of the probe is unknown")
 	default:
 		review := request.ReviewOf(issued)
 		d.issued = append(d.issued, review)
@@ -365,15 +365,15 @@ func (d *examination) notSigning(ctx context.Context, what string) {
 	flags, errFlags := d.program.Cluster.ControlPlane().ControllerManagerFlags(ctx)
 	switch {
 	case err != nil:
-		d.add(name, Fail, "see whether a controller manager runs: kubectl get lease kube-controller-manager -n kube-system", "%s; why can't be seen from here: %v", what, err)
+		d.add(name, Fail, "see whether a controller manager runs: kubectl get lease kube-controller-manager -n kube-system", "%s; why cannot be found out from here: %v", what, err)
 	case d.program.Now().Sub(seen) > leaseGood:
-		d.add(name, Fail, "start the kube-controller-manager, or ask whoever runs the control plane", "%s: no controller manager is running, as its lease says", what)
+		d.add(name, Fail, "start the kube-controller-manager, or ask the operators of the control plane", "%s: no controller manager is running, as its lease says", what)
 	case errOwn == nil && !own:
-		d.add(name, Fail, "run the kube-controller-manager with --use-service-account-credentials=true", "%s: the controller manager runs without --use-service-account-credentials, so that its signer has not the rights it needs", what)
+		d.add(name, Fail, "run the kube-controller-manager with --use-service-account-credentials=true", "%s: the controller manager runs without --use-service-account-credentials, so its signer does not have the permissions that it needs", what)
 	case errFlags == nil && flags != nil && hasFlag(flags, "--cluster-signing-cert-file") && hasFlag(flags, "--cluster-signing-key-file"):
-		d.add(name, Fail, "look at the kube-controller-manager's log", "%s: the controller manager runs and was given an authority", what)
+		d.add(name, Fail, "look at the kube-controller-manager's log", "%s: the controller manager runs and was given a CA", what)
 	default:
-		d.add(name, Fail, "give the kube-controller-manager --cluster-signing-cert-file and --cluster-signing-key-file", "%s: the controller manager runs, so it has no authority's key that it could sign with", what)
+		d.add(name, Fail, "give the kube-controller-manager --cluster-signing-cert-file and --cluster-signing-key-file", "%s: the controller manager runs, so it has no CA key to sign with", what)
 	}
 }
 
@@ -390,7 +390,7 @@ func hasFlag(flags []string, name string) bool {
 func (d *examination) checkLifetimes(ctx context.Context) {
 	const name = "lifetimes"
 	if len(d.issued) == 0 {
-		d.add(name, Unknown, "", "no certificate is there whose lifetime could be told")
+		d.add(name, Unknown, "", "no certificate found whose lifetime could be checked")
 		return
 	}
 	var shortest, longest time.Duration
@@ -403,7 +403,7 @@ func (d *examination) checkLifetimes(ctx context.Context) {
 		longest = max(longest, given)
 		shortened = shortened || review.Lifetime-given > time.Hour
 	}
-	told := fmt.Sprintf("the certificates on the cluster are good for %s to %s", duration.HumanDuration(shortest), duration.HumanDuration(longest))
+	told := fmt.Sprintf("the certificates on the cluster are valid for %s to %s", duration.HumanDuration(shortest), duration.HumanDuration(longest))
 	if flags, err := d.program.Cluster.ControlPlane().ControllerManagerFlags(ctx); err == nil {
 		for _, flag := range flags {
 			if most, found := strings.CutPrefix(flag, "--cluster-signing-duration="); found {

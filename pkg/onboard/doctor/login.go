@@ -44,7 +44,7 @@ func (d *examination) logIn(ctx context.Context, review *request.Review, key cry
 	case loginErr.Err != nil:
 		return probed{wasTried: true, loginErr: loginErr.Err}
 	}
-	return probed{wasTried: true, loginErr: errors.New("the API server takes it for " + identity.Quote(loginErr.TakenFor))}
+	return probed{wasTried: true, loginErr: errors.New("the API server accepts it as " + identity.Quote(loginErr.TakenFor))}
 }
 
 // checkReached finds out whether client certificates reach the API server: not where TLS
@@ -86,7 +86,7 @@ func (d *examination) signerIsAccepted(ctx context.Context) bool {
 }
 
 // holdSigner is what to do where the API server does not trust who signs.
-const holdSigner = "let the API server's --client-ca-file hold the authority of the controller manager's --cluster-signing-cert-file"
+const holdSigner = "add the CA of the controller manager's --cluster-signing-cert-file to the API server's --client-ca-file"
 
 // checkClientAuthority finds out whether the API server trusts who signs. A login with the
 // probe's certificate says more than any comparison.
@@ -98,7 +98,7 @@ func (d *examination) checkClientAuthority(ctx context.Context) {
 	}
 	last := d.lastIssued()
 	if last == nil {
-		d.add(name, Unknown, "find out with one throw-away request: kubectl csr-onboard doctor --probe", "no certificate is there that could be compared with the API server's client authority")
+		d.add(name, Unknown, "find out with one throw-away request: kubectl csr-onboard doctor --probe", "no certificate found that could be compared with the API server's client CA")
 		return
 	}
 	published, err := d.program.Cluster.ControlPlane().ClientAuthorities(ctx)
@@ -107,17 +107,17 @@ func (d *examination) checkClientAuthority(ctx context.Context) {
 		d.add(name, Fail, holdSigner, "the probe's certificate does not log in: %v", d.probed.loginErr)
 		return
 	case err != nil:
-		d.unknown(name, err, "whose client certificates the API server takes is not known")
+		d.unknown(name, err, "it is unknown which client certificates the API server accepts")
 		return
 	}
 	accepted := pki.ParseClientAuthorities(published)
 	if accepted == nil {
-		d.add(name, Fail, "start the API server with --client-ca-file", "the API server takes no client certificates")
+		d.add(name, Fail, "start the API server with --client-ca-file", "the API server accepts no client certificates")
 		return
 	}
 	if _, err := accepted.EverAuthorityOf(last.Certificate); err != nil {
-		d.add(name, Fail, holdSigner, "the API server does not take what the signer signs: %v", err)
+		d.add(name, Fail, holdSigner, "the API server does not accept what the signer signs: %v", err)
 		return
 	}
-	d.add(name, Pass, "", "the API server takes what the signer signs")
+	d.add(name, Pass, "", "the API server accepts what the signer signs")
 }

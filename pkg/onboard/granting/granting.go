@@ -72,8 +72,8 @@ func isKnown(ctx context.Context, p *onboard.Program, name string) bool {
 	return err != nil || isNamed
 }
 
-// lastKnown is who a user is by the newest of her requests on the cluster that was
-// approved: what she only asks for counts for nothing.
+// lastKnown is who a user is by the newest of their requests on the cluster that was
+// approved: what they only ask for counts for nothing.
 func lastKnown(ctx context.Context, p *onboard.Program, name string) (identity.User, error) {
 	var approved []*request.Review
 	err := p.Cluster.Requests().EachOfUsers(ctx, requests.Query{}, func(object *request.Request, users []string) {

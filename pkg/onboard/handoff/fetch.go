@@ -22,7 +22,7 @@ import (
 type FetchInput struct {
 	// Name is the user's name. Required.
 	Name string
-	// Folder is where her key and request are, and where her kubeconfig goes.
+	// Folder is where their key and request are, and where their kubeconfig goes.
 	// Required.
 	Folder store.Folder
 	// Source is the handoff file's name, and Data what is in it. Required.
@@ -43,22 +43,22 @@ type FetchInput struct {
 }
 
 // Fetch makes a user's kubeconfig of the handoff that an administrator sent
-// back, and of the key that never left her. The endpoint that the handoff names has to be
+// back, and of the key that never left them. The endpoint that the handoff names has to be
 // bound to the certificate or confirmed by the person (see Trust). The cluster need
 // not be reached; where it can be, the certificate has to log in.
 func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fetched, error) {
 	key, keyPEM, err := onboard.ReadKey(in.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, outcome.WithHint(
-			fmt.Errorf("there is no private key of %q: %w", in.Name, err),
-			"run this where the key was made; or name the folder that holds it: --dir DIR")
+			fmt.Errorf("private key of %q not found: %w", in.Name, err),
+			"run this where the key was created; or name its directory: --dir DIR")
 	}
 	if err != nil {
 		return nil, err
 	}
 	user, err := onboard.ReadUser(in.Folder, in.Name, key)
 	if err != nil {
-		return nil, outcome.WithHint(err, "run new-user --offline again with the same groups: it makes the request anew from the same key")
+		return nil, outcome.WithHint(err, "run new-user --offline again with the same groups: it creates the request again from the same key")
 	}
 	handoff, certificate, err := readHandoff(in)
 	if err == nil {
@@ -71,8 +71,8 @@ func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fet
 		err = checkTrust(ctx, p, in, handoff.Endpoint, certificate)
 	}
 	if err != nil {
-		return nil, outcome.WithHint(fmt.Errorf("the handoff %q can't be used: %w", in.Source, err),
-			"nothing was written; ask the administrator for the file that she got for the request %s", identity.PrintableSentence(in.Folder.RequestPath()))
+		return nil, outcome.WithHint(fmt.Errorf("the handoff %q cannot be used: %w", in.Source, err),
+			"nothing was written; ask the administrator for the handoff of the request %s", identity.PrintableSentence(in.Folder.RequestPath()))
 	}
 	if in.Kubeconfig.Namespace == "" {
 		in.Kubeconfig.Namespace = handoff.Namespace

@@ -38,7 +38,7 @@ type Input struct {
 	Fetch func(user, file string, trust Trust) string
 }
 
-// HandedOff is a user's certificate, and where her handoff file is.
+// HandedOff is a user's certificate, and where their handoff file is.
 type HandedOff struct {
 	// User is whom the certificate names.
 	User identity.User
@@ -167,11 +167,11 @@ func Write(ctx context.Context, p *onboard.Program, endpoint kubeconfig.Endpoint
 	config := configOf(endpoint, user, handed.Certificate.PEM)
 	file := store.HandoffPath("", identity.FileName(user.Name))
 	encoded, err := kubeconfig.EncodeHandoff(config,
-		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, good until %s, and without its private key.", user, pki.Stamp(leaf.NotAfter)),
-		fmt.Sprintf("Nothing in it is secret. It is of use to whoever holds the key %s only.", pki.Fingerprint(leaf.PublicKey)),
-		"On the machine where that key was made:",
+		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, valid until %s, and without its private key.", user, pki.Stamp(leaf.NotAfter)),
+		fmt.Sprintf("Nothing in it is secret. It is only of use with the key %s.", pki.Fingerprint(leaf.PublicKey)),
+		"On the machine where that key was created:",
 		"  "+in.Fetch(user.Name, file, Trust{}),
-		"Whoever exchanged this file could have exchanged server and certificate authority (CA) in it. Ask the",
+		"Somebody who replaced this file could have replaced the server and the certificate authority (CA) in it. Ask the",
 		"administrator for the CA's fingerprint over another channel, and add: --ca-fingerprint SHA256:...",
 	)
 	if err != nil {

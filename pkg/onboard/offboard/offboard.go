@@ -23,18 +23,18 @@ import (
 type Input struct {
 	// User is whose access it is. Required.
 	User string
-	// Certificate is one of hers, and Source the file it came from. Optional: with
-	// Block or Unblock, only this certificate is meant, and nothing else of hers
+	// Certificate is one of theirs, and Source the file it came from. Optional: with
+	// Block or Unblock, only this certificate is meant, and nothing else of theirs
 	// is touched.
 	Certificate *pki.Certificate
 	Source      string
-	// Block has the API server refuse what she writes, and Unblock takes that
+	// Block has the API server refuse what they write, and Unblock takes that
 	// back and does nothing else. Optional; not both.
 	Block, Unblock bool
 	// DryRun says how much is done: a client's shows it all, a server's has the
 	// cluster check it. Required.
 	DryRun onboard.DryRun
-	// Confirm asks the administrator about what she was just shown. It is not
+	// Confirm asks the administrator about what they were just shown. It is not
 	// asked in a dry run. Required.
 	Confirm func(context.Context, *Plan) error
 }
@@ -48,15 +48,15 @@ type Plan struct {
 	Remember []access.Entry
 	// Unissued are approved requests of the user that have no certificate yet.
 	Unissued []*request.Review
-	// Deny are her pending requests.
+	// Deny are their pending requests.
 	Deny []*request.Review
-	// TakeAway are the bindings that name her and are to be taken away, and Kept those
+	// TakeAway are the bindings that name the user and are to be taken away, and Kept those
 	// that stay: all of them where one certificate is meant, else those that could not
 	// be taken away.
 	TakeAway, Kept []access.Held
 	// Block is what is blocked; nil if nothing is.
 	Block *access.Blocked
-	// Alive are her certificates that still log in, as far as can be seen.
+	// Alive are their certificates that still log in, as far as can be seen.
 	Alive []AliveCertificate
 	// Groups are the groups of those certificates.
 	Groups []string
@@ -160,7 +160,7 @@ func (o *Plan) remaining() []access.Grant {
 }
 
 // Run takes away what can be taken away from a user (pending requests,
-// bindings, and with Block her writes) and says what can't. What fails does not
+// bindings, and with Block their writes) and says what can't. What fails does not
 // stop the rest; the first failure is returned with what was found.
 func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 	if err := in.checkCertificate(); err != nil {
@@ -364,7 +364,7 @@ func checkBlock(ctx context.Context, p *onboard.Program, blocked access.Blocked,
 	if last {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrRefused, "%s is the last cluster-admin that role bindings know of", blocked),
-			"make somebody else one first: kubectl csr-onboard grant NAME --clusterrole cluster-admin")
+			"make somebody else an administrator first: kubectl csr-onboard grant NAME --clusterrole cluster-admin")
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func CheckCacheOf(user KubeconfigUser, endpoint kubeconfig.Endpoint) error {
 		return nil
 	}
 	return outcome.Errorf(errOtherServersCache,
-		"the credential cache %s was made for the API server %s, and the context %s has another %s (its server is %s)",
+		"the credential cache %s was created for the API server %s, and the context %s has another %s (its server is %s)",
 		identity.Quote(user.Cache.Directory()), identity.Printable(held.Endpoint.Server), identity.Quote(user.Context), difference, identity.Printable(endpoint.Server))
 }
 

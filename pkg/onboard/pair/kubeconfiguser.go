@@ -51,7 +51,7 @@ func UserOf(context, path, entry string, user *clientcmdapi.AuthInfo) (Kubeconfi
 	if _, has := kubeconfig.PairOf(user); !has {
 		return KubeconfigUser{}, outcome.WithHint(
 			outcome.Errorf(ErrNoCertificate, "the user %q of the context %q does not log in with a client certificate", entry, context),
-			"nothing of it ends by itself that this program could renew; see: kubectl csr-onboard status")
+			"csr-onboard renews client certificates only; see: kubectl csr-onboard status")
 	}
 	return KubeconfigUser{Context: context, Path: path, Entry: entry}, nil
 }
@@ -104,7 +104,7 @@ func (u KubeconfigUser) entry(now func() time.Time) (*clientcmdapi.AuthInfo, err
 	}
 	config, err := kubeconfig.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("the file %q is no kubeconfig: %w", u.Path, err)
+		return nil, fmt.Errorf("the file %q is not a kubeconfig: %w", u.Path, err)
 	}
 	user, exists := config.AuthInfos[u.Entry]
 	if !exists {
@@ -125,10 +125,10 @@ func (u KubeconfigUser) Beside(path string) string {
 func (h *Held) Parse() (err error) {
 	h.Credentials.Certificate, h.Credentials.Key = pki.SplitPair(h.Credentials.Certificate, h.Credentials.Key)
 	if h.Certificate, err = pki.ParseCertificate(h.Credentials.Certificate); err != nil {
-		return fmt.Errorf("its client certificate can't be used: %w", err)
+		return fmt.Errorf("its client certificate cannot be used: %w", err)
 	}
 	if h.Key, err = pki.ParseKey(h.Credentials.Key); err != nil {
-		return fmt.Errorf("its private key can't be used: %w", err)
+		return fmt.Errorf("its private key cannot be used: %w", err)
 	}
 	if !pki.SamePublicKey(h.Certificate.Leaf.PublicKey, h.Key.Public()) {
 		return errors.New("its private key is not the one of its client certificate")
@@ -150,7 +150,7 @@ func ReadCache(cache store.CredentialCache) (*Cached, error) {
 	data, err := cache.ReadKubeconfig()
 	if err != nil {
 		return nil, outcome.WithHint(fmt.Errorf("credential not found in the cache: %w", err),
-			"a kubeconfig made with --exec works only on the machine where it was made; on this machine, request a certificate of its own: "+
+			"a kubeconfig with --exec works only on the machine where it was created; on this machine, request a certificate of its own: "+
 				"kubectl csr-onboard new-user NAME --offline, have it approved, and run kubectl csr-onboard fetch NAME --from FILE --exec")
 	}
 	held := &Cached{Kubeconfig: data}
@@ -160,8 +160,8 @@ func ReadCache(cache store.CredentialCache) (*Cached, error) {
 		err = held.Parse()
 	}
 	if err != nil {
-		return nil, outcome.WithHint(fmt.Errorf("the credential cache %s can't be used: %w", identity.Quote(cache.Directory()), err),
-			"make the kubeconfig anew: kubectl csr-onboard fetch NAME --exec")
+		return nil, outcome.WithHint(fmt.Errorf("the credential cache %s cannot be used: %w", identity.Quote(cache.Directory()), err),
+			"recreate the kubeconfig: kubectl csr-onboard fetch NAME --exec")
 	}
 	return held, nil
 }

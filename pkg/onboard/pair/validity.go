@@ -27,7 +27,7 @@ func CheckBegun(certificate *pki.Certificate, now time.Time) error {
 func Expired(user KubeconfigUser, certificate *pki.Certificate, now time.Time) error {
 	name := certificate.User().Name
 	return outcome.WithHint(
-		fmt.Errorf("the certificate of %q in the context %q ended %s, and this machine's clock says %s: it can't log in to ask for another",
+		fmt.Errorf("the certificate of %q in the context %q expired %s, and this machine's clock says %s: it cannot log in to request another",
 			name, user.Context, pki.Stamp(certificate.Leaf.NotAfter), pki.Stamp(now)),
 		"%s", request.AfterExpiry(certificate.User()))
 }

@@ -179,7 +179,7 @@ func RenewCached(ctx context.Context, p *onboard.Program, cache store.Credential
 		switch {
 		case errors.Is(err, outcome.ErrTimedOut):
 			record.Ending, record.Trouble = renewalWaits, "it waits for an administrator's approval"
-			record.Advice = "she runs: " + identity.NewCommand("kubectl csr-onboard approve").Argument(held.Certificate.User().Name).String()
+			record.Advice = "the administrator runs: " + identity.NewCommand("kubectl csr-onboard approve").Argument(held.Certificate.User().Name).String()
 		case errors.Is(err, outcome.ErrInterrupted), cluster.IsUnreachable(err) && !p.Now().After(held.Certificate.WarnFrom()):
 			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""

@@ -138,20 +138,20 @@ func renewLocked(ctx context.Context, p *onboard.Program, in Input, before *pair
 	if end := present.Certificate.Leaf.NotAfter; !p.Now().Before(end) {
 		return nil, pair.Expired(in.User, present.Certificate, p.Now())
 	}
-	asHer, err := p.Cluster.With(cluster.ByCertificate(present.Credentials))
+	asUser, err := p.Cluster.With(cluster.ByCertificate(present.Credentials))
 	if err != nil {
 		return nil, err
 	}
-	r := &renewing{program: p, her: *p, in: in, present: present, renewal: renewal}
-	r.her.Cluster = asHer
+	r := &renewing{program: p, asUser: *p, in: in, present: present, renewal: renewal}
+	r.asUser.Cluster = asUser
 	return r.run(ctx)
 }
 
 // renewing is one run that works on one renewal and has its lock.
 type renewing struct {
 	program *onboard.Program
-	// her is the program as the user of the present certificate.
-	her     onboard.Program
+	// asUser is the program as the user of the present certificate.
+	asUser  onboard.Program
 	in      Input
 	present *pair.Held
 	renewal store.Renewal
@@ -183,7 +183,7 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 		return nil, err
 	}
 	if r.in.Approve {
-		if err := r.her.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
+		if err := r.asUser.Cluster.CheckMayDecide(ctx, request.Signer); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +216,7 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 // whoAmI asks the cluster whether the present certificate still is who it says, and
 // takes the user and groups that hold.
 func (r *renewing) whoAmI(ctx context.Context) error {
-	user, lost, err := holderOf(ctx, r.her.Cluster, r.in.User, r.present)
+	user, lost, err := holderOf(ctx, r.asUser.Cluster, r.in.User, r.present)
 	if err != nil {
 		return err
 	}
@@ -229,15 +229,15 @@ func (r *renewing) whoAmI(ctx context.Context) error {
 
 // holderOf asks the cluster, as the holder of a pair, who that is: the certificate's user
 // in those of its groups that hold, and which do not. Who can't be renewed is an error.
-func holderOf(ctx context.Context, her *cluster.Client, user pair.KubeconfigUser, held *pair.Held) (holder identity.User, lost []string, _ error) {
+func holderOf(ctx context.Context, asUser *cluster.Client, user pair.KubeconfigUser, held *pair.Held) (holder identity.User, lost []string, _ error) {
 	named := held.Certificate.User()
-	me, err := her.WhoAmI(ctx)
+	me, err := asUser.WhoAmI(ctx)
 	if err != nil {
 		return holder, nil, err
 	}
 	if me.Name != named.Name {
 		return holder, nil, outcome.WithHint(
-			fmt.Errorf("the cluster takes the certificate of %q for %q", named.Name, me.Name),
+			fmt.Errorf("the cluster accepts the certificate of %q as %q", named.Name, me.Name),
 			"nothing was changed; is %s another cluster's?", identity.Quote(user.Context))
 	}
 	holder.Name = named.Name
@@ -250,15 +250,15 @@ func holderOf(ctx context.Context, her *cluster.Client, user pair.KubeconfigUser
 	}
 	if slices.ContainsFunc(holder.Groups, identity.IsMasters) {
 		return holder, lost, outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server takes a request", holder.Name),
-			"renew it where it was made, such as with kubeadm certs renew admin.conf; or onboard its holder under her own name")
+			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server accepts a request", holder.Name),
+			"renew it where it was created, for example with kubeadm certs renew admin.conf; or onboard its holder with another user name")
 	}
 	return holder, lost, nil
 }
 
 // mayNotRenew is the error of who may not ask for another certificate.
 func mayNotRenew(user string, causeErr error) error {
-	err := fmt.Errorf("the user %q may not renew her certificate", user)
+	err := fmt.Errorf("forbidden: the user %q cannot renew the certificate", user)
 	if causeErr != nil {
 		err = fmt.Errorf("%w: %w", err, causeErr)
 	}
@@ -299,13 +299,13 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 		Signer:       request.Signer,
 		DryRun:       onboard.DryRunNone,
 	}
-	submitted, err := r.her.Submit(ctx, in)
+	submitted, err := r.asUser.Submit(ctx, in)
 	if err == nil && submitted.ExpiredCertificate(r.program.Now()) != nil {
 		// Nobody has ever used its key.
 		if err := r.renewal.Discard(); err != nil {
 			return nil, err
 		}
-		submitted, err = r.her.Submit(ctx, in)
+		submitted, err = r.asUser.Submit(ctx, in)
 	}
 	switch {
 	case errors.Is(err, outcome.ErrRejected):
@@ -318,7 +318,7 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 		}
 		return nil, err
 	case err != nil:
-		return nil, outcome.ReplaceHint(err, "nothing was changed; run the same command again to go on")
+		return nil, outcome.ReplaceHint(err, "nothing was changed; run the same command again to continue")
 	}
 	return submitted, nil
 }
@@ -334,12 +334,12 @@ func (r *renewing) remember(err error) error {
 func (r *renewing) refused(err error) error {
 	return outcome.ReplaceHint(
 		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", r.present.Certificate.User().Name, err),
-		"the present certificate goes on until %s; once it is settled, ask again: %s", pki.Stamp(r.present.Certificate.Leaf.NotAfter), r.in.Again)
+		"the present certificate is valid until %s; to request another: %s", pki.Stamp(r.present.Certificate.Leaf.NotAfter), r.in.Again)
 }
 
 func (r *renewing) approve(ctx context.Context, object *request.Request) (*request.Request, error) {
 	review := request.ReviewOf(object)
-	standing, err := r.her.Standing(ctx)
+	standing, err := r.asUser.Standing(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +348,7 @@ func (r *renewing) approve(ctx context.Context, object *request.Request) (*reque
 		return nil, err
 	}
 	approval := request.Approval()
-	approved, err := r.her.Cluster.Requests().Decide(ctx, review, approval, approval.Message("", r.user.Name, r.program.Version), false)
+	approved, err := r.asUser.Cluster.Requests().Decide(ctx, review, approval, approval.Message("", r.user.Name, r.program.Version), false)
 	if err != nil {
 		return nil, err
 	}
@@ -366,7 +366,7 @@ func (r *renewing) await(ctx context.Context, object *request.Request) (*request
 		}
 		patience = approvedPatience
 	}
-	issued, err := r.her.Await(ctx, patience, r.in.Resume, object)
+	issued, err := r.asUser.Await(ctx, patience, r.in.Resume, object)
 	if err != nil && !r.program.Now().Before(r.present.Certificate.Leaf.NotAfter) {
 		return nil, pair.Expired(r.in.User, r.present.Certificate, r.program.Now())
 	}
@@ -374,7 +374,7 @@ func (r *renewing) await(ctx context.Context, object *request.Request) (*request
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)
 	case errors.Is(err, outcome.ErrNotFound):
-		return nil, outcome.ReplaceHint(err, "the present certificate goes on; ask again with the same key: %s", r.in.Resume)
+		return nil, outcome.ReplaceHint(err, "the present certificate stays in use; ask again with the same key: %s", r.in.Resume)
 	}
 	return issued, err
 }

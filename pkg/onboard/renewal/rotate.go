@@ -46,7 +46,7 @@ func (r *renewing) rotate(ctx context.Context, issued *request.Request, submitte
 		return nil, err
 	}
 	if err := r.renewal.WritePrevious(previous); err != nil {
-		return nil, fmt.Errorf("the present certificate and key can't be kept aside: %w", err)
+		return nil, fmt.Errorf("the present certificate and key cannot be kept: %w", err)
 	}
 	if renewed.Pair, err = r.place(renewed); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (r *renewing) create(path string, data []byte) error {
 			return nil
 		}
 	}
-	return outcome.AddHint(err, "nothing was changed; the folder of the present certificate's files has to be writable")
+	return outcome.AddHint(err, "nothing was changed; the directory of the present certificate's files must be writable")
 }
 
 // write replaces one pair by another in the kubeconfig file.
@@ -156,7 +156,7 @@ func (r *renewing) write(ctx context.Context, from, to kubeconfig.Pair) error {
 func rotated(existing []byte, user pair.KubeconfigUser, change func(*clientcmdapi.Config) (*clientcmdapi.Config, error)) ([]byte, error) {
 	config, err := kubeconfig.Decode(existing)
 	if err != nil {
-		return nil, fmt.Errorf("the file %q is no kubeconfig: %w", user.Path, err)
+		return nil, fmt.Errorf("the file %q is not a kubeconfig: %w", user.Path, err)
 	}
 	changed, err := change(config)
 	if err != nil {

@@ -133,7 +133,7 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 	if in.User != nil {
 		found.Login = "certificate"
 		if in.User.Cache != nil {
-			found.Login, found.RenewsItself = "certificate, renewed by this program", true
+			found.Login, found.RenewsItself = "certificate, renewed by csr-onboard", true
 		}
 		if held, err = in.User.Read(p.Now); err == nil {
 			found.Certificate, found.User = held.Certificate, held.Certificate.User()

@@ -16,12 +16,12 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// UseCache has a kubeconfig user log in from a credential cache in her folder from now
-// on: the pair that she has goes there. command is how the kubeconfig calls this
+// UseCache has a kubeconfig user log in from a credential cache in their folder from now
+// on: the pair that they have goes there. command is how the kubeconfig calls this
 // program. Cluster is the API server of the user's context. Nothing is changed unless it
-// takes the pair, by the way that the cache will know, and lets her ask for another. It
+// takes the pair, by the way that the cache will know, and lets them ask for another. It
 // returns the entry that holds the pair now. A user who logs in from a cache already
-// stays as she is.
+// stays as they are.
 func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, folderOf func(user string) (store.Folder, error), command string) (pair.KubeconfigUser, error) {
 	if user.Cache != nil {
 		return user, nil
@@ -71,16 +71,16 @@ func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser,
 func checkFitForCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, held *pair.Held) error {
 	const unchanged = "nothing was changed"
 	if err := store.CheckWritable(ctx, store.SharedKubeconfig, user.Path); err != nil {
-		return outcome.WithHint(fmt.Errorf("the kubeconfig can't be changed: %w", err), unchanged)
+		return outcome.WithHint(fmt.Errorf("the kubeconfig cannot be changed: %w", err), unchanged)
 	}
-	her, err := cluster.New(onboard.TargetAt(p, p.Cluster.Endpoint(), p.Cluster.Target().Timeout), cluster.ByCertificate(held.Credentials))
+	asUser, err := cluster.New(onboard.TargetAt(p, p.Cluster.Endpoint(), p.Cluster.Target().Timeout), cluster.ByCertificate(held.Credentials))
 	if err != nil {
 		return err
 	}
-	if _, _, err := holderOf(ctx, her, user, held); err != nil {
+	if _, _, err := holderOf(ctx, asUser, user, held); err != nil {
 		return err
 	}
-	may, err := her.MayI(ctx, cluster.RequestRight("", "create"))
+	may, err := asUser.MayI(ctx, cluster.RequestRight("", "create"))
 	if err != nil {
 		return outcome.WithHint(err, unchanged)
 	}

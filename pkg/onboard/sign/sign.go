@@ -98,7 +98,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 		return nil, err
 	}
 	if err := store.AppendLine(ctx, in.Log, line); err != nil {
-		return nil, outcome.WithHint(fmt.Errorf("the log of issued certificates can't be written, so none was issued: %w", err),
+		return nil, outcome.WithHint(fmt.Errorf("the log of issued certificates cannot be written, so none was issued: %w", err),
 			"name another: --log FILE")
 	}
 	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Lifetime()})
@@ -188,7 +188,7 @@ func checkSignedPlace(ctx context.Context, user identity.User, in Input, authori
 	case store.Exists(in.Path):
 		return alreadyThere(in.Path)
 	case !store.IsFolder(filepath.Dir(in.Path)):
-		return outcome.WithHint(fmt.Errorf("there is no folder %q to write the certificate to", filepath.Dir(in.Path)), "make it, or name another place: --out FILE")
+		return outcome.WithHint(fmt.Errorf("directory %q not found", filepath.Dir(in.Path)), "create it, or name another place: --out FILE")
 	}
 	return outcome.AddHint(store.CheckCreatable(store.SignedCertificate, in.Path), "name another place: --out FILE")
 }

@@ -37,14 +37,14 @@ func (c *circumstances) checkSubmitting(ctx context.Context) error {
 	case errors.Is(err, cluster.ErrUnreachable), errors.Is(err, outcome.ErrInterrupted):
 		return err
 	case err == nil && !may:
-		return outcome.WithHint(errors.New("you may not create certificate signing requests"),
-			"nothing was made; ask an administrator for create and get on certificatesigningrequests, or make the requests as files: --offline")
+		return outcome.WithHint(errors.New("forbidden: you cannot create certificate signing requests"),
+			"nothing was created; ask an administrator for create and get on certificatesigningrequests, or create the requests as files: --offline")
 	}
 	return nil
 }
 
 // checkApproving finds what would keep every user from being approved, or from
-// getting what she is to get.
+// getting what they are to get.
 func (c *circumstances) checkApproving(ctx context.Context) error {
 	if err := c.persevere(ctx, func() error { return c.program.Cluster.CheckMayDecide(ctx, c.in.Signer) }); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
-// MembersNotOnboarded says of several users, each with her line in the file, why they were
+// MembersNotOnboarded says of several users, each with their line in the file, why they were
 // not onboarded.
 type MembersNotOnboarded struct {
 	event.Marker
@@ -37,7 +37,7 @@ type CertificatesProven struct {
 }
 
 // MemberNotOnboarded says why one user among many was not onboarded. Line is where the
-// file names her; 0 if there is none.
+// file names them; 0 if there is none.
 type MemberNotOnboarded struct {
 	event.Marker
 

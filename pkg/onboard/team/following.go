@@ -120,9 +120,9 @@ func (f *following) silence() <-chan time.Time {
 
 // timedOut is the error of users whose certificates have not come.
 func (f *following) timedOut() error {
-	hint := "run the same command again to go on waiting; to find out why none comes: kubectl csr-onboard doctor --probe"
+	hint := "run the same command again to continue to wait; to find out why none comes: kubectl csr-onboard doctor --probe"
 	if !f.in.Approve {
-		hint = "run the same command again to go on waiting; whether they are approved is in: kubectl csr-onboard list"
+		hint = "run the same command again to continue to wait; whether they are approved is in: kubectl csr-onboard list"
 	}
 	return outcome.WithHint(outcome.Errorf(outcome.ErrTimedOut, "no certificate has come for %s", f.in.Timeout), "%s", hint)
 }

@@ -182,7 +182,7 @@ func (p *preparing) sendAgain(ctx context.Context, member Member, place int, sub
 	return name, p.send(ctx, member, submitted)
 }
 
-// approve approves a user's request and gives her what she is to get.
+// approve approves a user's request and gives them what they are to get.
 func (p *preparing) approve(ctx context.Context, member Member, submitted *onboard.Submission) error {
 	err := p.persevere(ctx, func() error {
 		err := p.program.ApproveOwn(ctx, member.User, submitted)

@@ -15,7 +15,7 @@ type receiving struct {
 	prove onboard.Prove
 }
 
-// receive takes a user's certificate and writes her kubeconfig.
+// receive takes a user's certificate and writes their kubeconfig.
 func (r *receiving) receive(ctx context.Context, ending requests.Ending) Result {
 	member := r.in.Members[ending.Place]
 	result := Result{Request: ending.Name, State: MemberFetched, Err: ending.Err}

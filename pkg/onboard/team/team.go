@@ -50,15 +50,15 @@ func (in Input) rehearses() bool { return in.Approve && in.DryRun != onboard.Dry
 
 // Member is one user among many.
 type Member struct {
-	// NewUserInput is what it takes to ask for her certificate. Its DryRun and Signer
+	// NewUserInput is what it takes to ask for their certificate. Its DryRun and Signer
 	// are the team's.
 	onboard.NewUserInput
-	// Grants is what she is to get besides, with Approve. Optional.
+	// Grants is what they are to get besides, with Approve. Optional.
 	Grants onboard.GrantInput
 	// Allow names refused findings about users who left to accept, with Approve.
 	// Optional.
 	Allow []string
-	// Line is where the file names her, for messages; 0 if there is none.
+	// Line is where the file names them, for messages; 0 if there is none.
 	Line int
 }
 
@@ -93,18 +93,18 @@ type Result struct {
 	Object *request.Request
 	// Wanted is what the user would get; in a dry run with Approve.
 	Wanted []access.Wanted
-	// Path is her kubeconfig, or with neither Approve nor Fetch her PKCS#10 request.
+	// Path is their kubeconfig, or with neither Approve nor Fetch their PKCS#10 request.
 	Path string
-	// NotAfter is when her certificate ends; zero if there is none.
+	// NotAfter is when their certificate ends; zero if there is none.
 	NotAfter time.Time
-	// LoggedIn says whether her certificate was tried in this run, and not only verified
+	// LoggedIn says whether their certificate was tried in this run, and not only verified
 	// against the authority of one that was.
 	LoggedIn bool
-	// Err is why she was not onboarded.
+	// Err is why they were not onboarded.
 	Err error
 }
 
-// Run onboards many users. Each stands for herself: what goes wrong with one
+// Run onboards many users. Each one is independent: what goes wrong with one
 // does not stop the others, and the first such error is the result's. What can be
 // found out for all of them, such as whether a role exists, is found out before
 // anything is made. A server that is away or overloaded is waited for. Run again,
@@ -167,10 +167,10 @@ func failure(results []Result) error {
 		return firstErr
 	}
 	if errors.Is(firstErr, outcome.ErrInterrupted) {
-		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(results), firstErr), "run the same command again to go on")
+		return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded: %w", failed, len(results), firstErr), "run the same command again to continue")
 	}
 	return outcome.WithHint(fmt.Errorf("%d of %d users were not onboarded; the first: %w", failed, len(results), firstErr),
-		"run the same command again to go on with those")
+		"run the same command again to continue with those")
 }
 
 // aboutMember says which user an error is about.

@@ -151,7 +151,7 @@ func judgeStep(directory string) error {
 	if mode&fs.ModeSticky != 0 || mode.Perm()&0o022 == 0 || mode.Perm()&0o002 == 0 && IsPrivateGroup(info) {
 		return nil
 	}
-	return trouble.Refuse("take that from them: "+identity.NewCommand("chmod go-w").File(directory).String()+"; or "+guardHint,
+	return trouble.Refuse("remove that permission: "+identity.NewCommand("chmod go-w").File(directory).String()+"; or "+guardHint,
 		"others than its owner can write to the directory %q (mode %04o), and exchange the files in it", directory, mode.Perm())
 }
 

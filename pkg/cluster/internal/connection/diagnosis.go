@@ -179,7 +179,7 @@ func (c *Connection) whyAnonymous() string {
 	case login.certificate != nil:
 		return "the client certificate did not reach the API server; " + TLSInBetween
 	}
-	return "the credentials did not reach the API server: a proxy in front of it may take them out; see: kubectl auth whoami"
+	return "the credentials did not reach the API server: a proxy in front of it may remove them; see: kubectl auth whoami"
 }
 
 // TLSInBetween says why an API server may not see client certificates, and what to do.
@@ -353,11 +353,11 @@ func (c *Connection) diagnoseConnection(err error) (diagnosis, bool) {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		hint = "check the address, the network and the firewall; or give it longer: --request-timeout 2m; " + otherCluster
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		hint = "the connection was closed before there was an answer: a firewall or a proxy may not allow it, or the API server is overloaded or ending; try again in a moment"
+		hint = "the connection was closed before there was an answer: a firewall or a proxy might block it, or the API server is overloaded or ending; try again in a moment"
 	}
 	return diagnosis{
 		kind:  ErrUnreachable,
-		cause: fmt.Errorf("the API server %s can't be reached: %w", c.Server, bare(err)),
+		cause: fmt.Errorf("the API server %s cannot be reached: %w", c.Server, bare(err)),
 		hint:  hint,
 	}, true
 }

@@ -35,7 +35,7 @@ func (c *Connection) Explain(parent context.Context, err error, doing string) er
 	found := c.diagnose(err)
 	format := "could not %s: %w"
 	if found.isForbidden {
-		format = "you may not %s: %w"
+		format = "forbidden: you cannot %s: %w"
 	}
 	explainedErr := fmt.Errorf(format, doing, found.cause)
 	if found.kind != nil {

@@ -86,9 +86,9 @@ func (p *pageProgress) check(token string, isEmpty bool) error {
 	key := sha256.Sum256([]byte(token))
 	switch {
 	case p.tokens[key]:
-		return errors.New("sends a list that goes on where it was before (the same continue token twice)")
+		return errors.New("sends a list that continues where it was before (the same continue token twice)")
 	case p.empty >= mostEmptyPages:
-		return fmt.Errorf("sends a list that goes on and on without an object (%d times in a row)", p.empty)
+		return fmt.Errorf("sends a list that continues without an object (%d times in a row)", p.empty)
 	case p.pages >= mostPages:
 		return fmt.Errorf("sends a list without an end (%d pages were read)", p.pages)
 	}

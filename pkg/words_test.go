@@ -1,0 +1,126 @@
+package pkg
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// word is an expression that readers of kubernetes.io do not expect or search for.
+type word struct {
+	expression *regexp.Regexp
+	instead    string
+}
+
+func words(alternatives, instead string) word {
+	return word{regexp.MustCompile(`(?i)\b(` + alternatives + `)\b`), instead}
+}
+
+// everywhere is for comments as well, saidWords for what people read: texts and documentation.
+var (
+	everywhere = []word{
+		words(`she|hers?|herself|he|him|his|himself`, "the user, they, you"),
+		words(`mends?|mended|mending`, "fix"),
+	}
+	saidWords = []word{
+		words(`(is|are) no|there (is|are|was|were) no`, "invalid …, … not found, does not"),
+		words(`whoever|who may|you may not`, "users who can, forbidden: you cannot"),
+		words(`anew`, "again, recreate"),
+		words(`beside`, "next to"),
+		words(`folders?`, "directory"),
+		words(`(go|goes|going|went) on`, "continue"),
+		words(`this program`, "csr-onboard"),
+		words(`(can|won|does|did|is|are|has|have)n?'t`, "cannot, does not"),
+		words(`is there already|are there already`, "already exists"),
+		words(`colours?|behaviours?|licences?|honours?|favours?|centres?|neighbours?|cancelled|mislabelled`, "American spelling"),
+	}
+)
+
+// acceptedWords are lines that need such a word: a path and a part of the line.
+var acceptedWords = [][2]string{}
+
+// TestWords_AreThoseOfKubernetes keeps words out that readers of kubernetes.io do not search for.
+func TestWords_AreThoseOfKubernetes(t *testing.T) {
+	used := map[[2]string]bool{}
+	check := func(path string, line int, text string, lists ...[]word) {
+		for _, list := range lists {
+			for _, w := range list {
+				if found := w.expression.FindString(text); found != "" && !isAcceptedWord(path, text, used) {
+					t.Errorf("%s:%d: %q; write %s: %s", path, line, found, w.instead, strings.TrimSpace(text))
+				}
+			}
+		}
+	}
+	for _, path := range documentation(t) {
+		source, err := os.ReadFile(filepath.Join("..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(source), "\n") {
+			check(path, i+1, line, everywhere, saidWords)
+		}
+	}
+	for name, p := range list(t) {
+		for _, file := range p.GoFiles {
+			set := token.NewFileSet()
+			parsed, err := parser.ParseFile(set, filepath.Join(p.Dir, file), nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := name + "/" + file
+			for _, group := range parsed.Comments {
+				for _, comment := range group.List {
+					check(path, set.Position(comment.Pos()).Line, comment.Text, everywhere)
+				}
+			}
+			ast.Inspect(parsed, func(node ast.Node) bool {
+				if literal, isLiteral := node.(*ast.BasicLit); isLiteral && literal.Kind == token.STRING {
+					text, err := strconv.Unquote(literal.Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					check(path, set.Position(literal.Pos()).Line, text, everywhere, saidWords)
+				}
+				return true
+			})
+		}
+	}
+	for _, exception := range acceptedWords {
+		if !used[exception] {
+			t.Errorf("the exception %q is not needed", exception)
+		}
+	}
+}
+
+func isAcceptedWord(path, text string, used map[[2]string]bool) bool {
+	for _, exception := range acceptedWords {
+		if exception[0] == path && strings.Contains(text, exception[1]) {
+			used[exception] = true
+			return true
+		}
+	}
+	return false
+}
+
+// documentation are the pages that people read, by their paths in the repository.
+func documentation(t *testing.T) []string {
+	t.Helper()
+	pages := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	err := filepath.WalkDir(filepath.Join("..", "docs"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".md") {
+			pages = append(pages, filepath.ToSlash(strings.TrimPrefix(path, ".."+string(filepath.Separator))))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
