@@ -186,14 +186,14 @@ func TestObjects_WhereAGrantReaches(t *testing.T) {
 // Each right that leads to others' is found by each of its parts, and by no other.
 func TestObjects_StrongRightsAreFoundInEveryForm(t *testing.T) {
 	for says, rules := range map[string][]rbacv1.PolicyRule{
-		"can act as others":                   {rule("impersonate", "", "users"), rule("impersonate", "authentication.k8s.io", "groups"), rule("*", "", "serviceaccounts")},
-		"can give any role":                   {rule("escalate", rbacv1.GroupName, "clusterroles"), rule("bind", rbacv1.GroupName, "roles")},
-		"can approve or sign certificates":    {rule("approve", "certificates.k8s.io", "signers"), rule("sign", "certificates.k8s.io", "signers")},
-		"can run commands on nodes":           {rule("get", "", "nodes/proxy"), rule("create", "", "*/proxy")},
+		"can act as others":                     {rule("impersonate", "", "users"), rule("impersonate", "authentication.k8s.io", "groups"), rule("*", "", "serviceaccounts")},
+		"can give any role":                     {rule("escalate", rbacv1.GroupName, "clusterroles"), rule("bind", rbacv1.GroupName, "roles")},
+		"can approve or sign certificates":      {rule("approve", "certificates.k8s.io", "signers"), rule("sign", "certificates.k8s.io", "signers")},
+		"can run commands on nodes":             {rule("get", "", "nodes/proxy"), rule("create", "", "*/proxy")},
 		"can create tokens of service accounts": {rule("create", "", "serviceaccounts/token")},
-		"can read secrets":                    {rule("get", "", "secrets"), rule("list", "", "secrets"), rule("watch", "", "secrets")},
-		"can run commands in pods":            {rule("create", "", "pods/exec"), rule("get", "", "pods/attach"), rule("patch", "", "pods/ephemeralcontainers"), rule("update", "", "pods/exec")},
-		"can run pods":                        {rule("create", "", "pods"), rule("update", "apps", "deployments"), rule("patch", "batch", "cronjobs"), rule("create", "", "replicationcontrollers")},
+		"can read secrets":                      {rule("get", "", "secrets"), rule("list", "", "secrets"), rule("watch", "", "secrets")},
+		"can run commands in pods":              {rule("create", "", "pods/exec"), rule("get", "", "pods/attach"), rule("patch", "", "pods/ephemeralcontainers"), rule("update", "", "pods/exec")},
+		"can run pods":                          {rule("create", "", "pods"), rule("update", "apps", "deployments"), rule("patch", "batch", "cronjobs"), rule("create", "", "replicationcontrollers")},
 		"": {
 			rule("get", "", "pods"), rule("get", "apps", "secrets"), rule("create", "", "secrets"), rule("get", "", "serviceaccounts/token"), rule("delete", "", "pods"),
 			rule("get", "", "users"), rule("get", rbacv1.GroupName, "clusterroles"), rule("get", "certificates.k8s.io", "signers"), rule("delete", "", "nodes/proxy"),
