@@ -136,10 +136,10 @@ func TestObjects_NamesThatNothingCanHaveAreErrors(t *testing.T) {
 		{true, "system:node", "team", ""},
 		{false, "deployer", "team", ""},
 		{false, "deployer", "", "in a namespace, and none is named"},
-		{true, "", "", `"" is no ClusterRole's name`},
-		{false, "a/b", "team", `"a/b" is no Role's name`},
-		{true, "a\x1b", "", `"a\x1b" is no ClusterRole's name`},
-		{true, "..", "", "is no ClusterRole's name"},
+		{true, "", "", `"" is not a valid ClusterRole name`},
+		{false, "a/b", "team", `"a/b" is not a valid Role name`},
+		{true, "a\x1b", "", `"a\x1b" is not a valid ClusterRole name`},
+		{true, "..", "", "is not a valid ClusterRole name"},
 	} {
 		grants, err := GrantsOf(test.isCluster, []string{"first", test.name}, test.namespace)
 		if test.want == "" {

@@ -73,7 +73,7 @@ func TestRefusals_AHandoffSaysWhyItIsRefused(t *testing.T) {
 		}, "invalid proxy-url"},
 		"the file of an authority": {func(_ *clientcmdapi.Config, _ *clientcmdapi.Context, k *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
 			u.ClientKeyData, k.CertificateAuthority = nil, "/ca"
-		}, "more than an address and an authority"},
+		}, "more than an address and a certificate authority"},
 		"a server with a query": {func(_ *clientcmdapi.Config, _ *clientcmdapi.Context, k *clientcmdapi.Cluster, u *clientcmdapi.AuthInfo) {
 			u.ClientKeyData, k.Server = nil, "https://h?a=b"
 		}, "invalid server"},

@@ -78,7 +78,7 @@ func TestRefusals_OnlyTheCertificateThatWasAskedForMatches(t *testing.T) {
 		{"two common names", func(c *x509.Certificate) {
 			c.Subject = pkix.Name{ExtraNames: []pkix.AttributeTypeAndValue{attribute(oidCommonName, "root"), attribute(oidCommonName, "jane"), attribute(oidOrganization, "dev")}}
 		}, "CN=root, CN=jane"},
-		{"an authority", func(c *x509.Certificate) { c.IsCA = true }, "certificate authority's"},
+		{"an authority", func(c *x509.Certificate) { c.IsCA = true }, "a CA certificate"},
 		{"no usage", func(c *x509.Certificate) { c.ExtKeyUsage = nil }, "no extended key usage"},
 		{"server auth", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, "not client authentication alone"},
 		{"server auth too", func(c *x509.Certificate) { c.ExtKeyUsage = append(c.ExtKeyUsage, x509.ExtKeyUsageServerAuth) }, "not client authentication alone"},
@@ -134,11 +134,11 @@ func TestRefusals_ACertificatesFileHoldsCertificatesAlone(t *testing.T) {
 		{"DER", der, "", 1},
 		{"text around", slices.Concat([]byte("text\n"), encoded, []byte("text\n")), "", 1},
 		{"a chain", slices.Concat(encoded, encoded), "", 2},
-		{"nothing", nil, "no PEM block", 0},
+		{"nothing", nil, "PEM block not found", 0},
 		{"a key in front", slices.Concat(keyPEM, encoded), `PEM block "PRIVATE KEY"`, 0},
 		{"a key behind", slices.Concat(encoded, keyPEM), `PEM block "PRIVATE KEY"`, 0},
 		{"a second one that is cut off", slices.Concat(encoded, encoded[:100]), "truncated or damaged", 0},
-		{"no certificate in it", pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: []byte{1}}), "no X.509 certificate", 0},
+		{"no certificate in it", pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: []byte{1}}), "invalid X.509 certificate", 0},
 		{"too much", slices.Concat(encoded, make([]byte, 256<<10)), "at most 262144 are read", 0},
 	} {
 		certificate, err := ParseCertificate(test.data)

@@ -57,11 +57,11 @@ func TestPlaces_ALineOfColumnNamesIsFoundWhereverItIs(t *testing.T) {
 		line int
 		want string
 	}{
-		"open quotes in the names":  {"name,\"groups\njane,dev\n", 2, "it is no CSV"},
-		"open quotes below":         {"name,groups\njane,\"dev\n", 2, "it is no CSV"},
-		"a quote within a cell":     {"name,groups\nja\"ne,dev\n", 2, "it is no CSV"},
+		"open quotes in the names":  {"name,\"groups\njane,dev\n", 2, "invalid CSV"},
+		"open quotes below":         {"name,groups\njane,\"dev\n", 2, "invalid CSV"},
+		"a quote within a cell":     {"name,groups\nja\"ne,dev\n", 2, "invalid CSV"},
 		"a column twice":            {"\nname,groups,groups\njane,dev,dev\n", 2, "the column groups appears twice"},
-		"a column that is unknown":  {"name,group\njane,dev\n", 1, `column "group" not found`},
+		"a column that is unknown":  {"name,group\njane,dev\n", 1, `unknown column "group"`},
 		"no column of names":        {"groups\ndev\n", 1, "column name not found"},
 		"no user":                   {"name,groups\n", 0, "it contains no user"},
 		"a cell too many":           {"name;groups\njane;dev;ops\n", 2, "the row has 3 cells, and there are 2 columns; several"},
