@@ -327,6 +327,7 @@ var table = map[string]usesOf{
 		},
 		Connection: map[string]string{"*": "all"},
 	},
+	"options": {modes: []mode{{"options", ""}}, own: map[string]use{"namespace": {}}},
 	"version": {
 		modes: []mode{{"both", ""}, {"client", "--client"}},
 		own: map[string]use{

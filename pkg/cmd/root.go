@@ -47,14 +47,40 @@ func Tree(build cli.Build) *cobra.Command {
 
 // commands are all commands by their names, in the order of their story.
 var commands = []namedCommand{
-	{"new-user", newuser.New}, {"approve", approve.New}, {"deny", approve.NewDeny}, {"fetch", fetch.New}, {"renew", renew.New},
-	{answer.Command, renew.NewCredential}, {"status", renew.NewStatus}, {"list", approve.NewList}, {"sign", sign.New}, {"grant", grant.New},
-	{"offboard", grant.NewOffboard}, {"doctor", doctor.New}, {completionCommand, newCompletion}, {"version", newVersion},
+	{"new-user", forUsers, newuser.New}, {"fetch", forUsers, fetch.New}, {"renew", forUsers, renew.New},
+	{answer.Command, forUsers, renew.NewCredential}, {"status", forUsers, renew.NewStatus},
+	{"approve", forAdministrators, approve.New}, {"deny", forAdministrators, approve.NewDeny}, {"list", forAdministrators, approve.NewList},
+	{"grant", forAdministrators, grant.New}, {"offboard", forAdministrators, grant.NewOffboard},
+	{"sign", forCAServer, sign.New},
+	{"doctor", forDiagnosis, doctor.New},
+	{completionCommand, others, newCompletion}, {cli.OptionsCommand, others, cli.NewOptions}, {"version", others, newVersion},
 }
 
 type namedCommand struct {
 	name string
-	make func(*cli.Environment) *cobra.Command
+	// group is the identifier of one of groups.
+	group string
+	make  func(*cli.Environment) *cobra.Command
+}
+
+// The identifiers of groups.
+const (
+	forUsers          = "users"
+	forAdministrators = "administrators"
+	forCAServer       = "ca-server"
+	forDiagnosis      = "diagnosis"
+	others            = "others"
+)
+
+// groups are the groups of commands, by who runs them, in the order of the help.
+func groups() []*cobra.Group {
+	return []*cobra.Group{
+		{ID: forUsers, Title: "Commands for Users"},
+		{ID: forAdministrators, Title: "Commands for Administrators"},
+		{ID: forCAServer, Title: "Commands for a CA Server"},
+		{ID: forDiagnosis, Title: "Diagnosis"},
+		{ID: others, Title: "Other Commands"},
+	}
 }
 
 // commandsFor are the commands that arguments may need: the one that they name first,
@@ -85,6 +111,7 @@ func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, bu
 // newRootIn makes the command tree in an environment.
 func newRootIn(env *cli.Environment, chosen []namedCommand) *cobra.Command {
 	streams := env.Streams
+	isVersionAsked := false
 	root := &cobra.Command{
 		Use:   "kubectl-csr_onboard",
 		Short: "Onboard users with client certificates",
@@ -120,17 +147,24 @@ without the API. doctor finds out why a cluster does not sign.
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		Args:                       cli.NoArguments,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if isVersionAsked {
+				return env.InSteps(&versionOptions{Environment: env, Client: true})(cmd, nil)
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&isVersionAsked, "version", false, "print the version of csr-onboard, as version --client does")
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.PrintHelp(cmd) })
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
 	})
 	// There is no discovery here, and so no cache of it.
 	env.Flags.CacheDir = nil
-	env.Flags.AddFlags(root.PersistentFlags())
+	env.AddConnectionFlags(root)
 	// With the connection flags of kubectl come no completions of theirs.
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"namespace": cli.CompleteFromCluster(env, cli.Namespaces),
@@ -140,8 +174,12 @@ without the API. doctor finds out why a cluster does not sign.
 	} {
 		_ = root.RegisterFlagCompletionFunc(flag, complete)
 	}
+	root.AddGroup(groups()...)
+	root.SetHelpCommandGroupID(others)
 	for _, command := range chosen {
-		root.AddCommand(command.make(env))
+		made := command.make(env)
+		made.GroupID = command.group
+		root.AddCommand(made)
 	}
 	return root
 }

@@ -184,6 +184,7 @@ var commandsWithKubeconfig = [][]string{
 	{"offboard", "jane", "--yes", "--block", "--certificate", "FILE"},
 	{"doctor"},
 	{"version"},
+	{"options"},
 	{"completion", "bash"},
 	{"__complete", "approve", ""},
 	{"__complete", "renew", ""},

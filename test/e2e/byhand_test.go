@@ -100,7 +100,7 @@ func TestByHand_ARequestMadeByHandForAnotherKeyOrUserIsNotCompleted(t *testing.T
 		arguments []string
 		want      expect
 	}{
-		{fetch("by-hand-theirs", "--key", "mine.pem", "--request-name", "by-hand-theirs"), expect{5, []string{"was not created with this key: it is for the key SHA256:", "hint: somebody else made it"}}},
+		{fetch("by-hand-theirs", "--key", "mine.pem", "--request-name", "by-hand-theirs"), expect{5, []string{"was not created with this key: it is for the key SHA256:", "hint: somebody else created it"}}},
 		{fetch("by-hand-other", "--key", "mine.pem", "--request-name", "by-hand-mine"), expect{2, []string{`is for the user "by-hand-mine", not for "by-hand-other"`, "fetch by-hand-mine"}}},
 		{fetch("by-hand-mine", "--key", "mine.pem", "--request-name", "by-hand-none"), expect{4, []string{"by-hand-none"}}},
 		{fetch("by-hand-theirs", "--key", "mine.pem"), expect{2, []string{`is for the user "by-hand-mine", not for "by-hand-theirs"`}}},

@@ -21,8 +21,8 @@ func TestDryRun_EveryDryRunSaysSo(t *testing.T) {
 		// done are the words of what is only said to be done.
 		done []string
 	}{
-		{"offboard rhea --block --dry-run=server", " (server dry run)", []string{"blocked the user", "denied rhea-", "deleted clusterrolebinding", "to be taken away from rhea", "what rhea still has"}},
-		{"offboard rhea --block --dry-run=client", " (dry run)", []string{"to be taken away from rhea", "what rhea still has"}},
+		{"offboard rhea --block --dry-run=server", " (server dry run)", []string{"blocked the user", "denied rhea-", "deleted clusterrolebinding", "to be removed from rhea", "what rhea still has"}},
+		{"offboard rhea --block --dry-run=client", " (dry run)", []string{"to be removed from rhea", "what rhea still has"}},
 		{"offboard rhea --unblock --dry-run=server", " (server dry run)", []string{"rhea not blocked"}},
 		{"offboard rhea --unblock --dry-run=client", " (dry run)", []string{"rhea not blocked"}},
 		{"approve rhea --dry-run=server", " (server dry run)", []string{"/rhea-"}},
@@ -151,7 +151,7 @@ func TestDryRun_ATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 
 	// Somebody who cannot approve is told so, with everything else.
 	s.check(s.as(requester).run("new-user", "-f", "team.yaml", "--approve", "--dry-run=client", "--dir", "U"), expect{1, []string{
-		"not approved: you cannot approve", "not onboarded: check-one (line 4): ", "not onboarded: check-three (line 10): ", "4 of 5 users cannot be onboarded",
+		"not approved: forbidden: you cannot approve", "not onboarded: check-one (line 4): ", "not onboarded: check-three (line 10): ", "4 of 5 users cannot be onboarded",
 	}})
 
 	// Without what is missing, it says what would be made, as one list.

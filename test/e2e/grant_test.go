@@ -87,7 +87,7 @@ func TestGrant_WhatCannotBeGivenIsFoundBeforeAnythingIsApproved(t *testing.T) {
 		{"no such Role", s, []string{"--role", "missing", "-n", "grant-found"}, `error: the Role "missing" was not found in the namespace "grant-found"`},
 		{"no such namespace", s, []string{"--clusterrole", "view", "-n", "missing"}, `namespace "missing" not found`},
 		{"an administrator who may make bindings, but has not what the role gives", s.as(binder), []string{"--clusterrole", "edit", "-n", "grant-found"}, "is attempting to grant RBAC permissions not currently held"},
-		{"an administrator who may make no bindings", s.as(approver), []string{"--clusterrole", "view", "-n", "grant-found"}, `error: you cannot give ClusterRole/view in grant-found to the user "gero"`},
+		{"an administrator who may make no bindings", s.as(approver), []string{"--clusterrole", "view", "-n", "grant-found"}, `error: forbidden: you cannot give ClusterRole/view in grant-found to the user "gero"`},
 	} {
 		t.Run(test.about, func(t *testing.T) {
 			result := test.as.run(append([]string{"approve", "gero", "--yes"}, test.arguments...)...)

@@ -165,7 +165,7 @@ func TestHandoff_WhatCanBeSentToBeApproved(t *testing.T) {
 
 	result := s.run("approve", "-f", "in", "--yes", "--out", "out/")
 	s.check(result, expect{1, []string{
-		`error: no certificate signing requests found in "in/broken.csr": complete PEM block not found`,
+		`error: no certificate signing request in "in/broken.csr": complete PEM block not found`,
 		`warning: not read in "in", by their names: "notes.txt", "old.handoff.yaml"; to read one, name it: --filename FILE`,
 	}})
 	if strings.Count(result.Stdout, " approved\n") != 3 {
@@ -188,13 +188,13 @@ func TestHandoff_WhatCanBeSentToBeApproved(t *testing.T) {
 	}
 
 	write("key.csr", string(user.read("hedwig.csr"))+string(user.read("hedwig.key")))
-	s.check(s.run("approve", "-f", "key.csr", "--yes"), expect{1, []string{"it holds a private key", "hint: a private key is for its owner's eyes only"}})
+	s.check(s.run("approve", "-f", "key.csr", "--yes"), expect{1, []string{"it holds a private key", "hint: a private key must stay with its owner"}})
 	write("pod.yaml", "apiVersion: v1\nkind: Pod\n")
 	s.check(s.run("approve", "-f", "pod.yaml", "--yes"), expect{1, []string{`its kind is "Pod" of "v1"`}})
 	write("extra.yaml", strings.Replace(manifest, "\nspec:\n", "\nspec:\n  reqest: x\n", 1))
 	s.check(s.run("approve", "-f", "extra.yaml", "--yes"), expect{1, []string{`unknown field "reqest"`}})
 	write("masters.yaml", strings.ReplaceAll(manifest, "kube-apiserver-client", "kube-apiserver-client-kubelet"))
-	s.check(s.run("approve", "-f", "masters.yaml", "--yes"), expect{5, []string{"is there already and is another one: the signer is not the same"}})
+	s.check(s.run("approve", "-f", "masters.yaml", "--yes"), expect{5, []string{"already exists and is another one: the signer is not the same"}})
 	if preview := s.must("approve", "-f", "in/heidi.csr", "--dry-run=client", "-o", "json"); !strings.Contains(preview.Stdout, `"state": "Issued"`) {
 		t.Errorf("the dry run prints\n%s", preview.Stdout)
 	}
@@ -306,7 +306,7 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 	refusesHandoff(t, user, whole[:len(whole)/2], `the handoff "-" cannot be used: `)
 	refusesHandoff(t, user, "", "it has 0 clusters, 0 users and 0 contexts")
 	user.check(user.run("fetch", "irma", "--from", "missing.yaml", "--dir", "irma"), expect{1, []string{`"missing.yaml": no such file or directory`}})
-	user.check(user.run("fetch", "nobody", "--from", admin.path("irma.yaml"), "--dir", "irma"), expect{1, []string{`there is no private key of "nobody"`}})
+	user.check(user.run("fetch", "nobody", "--from", admin.path("irma.yaml"), "--dir", "irma"), expect{1, []string{`private key of "nobody" not found`}})
 }
 
 // refusesHandoff expects a handoff to be refused, and their folder to stay as it was.

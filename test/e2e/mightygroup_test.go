@@ -55,7 +55,7 @@ func TestMightyGroup_AGroupWithEveryRightIsRefusedWhateverItsRoleIsCalled(t *tes
 		`error: certificate signing request "mighty" is refused: admin-group`,
 	}})
 	for _, group := range groups {
-		if !strings.Contains(refused.Stderr+refused.Stdout, `the group "`+group+`" gives her`) {
+		if !strings.Contains(refused.Stderr+refused.Stdout, `the group "`+group+`" gives the user`) {
 			t.Errorf("nothing is told of the group %s", group)
 		}
 	}

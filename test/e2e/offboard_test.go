@@ -48,7 +48,7 @@ func TestOffboard_OffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 
 	preview := s.must("offboard", "luzie", "--dry-run=client").Stdout
 	for _, text := range []string{
-		"deny the pending request luzie-", "take the user out of rolebinding.rbac.authorization.k8s.io/of-three in leaving, which gives ClusterRole/view in leaving; 2 others stay in it",
+		"deny the pending request luzie-", "remove the user from rolebinding.rbac.authorization.k8s.io/of-three in leaving, which gives ClusterRole/view in leaving; 2 others stay in it",
 		"delete rolebinding.rbac.authorization.k8s.io/csr-onboard-luzie-", "a certificate that logs in until ", "X509SHA256=", "Kubernetes cannot revoke a certificate.",
 	} {
 		if !strings.Contains(preview, text) {

@@ -104,7 +104,7 @@ func TestOnline_NewUserWithApproveDoesAllInOneRun(t *testing.T) {
 	}
 
 	again := s.must("new-user", "bob", "-g", "dev", "--approve", "--dir", "D")
-	for _, text := range []string{"using the existing private key", "that is there: issued"} {
+	for _, text := range []string{"using the existing private key", "using the existing certificate signing request"} {
 		if !strings.Contains(again.Stderr, text) {
 			t.Errorf("a second run does not say %q:\n%s", text, again.Stderr)
 		}
@@ -136,7 +136,7 @@ func TestOnline_NewUserAgainFindsItsKeyAndItsRequest(t *testing.T) {
 	if objectName(first.Stdout) != objectName(second.Stdout) {
 		t.Errorf("the second run made %q, the first %q", second.Stdout, first.Stdout)
 	}
-	for _, text := range []string{"using the existing private key", "that is there: pending"} {
+	for _, text := range []string{"using the existing private key", "using the existing certificate signing request"} {
 		if !strings.Contains(second.Stderr, text) {
 			t.Errorf("the second run does not say %q:\n%s", text, second.Stderr)
 		}

@@ -83,7 +83,7 @@ func TestOutput_StandardOutputIsData(t *testing.T) {
 	if credential.Stdout != report.Certificate.CredentialID {
 		t.Errorf("the cluster calls the credential %q, the report %q", credential.Stdout, report.Certificate.CredentialID)
 	}
-	s.check(s.run("fetch", "data", "--dir", "D", "-o", "name"), expect{2, []string{`-o "name" is no form`}})
+	s.check(s.run("fetch", "data", "--dir", "D", "-o", "name"), expect{2, []string{`-o "name" is not a valid output format`}})
 	s.check(s.run("fetch", "data", "--dir", "D", "-o", "json", "--out", "-"), expect{2, []string{"both want standard output"}})
 	s.check(s.run("approve", "data", "-o", "wide"), expect{2, []string{`-o "wide"`}})
 }

@@ -27,17 +27,17 @@ func TestRefusals_EveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
 		want      expect
 	}{
 		{"a user who may not create requests", nobody, []string{"new-user", "lena", "--dir", "D"},
-			expect{1, []string{`error: you cannot create the certificate signing request "lena-`, `User "nobody" cannot create`, "hint: ask an administrator"}}},
+			expect{1, []string{`error: forbidden: you cannot create the certificate signing request "lena-`, `User "nobody" cannot create`, "hint: ask an administrator"}}},
 		{"a user who may not approve", requester, []string{"approve", "lena", "--yes"},
-			expect{1, []string{"error: you cannot approve or deny certificate signing requests on " + shared.Server, `hint: it takes "update" on certificatesigningrequests/approval and "approve" on signers`}}},
+			expect{1, []string{"error: forbidden: you cannot approve or deny certificate signing requests on " + shared.Server, `hint: this requires permission to "update" on certificatesigningrequests/approval and to "approve" for signers`}}},
 		{"--approve by a user who may not", requester, []string{"new-user", "lena", "--approve", "--dir", "D2"},
-			expect{1, []string{"error: you cannot approve or deny certificate signing requests"}}},
+			expect{1, []string{"error: forbidden: you cannot approve or deny certificate signing requests"}}},
 		{"a user who may not read requests", nobody, []string{"fetch", "nemo", "--dir", "D"},
-			expect{1, []string{`error: you cannot get the certificate signing request "nemo"`}}},
+			expect{1, []string{`error: forbidden: you cannot get the certificate signing request "nemo"`}}},
 		{"no request of that user", approver, []string{"approve", "nemo", "--yes"},
-			expect{4, []string{`error: no certificate signing requests found of the user "nemo"`, "hint: see what there is"}}},
+			expect{4, []string{`error: certificate signing request of the user "nemo"`, "hint: see what there is"}}},
 		{"no key of that user", approver, []string{"fetch", "nemo", "--dir", "D3"},
-			expect{1, []string{`error: private key of "nemo" not found`, "hint: make one and submit a request"}}},
+			expect{1, []string{`error: private key of "nemo" not found`, "hint: create one and submit a request"}}},
 		{"a reserved user name", approver, []string{"new-user", "system:admin", "--dir", "D4"},
 			expect{6, []string{"error: system-user: "}}},
 		{"a reserved group", approver, []string{"new-user", "lena", "-g", "system:masters", "--dir", "D4"},
@@ -131,7 +131,7 @@ func TestRefusals_RefusedFindingsStopAnApprovalUnlessAllowed(t *testing.T) {
 
 	s.check(s.run("approve", "planted-node", "--yes"), expect{6, []string{"refused: system-user", "refused: system-group", "--allow system-user --allow system-group"}})
 	s.check(s.run("approve", "planted-node", "--yes", "--allow", "system-user"), expect{6, []string{"is refused: system-group"}})
-	s.check(s.run("approve", "planted-node", "--yes", "--allow", "nonsense"), expect{2, []string{`no finding "nonsense"`}})
+	s.check(s.run("approve", "planted-node", "--yes", "--allow", "nonsense"), expect{2, []string{`unknown finding "nonsense"`}})
 	if state := request.StateOf(s.object("x/planted-node")); state != request.Pending {
 		t.Errorf("the request is %s", state)
 	}

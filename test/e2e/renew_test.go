@@ -287,7 +287,7 @@ func TestRenew_RenewIsRefusedInWords(t *testing.T) {
 	})
 	t.Run("without the permission", func(t *testing.T) {
 		admin.must("offboard", "renew-refused", "--yes")
-		s.check(s.run("renew"), expect{1, []string{`"renew-refused" may not renew`, "kubectl csr-onboard grant renew-refused --renewable"}})
+		s.check(s.run("renew"), expect{1, []string{`"renew-refused" cannot renew`, "kubectl csr-onboard grant renew-refused --renewable"}})
 		nothingWaits(s)
 		if listed := s.must("status", "-o", "json"); strings.Contains(listed.Stdout, "Pending") {
 			t.Errorf("a renewal that was never asked for is pending:\n%s", listed.Stdout)
@@ -319,7 +319,7 @@ func TestRenew_RenewIsRefusedInWords(t *testing.T) {
 		}
 	})
 	t.Run("no such context", func(*testing.T) {
-		s.check(s.run("renew", "nowhere"), expect{2, []string{`no context "nowhere"`}})
+		s.check(s.run("renew", "nowhere"), expect{2, []string{`context "nowhere" not found`}})
 		s.check(s.run("renew", "one", "two"), expect{2, []string{"one CONTEXT"}})
 		s.check(s.run("renew", "one", "--all"), expect{2, []string{"exclude each other"}})
 		s.check(s.run("renew", "--wait=false", "--timeout", "1m"), expect{2, []string{"--timeout"}})

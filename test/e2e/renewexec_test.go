@@ -151,7 +151,7 @@ func TestRenewExec_StatusFailsWhereACertificateCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.must("status")
-	s.check(s.run("status", "--fail-within", "1m"), expect{1, []string{"is not known", "status-unread@csr-onboard"}})
+	s.check(s.run("status", "--fail-within", "1m"), expect{1, []string{"it is unknown until when", "status-unread@csr-onboard"}})
 }
 
 func TestRenewExec_ARenewalWithAForeignFileInItsFolderComesToItsEnd(t *testing.T) {

@@ -377,7 +377,7 @@ func TestReview_WhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
 	s.must("new-user", "olaf-again", "--dir", "D")
 	s.must("approve", "olaf-again", "--yes")
 	plant("later", identity.User{Name: "olaf-again", Groups: []string{"ops"}})
-	s.check(s.run("approve", "olaf-again", "--yes"), expect{2, []string{`known-user: the user "olaf-again" is known already (request "olaf-again-`, `"later" has to be shown to a person`}})
+	s.check(s.run("approve", "olaf-again", "--yes"), expect{2, []string{`known-user: the user "olaf-again" is already known (request "olaf-again-`, `"later" has to be shown to a person`}})
 
 	// Who may get and not list can't know whether a user of that name asks for
 	// something.

@@ -152,7 +152,7 @@ func TestSign_WhatACAServerDoesNotSign(t *testing.T) {
 		{"a log that cannot be written", sign("silke.csr", "--yes", "--log", "missing/log"), expect{1, []string{"so none was issued"}}},
 		{"a folder that is not there", sign("silke.csr", "--yes", "--out", "missing/silke.crt"), expect{1, []string{`directory "missing" not found`}}},
 		{"no file", sign("missing.csr", "--yes"), expect{1, []string{`"missing.csr": no such file or directory`}}},
-		{"no request", sign("ca.crt", "--yes"), expect{1, []string{`no certificate signing requests found in "ca.crt"`}}},
+		{"no request", sign("ca.crt", "--yes"), expect{1, []string{`no certificate signing request in "ca.crt"`}}},
 		{"flags for a kubeconfig that is not written", sign("silke.csr", "--yes", "--cluster-name", "x"), expect{2, []string{"--cluster-name does nothing without --server"}}},
 	} {
 		t.Run(test.about, func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestSign_WhatACAServerDoesNotSign(t *testing.T) {
 	if err := os.Chmod(ca.path("ca.key"), 0o644); err != nil { //nolint:gosec // That is what is tested.
 		t.Fatal(err)
 	}
-	if open := ca.must(sign("silke.csr", "--yes")...); !strings.Contains(open.Stderr, "warning: the authority's private key ca.key can be read by others") || !strings.HasPrefix(open.Stdout, "-----BEGIN CERTIFICATE-----\n") {
+	if open := ca.must(sign("silke.csr", "--yes")...); !strings.Contains(open.Stderr, "warning: the CA's private key ca.key can be read by others") || !strings.HasPrefix(open.Stdout, "-----BEGIN CERTIFICATE-----\n") {
 		t.Errorf("it prints\n%s%s", open.Stdout, open.Stderr)
 	}
 }

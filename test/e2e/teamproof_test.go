@@ -19,7 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-// TestTeamProof_OneLoginProvesATeam has the certificates of a team be of the authority that the API
+// TestTeamProof_OneLoginProvesATeam has the certificates of a team be of the CA that the API
 // server takes, and those of two users of one that has its name and not its key.
 func TestTeamProof_OneLoginProvesATeam(t *testing.T) {
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
@@ -40,7 +40,7 @@ func TestTeamProof_OneLoginProvesATeam(t *testing.T) {
 	result := s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json")
 	s.check(result, expect{1, []string{
 		"41 users: 39 onboarded, 2 not onboarded", `not onboarded: proven-3 (line 7): logging in as "proven-3" failed`,
-		"certificates like it (ECDSA P-256, of the authority ", "certificates like it (RSA 2048, of the authority ",
+		"certificates like it (ECDSA P-256, of the CA ", "certificates like it (RSA 2048, of the CA ",
 	}})
 	logins := 0
 	for _, user := range reportOf(t, result).Users {

@@ -55,7 +55,7 @@ func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 			{"approve", "-f", "u02.json", "--yes", "--out", "out.yaml"},
 		} {
 			result := s.run(arguments...)
-			if result.Code != 2 || !strings.Contains(result.Stdout+result.Stderr, "known-user: the user \"u02\" is known already ("+why) {
+			if result.Code != 2 || !strings.Contains(result.Stdout+result.Stderr, "known-user: the user \"u02\" is already known ("+why) {
 				t.Errorf("%s, %q: exit code %d\n%s%s", when, arguments, result.Code, result.Stdout, result.Stderr)
 			}
 			if state := request.StateOf(s.object("x/" + attack.Name)); state != request.Pending {

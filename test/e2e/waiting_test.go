@@ -253,7 +253,7 @@ func TestWaiting_ACollectedRequestIsSubmittedAgainWithTheSameKey(t *testing.T) {
 	name := objectName(s.must("new-user", "gone", "--dir", "D").Stdout)
 	key := s.read("D", "gone.key")
 	remove(t, s, name)
-	s.check(s.run("fetch", "gone", "--dir", "D"), expect{4, []string{"no certificate signing requests found " + `"` + name + `"`, "was garbage-collected", "run new-user again"}})
+	s.check(s.run("fetch", "gone", "--dir", "D"), expect{4, []string{"certificate signing request " + `"` + name + `"`, "was garbage-collected", "run new-user again"}})
 	if again := objectName(s.must("new-user", "gone", "--dir", "D").Stdout); again != name {
 		t.Errorf("the second request is %q, the first was %q", again, name)
 	}

@@ -44,7 +44,7 @@ func NewList(env *cli.Environment) *cobra.Command {
 	o := &listOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:     "list",
-		Aliases: []string{"ls"},
+		Aliases: []string{"ls", "get"},
 		Short:   "List requests and what is inside them",
 		Long: `List certificate signing requests with what is decoded from them: user, groups, key and
 fingerprint, with the requester, the state, the requested lifetime or the expiry of the

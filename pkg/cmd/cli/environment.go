@@ -153,10 +153,33 @@ func NoArguments(cmd *cobra.Command, arguments []string) error {
 			"see: %s --help", cmd.CommandPath())
 	}
 	err := outcome.Errorf(outcome.ErrUsage, "unknown command %q", arguments[0])
+	if lead := leadFrom(arguments[0]); lead != "" {
+		return outcome.WithHint(err, "%s", lead)
+	}
 	if near := cmd.SuggestionsFor(arguments[0]); len(near) > 0 {
 		return outcome.WithHint(err, "did you mean: %s %s", cmd.CommandPath(), strings.Join(near, ", "))
 	}
 	return outcome.WithHint(err, "see: %s --help", cmd.CommandPath())
+}
+
+// leadFrom is what to run in place of a command that people try and that does not exist; "" where
+// that is unknown.
+func leadFrom(command string) string {
+	switch command {
+	case "revoke", "block":
+		return "to remove a user's access, and make the API server refuse every write of the user: " + Program + " offboard NAME --block"
+	case "unrevoke", "unblock":
+		return "to undo offboard --block: " + Program + " offboard NAME --unblock"
+	case "delete", "remove", "undo":
+		return "to remove a user's access: " + Program + " offboard NAME"
+	case "add", "create", "request":
+		return "to onboard a user: " + Program + " new-user NAME"
+	case "import", "submit":
+		return "to submit and approve a request in a file: " + Program + " approve -f FILE"
+	case "whoami":
+		return "to see the user that a kubeconfig logs in as: kubectl auth whoami, or " + Program + " status"
+	}
+	return ""
 }
 
 // OneName takes exactly one NAME.

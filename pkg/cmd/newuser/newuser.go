@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -121,7 +122,9 @@ to an administrator, who runs approve --filename and sends a handoff file back, 
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&o.Filename, "filename", "f", "", "onboard the users in this file (YAML, JSON or CSV), or in standard input (-)")
+	cli.TeamSection.In(flags, func(set *pflag.FlagSet) {
+		set.StringVarP(&o.Filename, "filename", "f", "", "onboard the users in this file (YAML, JSON or CSV), or in standard input (-)")
+	})
 	flags.StringArrayVarP(&o.Groups, "group", "g", nil, "a group of the user; can be repeated")
 	flags.StringVar(&o.KeyAlgorithm, "key-algorithm", string(pki.DefaultKeyAlgorithm), "the algorithm of the private key: "+strings.Join(pki.KeyAlgorithms(), ", "))
 	flags.StringVar(&o.Key, "key", "", "use this private key (PEM) instead of a new one; the file is never changed")

@@ -62,19 +62,24 @@ func (f *Fetch) Add(flags *pflag.FlagSet) {
 	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
 	f.set.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
 	f.set.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
-	f.set.BoolVar(&f.CertificateOnly, "certificate-only", false, "write only the certificate, as PEM, instead of a kubeconfig")
-	f.set.StringVar(&f.Out, "out", "", "write the kubeconfig (or certificate) to this file, or to standard output (-), instead of the user's directory")
-	f.set.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl uses")
-	f.set.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current context")
-	addExternalServerFlag(f.set, &f.ExternalServer)
-	AddClusterNameFlag(f.set, &f.ClusterName)
-	f.set.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig (default: USER@CLUSTER)")
-	f.set.StringVar(&f.DefaultNamespace, "default-namespace", "", "the default namespace of the context")
-	f.set.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: kubectl runs csr-onboard, which renews them before they expire")
-	f.set.BoolVar(&f.Overwrite, "overwrite", false, "replace a certificate and key that expire later than the new ones, such as renewed ones")
+	cli.KubeconfigSection.In(f.set, f.addOfKubeconfig)
 	f.set.VisitAll(func(flag *pflag.Flag) { f.Names = append(f.Names, flag.Name) })
 	flags.AddFlagSet(f.set)
 	f.set = flags
+}
+
+// addOfKubeconfig adds the flags about what is written, and where.
+func (f *Fetch) addOfKubeconfig(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.CertificateOnly, "certificate-only", false, "write only the certificate, as PEM, instead of a kubeconfig")
+	flags.StringVar(&f.Out, "out", "", "write the kubeconfig (or certificate) to this file, or to standard output (-), instead of the user's directory")
+	flags.BoolVar(&f.Merge, "merge", false, "add the user to the kubeconfig that kubectl uses")
+	flags.BoolVar(&f.SetCurrent, "set-current", false, "with --merge, make the new context the current context")
+	addExternalServerFlag(flags, &f.ExternalServer)
+	AddClusterNameFlag(flags, &f.ClusterName)
+	flags.StringVar(&f.ContextName, "context-name", "", "the name of context and user in the kubeconfig (default: USER@CLUSTER)")
+	flags.StringVar(&f.DefaultNamespace, "default-namespace", "", "the default namespace of the context")
+	flags.BoolVar(&f.Exec, "exec", false, "keep certificate and key out of the kubeconfig: kubectl runs csr-onboard, which renews them before they expire")
+	flags.BoolVar(&f.Overwrite, "overwrite", false, "replace a certificate and key that expire later than the new ones, such as renewed ones")
 }
 
 // Given is the first of these flags that was given, or "".

@@ -31,12 +31,16 @@ type Grants struct {
 func (f *Grants) Add(cmd *cobra.Command, env *cli.Environment) {
 	flags := cmd.Flags()
 	f.namespace, f.set = env.Flags.Namespace, flags
+	cli.RBACSection.In(flags, f.addTo)
+	_ = cmd.RegisterFlagCompletionFunc("clusterrole", cli.CompleteFromCluster(env, cli.ClusterRoles))
+	_ = cmd.RegisterFlagCompletionFunc("role", cli.CompleteFromCluster(env, cli.RolesIn(env.Flags.Namespace)))
+}
+
+func (f *Grants) addTo(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.ClusterRoles, "clusterrole", nil, "give the user this ClusterRole, in the namespace of -n, or in all namespaces without -n; can be repeated")
 	flags.StringArrayVar(&f.Roles, "role", nil, "give the user this Role in the namespace of -n; can be repeated")
 	flags.BoolVar(&f.Renewable, "renewable", false, "permit the user to renew the certificate: to create, get and watch certificate signing requests, and nothing else")
 	flags.BoolVar(&f.ToGroup, "to-group", false, "give it to the user's first group instead of the user")
-	_ = cmd.RegisterFlagCompletionFunc("clusterrole", cli.CompleteFromCluster(env, cli.ClusterRoles))
-	_ = cmd.RegisterFlagCompletionFunc("role", cli.CompleteFromCluster(env, cli.RolesIn(env.Flags.Namespace)))
 }
 
 // Given is the first of these flags that was given, or "".

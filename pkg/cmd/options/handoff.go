@@ -34,6 +34,11 @@ func (f *Handoff) Add(flags *pflag.FlagSet) {
 	f.set = flags
 	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it; the default with --out and with --filename")
 	flags.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
+	cli.HandoffSection.In(flags, f.addOfFile)
+}
+
+// addOfFile adds the flags about the handoff file.
+func (f *Handoff) addOfFile(flags *pflag.FlagSet) {
 	flags.StringVar(&f.Out, "out", "", "write a kubeconfig with the certificate and without a private key, to send back to the user: to this file, to USER"+store.HandoffPath("", "")+" in this directory, or to standard output (-)")
 	addExternalServerFlag(flags, &f.ExternalServer)
 	AddClusterNameFlag(flags, &f.ClusterName)

@@ -41,7 +41,10 @@ func (o Output) Add(cmd *cobra.Command) { AddPrintFlags(cmd, o.Flags) }
 
 // AddPrintFlags adds kubectl's output flags, which come without completions.
 func AddPrintFlags(cmd *cobra.Command, flags *genericclioptions.PrintFlags) {
-	flags.AddFlags(cmd)
+	// cli-runtime adds flags to a command only.
+	holder := &cobra.Command{}
+	flags.AddFlags(holder)
+	cli.OutputSection.In(cmd.Flags(), func(set *pflag.FlagSet) { set.AddFlagSet(holder.Flags()) })
 	cli.RegisterCompletion(cmd, "output", flags.AllowedFormats())
 }
 

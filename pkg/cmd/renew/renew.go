@@ -57,8 +57,9 @@ type renewOptions struct {
 func New(env *cli.Environment) *cobra.Command {
 	o := &renewOptions{Environment: env}
 	cmd := &cobra.Command{
-		Use:   "renew [CONTEXT]",
-		Short: "Renew the key and certificate of a context before they expire",
+		Use:     "renew [CONTEXT]",
+		Aliases: []string{"rotate"},
+		Short:   "Renew the key and certificate of a context before they expire",
 		Long: `Renew the client certificate that a context of the kubeconfig logs in with, whatever program
 created it; without a CONTEXT, that of the current context. A new key is created, and a request
 for the same user and groups is submitted with the present certificate. The new certificate is

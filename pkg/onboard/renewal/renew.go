@@ -258,9 +258,9 @@ func holderOf(ctx context.Context, asUser *cluster.Client, user pair.KubeconfigU
 
 // mayNotRenew is the error of who may not ask for another certificate.
 func mayNotRenew(user string, causeErr error) error {
-	err := fmt.Errorf("forbidden: the user %q cannot renew the certificate", user)
+	err := fmt.Errorf("the user %q cannot renew the certificate: forbidden", user)
 	if causeErr != nil {
-		err = fmt.Errorf("%w: %w", err, causeErr)
+		err = fmt.Errorf("the user %q cannot renew the certificate: %w", user, causeErr)
 	}
 	return outcome.ReplaceHint(err, "ask an administrator to run: %s", identity.NewCommand("kubectl csr-onboard grant").Argument(user).Words("--renewable"))
 }
