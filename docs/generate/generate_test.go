@@ -44,7 +44,7 @@ func TestGenerate_PagesHoldNothingOfTheMachine(t *testing.T) {
 	if err := run(docs, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, folder := range []string{"commands", "man"} {
+	for _, folder := range []string{"commands", "man", "schema"} {
 		entries, err := os.ReadDir(filepath.Join(docs, folder))
 		if err != nil {
 			t.Fatal(err)

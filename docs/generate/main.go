@@ -1,7 +1,7 @@
 // Command generate writes what is generated of the documentation: a page for each
-// command in docs/commands, and a manual page in docs/man. With -check it writes
-// nothing, and fails where a page is stale, missing, or of a command that there is no
-// more.
+// command in docs/commands, a manual page in docs/man, and in docs/schema a JSON schema for
+// each form of data. With -check it writes nothing, and fails where a page is stale or missing,
+// or where its command does not exist any more.
 //
 //	go -C docs/generate run . [-check]
 package main
@@ -45,7 +45,7 @@ func run(docs string, check bool) error {
 	for _, kind := range []struct {
 		folder string
 		pages  func(*cobra.Command) (map[string][]byte, error)
-	}{{"commands", markdownPages}, {"man", manPages}} {
+	}{{"commands", markdownPages}, {"man", manPages}, {"schema", func(*cobra.Command) (map[string][]byte, error) { return schemas() }}} {
 		pages, err := kind.pages(root)
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func run(docs string, check bool) error {
 		}
 	}
 	if check && len(stale) > 0 {
-		return fmt.Errorf("stale, to be mended by make docs: %s", strings.Join(stale, ", "))
+		return fmt.Errorf("stale, run make docs: %s", strings.Join(stale, ", "))
 	}
 	return nil
 }

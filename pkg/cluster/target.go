@@ -13,6 +13,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 )
 
+// Call is one HTTP call to an API server, without bodies and headers.
+type Call = connection.Call
+
 // Target is an API server, and how this program talks to it. It has no credentials but those
 // that Proxy may hold.
 type Target struct {
@@ -27,6 +30,8 @@ type Target struct {
 	UserAgent string
 	// Warn gets each warning that the server sends. Optional.
 	Warn func(string)
+	// Trace gets each call, from several goroutines. Optional.
+	Trace func(Call)
 	// Now is the clock. Required.
 	Now func() time.Time
 }
@@ -44,7 +49,7 @@ func FromKubeconfig(config *rest.Config, clusterName string) (Target, Credential
 }
 
 func (t Target) settings(config *rest.Config) connection.Settings {
-	return connection.Settings{Config: config, UserAgent: t.UserAgent, Warn: t.Warn, Now: t.Now}
+	return connection.Settings{Config: config, UserAgent: t.UserAgent, Warn: t.Warn, Trace: t.Trace, Now: t.Now}
 }
 
 // configFor is the configuration of a client to the target with these credentials.

@@ -155,6 +155,7 @@ var table = map[string]usesOf{
 			"message":                     {kept: "* -client -file-client", shown: "TestOnline_AuditLogsAndApprovalsNameTheProgram"},
 			"all":                         {kept: "all", shown: "TestReview_ApprovingEverythingThatIsPending"},
 			"selector":                    {kept: "selector", shown: "TestReview_ApprovingEverythingThatIsPending"},
+			"require-other-approver":      {kept: "* -pkcs10 -manifest -said -file-client -file-server", shown: "TestReview_WhoSubmittedARequestCannotApproveItWhereTwoPeopleHaveTo"},
 			"allow":                       {kept: "*", shown: "TestRefusals_RefusedFindingsStopAnApprovalUnlessAllowed"},
 			"filename":                    {kept: "pkcs10 manifest said file-client file-server", shown: "TestHandoff_WhatCanBeSentToBeApproved"},
 			"expiration":                  {kept: "pkcs10 manifest file-client file-server", shown: "TestGiven_AnExpirationIsKeptOrRefused"},
@@ -224,6 +225,7 @@ var table = map[string]usesOf{
 	"renew": {
 		modes: []mode{{"current", ""}, {"context", "other"}, {"all", "--all"}, {"approve", "--approve"}, {"later", "--wait=false"}, {"within", "--within 7d"}},
 		own: map[string]use{
+			"output":     {kept: "*", shown: "TestForms_EveryFormOfEveryCommandParses"},
 			"within":     {kept: "*", shown: "TestRenew_RenewWithinAsksNobody"},
 			"expiration": {kept: "*", shown: "TestRenew_RenewApprovesForWhoMay"},
 			"all":        {kept: "* -context", shown: "TestRenew_RenewAllGoesOnAfterAFailure"},
@@ -247,8 +249,10 @@ var table = map[string]usesOf{
 		},
 	},
 	"status": {
-		modes: []mode{{"status", ""}},
+		modes: []mode{{"status", ""}, {"json", "-o json"}},
 		own: map[string]use{
+			"no-headers":  {kept: "status", shown: "TestStatus_StatusSaysOfEveryContextUntilWhen"},
+			"sort-by":     {kept: "*", shown: "TestStatus_StatusSaysOfEveryContextUntilWhen"},
 			"fail-within": {kept: "*", shown: "TestStatus_StatusSaysOfEveryContextUntilWhen"},
 			"live":        {kept: "*", shown: "TestStatus_StatusSaysOfEveryContextUntilWhen"},
 			"output":      {kept: "*", shown: "TestStatus_StatusSaysOfEveryContextUntilWhen"},
@@ -265,13 +269,24 @@ var table = map[string]usesOf{
 			"watch":       {kept: "*", shown: "TestList_ListGoesOnWithWhatChanges"},
 			"output":      {kept: "*", shown: "TestList_ListShowsWhatIsInside"},
 			"no-headers":  {kept: "table wide watch", shown: "TestPrompt_ChoosingFromAListAtATerminal"},
+			"sort-by":     {kept: "* -watch", shown: "TestShow_TheReviewWithoutADecision"},
 			"namespace":   {},
 		},
 		Connection: map[string]string{"*": "all"},
 	},
-	"sign": {
-		modes: []mode{{"certificate", "jane.csr --ca-cert ca.crt --ca-key ca.key"}, {"handoff", "jane.csr --ca-cert ca.crt --ca-key ca.key --server " + server}},
+	"show": {
+		modes: []mode{{"name", "jane"}, {"names", "jane bob"}, {"json", "jane -o json"}, {"file", "-f jane.csr"}},
 		own: map[string]use{
+			"filename":  {kept: "file", shown: "TestShow_TheReviewWithoutADecision"},
+			"output":    {kept: "*", shown: "TestShow_TheReviewWithoutADecision"},
+			"namespace": {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
+	"sign": {
+		modes: []mode{{"certificate", "jane.csr --ca-cert ca.crt --ca-key ca.key"}, {"file", "jane.csr --ca-cert ca.crt --ca-key ca.key --out OUT"}, {"handoff", "jane.csr --ca-cert ca.crt --ca-key ca.key --server " + server}},
+		own: map[string]use{
+			"output":          {kept: "file", shown: "TestForms_ASignedCertificateHasAReport"},
 			"ca-cert":         {kept: "*", shown: "TestSign_WhatACAServerDoesNotSign"},
 			"ca-key":          {kept: "*", shown: "TestSign_WhatACAServerDoesNotSign"},
 			"passphrase-file": {kept: "*", shown: "TestSignChain_AnEncryptedAuthorityKeyIsOpenedInMemoryOnly"},
@@ -284,7 +299,7 @@ var table = map[string]usesOf{
 			"allow":           {kept: "*", shown: "TestSign_WhatACAServerDoesNotSign"},
 			"namespace":       {},
 		},
-		Connection: map[string]string{"certificate": "server", "handoff": "server certificate-authority tls-server-name insecure-skip-tls-verify"},
+		Connection: map[string]string{"certificate": "server", "file": "server", "handoff": "server certificate-authority tls-server-name insecure-skip-tls-verify"},
 	},
 	"grant": {
 		modes: []mode{{"role", "jane --clusterrole view"}, {"renewable", "jane --renewable"}, {"group", "--group dev --clusterrole view"},
@@ -308,6 +323,7 @@ var table = map[string]usesOf{
 	"offboard": {
 		modes: []mode{{"leave", "jane"}, {"block", "jane --block"}, {"unblock", "jane --unblock"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},
 		own: map[string]use{
+			"output":      {kept: "* -unblock", shown: "TestForms_EveryFormOfEveryCommandParses"},
 			"block":       {kept: "* -unblock", shown: "TestOffboard_ABlockedIdentityWritesNothing"},
 			"unblock":     {kept: "* -block", shown: "TestOffboard_ABlockedIdentityWritesNothing"},
 			"certificate": {kept: "*", shown: "TestOffboard_ABlockedIdentityWritesNothing"},
@@ -472,6 +488,10 @@ func TestFlags_EveryFlagIsKeptOrRefusedInEveryMode(t *testing.T) {
 			all := *command.Flags()
 			all.AddFlagSet(command.InheritedFlags())
 			all.VisitAll(func(flag *pflag.Flag) {
+				if flag.Name == "v" {
+					// A log level is kept everywhere, as with kubectl.
+					return
+				}
 				use, said := uses.own[flag.Name]
 				switch {
 				case flag.Name == "help" || flag.Name == "cache-dir":

@@ -49,7 +49,7 @@ func Tree(build cli.Build) *cobra.Command {
 var commands = []namedCommand{
 	{"new-user", forUsers, newuser.New}, {"fetch", forUsers, fetch.New}, {"renew", forUsers, renew.New},
 	{answer.Command, forUsers, renew.NewCredential}, {"status", forUsers, renew.NewStatus},
-	{"approve", forAdministrators, approve.New}, {"deny", forAdministrators, approve.NewDeny}, {"list", forAdministrators, approve.NewList},
+	{"approve", forAdministrators, approve.New}, {"deny", forAdministrators, approve.NewDeny}, {"show", forAdministrators, approve.NewShow}, {"list", forAdministrators, approve.NewList},
 	{"grant", forAdministrators, grant.New}, {"offboard", forAdministrators, grant.NewOffboard},
 	{"sign", forCAServer, sign.New},
 	{"doctor", forDiagnosis, doctor.New},
@@ -158,13 +158,13 @@ without the API. doctor finds out why a cluster does not sign.
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
-	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { env.PrintHelp(cmd) })
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { cli.PrintHelp(cmd) })
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
 	})
 	// There is no discovery here, and so no cache of it.
 	env.Flags.CacheDir = nil
-	env.AddConnectionFlags(root)
+	cli.AddConnectionFlags(root, env)
 	// With the connection flags of kubectl come no completions of theirs.
 	for flag, complete := range map[string]cobra.CompletionFunc{
 		"namespace": cli.CompleteFromCluster(env, cli.Namespaces),

@@ -185,6 +185,7 @@ var commandsWithKubeconfig = [][]string{
 	{"doctor"},
 	{"version"},
 	{"options"},
+	{"show", "jane"},
 	{"completion", "bash"},
 	{"__complete", "approve", ""},
 	{"__complete", "renew", ""},

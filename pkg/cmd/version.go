@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 )
 
 // versionPatience is how long the server's version is waited for, unless
@@ -49,8 +48,7 @@ warning.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVar(&o.Client, "client", false, "print only the version of csr-onboard, and connect to no server")
-	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+" (default: lines)")
-	cli.RegisterCompletion(cmd, "output", render.Formats())
+	options.AddFormatFlag(cmd, &o.Output, "lines")
 	return cmd
 }
 
@@ -61,7 +59,7 @@ func (o *versionOptions) Complete([]string) error {
 
 // Validate refuses forms that there are not.
 func (o *versionOptions) Validate() error {
-	return options.ValidateFormat(o.Output, "a version", "lines")
+	return options.ValidateFormat(o.FlagSet, o.Output, "a version", "lines")
 }
 
 func (o *versionOptions) Connection() cli.Connection {
@@ -73,7 +71,7 @@ func (o *versionOptions) Connection() cli.Connection {
 
 // Run prints the versions.
 func (o *versionOptions) Run(ctx context.Context) error {
-	client := render.ClientVersion{
+	client := report.ClientVersion{
 		GitVersion: o.Build.Version, GitCommit: o.Build.Commit, BuildDate: o.Build.Date,
 		GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
@@ -85,7 +83,7 @@ func (o *versionOptions) Run(ctx context.Context) error {
 		}
 	}
 	if o.Output != "" {
-		return render.Versions(o.Streams.Out, o.Output, client, server)
+		return report.Versions(o.Streams.Out, o.Output, client, server)
 	}
 	commit := ""
 	if client.GitCommit != "" {

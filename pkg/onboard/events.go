@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
@@ -139,11 +140,19 @@ type StillFollowing struct {
 	Trouble error
 }
 
+// Called reports one call to an API server, where the log level asks for it.
+type Called struct {
+	event.Marker
+	cluster.Call
+}
+
 // CertificateIssued says that the certificate is there and was checked.
 type CertificateIssued struct {
 	event.Marker
 
 	NotAfter time.Time
+	// Issuer is the name of the certificate authority in the certificate, as RFC 2253 writes it.
+	Issuer string
 	// Asked and Given are lifetimes; clusters shorten them silently. Asked is 0
 	// if nothing was asked for.
 	Asked, Given time.Duration

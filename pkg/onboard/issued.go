@@ -26,6 +26,7 @@ func (p *Program) CheckIssued(issued *request.Request, key any, user identity.Us
 	}
 	p.Tell(CertificateIssued{
 		NotAfter: certificate.Leaf.NotAfter,
+		Issuer:   certificate.Leaf.Issuer.String(),
 		Asked:    request.LifetimeOf(issued),
 		Given:    certificate.Lifetime(),
 	})

@@ -18,7 +18,7 @@ func (w handoffWords) toConfirm(e handoff.ToConfirm) {
 	if len(e.Authorities) == 0 {
 		w.say("  server:                  %s", identity.Printable(e.Server))
 	}
-	w.say("  the user runs:           %s", identity.PrintableSentence(e.Command))
+	w.next("the user runs", copyable(identity.PrintableSentence(e.Command)))
 }
 
 // endpoint says where a handoff leads, and how much vouches for that.

@@ -7,6 +7,7 @@ package render
 
 import (
 	"io"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -27,15 +28,20 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// Narrator tells a person what happens, a line or a few for each event.
-type Narrator struct{ *voice }
+// Narrator tells a person what happens, a line or a few for each event. It may be used from several
+// goroutines: calls that go on at the same time have warnings.
+type Narrator struct {
+	*voice
+
+	mutex sync.Mutex
+}
 
 // NewNarrator makes a narrator that writes to standard error, or wherever else
 // narration goes. On a terminal that knows escape sequences a wait is a line that
 // changes; elsewhere it is a line for each change of state.
 // now is the clock by which a wait is shown.
 func NewNarrator(out io.Writer, now func() time.Time) *Narrator {
-	return &Narrator{&voice{out: out, now: now, animated: printers.AllowsColorOutput(out)}}
+	return &Narrator{voice: &voice{out: out, now: now, animated: printers.AllowsColorOutput(out)}}
 }
 
 // In has the narrator say of everything done that it is a dry run, if it is one.
@@ -45,13 +51,21 @@ func (n *Narrator) In(dryRun onboard.DryRun) *Narrator {
 }
 
 // Close removes what the narrator left on the screen that was not to stay.
-func (n *Narrator) Close() { n.close() }
+func (n *Narrator) Close() {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	n.close()
+}
 
 // Tell writes one event.
 func (n *Narrator) Tell(told event.Event) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
 	switch e := told.(type) {
 	case onboard.Warning:
 		n.say("warning: %s", identity.PrintableSentence(e.Text))
+	case onboard.Called:
+		n.called(e)
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
@@ -173,6 +187,7 @@ func (n *Narrator) Tell(told event.Event) {
 		if !e.LoginChecked {
 			n.say("warning: it has not been tried: %s", identity.NewCommand("kubectl").Option("--kubeconfig", e.Path).Words("auth whoami"))
 		}
+		n.howToUse(e)
 	case onboard.Progress:
 		n.tellProgress(e)
 	case team.MemberNotOnboarded:

@@ -1,11 +1,15 @@
 package render
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
+	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -74,7 +78,7 @@ func (w requestWords) unsigned(what, signer string) {
 }
 
 func (w requestWords) issued(e onboard.CertificateIssued) {
-	w.say("the certificate is valid until %s", pki.Stamp(e.NotAfter))
+	w.say("the certificate is valid until %s, issued by %s", pki.Stamp(e.NotAfter), identity.Printable(e.Issuer))
 	if e.IsOtherThanAsked() {
 		w.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	}
@@ -87,15 +91,42 @@ func (w requestWords) nextSteps(e onboard.NextSteps) {
 		if e.Object.Spec.SignerName != request.Signer {
 			approve = approve.Option("--allow", request.ForeignSigner)
 		}
-		w.say("  an administrator looks at it and approves it:  %s", approve)
+		w.next("review and approve it, as an administrator", approve)
 	}
-	w.say("  the kubeconfig is fetched, once it is signed:  %s", e.Fetch)
+	w.next("fetch the kubeconfig after it is signed", e.Fetch)
 }
 
 func (w requestWords) nextStepsOffline(e onboard.NextStepsOffline) {
 	w.say("nothing was sent anywhere; next:")
-	w.say("  send this file to an administrator:    %s", identity.PrintableSentence(e.Path))
-	w.say("  tell them this over another channel:   %s", e.Fingerprint)
-	w.say("  the administrator runs:                %s", e.Approve)
-	w.say("  with the file that they send back:     %s", e.Fetch)
+	w.next("send this file to an administrator", copyable(identity.PrintableSentence(e.Path)))
+	w.next("tell them the fingerprint over another channel", copyable(e.Fingerprint))
+	w.next("the administrator runs", e.Approve)
+	w.next("with the file that they send back, run", e.Fetch)
+}
+
+// howToUse says how a kubeconfig is used that was written.
+func (v *voice) howToUse(e destination.KubeconfigWritten) {
+	command := identity.NewCommand("kubectl")
+	if e.Named != "" {
+		command = command.Option("--kubeconfig", e.Named)
+	}
+	switch {
+	case e.IsMerged && !e.IsCurrent:
+		v.next("switch to the context", command.Words("config use-context").Argument(e.Context))
+	case e.IsMerged, e.LoginChecked:
+		v.next("use it", command.Words("auth whoami"))
+	}
+}
+
+// called says how a call to an API server was answered.
+func (v *voice) called(e onboard.Called) {
+	answer := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+	if e.Err != nil {
+		answer = identity.PrintableSentence(e.Err.Error())
+	}
+	audit := ""
+	if e.AuditID != "" {
+		audit = ", audit ID " + identity.Printable(e.AuditID)
+	}
+	v.say("%s %s: %s in %s%s", e.Method, identity.PrintableSentence(e.Path), answer, e.Duration.Round(time.Millisecond), audit)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
 const (
@@ -37,7 +38,7 @@ type progress struct {
 func newProgress(first onboard.Progress, out io.Writer, now func() time.Time, animated bool) *progress {
 	p := &progress{now: now, begin: now()}
 	p.told = p.begin
-	if animated && Columns(out) >= barColumns {
+	if animated && screen.Columns(out) >= barColumns {
 		p.bar = progressbar.NewOptions(first.Total,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionSetDescription(first.Doing),

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -26,9 +27,9 @@ func (n *Narrator) tellRenewal(told event.Event) {
 	case renewal.Waits:
 		n.say("the renewal is %s: %s", strings.ToLower(string(e.State)), identity.Printable(e.Request))
 		if e.State == request.Pending {
-			n.say("  an administrator looks at it and approves it:  %s", identity.NewCommand("kubectl csr-onboard approve").Argument(e.Request))
+			n.next("review and approve it, as an administrator", identity.NewCommand("kubectl csr-onboard approve").Argument(e.Request))
 		}
-		n.say("  the present certificate is valid until %s; to continue:  %s", pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Resume))
+		n.next(fmt.Sprintf("continue; the present certificate is valid until %s", pki.Stamp(e.NotAfter)), copyable(identity.PrintableSentence(e.Resume)))
 	case renewal.Rotated:
 		n.say("renewed %s in %s: valid until %s", identity.Printable(e.Context), identity.PrintableSentence(e.Path), pki.Stamp(e.NotAfter))
 	case renewal.PairLeft:

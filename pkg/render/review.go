@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -33,7 +35,7 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 		row("fingerprint", r.Fingerprint)
 	}
 	if r.Source == "" {
-		row("submitted by", identity.Name(r.Requester))
+		row("submitted by", submittedBy(r))
 	}
 	if r.SelfRenewal != nil {
 		row("self-renewal", "logged in with "+r.SelfRenewal.CredentialID)
@@ -47,11 +49,16 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 	if r.State != request.Pending {
 		row("state", request.DescribeDecision(r.Object))
 	}
+	if r.Certificate != nil {
+		row("expires", pki.Stamp(r.Certificate.Leaf.NotAfter))
+		row("issuer", issuer(r.Certificate))
+	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	for _, finding := range r.Findings {
-		if _, err := fmt.Fprintf(out, "  %s: %s: %s\n", finding.Severity, finding.Name, finding.Sentence); err != nil {
+		severity := screen.Painted(out, colorOf(finding.Severity), string(finding.Severity))
+		if _, err := fmt.Fprintf(out, "  %s: %s: %s\n", severity, finding.Name, finding.Sentence); err != nil {
 			return err
 		}
 	}
@@ -61,6 +68,27 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// submittedBy is the requester, and why it is one who may ask for another user.
+func submittedBy(r *request.Review) string {
+	if r.RequesterCanApprove && r.Requester != r.User.Name {
+		return identity.Name(r.Requester) + ", who can approve it"
+	}
+	return identity.Name(r.Requester)
+}
+
+// colorOf is red for what refuses an approval, and yellow for a warning.
+func colorOf(severity identity.Severity) string {
+	if severity == identity.Refused {
+		return screen.Red
+	}
+	return screen.Yellow
+}
+
+// issuer is the certificate authority that a certificate names as its own.
+func issuer(certificate *pki.Certificate) string {
+	return identity.Printable(certificate.Leaf.Issuer.String())
 }
 
 func groups(names []string) string {

@@ -7,54 +7,40 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// Table writes requests in rows, as kubectl get does.
+// Table writes requests in rows, as kubectl get does. On a terminal, the names in a row are cut so
+// that it fits, and its color says what the review found.
 type Table struct {
-	out     flusher
-	printer printers.ResourcePrinter
-	now     func() time.Time
-}
-
-// flusher is a writer that aligns columns and keeps back what it can't align yet.
-type flusher interface {
-	io.Writer
-	Flush() error
+	out  io.Writer
+	grid *screen.Grid
+	now  func() time.Time
 }
 
 // NewTable makes a table whose columns stay where they are from one Write to the
 // next as long as nothing wider comes.
 func NewTable(out io.Writer, wide, noHeaders bool, now func() time.Time) *Table {
-	return &Table{
-		out:     printers.GetNewTabWriter(out),
-		printer: printers.NewTablePrinter(printers.PrintOptions{Wide: wide, NoHeaders: noHeaders}),
-		now:     now,
+	return &Table{out: out, grid: screen.NewGrid(out, requestColumns(), wide, noHeaders), now: now}
+}
+
+func requestColumns() []screen.GridColumn {
+	return []screen.GridColumn{
+		{Header: "NAME", IsName: true}, {Header: "USER", IsName: true}, {Header: "GROUPS", IsName: true},
+		{Header: "STATE"}, {Header: "AGE"}, {Header: "LIFETIME"}, {Header: "FINDINGS"},
+		{Header: "EXPIRES", IsWide: true}, {Header: "KEY", IsWide: true}, {Header: "FINGERPRINT", IsWide: true},
+		{Header: "REQUESTER", IsWide: true}, {Header: "SIGNER", IsWide: true}, {Header: "USAGES", IsWide: true},
+		{Header: "FINDING NAMES", IsWide: true}, {Header: "SELF-RENEWAL", IsWide: true},
 	}
 }
 
-var requestColumns = []metav1.TableColumnDefinition{
-	{Name: "Name", Type: "string"},
-	{Name: "User", Type: "string"},
-	{Name: "Groups", Type: "string"},
-	{Name: "Key", Type: "string"},
-	{Name: "Fingerprint", Type: "string"},
-	{Name: "Requester", Type: "string"},
-	{Name: "State", Type: "string"},
-	{Name: "Age", Type: "string"},
-	{Name: "Lifetime", Type: "string"},
-	{Name: "Findings", Type: "string"},
-	{Name: "Signer", Type: "string", Priority: 1},
-	{Name: "Usages", Type: "string", Priority: 1},
-	{Name: "Finding names", Type: "string", Priority: 1},
-	{Name: "Self-renewal", Type: "string", Priority: 1},
-}
+// Wide is the form of a table with all of its columns.
+const Wide = "wide"
 
 // none is how kubectl writes that a cell is empty. identity.Name quotes a name like it.
 const none = "<none>"
@@ -68,29 +54,30 @@ const (
 
 // Write adds rows, the first time under their headers.
 func (t *Table) Write(reviews ...*request.Review) error {
-	table := &metav1.Table{ColumnDefinitions: requestColumns, Rows: make([]metav1.TableRow, len(reviews))}
+	rows := make([]screen.GridRow, len(reviews))
 	for i, review := range reviews {
-		table.Rows[i].Cells = t.cells(review, "")
+		rows[i] = screen.GridRow{Cells: t.cells(review, string(review.State)), Color: colorOfFindings(review)}
 	}
-	return t.print(table)
+	return t.grid.Write(t.out, rows...)
 }
 
 // WriteDeleted adds the row of a request that is gone.
 func (t *Table) WriteDeleted(review *request.Review) error {
-	return t.print(&metav1.Table{ColumnDefinitions: requestColumns, Rows: []metav1.TableRow{{Cells: t.cells(review, "Deleted")}}})
+	return t.grid.Write(t.out, screen.GridRow{Cells: t.cells(review, "Deleted")})
 }
 
-func (t *Table) print(table *metav1.Table) error {
-	if err := t.printer.PrintObj(table, t.out); err != nil {
-		return err
+// colorOfFindings is red where an approval is refused, and yellow where there is a warning.
+func colorOfFindings(r *request.Review) string {
+	switch {
+	case r.Count(identity.Refused) > 0:
+		return screen.Red
+	case r.Count(identity.Warning) > 0:
+		return screen.Yellow
 	}
-	return t.out.Flush()
+	return ""
 }
 
-func (t *Table) cells(r *request.Review, state string) []any {
-	if state == "" {
-		state = string(r.State)
-	}
+func (t *Table) cells(r *request.Review, state string) []string {
 	user, groupNames, key, fingerprint := "<cannot be read>", none, none, none
 	if r.IsDecoded() {
 		user, key, fingerprint = identity.Name(r.User.Name), r.Key, r.Fingerprint
@@ -106,17 +93,18 @@ func (t *Table) cells(r *request.Review, state string) []any {
 			names = append(names, finding.Name)
 		}
 	}
-	return []any{
+	return []string{
 		cut(identity.Printable(r.Object.Name), longestName),
 		cut(user, longestCell),
 		cut(groupNames, longestCell),
-		key,
-		fingerprint,
-		cut(identity.Name(r.Requester), longestCell),
 		state,
 		duration.HumanDuration(t.now().Sub(r.Object.CreationTimestamp.Time)),
 		t.lifetime(r),
 		countOf(r),
+		expires(r),
+		key,
+		fingerprint,
+		cut(identity.Name(r.Requester), longestCell),
 		cut(identity.Printable(r.Object.Spec.SignerName), longestName),
 		cut(joined(usageNames), longestCell),
 		joined(names),
@@ -131,19 +119,27 @@ func selfRenewal(r *request.Review) string {
 	return r.SelfRenewal.CredentialID
 }
 
-// lifetime is what is asked for, or, once there is a certificate, its real end.
+// lifetime is what is asked for, or, once there is a certificate, what is left of it.
 func (t *Table) lifetime(r *request.Review) string {
 	switch {
 	case r.Certificate != nil:
-		end := r.Certificate.Leaf.NotAfter
-		if t.now().Before(end) {
-			return "until " + pki.Stamp(end)
+		left := timeLeft(r.Certificate, t.now())
+		if r.Certificate.CheckValidity(t.now()) == nil {
+			return left + " left"
 		}
-		return "ended " + pki.Stamp(end)
+		return left
 	case r.Lifetime == 0:
 		return none
 	}
 	return duration.HumanDuration(r.Lifetime)
+}
+
+// expires is when the certificate of a request expires.
+func expires(r *request.Review) string {
+	if r.Certificate == nil {
+		return none
+	}
+	return pki.Stamp(r.Certificate.Leaf.NotAfter)
 }
 
 func countOf(r *request.Review) string {
@@ -205,12 +201,12 @@ func Choice(r *request.Review, now time.Time, columns int) string {
 		append([]string{user, shortFingerprint(r)}, rest[:3]...),
 		{user, shortFingerprint(r), findings},
 	} {
-		if line := strings.Join(parts, "  "); width(line) <= columns {
+		if line := strings.Join(parts, "  "); screen.Width(line) <= columns {
 			return line
 		}
 	}
 	short := shortFingerprint(r)
-	return cutToWidth(cutToWidth(user, max(columns-width(short)-2, shortestUser))+"  "+short, columns)
+	return screen.Cut(screen.Cut(user, max(columns-screen.Width(short)-2, shortestUser))+"  "+short, columns)
 }
 
 // shortestUser is how many columns a user's name gets at least.
@@ -221,7 +217,7 @@ const shortestUser = 8
 func shortFingerprint(r *request.Review) string {
 	const shown = len("SHA256:") + 10
 	if r.Fingerprint == "" {
-		return cutToWidth(identity.Printable(r.Object.Name), shown+1)
+		return screen.Cut(identity.Printable(r.Object.Name), shown+1)
 	}
-	return cutToWidth(r.Fingerprint, shown+1)
+	return screen.Cut(r.Fingerprint, shown+1)
 }

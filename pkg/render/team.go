@@ -2,9 +2,7 @@ package render
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
@@ -18,45 +16,6 @@ func member(user string, line int) string {
 		return identity.Name(user)
 	}
 	return fmt.Sprintf("%s (line %d)", identity.Name(user), line)
-}
-
-// teamReport is the form of a team's onboarding for scripts.
-type teamReport struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       string         `json:"kind"`
-	Users      []memberReport `json:"users"`
-}
-
-type memberReport struct {
-	Name   string   `json:"name"`
-	Groups []string `json:"groups,omitempty"`
-	Line   int      `json:"line,omitempty"`
-	State  string   `json:"state"`
-	// Request is the request object's name.
-	Request    string     `json:"request,omitempty"`
-	Kubeconfig string     `json:"kubeconfig,omitempty"`
-	NotAfter   *time.Time `json:"notAfter,omitempty"`
-	// LoggedIn says whether the certificate was tried in this run.
-	LoggedIn bool   `json:"loggedIn,omitempty"`
-	Error    string `json:"error,omitempty"`
-	Hint     string `json:"hint,omitempty"`
-}
-
-// Team writes what came of many users as JSON or YAML.
-func Team(out io.Writer, format string, results []team.Result) error {
-	report := teamReport{APIVersion: apiVersion, Kind: "TeamReport", Users: make([]memberReport, 0, len(results))}
-	for _, result := range results {
-		one := memberReport{Name: result.User.Name, Groups: result.User.Groups, Line: result.Line, State: string(result.State), Request: result.Request, LoggedIn: result.LoggedIn}
-		if !result.NotAfter.IsZero() {
-			end := result.NotAfter.UTC()
-			one.NotAfter, one.Kubeconfig = &end, result.Path
-		}
-		if result.Err != nil {
-			one.Error, one.Hint = result.Err.Error(), outcome.Hint(result.Err)
-		}
-		report.Users = append(report.Users, one)
-	}
-	return encode(out, format, report)
 }
 
 // summary says in a line what came of many users.
@@ -111,8 +70,8 @@ func (w teamWords) waits(e team.Waits) {
 
 func (w teamWords) nextSteps(e team.NextSteps) {
 	w.say("next:")
-	w.say("  an administrator looks at them and approves them:  kubectl csr-onboard approve")
-	w.say("  the kubeconfigs are fetched:                       %s", e.Again)
+	w.next("review and approve them, as an administrator", copyable("kubectl csr-onboard approve"))
+	w.next("fetch the kubeconfigs after they are signed", e.Again)
 }
 
 func (w teamWords) nextStepsOffline(e team.NextStepsOffline) {
@@ -126,9 +85,9 @@ func (w teamWords) nextStepsOffline(e team.NextStepsOffline) {
 		if len(e.Lifetimes) > 1 {
 			whose = "the requests of " + strings.Join(one.Users, ", ")
 		}
-		w.say("  send %s, and nothing else, to an administrator, who runs:  %s", whose, command)
+		w.next("send "+whose+", and nothing else, to an administrator, who runs", command)
 	}
-	w.say("  with each file that the administrator sends back:  %s", e.Fetch)
+	w.next("with each file that the administrator sends back, run", e.Fetch)
 }
 
 func (w teamWords) mistakes(e team.FileRefused) {

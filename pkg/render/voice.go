@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
 // voice writes lines for a person, and one line that changes while something is waited for.
@@ -16,14 +17,14 @@ type voice struct {
 	animated bool
 	// dryRun goes behind what is said to be done.
 	dryRun   onboard.DryRun
-	live     *liveLine
+	live     *screen.Line
 	progress *progress
 }
 
 // close removes what is on the screen that was not to stay.
 func (v *voice) close() {
 	if v.live != nil {
-		v.live.end()
+		v.live.End()
 		v.live = nil
 	}
 	if v.progress != nil {
@@ -38,12 +39,24 @@ func (v *voice) wait(format string, arguments ...any) {
 		return
 	}
 	v.close()
-	v.live = startLiveLine(v.out, v.now, fmt.Sprintf(format, arguments...))
+	v.live = screen.StartLine(v.out, v.now, fmt.Sprintf(format, arguments...))
 }
 
 // did says what was done, or would be done if this were not a dry run.
 func (v *voice) did(format string, arguments ...any) {
 	v.say("%s%s", fmt.Sprintf(format, arguments...), v.dryRun.Note())
+}
+
+// copyable is a command that is safe to print as it is.
+type copyable string
+
+func (t copyable) String() string { return string(t) }
+
+// next says what can be done next, and the command for it in a line of its own, which is easy to
+// copy and does not wrap with the words.
+func (v *voice) next(what string, command fmt.Stringer) {
+	v.say("  %s:", what)
+	v.say("    %s", command)
 }
 
 func (v *voice) say(format string, arguments ...any) {

@@ -31,6 +31,8 @@ type Circumstances struct {
 	// Standing is what the cluster knows of users who left and of other certificates.
 	// Optional.
 	Standing *Standing
+	// RequireOtherApprover refuses a request that the approver submitted. Optional.
+	RequireOtherApprover bool
 	// Gives says what a user is to get with the approval, by role bindings that do not
 	// exist yet. Optional.
 	Gives func(identity.User) []access.Wanted
@@ -38,9 +40,13 @@ type Circumstances struct {
 
 // Consider adds the findings that depend on the circumstances of a decision.
 func (r *Review) Consider(c Circumstances) {
+	r.ConsiderRequester(c)
 	found := findings(r.Findings)
-	if r.Source == "" && r.Requester == c.Approver {
-		found.warn(SelfApproved, "you (%s) submitted it yourself", identity.Quote(c.Approver))
+	if c.RequireOtherApprover && r.Source == "" && r.Requester == c.Approver {
+		found = append(found, Finding{
+			Name: SelfApproved, Severity: identity.Refused, Final: true,
+			Sentence: fmt.Sprintf("you (%s) submitted it yourself, and somebody else has to approve it", identity.Quote(c.Approver)),
+		})
 	}
 	if r.IsDecoded() {
 		found.examineGrants(r.User, c.Grants, c.Reaches)

@@ -20,9 +20,17 @@ const (
 	maximumLifetime = math.MaxInt32 * time.Second
 )
 
-// lifetimeForm takes days, hours, minutes and seconds, each at most once and in
-// that order.
-var lifetimeForm = regexp.MustCompile(`^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
+// day, week and year are units of a span. A year has 365 days, as in the certificates of Kubernetes'
+// own signers.
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+	year = 365 * day
+)
+
+// lifetimeForm takes years, weeks, days, hours, minutes and seconds, each at most once and in that
+// order.
+var lifetimeForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$`)
 
 // ParseLifetime reads how long a certificate should be good for, as ParseSpan does.
 // Less than the API's ten minutes, and more than its field can hold, are wrong usage.
@@ -80,22 +88,22 @@ func tooLong(text string) error {
 		"ask for 24855d or less; clusters give a year at most unless set up otherwise")
 }
 
-// ParseSpan reads a span of time: "90m", "8h", "30d", or a sequence such as "1d12h".
+// ParseSpan reads a duration: "90m", "8h", "30d", "2w", "1y" (365 days), or a sequence such as "1d12h".
 // Any other form, and more than 68 years, is wrong usage.
 func ParseSpan(text string) (time.Duration, error) {
 	fields := lifetimeForm.FindStringSubmatch(text)
 	if fields == nil || text == "" {
 		return 0, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "%q is not a valid lifetime", text),
-			"write days, hours or minutes, for example: 30d, 8h, 90m")
+			"write years, weeks, days, hours or minutes, for example: 1y, 2w, 30d, 8h, 90m")
 	}
 	var span time.Duration
-	for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+	for i, unit := range []time.Duration{year, week, day, time.Hour, time.Minute, time.Second} {
 		if fields[i+1] == "" {
 			continue
 		}
 		number, err := strconv.ParseInt(fields[i+1], 10, 64)
-		// Each is bounded, so that their sum can't overflow.
+		// Each is bounded, so that the sum of all cannot overflow.
 		if err != nil || number > int64(maximumLifetime/unit) {
 			return 0, tooLong(text)
 		}

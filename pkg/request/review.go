@@ -27,6 +27,9 @@ type Review struct {
 	// Requester is the user who submitted the object, as the API server
 	// recorded it.
 	Requester string
+	// RequesterCanApprove reports that the requester is known to be able to approve the request:
+	// an administrator, who submitted it for the user.
+	RequesterCanApprove bool
 	// SelfRenewal says that they renew a certificate of their own; nil if they do not.
 	SelfRenewal *SelfRenewal
 	// Lifetime is what is asked for; 0 if nothing is.
@@ -70,6 +73,7 @@ func ReviewOf(object *Request) *Review {
 		review.derivedName = objectNameFor(object.Spec.SignerName, review.User, parsed.PublicKey)
 		review.Fingerprint = parsed.Fingerprint()
 		review.SelfRenewal = selfRenewalOf(review.User, object.Spec)
+		review.RequesterCanApprove = isOfMasters(object.Spec)
 		found = examineRequest(review.User, parsed)
 		found.examineRequester(review.User, object.Spec)
 	}
@@ -92,7 +96,7 @@ func ReviewOfFile(object *Request, source string) *Review {
 		reviewed = object.With(reviewed.CertificateSigningRequest)
 	}
 	review := ReviewOf(reviewed)
-	review.Source, review.Requester, review.SelfRenewal, review.Object = source, "", nil, object
+	review.Source, review.Requester, review.RequesterCanApprove, review.SelfRenewal, review.Object = source, "", false, nil, object
 	return review
 }
 

@@ -472,7 +472,9 @@ func TestRules_CircumstancesAddWhatIsNotInTheRequest(t *testing.T) {
 		says          string
 	}{
 		{"nothing", []string{"dev"}, Circumstances{Approver: "admin"}, nil, ""},
-		{"a request of the approver", []string{"dev"}, Circumstances{Approver: "jane"}, []string{SelfApproved}, "you (\"jane\") submitted it yourself"},
+		{"a request of the approver", []string{"dev"}, Circumstances{Approver: "jane"}, nil, ""},
+		{"a request of the approver, where another has to approve", []string{"dev"}, Circumstances{Approver: "jane", RequireOtherApprover: true}, []string{SelfApproved}, "you (\"jane\") submitted it yourself"},
+		{"a request of another, where another has to approve", []string{"dev"}, Circumstances{Approver: "admin", RequireOtherApprover: true}, nil, ""},
 		{"a user with rights", nil, Circumstances{Grants: access.Grants{user("jane"): {clusterRole("view")}}}, []string{UserAlreadyBound}, "ClusterRole/view everywhere"},
 		{"another user with rights", nil, Circumstances{Grants: access.Grants{user("bob"): {clusterRole("view")}, group("jane"): {clusterRole("view")}}}, nil, ""},
 		{"a group with rights", []string{"dev"}, Circumstances{Grants: access.Grants{group("dev"): {clusterRole("view")}, user("dev"): {clusterRole("edit")}}}, []string{GroupAlreadyBound}, `the group "dev" gives the user: ClusterRole/view`},
@@ -546,6 +548,36 @@ func TestRules_WhoseCertificateExpiredIsToldTheWayBack(t *testing.T) {
 	} {
 		if got := AfterExpiry(test.user); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %s, want %s", test.user, got, test.want)
+		}
+	}
+}
+
+func TestRules_ARequesterWhoCanApproveIsNoFinding(t *testing.T) {
+	for _, test := range []struct {
+		about  string
+		by     func(*Request)
+		can    bool
+		wanted []string
+	}{
+		{"a third person", func(o *Request) { o.Spec.Username = "mallory" }, false, []string{MoreThanRequester, RequestedByOther}},
+		{"an administrator", func(o *Request) { o.Spec.Username = "robot" }, true, nil},
+		{"a member of system:masters", func(o *Request) { o.Spec.Username, o.Spec.Groups = "root", []string{identity.MastersGroup} }, false, nil},
+		{"a name like that of the group", func(o *Request) { o.Spec.Username, o.Spec.Groups = identity.MastersGroup, nil }, false, []string{MoreThanRequester, RequestedByOther}},
+		{"the user", func(o *Request) { o.Spec.Username, o.Spec.Groups = "jane", []string{"dev"} }, false, nil},
+	} {
+		review := ReviewOf(stored(t, newTestKey(t), identity.User{Name: "jane", Groups: []string{"dev"}}, test.by))
+		circumstances := Circumstances{Approver: "admin"}
+		if test.can {
+			circumstances.AddRequesterCanApprove(review)
+		}
+		review.Consider(circumstances)
+		var got []string
+		for _, finding := range review.Findings {
+			got = append(got, finding.Name)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, test.wanted) {
+			t.Errorf("%s: %q, want %q", test.about, got, test.wanted)
 		}
 	}
 }

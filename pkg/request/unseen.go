@@ -2,6 +2,7 @@ package request
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -64,10 +65,31 @@ func UsersOf(object *Request) []string {
 	return users
 }
 
-// DependsOnRequester reports whether it depends on what the requester of a request is
-// permitted to do whether the request may be approved without being shown to a person.
+// DependsOnRequester reports whether findings depend on what the requester of a request is
+// permitted to do: those about the requester, and whether the request may be approved without
+// being shown to a person.
 func (r *Review) DependsOnRequester(c Circumstances) bool {
-	return r.Source == "" && !r.isRequestedBySelfOr(c.Approver) && r.whyKnown(c) != ""
+	if r.Source != "" || r.RequesterCanApprove || c.Known.RequesterCanApprove[r.Object.UID] {
+		return false
+	}
+	return !r.isRequestedBySelfOr(c.Approver) && (r.has(RequestedByOther) || r.whyKnown(c) != "")
+}
+
+// ConsiderRequester removes the findings about a requester who can approve the request, as far as
+// that is known: that an administrator submits a request for a user is nothing to warn of.
+func (r *Review) ConsiderRequester(c Circumstances) {
+	if !c.Known.RequesterCanApprove[r.Object.UID] || r.Source != "" {
+		return
+	}
+	r.RequesterCanApprove = true
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		return f.Name == RequestedByOther || f.Name == MoreThanRequester
+	})
+}
+
+// has reports whether a review has a finding.
+func (r *Review) has(name string) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Name == name })
 }
 
 // examineClaim is the one rule about approvals that nobody is shown, however the request
@@ -91,12 +113,7 @@ func (r *Review) isRequestedBySelfOr(approver string) bool {
 	if r.Source != "" || r.Requester == "" {
 		return false
 	}
-	for _, group := range r.Object.Spec.Groups {
-		if group == identity.MastersGroup {
-			return true
-		}
-	}
-	return r.Requester == r.User.Name || r.Requester == approver
+	return isOfMasters(r.Object.Spec) || r.Requester == r.User.Name || r.Requester == approver
 }
 
 // whyKnown says how the user of a request is known already, or may be, or why that is

@@ -46,13 +46,13 @@ func TestUnseen_WhatIsApprovedUnseen(t *testing.T) {
 		refused string
 		asked   bool
 	}{
-		{"a new user's, by anybody", requestedBy("mallory"), nothing, "", false},
-		{"a new user's, and it is the only request", requestedBy("mallory"), Circumstances{Known: own}, "", false},
-		{"a new user's, called like a group", requestedBy("mallory"), groupOfThatName, "", false},
+		{"a new user's, by anybody", requestedBy("mallory"), nothing, "", true},
+		{"a new user's, and it is the only request", requestedBy("mallory"), Circumstances{Known: own}, "", true},
+		{"a new user's, called like a group", requestedBy("mallory"), groupOfThatName, "", true},
 		{"a known user's own", requestedBy("jane"), bound, "", false},
 		{"a known user's, by whoever approves it", requestedBy("admin"), bound, "", false},
 		{"a known user's, by a member of system:masters", requestedBy("root", "system:masters"), bound, "", false},
-		{"a known user's, by somebody who could approve it", requestedBy("robot"), able, "", true},
+		{"a known user's, by somebody who could approve it", requestedBy("robot"), able, "", false},
 		{"a known user's, by somebody else, with a binding", requestedBy("mallory"), bound, `the user "jane" is already known (role bindings name that user), and "mallory", who submitted it, is neither that user nor somebody who is known to be able to approve it`, true},
 		{"a known user's, by somebody else, with requests", requestedBy("mallory"), another, `the user "jane" is already known (request "jane-y", 1 more requests), and "mallory"`, true},
 		{"a known user's, where another requester could approve", requestedBy("mallory"), otherAble, "already known", true},

@@ -142,7 +142,7 @@ func (r *reader) readCSV(found table) {
 func (r *reader) columns(top int, header []string) []string {
 	columns := slices.Clone(withoutEmptyEnd(header, 1))
 	for i := range columns {
-		columns[i] = strings.TrimSpace(columns[i])
+		columns[i] = fieldNamed(strings.TrimSpace(columns[i]))
 		switch {
 		case !slices.Contains(userFields, columns[i]):
 			r.mistake(top, "unknown column %s; the columns are %s", identity.Quote(columns[i]), strings.Join(userFields, ", "))
@@ -154,6 +154,16 @@ func (r *reader) columns(top int, header []string) []string {
 		r.mistake(top, "column %s not found", nameField)
 	}
 	return columns
+}
+
+// fieldNamed is the field that a column's name means, in any case; a name that means none is as it was.
+func fieldNamed(column string) string {
+	for _, field := range userFields {
+		if strings.EqualFold(field, column) {
+			return field
+		}
+	}
+	return column
 }
 
 // withoutEmptyEnd drops empty cells from a row's end, down to a least number of cells.
@@ -183,17 +193,25 @@ func (r *reader) addRow(at int, columns, row []string, separator rune) {
 		switch {
 		case row[i] == "":
 		case slices.Contains(listFields, column):
-			if separator != ',' && strings.Contains(row[i], ",") {
-				// In a table without commas, they may be meant to separate values.
-				r.mistake(at, "%s holds a comma: several values are separated by semicolons, in quotes: \"dev;ops\"; write a name with a comma in YAML", column)
-				return
-			}
-			v.lists[column] = strings.Split(row[i], listSeparator)
+			v.lists[column] = valuesIn(row[i], separator)
 		default:
 			v.text[column] = strings.Clone(row[i])
 		}
 	}
 	r.add(v)
+}
+
+// valuesIn are the values of a cell. Semicolons separate them; in a table whose columns are not
+// separated by commas, commas and bars do as well, with blanks around them.
+func valuesIn(cell string, separator rune) []string {
+	if separator == ',' {
+		return strings.Split(cell, listSeparator)
+	}
+	found := strings.Split(strings.NewReplacer(",", listSeparator, "|", listSeparator).Replace(cell), listSeparator)
+	for i := range found {
+		found[i] = strings.TrimSpace(found[i])
+	}
+	return found
 }
 
 func (r *reader) csvMistake(err error) {

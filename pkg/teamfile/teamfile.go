@@ -123,6 +123,35 @@ var userFields = []string{nameField, groupsField, clusterRolesField, rolesField,
 // listFields are those that hold several values.
 var listFields = []string{groupsField, clusterRolesField, rolesField, allowField}
 
+// Field is a field of a user, for what documents the file.
+type Field struct {
+	// Name is how the field is written.
+	Name string
+	// IsList reports whether the field holds several values.
+	IsList bool
+	// Meaning is a sentence about the field.
+	Meaning string
+}
+
+// Fields are the fields of a user, in the order in which the documentation has them.
+func Fields() []Field {
+	meanings := map[string]string{
+		nameField:         "The user's name.",
+		groupsField:       "The user's groups; an empty list means none. Default: --group.",
+		clusterRolesField: "ClusterRoles that the user gets, with --approve. Default: --clusterrole.",
+		rolesField:        "Roles that the user gets in the namespace, with --approve. Default: --role.",
+		namespaceField:    "The namespace of the roles. Required for a Role; a ClusterRole without it applies to all namespaces.",
+		expirationField:   "The lifetime to ask for, such as 8h or 30d. Default: --expiration.",
+		keyAlgorithmField: "The algorithm of the private key. Default: --key-algorithm.",
+		allowField:        "Findings about a user who left to accept, with --approve.",
+	}
+	fields := make([]Field, len(userFields))
+	for i, name := range userFields {
+		fields[i] = Field{Name: name, IsList: slices.Contains(listFields, name), Meaning: meanings[name]}
+	}
+	return fields
+}
+
 // values are a user's fields as they are written.
 type values struct {
 	line int

@@ -144,7 +144,7 @@ func (s *session) shell(script string) program.Result {
 
 func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 	plane := controlplane.Start(t)
-	for _, command := range []string{"", "new-user", "approve", "completion", "completion install", "credential", "deny", "doctor", "fetch", "grant", "list", "offboard", "renew", "sign", "status", "version"} {
+	for _, command := range []string{"", "new-user", "approve", "completion", "completion install", "credential", "deny", "doctor", "fetch", "grant", "list", "offboard", "options", "renew", "show", "sign", "status", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {
 			t.Run(example, func(t *testing.T) {
 				s := newSession(t, plane)
@@ -194,7 +194,7 @@ func prepared(s *session, example string) string {
 	s.t.Helper()
 	does := func(command string) bool { return strings.HasPrefix(example, "kubectl csr-onboard "+command) }
 	switch {
-	case does("approve -f jane.csr"), does("sign jane.csr"):
+	case does("approve -f jane.csr"), does("show -f jane.csr"), does("sign jane.csr"):
 		authorityOf(s)
 		encryptedAuthorityOf(s)
 		s.shell("kubectl csr-onboard new-user jane -g dev --offline --dir .")
@@ -244,7 +244,11 @@ func prepared(s *session, example string) string {
 		s.shell("kubectl csr-onboard new-user jane -g dev --approve")
 	case does("offboard"):
 		s.shell("kubectl csr-onboard new-user jane -g dev --approve --out jane.kubeconfig")
-	case does("approve"), does("deny"), does("fetch"), does("list"):
+	case strings.Contains(example, "--context staging"):
+		return strings.ReplaceAll(example, "--context staging", "--context administrator@csr-onboard")
+	case strings.Contains(example, "--require-other-approver"):
+		s.shell("kubectl csr-onboard new-user jane -g dev --as=other --as-group=system:masters")
+	case does("approve"), does("deny"), does("fetch"), does("list"), does("show"):
 		directory := ""
 		if strings.Contains(example, "--dir ./jane") {
 			directory = " --dir ./jane"
@@ -302,8 +306,9 @@ func examplesOf(s *session, command string) []string {
 	if !found {
 		s.t.Fatalf("the help of %q has no examples", command)
 	}
-	section, _, _ := strings.Cut(rest, "\n\nAvailable Commands:")
-	section, _, _ = strings.Cut(section, "\n\nFlags:")
+	section := regexp.MustCompile(`\n\n[A-Z][A-Za-z ]*:\n`).Split(rest, 2)[0]
+	// An example that is wider than the terminal goes on in the next line.
+	section = regexp.MustCompile(` \\\n +`).ReplaceAllString(section, " ")
 	var examples []string
 	for _, line := range strings.Split(section, "\n") {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "kubectl ") {

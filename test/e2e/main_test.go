@@ -70,11 +70,8 @@ func run(m *testing.M) int {
 	if binary, err = program.Build(ctx, filepath.Join("..", ".."), directory); err != nil {
 		return failed(err)
 	}
-	requests := func(verbs ...string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: verbs}
-	}
 	deciding := []rbacv1.PolicyRule{
-		requests("get", "list", "watch"),
+		requestRule("get", "list", "watch"),
 		{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update"}},
 		{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: []string{"kubernetes.io/kube-apiserver-client"}, Verbs: []string{"approve"}},
 	}
@@ -82,11 +79,11 @@ func run(m *testing.M) int {
 	shared, err = controlplane.Launch(ctx,
 		controlplane.WithProgress(os.Stderr),
 		controlplane.WithUser(nobody, nil),
-		controlplane.WithUser(requester, nil, requests("create", "get", "list", "watch")),
-		controlplane.WithUser(getter, nil, requests("get")),
+		controlplane.WithUser(requester, nil, requestRule("create", "get", "list", "watch")),
+		controlplane.WithUser(getter, nil, requestRule("get")),
 		controlplane.WithUser(approver, nil, deciding...),
-		controlplane.WithUser(decider, nil, append([]rbacv1.PolicyRule{requests("get")}, deciding[1:]...)...),
-		controlplane.WithUser(sender, nil, append([]rbacv1.PolicyRule{requests("create", "get")}, deciding[1:]...)...),
+		controlplane.WithUser(decider, nil, append([]rbacv1.PolicyRule{requestRule("get")}, deciding[1:]...)...),
+		controlplane.WithUser(sender, nil, append([]rbacv1.PolicyRule{requestRule("create", "get")}, deciding[1:]...)...),
 		controlplane.WithUser(binder, nil, append(deciding, binding)...),
 	)
 	if err != nil {
@@ -94,6 +91,11 @@ func run(m *testing.M) int {
 	}
 	defer shared.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
 	return m.Run()
+}
+
+// requestRule permits verbs on certificate signing requests.
+func requestRule(verbs ...string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: verbs}
 }
 
 func failed(err error) int {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -162,4 +163,23 @@ func TestOutput_AnAdministratorWhoLogsInByAPluginCanDoAllOfIt(t *testing.T) {
 	if whoami.Stdout != "plugged" {
 		t.Errorf("whoami says %q\n%s", whoami.Stdout, whoami.Stderr)
 	}
+}
+
+func TestOutput_ALogLevelShowsCallsWithoutBodiesAndHeaders(t *testing.T) {
+	s := newSession(t, shared)
+	const call = `(?m)^GET /apis/certificates\.k8s\.io/v1/certificatesigningrequests\?\S+: 200 OK in \d+(µs|ms|s)(, audit ID \S+)?$`
+	verbose := s.must("list", "-v", "6")
+	if !regexp.MustCompile(call).MatchString(verbose.Stderr) {
+		t.Errorf("no line is %s:\n%s", call, verbose.Stderr)
+	}
+	for line := range strings.Lines(verbose.Stderr) {
+		if !regexp.MustCompile(`^(GET|POST) /\S+: \d+ |^no certificate`).MatchString(line) {
+			t.Errorf("it says %q", line)
+		}
+	}
+	if quiet := s.must("list"); strings.Contains(quiet.Stderr, "GET ") {
+		t.Errorf("without the flag it says %q", quiet.Stderr)
+	}
+	away := s.run("list", "--v=1", "--server", "https://127.0.0.1:1")
+	s.check(away, expect{1, []string{"GET /", "connection refused"}})
 }

@@ -141,7 +141,6 @@ func TestReview_WhatRoleBindingsGiveIsPartOfTheReview(t *testing.T) {
 		`refused: admin-group: the group "granted-admins" is bound to cluster-admin on this cluster`,
 		`warning: user-already-bound: the user "greta" already has roles, which the holder of this certificate would have: ClusterRole/edit everywhere`,
 		`warning: group-already-bound: the group "granted-viewers" gives the user: ClusterRole/view everywhere`,
-		`warning: self-approved: you ("administrator") submitted it yourself`,
 		`error: certificate signing request "granted" is refused: admin-group`,
 	}})
 	s.check(s.run("new-user", "greta", "-g", "granted-admins", "--approve", "--dir", "D"), expect{6, []string{"error: admin-group: ", "hint: if you know that this is right"}})
@@ -313,9 +312,6 @@ func onTheServer(entry fixture.Entry) []string {
 	findings := slices.DeleteFunc(slices.Clone(entry.Findings), func(name string) bool {
 		return name == request.RequestedByOther || name == request.MoreThanRequester
 	})
-	if request.ReviewOf(request.Of(entry.Object("", time.Time{}))).IsDecoded() {
-		findings = append(findings, request.RequestedByOther)
-	}
 	slices.Sort(findings)
 	return append([]string{}, findings...)
 }
@@ -402,4 +398,21 @@ func TestReview_WhatWasTypedBeforeTheQuestionIsNoAnswer(t *testing.T) {
 	if code != 1 || request.StateOf(s.object(printed.Stdout)) != request.Pending {
 		t.Errorf("exit code %d\n%s", code, screen)
 	}
+}
+
+func TestReview_WhoSubmittedARequestCannotApproveItWhereTwoPeopleHaveTo(t *testing.T) {
+	s := newSession(t, shared)
+	own := s.as(sender)
+	own.must("new-user", "foureyes", "--dir", "D")
+	name := objectName(s.must("list", "-o", "name").Stdout)
+	for line := range strings.Lines(s.must("list", "-o", "name").Stdout) {
+		if strings.Contains(line, "foureyes") {
+			name = objectName(line)
+		}
+	}
+	s.check(own.run("approve", name, "--yes", "--require-other-approver"), expect{6, []string{
+		`refused: self-approved: you ("sender") submitted it yourself, and somebody else has to approve it`, "is refused: self-approved",
+	}})
+	s.check(s.run("approve", "-f", "D/foureyes.csr", "--require-other-approver"), expect{2, []string{"--require-other-approver and --filename exclude each other"}})
+	s.must("approve", "foureyes", "--yes", "--require-other-approver")
 }

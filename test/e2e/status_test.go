@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -99,13 +100,26 @@ func TestStatus_StatusSaysOfEveryContextUntilWhen(t *testing.T) {
 	}
 
 	table := s.must("status", "--live")
-	for _, text := range []string{"CURRENT ", "CONTEXT ", "USER ", "GROUPS ", "KEY ", "UNTIL ", "LEFT ", "RENEWAL ", "LIVE", "exec /bin/false", "pending", " expired ", " not yet ", fmt.Sprintf(" %dy ", 9999-time.Now().Year())} {
+	for _, text := range []string{"CURRENT ", "CONTEXT ", "USER ", "GROUPS ", "LEFT ", "RENEWAL ", "LIVE", "pending", " expired ", " not yet ", fmt.Sprintf(" %dy ", 9999-time.Now().Year())} {
 		if !strings.Contains(table.Stdout, text) {
 			t.Errorf("the table does not say %q:\n%s", text, table.Stdout)
 		}
 	}
 	if strings.Contains(table.Stdout, "\x1b") {
 		t.Error("there are colours where there is no terminal")
+	}
+	wide := s.must("status", "-o", "wide").Stdout
+	for _, text := range []string{"EXPIRES ", "KEY\n", "exec /bin/false\n", " 9999-12-31T23:59:59Z "} {
+		if !strings.Contains(wide, text) {
+			t.Errorf("the wide table does not say %q:\n%s", text, wide)
+		}
+	}
+	sorted := strings.Fields(s.must("status", "-o", "name", "--sort-by", "{.secondsLeft}").Stdout)
+	if len(sorted) != 9 || sorted[8] != "last" || slices.Index(sorted, "ended") > slices.Index(sorted, "long") {
+		t.Errorf("by the time left: %q", sorted)
+	}
+	if bare := s.must("status", "--no-headers").Stdout; strings.Contains(bare, "CONTEXT") || strings.Count(bare, "\n") != 9 {
+		t.Errorf("without headers:\n%s", bare)
 	}
 	s.check(s.run("status", "--fail-within", "7d"), expect{1, []string{`4 of 9 contexts`, `"early", "ended", "never", "status@csr-onboard"`}})
 	for context, says := range map[string]string{"early": "early: the certificate is not valid before ", "never": "never: the certificate is never valid: it expires "} {
@@ -190,7 +204,7 @@ func TestStatus_StatusSaysUntilWhenThoughTheKeyIsOpenToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, session := range map[string]*session{"open-key": s, "open-file": files} {
-		result := session.must("status", "--fail-within", "1m")
+		result := session.must("status", "-o", "wide", "--fail-within", "1m")
 		if !strings.Contains(result.Stdout, name+" ") || !strings.Contains(result.Stdout, "Z ") || !strings.Contains(result.Stdout, "dev") {
 			t.Errorf("%s: neither user nor expiry is shown:\n%s", name, result.Stdout)
 		}

@@ -90,7 +90,7 @@ func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 	everyWay("after new-user --approve", "role bindings name that user")
 
 	screen, code := dialogue(t, s, []turn{{when: "Approve the request of u02?", typed: "n\r"}}, "approve", attack.Name)
-	if code != 1 || !strings.Contains(screen, "warning: known-user: ") {
+	if code != 1 || !strings.Contains(screen, "\x1b[33mwarning\x1b[0m: known-user: ") {
 		t.Errorf("a person is shown, with exit code %d:\n%s", code, screen)
 	}
 	s.must("approve", attack.Name, "--yes", "--fingerprint", request.ReviewOf(s.object("x/"+attack.Name)).Fingerprint)

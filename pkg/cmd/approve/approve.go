@@ -67,15 +67,19 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
   # All pending requests, with one question each
   kubectl csr-onboard approve --all
 
+  # All pending requests that somebody else submitted, so that two people see each
+  kubectl csr-onboard approve --all --require-other-approver
+
   # Give the user a role in one namespace as well
   kubectl csr-onboard approve jane --yes --clusterrole view -n default
 
   # Approve a request that jane sent as a file, and write the file to send back
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
 	options.AddAllowFlag(cmd, &o.Allow)
+	cmd.Flags().BoolVar(&o.RequireOtherApprover, "require-other-approver", false, "refuse a request that you submitted yourself: somebody else has to approve it")
 	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this directory with the name of a request ("+strings.Join(store.RequestNames(), ", ")+"), or in standard input (-); can be repeated")
 	cmd.Flags().StringVar(&o.Expiration, "expiration", duration.HumanDuration(request.DefaultLifetime), "with --filename, how long the certificate should be valid, such as 8h or 30d; the default is for PKCS#10 requests only, and a manifest that asks for another lifetime is refused")
-	_ = cmd.MarkFlagFilename("filename", "csr", "req", "p10", "yaml", "yml", "json")
+	_ = cmd.MarkFlagFilename("filename", requestExtensions...)
 	o.handoff.Add(cmd.Flags())
 	o.grants.Add(cmd, env)
 	return cmd

@@ -19,6 +19,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -35,6 +37,8 @@ type decideOptions struct {
 	Fingerprint options.Fingerprint
 	// Allow names findings to accept. Optional; approve only.
 	Allow []string
+	// RequireOtherApprover refuses what the client submitted. Optional; approve only.
+	RequireOtherApprover bool
 	// Message goes into the decision. Optional.
 	Message string
 	// Files are requests to submit before they are approved. Optional; approve
@@ -144,7 +148,7 @@ func (o *decideOptions) validateOutput() error {
 	if err := cli.RefusePrintFlags(o.FlagSet, "a review"); err != nil {
 		return err
 	}
-	return options.ValidateFormat(o.Output.Format(), "a review", "text")
+	return options.ValidateFormat(o.FlagSet, o.Output.Format(), "a review", "text")
 }
 
 func (o *decideOptions) validateSelection() error {
@@ -212,6 +216,11 @@ func (o *decideOptions) validateHandoff() error {
 			outcome.Errorf(outcome.ErrUsage, "--expiration does nothing without --filename"),
 			"a request on the cluster says itself how long it asks for")
 	}
+	if o.RequireOtherApprover && len(o.Files) > 0 {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--require-other-approver and --filename exclude each other: you would submit the request in the file yourself"),
+			"submit it, and have somebody else approve it: kubectl create -f FILE")
+	}
 	if err := o.grants.Validate(); err != nil {
 		return err
 	}
@@ -266,10 +275,13 @@ func (o *decideOptions) input(ctx context.Context) approval.Input {
 		Decision:  o.Decision,
 		Selection: o.selection,
 		Allow:     o.Allow,
-		Message:   o.Message,
-		DryRun:    o.dryRun,
-		Unasked:   o.Yes || o.dryRun != onboard.DryRunNone,
-		Confirm:   options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}.Ask,
+
+		RequireOtherApprover: o.RequireOtherApprover,
+
+		Message: o.Message,
+		DryRun:  o.dryRun,
+		Unasked: o.Yes || o.dryRun != onboard.DryRunNone,
+		Confirm: options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}.Ask,
 	}
 	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
 		in.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
@@ -315,7 +327,11 @@ func (o *decideOptions) meansSeveral() bool {
 // printDryRun writes what was shown, and behind it the bindings that would be made.
 func (o *decideOptions) printDryRun(decided []approval.Decided) error {
 	format := o.Output.Format()
-	if err := printReviews(o.Streams.Out, format, o.meansSeveral(), decided, o.Now()); err != nil || !o.approves() {
+	reviews := make([]*request.Review, len(decided))
+	for i, one := range decided {
+		reviews[i] = one.Review
+	}
+	if err := printReviews(o.Streams.Out, format, o.meansSeveral(), reviews, o.Now()); err != nil || !o.approves() {
 		return err
 	}
 	var wanted []access.Wanted
@@ -344,7 +360,7 @@ func (o *decideOptions) printDryRun(decided []approval.Decided) error {
 func (o *decideOptions) choose(ctx context.Context, pending []*request.Review) ([]*request.Review, error) {
 	choices := make([]string, len(pending))
 	for i, review := range pending {
-		choices[i] = render.Choice(review, o.Now(), render.Columns(o.Streams.ErrOut)-prompt.OptionIndent)
+		choices[i] = render.Choice(review, o.Now(), screen.Columns(o.Streams.ErrOut)-prompt.OptionIndent)
 	}
 	marked, err := o.person.Select(ctx, fmt.Sprintf("Which requests do you want to look at, to %s them?", o.Decision.Verb), choices)
 	if err != nil && !errors.Is(err, prompt.ErrStopped) {
@@ -362,11 +378,7 @@ func (o *decideOptions) choose(ctx context.Context, pending []*request.Review) (
 
 // printReviews writes what an administrator would decide about, as a list where several can
 // be meant, however many there are.
-func printReviews(out io.Writer, format string, several bool, decided []approval.Decided, now time.Time) error {
-	reviews := make([]*request.Review, len(decided))
-	for i, one := range decided {
-		reviews[i] = one.Review
-	}
+func printReviews(out io.Writer, format string, several bool, reviews []*request.Review, now time.Time) error {
 	switch {
 	case format == "":
 		for _, review := range reviews {
@@ -376,7 +388,7 @@ func printReviews(out io.Writer, format string, several bool, decided []approval
 		}
 		return nil
 	case !several && len(reviews) == 1:
-		return render.OneReview(out, format, reviews[0])
+		return report.OneReview(out, format, reviews[0])
 	}
-	return render.Reviews(out, format, reviews)
+	return report.Reviews(out, format, reviews)
 }

@@ -3,7 +3,6 @@ package approve
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +12,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
-
-// listFormats are the forms of a list beside the table.
-var listFormats = []string{"wide", "json", "yaml", "name"}
 
 // listOptions is what list takes.
 type listOptions struct {
@@ -35,6 +32,8 @@ type listOptions struct {
 	Output string
 	// NoHeaders leaves out the table's first line. Optional.
 	NoHeaders bool
+	// SortBy is a JSONPath expression of a row's data. Optional.
+	SortBy string
 
 	input approval.ListInput
 }
@@ -76,9 +75,8 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
 	flags.BoolVar(&o.Pending, "pending", false, "list only pending requests")
 	flags.StringVarP(&o.Selector, "selector", "l", "", "list only requests with these labels, such as team=blue; the requester chooses the labels")
 	flags.BoolVarP(&o.Watch, "watch", "w", false, "after listing, watch for changes")
-	flags.StringVarP(&o.Output, "output", "o", "", "one of "+strings.Join(listFormats, ", ")+" (default: a table)")
-	flags.BoolVar(&o.NoHeaders, "no-headers", false, "do not print headers")
-	cli.RegisterCompletion(cmd, "output", listFormats)
+	options.AddFormatFlag(cmd, &o.Output, "a table", "name", render.Wide)
+	options.AddRowFlags(cmd, &o.NoHeaders, &o.SortBy, "{.request.createdAt}")
 	return cmd
 }
 
@@ -93,17 +91,15 @@ func (o *listOptions) Validate() error {
 	if _, err := options.ParseSelector(o.Selector); err != nil {
 		return err
 	}
-	for _, known := range append([]string{""}, listFormats...) {
-		if o.Output == known && (known == "" || known == "wide") {
-			return nil
-		}
-		if o.Output == known {
-			return cli.RefuseGiven(o.FlagSet, "with -o "+known+", which has no headers", "leave it out", "no-headers")
+	if err := options.ValidateFormat(o.FlagSet, o.Output, "a list", "a table", "name", render.Wide); err != nil {
+		return err
+	}
+	if o.Watch {
+		if err := cli.RefuseGiven(o.FlagSet, "with --watch, which shows changes as they come", "leave one of them out", "sort-by"); err != nil {
+			return err
 		}
 	}
-	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "-o %q is not a valid output format of a list", o.Output),
-		"use one of %s, or leave it out for a table", strings.Join(listFormats, ", "))
+	return options.ValidateRowFlags(o.FlagSet, o.Output, o.SortBy)
 }
 
 // Connection implements cli.Steps.
@@ -121,7 +117,10 @@ func (o *listOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(reviews) == 0 && o.Output != "json" && o.Output != "yaml" {
+	if err := report.SortReviews(reviews, o.SortBy); err != nil {
+		return err
+	}
+	if len(reviews) == 0 && o.isInRows() {
 		if o.Pending {
 			narrator.Tell(approval.NothingPending{})
 		} else {
@@ -147,10 +146,15 @@ type listPrinter struct {
 	change func(review *request.Review, deleted bool) error
 }
 
+// isInRows reports whether each request is a line, and an empty list says so in words.
+func (o *listOptions) isInRows() bool {
+	return o.Output == "" || o.Output == "name" || o.Output == render.Wide
+}
+
 func (o *listOptions) printer() listPrinter {
 	out := o.Streams.Out
-	switch o.Output {
-	case "name":
+	switch {
+	case o.Output == "name":
 		printName := func(review *request.Review, deleted bool) error {
 			if deleted {
 				return nil
@@ -158,18 +162,18 @@ func (o *listOptions) printer() listPrinter {
 			return options.PrintNames(out, review.Object.Name)
 		}
 		return listPrinter{each(printName), printName}
-	case "json", "yaml":
+	case !o.isInRows():
 		one := func(review *request.Review, deleted bool) error {
-			return render.ReviewDocument(out, o.Output, review, deleted)
+			return report.ReviewDocument(out, o.Output, review, deleted)
 		}
 		return listPrinter{func(reviews []*request.Review, goesOn bool) error {
 			if goesOn {
 				return each(one)(reviews, goesOn)
 			}
-			return render.Reviews(out, o.Output, reviews)
+			return report.Reviews(out, o.Output, reviews)
 		}, one}
 	}
-	table := render.NewTable(out, o.Output == "wide", o.NoHeaders, o.Now)
+	table := render.NewTable(out, o.Output == render.Wide, o.NoHeaders, o.Now)
 	return listPrinter{
 		func(reviews []*request.Review, _ bool) error { return table.Write(reviews...) },
 		func(review *request.Review, deleted bool) error {

@@ -3,6 +3,7 @@ package approve
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
@@ -14,26 +15,46 @@ import (
 
 // readFiles reads the requests that were sent. What can't be read among several
 // is for the use case to tell.
-func (o *decideOptions) readFiles() error {
+func (o *decideOptions) readFiles() (err error) {
 	if len(o.Files) == 0 {
 		return nil
 	}
-	lifetime, err := request.ParseLifetime(o.Expiration)
-	if err != nil {
+	files := requestFiles{Environment: o.Environment, isLifetimeGiven: o.FlagSet.Changed("expiration")}
+	if files.lifetime, err = request.ParseLifetime(o.Expiration); err != nil {
 		return err
 	}
-	var imported []approval.Imported
 	for _, path := range o.Files {
 		if path != "-" && store.IsFolder(path) && o.handoff.Out != "" && o.handoff.Out != "-" {
-			// What is made of a folder's files is as many.
+			// As many handoffs are written as there are files in the directory.
 			o.handoff.Out = store.AsFolder(o.handoff.Out)
 		}
-		inputs, unread, err := o.Inputs().ReadAll(path)
+	}
+	o.selection.Files, o.unread, err = files.read(o.Files)
+	return err
+}
+
+// requestExtensions are how the names of files with requests end.
+var requestExtensions = []string{"csr", "req", "p10", "yaml", "yml", "json"}
+
+// requestFiles reads files with requests.
+type requestFiles struct {
+	*cli.Environment
+
+	// lifetime is that of a request that names none, and, if it was given, that of every request.
+	lifetime        time.Duration
+	isLifetimeGiven bool
+}
+
+// read reads the requests of files and directories. A file without a request is one with an error;
+// unread says of each directory what in it was not read.
+func (f requestFiles) read(paths []string) (imported []approval.Imported, unread []string, _ error) {
+	for _, path := range paths {
+		inputs, others, err := f.Inputs().ReadAll(path)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		if len(unread) > 0 {
-			o.unread = append(o.unread, unreadIn(path, unread))
+		if len(others) > 0 {
+			unread = append(unread, unreadIn(path, others))
 		}
 		for _, input := range inputs {
 			source := input.Path
@@ -42,32 +63,38 @@ func (o *decideOptions) readFiles() error {
 			}
 			err := input.Err
 			if cli.IsWaitOver(err) {
-				return err
+				return nil, nil, err
 			}
 			var objects []*request.Request
 			if err == nil {
-				objects, err = request.Import(input.Data, lifetime)
+				objects, err = request.Import(input.Data, f.lifetime)
 			}
 			if err != nil {
 				imported = append(imported, approval.Imported{Source: source, Err: options.NoRequestIn(source, err)})
 			}
 			for _, object := range objects {
-				one := approval.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
-				if o.FlagSet.Changed("expiration") {
-					if err := request.SetLifetime(object, lifetime); err != nil {
-						return fmt.Errorf("%q: %w", source, err)
-					}
-					one.Lifetime = lifetime
+				one, err := f.imported(source, object)
+				if err != nil {
+					return nil, nil, err
 				}
 				imported = append(imported, one)
 			}
 		}
 	}
-	o.selection.Files = imported
-	return nil
+	return imported, unread, nil
 }
 
-// unreadIn says which entries of a directory were not read, and how to have one read.
+func (f requestFiles) imported(source string, object *request.Request) (approval.Imported, error) {
+	one := approval.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
+	if f.isLifetimeGiven {
+		if err := request.SetLifetime(object, f.lifetime); err != nil {
+			return one, fmt.Errorf("%q: %w", source, err)
+		}
+		one.Lifetime = f.lifetime
+	}
+	return one, nil
+}
+
 func unreadIn(directory string, unread []string) string {
 	quoted := make([]string, len(unread))
 	for i, name := range unread {

@@ -69,6 +69,9 @@ func (e *Environment) client(config *rest.Config, clusterName string, warn func(
 		return nil, err
 	}
 	target.UserAgent, target.Warn, target.Now = e.userAgent(), warn, e.Now
+	if e.Verbosity > 0 {
+		target.Trace = func(call cluster.Call) { e.Narrator.Tell(onboard.Called{Call: call}) }
+	}
 	return cluster.New(target, credentials)
 }
 
@@ -179,6 +182,9 @@ func (e *Environment) Configuration() (*rest.Config, string, error) {
 	return config, clusterName, nil
 }
 
+// ErrNoKubeconfig is the error where nothing says which cluster is meant.
+var ErrNoKubeconfig = errors.New("no kubeconfig found that says which cluster to use")
+
 // checkServer refuses a server that is not reached over TLS: client
 // certificates mean nothing there. http://localhost:8080 is what clientcmd falls
 // back to where nothing says which server to use (clientcmd.ClusterDefaults).
@@ -187,9 +193,7 @@ func checkServer(server string, raw clientcmdapi.Config, contextName string) err
 	case kubeconfig.IsHTTPS(server):
 		return nil
 	case clientcmdapi.IsConfigEmpty(&raw):
-		return outcome.WithHint(
-			errors.New("no kubeconfig found that says which cluster to use"),
-			"set KUBECONFIG, or use --kubeconfig FILE")
+		return outcome.WithHint(ErrNoKubeconfig, "set KUBECONFIG, or use --kubeconfig FILE")
 	case contextName == "":
 		return outcome.WithHint(
 			errors.New("the kubeconfig has no current context"),

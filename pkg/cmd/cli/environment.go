@@ -58,6 +58,8 @@ type Environment struct {
 	Build Build
 	// Now is the clock. Required.
 	Now func() time.Time
+	// Verbosity is the level of the log: above 0, each call to an API server is told. Optional.
+	Verbosity int
 	// Home finds the user's home directory; "" if there is none. Required.
 	Home func() string
 	// Interrupted is closed when the user does not want to wait any longer. Optional.

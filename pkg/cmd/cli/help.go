@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
 // Section is a group of flags under one heading in the help of a command.
@@ -75,7 +75,7 @@ one that a command has no use for is refused.`,
   kubectl csr-onboard list --context staging`,
 		Args: NoArguments,
 		RunE: env.WithoutConnection(func(cmd *cobra.Command, _ []string) error {
-			h := help{out: cmd.OutOrStdout(), columns: helpColumns(env.Streams.Out)}
+			h := help{out: cmd.OutOrStdout(), columns: helpColumns(cmd.OutOrStdout())}
 			h.print("The following options can be passed to any command:\n\n")
 			h.flags(inSection(cmd.InheritedFlags(), connectionSection))
 			return h.err
@@ -85,13 +85,16 @@ one that a command has no use for is refused.`,
 }
 
 // AddConnectionFlags adds kubectl's own flags about the connection to every command below root.
-func (e *Environment) AddConnectionFlags(root *cobra.Command) {
-	connectionSection.In(root.PersistentFlags(), e.Flags.AddFlags)
+func AddConnectionFlags(root *cobra.Command, env *Environment) {
+	connectionSection.In(root.PersistentFlags(), func(flags *pflag.FlagSet) {
+		env.Flags.AddFlags(flags)
+		flags.IntVarP(&env.Verbosity, "v", "v", 0, "Number for the log level verbosity: from 1, each call to the API server, with its status and duration; never a body or a header")
+	})
 }
 
 // PrintHelp writes the help of a command, no line of which is longer than the terminal is wide.
-func (e *Environment) PrintHelp(cmd *cobra.Command) {
-	h := help{out: e.Streams.Out, columns: helpColumns(e.Streams.Out)}
+func PrintHelp(cmd *cobra.Command) {
+	h := help{out: cmd.OutOrStdout(), columns: helpColumns(cmd.OutOrStdout())}
 	text := cmd.Long
 	if text == "" {
 		text = cmd.Short
@@ -110,7 +113,7 @@ type help struct {
 // widestHelp is the number of columns beyond which lines are hard to read.
 const widestHelp = 100
 
-func helpColumns(out io.Writer) int { return min(render.Columns(out), widestHelp) }
+func helpColumns(out io.Writer) int { return min(screen.Columns(out), widestHelp) }
 
 func (h *help) print(texts ...string) {
 	for _, text := range texts {

@@ -60,9 +60,8 @@ deleted. Its private key is discarded, and its certificate expires after ten min
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Probe, "probe", false, "create, approve, wait for and delete one request")
-	flags.DurationVar(&o.Timeout, "timeout", defaultProbeTimeout, "with --probe, how long to wait for its certificate")
-	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+" (default: lines)")
-	cli.RegisterCompletion(cmd, "output", render.Formats())
+	options.AddTimeoutFlag(flags, &o.Timeout, defaultProbeTimeout, "with --probe, how long to wait for its certificate")
+	options.AddFormatFlag(cmd, &o.Output, "lines")
 	return cmd
 }
 
@@ -77,7 +76,7 @@ func (o *doctorOptions) Validate() error {
 	case o.FlagSet.Changed("timeout") && !o.Probe:
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing without --probe"), "add --probe")
 	}
-	return options.ValidateFormat(o.Output, "an examination", "lines")
+	return options.ValidateFormat(o.FlagSet, o.Output, "an examination", "lines")
 }
 
 // Connection implements cli.Steps.

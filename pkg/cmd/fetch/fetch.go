@@ -18,7 +18,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 )
 
 // fetchOptions is what fetch takes.
@@ -119,8 +118,7 @@ expire (see credential). Such a kubeconfig works on this machine only.
 	cmd.Flags().StringVar(&o.Key, "key", "", "the private key (PEM) of a request that another tool created, such as openssl; the file is never changed")
 	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, if another tool created it")
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
-	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "print a report, as one of: "+strings.Join(render.Formats(), ", "))
-	cli.RegisterCompletion(cmd, "output", render.Formats())
+	options.AddFormatFlag(cmd, &o.Output, "the path of the kubeconfig")
 	return cmd
 }
 
@@ -138,7 +136,7 @@ func (o *fetchOptions) Validate() error {
 	if err := cli.RefuseFileName(o.name, &cli.FileCommand{Words: "fetch NAME", Option: "--from"}); err != nil {
 		return err
 	}
-	if err := options.ValidateReport(o.Output, o.flags.Out); err != nil {
+	if err := options.ValidateReport(o.FlagSet, o.Output, o.flags.Out); err != nil {
 		return err
 	}
 	switch {

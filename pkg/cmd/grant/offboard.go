@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -32,6 +34,8 @@ type offboardOptions struct {
 	Yes bool
 	// DryRun says how much is done. Required; has a default.
 	DryRun options.DryRun
+	// Output is the form of the report. Optional: text.
+	Output string
 
 	input  offboard.Input
 	person *prompt.Person
@@ -85,6 +89,7 @@ same.
 	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to report, or, with --block or --unblock, to block or unblock alone")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
 	o.DryRun.Add(cmd, "none, client (only show what would be removed) or server (the cluster checks it)")
+	options.AddFormatFlag(cmd, &o.Output, "text")
 	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
 	return cmd
 }
@@ -115,7 +120,10 @@ func (o *offboardOptions) Validate() error {
 	if o.Block && o.Unblock {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--block and --unblock exclude each other"), "use one of them")
 	}
-	return nil
+	if o.Unblock {
+		return cli.RefuseGiven(o.FlagSet, "with --unblock, which reports one line", "leave it out", "output")
+	}
+	return options.ValidateFormat(o.FlagSet, o.Output, "this command's report", "text")
 }
 
 // Read reads the certificate of --certificate.
@@ -164,6 +172,9 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 	plan, offboardErr := offboard.Run(ctx, work, o.input)
 	if plan == nil {
 		return offboardErr
+	}
+	if o.Output != "" {
+		return cmp.Or(report.Offboarding(o.Streams.Out, o.Output, plan), offboardErr)
 	}
 	if o.input.DryRun == onboard.DryRunClient {
 		if err := render.OffboardingPlan(o.Streams.Out, plan); err != nil {

@@ -2,6 +2,7 @@ package newuser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -241,7 +242,7 @@ func (o *newUserOptions) Validate() error {
 		if err := cli.RefusePrintFlags(o.FlagSet, "this command's report"); err != nil {
 			return err
 		}
-		if err := options.ValidateReport(o.Output.Format(), o.fetch.Out); err != nil {
+		if err := options.ValidateReport(o.FlagSet, o.Output.Format(), o.fetch.Out); err != nil {
 			return err
 		}
 	default:
@@ -353,7 +354,11 @@ func (o *newUserOptions) nameToFetch(requestName string) string {
 // programFor makes the program; a client's dry run needs no cluster.
 func (o *newUserOptions) programFor(dryRun onboard.DryRun) (*onboard.Program, error) {
 	if dryRun != onboard.DryRunClient {
-		return o.Connect()
+		program, err := o.Connect()
+		if errors.Is(err, cli.ErrNoKubeconfig) && !o.Approve && !o.Wait {
+			err = outcome.ReplaceHint(err, "set KUBECONFIG, or use --kubeconfig FILE; to create a request without a cluster, and send it to an administrator: --offline")
+		}
+		return program, err
 	}
 	if err := o.CheckConnection(o.FlagSet); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
@@ -136,7 +137,7 @@ func (o *newUserOptions) validateTeam() error {
 	if err := cli.RefusePrintFlags(o.FlagSet, "this command's report"); err != nil {
 		return err
 	}
-	return options.ValidateFormat(o.Output.Format(), "this command's report", "a line for each user")
+	return options.ValidateFormat(o.FlagSet, o.Output.Format(), "this command's report", "a line for each user")
 }
 
 // runTeam onboards the users of the file.
@@ -272,7 +273,7 @@ func (o *newUserOptions) printTeam(results []team.Result) error {
 		return o.printTeamDryRun(results)
 	}
 	if format := o.Output.Format(); format != "" {
-		return render.Team(o.Streams.Out, format, results)
+		return report.Team(o.Streams.Out, format, results)
 	}
 	for _, result := range results {
 		var err error

@@ -16,7 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -60,7 +60,7 @@ type Fetch struct {
 // Add adds the flags.
 func (f *Fetch) Add(flags *pflag.FlagSet) {
 	f.set = pflag.NewFlagSet("fetch", pflag.ContinueOnError)
-	f.set.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
+	AddTimeoutFlag(f.set, &f.Timeout, DefaultTimeout, "how long to wait for the certificate")
 	f.set.BoolVar(&f.VerifyLogin, "verify-login", true, "log in with the new certificate before the kubeconfig is written")
 	cli.KubeconfigSection.In(f.set, f.addOfKubeconfig)
 	f.set.VisitAll(func(flag *pflag.Flag) { f.Names = append(f.Names, flag.Name) })
@@ -201,6 +201,7 @@ func (f *Fetch) Input(env *cli.Environment, name, directory string) onboard.Fetc
 			CertificateOnly: f.CertificateOnly,
 			Path:            f.path,
 			Merge:           f.Merge,
+			Named:           *env.Flags.KubeConfig,
 			Visible:         f.visible,
 			SetCurrent:      f.SetCurrent,
 			ExternalServer:  f.ExternalServer,
@@ -244,11 +245,11 @@ const DefaultTimeout = 10 * time.Minute
 
 // ValidateReport says whether -o names a form that a fetched kubeconfig's report
 // has.
-func ValidateReport(format, out string) error {
+func ValidateReport(set *pflag.FlagSet, format, out string) error {
 	if format != "" && out == "-" {
 		return BothWantStandardOutput(format)
 	}
-	return ValidateFormat(format, "this command's report", "the kubeconfig's path")
+	return ValidateFormat(set, format, "this command's report", "the kubeconfig's path")
 }
 
 // BothWantStandardOutput is the error of --out - together with -o.
@@ -264,7 +265,7 @@ func PrintFetched(streams genericiooptions.IOStreams, format string, fetched *on
 	var err error
 	switch {
 	case format != "":
-		err = render.Report(streams.Out, format, fetched)
+		err = report.Fetched(streams.Out, format, fetched)
 	case fetched.Path == "":
 		_, err = streams.Out.Write(fetched.InHand)
 	default:

@@ -33,7 +33,7 @@ type Handoff struct {
 func (f *Handoff) Add(flags *pflag.FlagSet) {
 	f.set = flags
 	flags.BoolVar(&f.Wait, "wait", false, "wait for the certificate and check it; the default with --out and with --filename")
-	flags.DurationVar(&f.Timeout, "timeout", DefaultTimeout, "how long to wait for the certificate")
+	AddTimeoutFlag(flags, &f.Timeout, DefaultTimeout, "how long to wait for the certificate")
 	cli.HandoffSection.In(flags, f.addOfFile)
 }
 

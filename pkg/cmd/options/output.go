@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -18,7 +19,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -64,7 +66,7 @@ func (o Output) Validate(set *pflag.FlagSet) error {
 	}
 	if _, err := o.Flags.ToPrinter(); err != nil {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "-o %q: %w", o.Format(), err),
-			"for example: -o yaml, -o json, -o name, -o jsonpath={.metadata.name}")
+			"%s", cmp.Or(toFile(set, o.Format()), "for example: -o yaml, -o json, -o name, -o jsonpath={.metadata.name}"))
 	}
 	return nil
 }
@@ -96,7 +98,7 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 	out := streams.Out
 	if prompt.IsTerminal(out) {
 		// kubectl's printers write names as they are.
-		out = render.Escaping(out)
+		out = screen.Escaping(out)
 	}
 	if !several && len(objects) == 1 {
 		return printer.PrintObj(objects[0].CertificateSigningRequest, out)
@@ -111,15 +113,41 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 // RequestResource is how kubectl writes the kind before an object's name.
 const RequestResource = "certificatesigningrequest.certificates.k8s.io"
 
-// ValidateFormat says whether -o names a form in which the program writes what is
-// no API object; without it, otherwise is what there is.
-func ValidateFormat(format, what, otherwise string) error {
-	if format == "" || slices.Contains(render.Formats(), format) {
+// AddFormatFlag adds -o for data that is no API object. more are forms beyond render.Formats, and
+// otherwise is what there is without it.
+func AddFormatFlag(cmd *cobra.Command, format *string, otherwise string, more ...string) {
+	cli.OutputSection.In(cmd.Flags(), func(flags *pflag.FlagSet) {
+		flags.StringVarP(format, "output", "o", "", fmt.Sprintf("Output format. One of: (%s). Default: %s.", strings.Join(formatsWith(more), ", "), otherwise))
+	})
+	cli.RegisterCompletion(cmd, "output", formatsWith(more))
+}
+
+func formatsWith(more []string) []string { return append(report.Formats(), more...) }
+
+// ValidateFormat refuses a form in which the program does not write what is no API object, which
+// is one of render.Formats or of more; without -o, otherwise is what there is.
+func ValidateFormat(set *pflag.FlagSet, format, what, otherwise string, more ...string) error {
+	if format == "" || slices.Contains(more, format) {
+		return nil
+	}
+	err := report.CheckFormat(format)
+	if err == nil {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "-o %q is not a valid output format of %s", format, what),
-		"use one of %s, or leave it out for %s", strings.Join(render.Formats(), ", "), otherwise)
+		outcome.Errorf(outcome.ErrUsage, "-o %q is not a valid output format of %s: %w", format, what, err),
+		"%s", cmp.Or(toFile(set, format), "use one of "+strings.Join(formatsWith(more), ", ")+", or leave it out for "+otherwise))
+}
+
+// toFile is how to write to a file, where -o names a file in place of a format; "" elsewhere.
+func toFile(set *pflag.FlagSet, format string) string {
+	switch {
+	case !strings.ContainsAny(format, "./\\") || strings.Contains(format, "="):
+		return ""
+	case set.Lookup("out") != nil:
+		return "-o is the output format; to write to a file: " + identity.NewCommand("--out").Argument(format).String()
+	}
+	return "-o is the output format; to write to a file: " + identity.NewCommand(">").Argument(format).String()
 }
 
 // PrintNames writes objects as kubectl's -o name does, escaped.

@@ -1,6 +1,7 @@
 package renew
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -48,6 +50,8 @@ type renewOptions struct {
 	Exec bool
 	// MoveCache has the credential cache follow the context's API server. Optional.
 	MoveCache bool
+	// Output is the form of a report. Optional: a line for each context.
+	Output string
 
 	context string
 	input   renewal.Input
@@ -97,11 +101,12 @@ grant --renewable. An expired certificate cannot be renewed: see new-user --offl
 	flags.StringVar(&o.Expiration, "expiration", "", "how long the new certificate should be valid, such as 30d (default: as long as the present one)")
 	flags.BoolVar(&o.All, "all", false, "renew the certificates of all contexts in the kubeconfig")
 	flags.BoolVar(&o.Wait, "wait", true, "wait until the request is approved; otherwise the next run continues")
-	flags.DurationVar(&o.Timeout, "timeout", options.DefaultTimeout, "how long to wait for the certificate")
+	options.AddTimeoutFlag(flags, &o.Timeout, options.DefaultTimeout, "how long to wait for the certificate")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request, if you can")
 	options.AddAllowFlag(cmd, &o.Allow)
 	flags.BoolVar(&o.Force, "force", false, "abandon a renewal that is pending or was denied, and create another key and request")
 	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: kubectl runs csr-onboard, which renews them before they expire")
+	options.AddFormatFlag(cmd, &o.Output, "a line for each context")
 	flags.BoolVar(&o.MoveCache, "move-cache", false, "make the credential cache use the context's server and certificate authority (CA) from now on")
 	return cmd
 }
@@ -181,6 +186,9 @@ func (o *renewOptions) Validate() error {
 	case len(o.Allow) > 0 && !o.Approve:
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--allow does nothing without --approve"), "give it to approve, or add --approve")
 	}
+	if err := options.ValidateFormat(o.FlagSet, o.Output, "this command's report", "a line for each context"); err != nil {
+		return err
+	}
 	return request.CheckAllowable(o.Allow)
 }
 
@@ -205,6 +213,9 @@ func (o *renewOptions) Run(ctx context.Context) error {
 	renewed, err := o.renew(ctx, all, name, o.input)
 	if err != nil {
 		return err
+	}
+	if o.Output != "" {
+		return report.Renewal(o.Streams.Out, o.Output, report.RenewalResult{Context: renewed.Context, Renewed: renewed})
 	}
 	return o.print(renewed)
 }
@@ -253,14 +264,49 @@ func renewCommand(env *cli.Environment, contextName string) identity.Command {
 	return command
 }
 
-// renewAll renews what every context logs in with, each entry once. All requests are
-// submitted before any is waited for. What goes wrong with one is told, and the first
-// such error is the result's.
+// renewAll renews what every context logs in with, each entry once. What goes wrong with one is
+// told, and the first such error is the result's.
 func (o *renewOptions) renewAll(ctx context.Context, all *cli.Contexts) error {
-	sharing, failures := o.renewable(all)
-	if len(sharing) == 0 && len(failures) == 0 {
+	sharing, results := o.renewable(all)
+	if len(sharing) == 0 && len(results) == 0 {
 		return outcome.WithHint(errors.New("no context of the kubeconfig logs in with a client certificate"), "see: kubectl csr-onboard status")
 	}
+	err := o.renewEach(ctx, all, sharing, func(result report.RenewalResult) error {
+		results = append(results, result)
+		if result.Err != nil {
+			o.Narrator.Tell(renewal.NotRenewed{Context: result.Context, Reason: result.Err})
+			return nil
+		}
+		if o.Output != "" {
+			return nil
+		}
+		return o.print(result.Renewed)
+	})
+	if o.Output != "" {
+		err = cmp.Or(err, report.Renewals(o.Streams.Out, o.Output, results))
+	}
+	return cmp.Or(err, failureOf(results))
+}
+
+// failureOf is the first error of those that were not renewed; nil if all were.
+func failureOf(results []report.RenewalResult) error {
+	var firstErr error
+	failed := 0
+	for _, result := range results {
+		if result.Err != nil {
+			failed++
+			firstErr = cmp.Or(firstErr, result.Err)
+		}
+	}
+	if failed > 1 {
+		return fmt.Errorf("%d contexts were not renewed; the first: %w", failed, firstErr)
+	}
+	return firstErr
+}
+
+// renewEach renews what contexts log in with, which are together where they share an entry, and
+// hands over each result. All requests are submitted before any is waited for.
+func (o *renewOptions) renewEach(ctx context.Context, all *cli.Contexts, sharing [][]string, done func(report.RenewalResult) error) error {
 	var waiting [][]string
 	submitting := o.input
 	if !o.Approve {
@@ -280,14 +326,12 @@ func (o *renewOptions) renewAll(ctx context.Context, all *cli.Contexts) error {
 		case errors.Is(err, outcome.ErrInterrupted):
 			return err
 		case err != nil:
-			o.Narrator.Tell(renewal.NotRenewed{Context: name, Reason: err})
-			failures = append(failures, err)
-			return nil
+			return done(report.RenewalResult{Context: name, Err: err})
 		case renewed.State == renewal.RenewalPending && in.Timeout == 0 && o.Wait && !o.Approve:
 			waiting = append(waiting, names)
 			return nil
 		}
-		return o.print(renewed)
+		return done(report.RenewalResult{Context: name, Renewed: renewed})
 	}
 	for _, names := range sharing {
 		if err := attempt(names, submitting); err != nil {
@@ -301,18 +345,12 @@ func (o *renewOptions) renewAll(ctx context.Context, all *cli.Contexts) error {
 			return err
 		}
 	}
-	switch len(failures) {
-	case 0:
-		return nil
-	case 1:
-		return failures[0]
-	}
-	return fmt.Errorf("%d contexts were not renewed; the first: %w", len(failures), failures[0])
+	return nil
 }
 
 // renewable lists the contexts that log in with a client certificate, together where it
 // is the same entry that has it.
-func (o *renewOptions) renewable(all *cli.Contexts) (sharing [][]string, failures []error) {
+func (o *renewOptions) renewable(all *cli.Contexts) (sharing [][]string, failures []report.RenewalResult) {
 	place := map[string]int{}
 	for _, name := range all.CurrentFirst() {
 		user, err := all.User(name)
@@ -321,7 +359,7 @@ func (o *renewOptions) renewable(all *cli.Contexts) (sharing [][]string, failure
 		}
 		if err != nil {
 			o.Narrator.Tell(renewal.NotRenewed{Context: name, Reason: err})
-			failures = append(failures, err)
+			failures = append(failures, report.RenewalResult{Context: name, Err: err})
 			continue
 		}
 		id := strings.Join([]string{user.Path, user.Entry}, "\x00")

@@ -21,6 +21,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -34,6 +35,10 @@ type statusOptions struct {
 	Live bool
 	// Output is the form of the list. Optional: a table.
 	Output string
+	// NoHeaders leaves out the table's first line. Optional.
+	NoHeaders bool
+	// SortBy is a JSONPath expression of a row's data. Optional.
+	SortBy string
 
 	failWithin time.Duration
 }
@@ -74,8 +79,8 @@ another program is never tried. -o prints a ContextStatusList.
 	flags := cmd.Flags()
 	flags.StringVar(&o.FailWithin, "fail-within", "", "exit 1 if a certificate has expired, expires within this time, such as 7d, and does not renew itself, or cannot be read")
 	flags.BoolVar(&o.Live, "live", false, "log in as every context, at its own server (default: only as the current context, or that of --context)")
-	flags.StringVarP(&o.Output, "output", "o", "", "one of: "+strings.Join(render.Formats(), ", ")+" (default: a table)")
-	cli.RegisterCompletion(cmd, "output", render.Formats())
+	options.AddFormatFlag(cmd, &o.Output, "a table", "name", render.Wide)
+	options.AddRowFlags(cmd, &o.NoHeaders, &o.SortBy, "{.certificate.notAfter}")
 	return cmd
 }
 
@@ -92,7 +97,10 @@ func (o *statusOptions) Connection() cli.Connection { return cli.AsContextsSay("
 
 // Validate refuses forms that there are not.
 func (o *statusOptions) Validate() error {
-	return options.ValidateFormat(o.Output, "a list of contexts", "a table")
+	if err := options.ValidateFormat(o.FlagSet, o.Output, "a list of contexts", "a table", "name", render.Wide); err != nil {
+		return err
+	}
+	return options.ValidateRowFlags(o.FlagSet, o.Output, o.SortBy)
 }
 
 // statusTimeout is how long each API server is waited for.
@@ -113,10 +121,13 @@ func (o *statusOptions) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return outcome.Errorf(outcome.ErrInterrupted, "interrupted")
 	}
-	if err := render.Statuses(o.Streams.Out, o.Output, statuses, o.Now()); err != nil {
+	if err := report.SortStatuses(statuses, o.SortBy, o.Now()); err != nil {
 		return err
 	}
-	if o.Output == "" {
+	if err := render.Statuses(o.Streams.Out, o.Output, o.NoHeaders, statuses, o.Now()); err != nil {
+		return err
+	}
+	if o.Output == "" || o.Output == "name" || o.Output == render.Wide {
 		for _, status := range statuses {
 			if status.Problem != "" {
 				o.Narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))

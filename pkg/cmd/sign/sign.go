@@ -17,6 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -46,6 +47,8 @@ type signOptions struct {
 	Yes         bool
 	Fingerprint options.Fingerprint
 	Allow       []string
+	// Output is the form of a report. Optional: the file's path.
+	Output string
 
 	file        string
 	fingerprint string
@@ -107,6 +110,7 @@ which is right only if both are the same.
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
 	o.Fingerprint.Add(flags, "sign")
 	options.AddAllowFlag(cmd, &o.Allow)
+	options.AddFormatFlag(cmd, &o.Output, "the path of --out")
 	_ = cmd.MarkFlagFilename("passphrase-file")
 	for _, name := range []string{"ca-cert", "ca-key"} {
 		_ = cmd.MarkFlagFilename(name, "crt", "key", "pem")
@@ -172,7 +176,20 @@ func (o *signOptions) Validate() error {
 	if err := options.ValidateName(o.FlagSet, "cluster-name", o.ClusterName); err != nil {
 		return err
 	}
+	if err := o.validateOutput(); err != nil {
+		return err
+	}
 	return request.CheckAllowable(o.Allow)
+}
+
+// validateOutput refuses a report where standard output is for the certificate.
+func (o *signOptions) validateOutput() error {
+	if o.Output != "" && o.Out == "-" {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "--output and --out - both want standard output"),
+			"write the certificate to a file: --out FILE")
+	}
+	return options.ValidateFormat(o.FlagSet, o.Output, "this command's report", "the path of --out")
 }
 
 // validateStdin refuses two files that are both standard input, of which the second would
@@ -215,6 +232,9 @@ func (o *signOptions) Run(ctx context.Context) error {
 	signed, err := sign.Run(ctx, o.WithoutCluster(), o.input())
 	if err != nil {
 		return err
+	}
+	if o.Output != "" {
+		return report.Signed(o.Streams.Out, o.Output, signed)
 	}
 	if signed.Path != "" {
 		return o.PrintLine("%s", signed.Path)

@@ -1,14 +1,13 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
@@ -33,6 +32,8 @@ type Input struct {
 	// Check says what stands in the way of approving a request, beside its review.
 	// Optional.
 	Check func(*request.Review) error
+	// RequireOtherApprover refuses to approve requests that the client submitted. Optional.
+	RequireOtherApprover bool
 	// Unasked says that Confirm says yes to everything, so that nobody looks.
 	Unasked bool
 	// Confirm asks the administrator about what they were just shown. It is not
@@ -132,25 +133,8 @@ type prepared struct {
 // bindings give, and which requests are meant.
 func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, error) {
 	var result prepared
-	var whoAmIErr, grantsErr, findErr, blockListErr error
-	var unlisted string
-	standing := &request.Standing{Now: p.Now()}
-	var asking sync.WaitGroup
-	asking.Go(func() { standing.List, unlisted, blockListErr = p.Cluster.Blocking().List(ctx) })
-	asking.Go(func() { result.mayDecideErr = p.Cluster.CheckMayDecide(ctx, request.Signer) })
-	asking.Go(func() {
-		var me identity.User
-		me, whoAmIErr = p.Cluster.WhoAmI(ctx)
-		result.circumstances.Approver = me.Name
-	})
-	asking.Go(func() {
-		var known *bindings.KnownGrants
-		if known, grantsErr = p.Cluster.Bindings().GrantsWithReach(ctx); grantsErr == nil {
-			c := &result.circumstances
-			c.Grants, c.GrantsUnread, c.Reaches, c.ReachesUnread = known.Grants, known.Unread, known.Reaches, known.ReachesUnread
-		}
-	})
-	all := beginSurvey(ctx, p, standing, in.wanted)
+	var findErr error
+	q := beginQuestions(ctx, p, in.wanted)
 	// Candidates are told on the way, and only to somebody who may decide.
 	events := make([]event.Event, 0)
 	finder := *p
@@ -159,30 +143,23 @@ func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, erro
 	case len(in.Files) > 0:
 		result.meant, result.failures, findErr = imported(ctx, &finder, in)
 	case len(in.Names) > 0:
-		result.meant, findErr = named(ctx, &finder, in, all)
+		result.meant, findErr = named(ctx, &finder, in, q.all)
 	default:
-		result.meant, result.contested, findErr = pending(in, all)
+		result.meant, result.contested, findErr = pending(in, q.all)
 	}
-	asking.Wait()
-	surveyErr := all.result()
+	err := q.wait()
+	result.mayDecideErr = q.mayDecideErr
 	if result.mayDecideErr != nil && in.DryRun != onboard.DryRunClient {
 		return nil, result.mayDecideErr
 	}
 	for _, told := range events {
 		p.Tell(told)
 	}
-	for _, err := range []error{findErr, whoAmIErr, grantsErr, surveyErr, blockListErr} {
-		if err != nil && result.mayDecideErr != nil {
-			return nil, result.mayDecideErr
-		}
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(findErr, err); err != nil {
+		return nil, cmp.Or(result.mayDecideErr, err)
 	}
-	standing.Unread = onboard.WhyStandingUnread(unlisted, all.unreadErr)
-	result.circumstances.Standing = standing
-	result.circumstances.Known = all.knownUsers(result.meant)
-	askRequesters(ctx, p, result.meant, &result.circumstances)
+	result.circumstances = q.about(ctx, p, result.meant)
+	result.circumstances.RequireOtherApprover = in.RequireOtherApprover
 	result.circumstances.Gives = func(user identity.User) []access.Wanted {
 		// Whether it can be given at all is for checkGiving.
 		wanted, _ := in.Grants.WantedFor(user)

@@ -31,7 +31,19 @@ func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*req
 			reviews = append(reviews, review)
 		}
 	})
+	if err == nil {
+		new(requesters).consider(ctx, p, reviews...)
+	}
 	return reviews, resourceVersion, err
+}
+
+// consider removes the findings about requesters who can approve the requests.
+func (known *requesters) consider(ctx context.Context, p *onboard.Program, reviews ...*request.Review) {
+	var circumstances request.Circumstances
+	known.ask(ctx, p, reviews, &circumstances)
+	for _, review := range reviews {
+		review.ConsiderRequester(circumstances)
+	}
 }
 
 // Follow hands over each request that changes from a resourceVersion on, until
@@ -45,6 +57,7 @@ func Follow(ctx context.Context, p *onboard.Program, in ListInput, listed []*req
 		shown[review.Object.UID] = review.Object.ResourceVersion
 	}
 	var visitErr error
+	var known requesters
 	err := p.Cluster.Requests().Watch(ctx, in.Query, resourceVersion, func(change requests.Change) (goOn bool) {
 		review := request.ReviewOf(change.Object)
 		uid, version := review.Object.UID, review.Object.ResourceVersion
@@ -54,6 +67,7 @@ func Follow(ctx context.Context, p *onboard.Program, in ListInput, listed []*req
 		}
 		takes := in.takes(review)
 		if takes || wasShown {
+			known.consider(ctx, p, review)
 			visitErr = visit(review, change.Deleted)
 		}
 		if takes && !change.Deleted {

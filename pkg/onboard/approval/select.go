@@ -112,9 +112,7 @@ func inOrder(in Input, found map[string]*request.Review) ([]*request.Review, err
 // user's.
 func choose(p *onboard.Program, name string, reviews []*request.Review, in Input) (*request.Review, error) {
 	if len(reviews) == 0 {
-		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrNotFound, "certificate signing request of the user %q, or with that name, not found", name),
-			"see what there is: kubectl csr-onboard list; undecided requests are collected after 24 hours")
+		return nil, notFound(name)
 	}
 	if in.Fingerprint != "" {
 		matching := having(reviews, func(r *request.Review) bool { return r.IsFor(in.Fingerprint) })
@@ -142,6 +140,12 @@ func choose(p *onboard.Program, name string, reviews []*request.Review, in Input
 		return nil, decidedAlready(last)
 	}
 	return last, nil
+}
+
+func notFound(name string) error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrNotFound, "certificate signing request of the user %q, or with that name, not found", name),
+		"list the requests: kubectl csr-onboard list; pending requests are garbage-collected after 24 hours, issued and denied ones after an hour")
 }
 
 func otherKey(name, fingerprint string) error {

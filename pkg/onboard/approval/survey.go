@@ -25,8 +25,8 @@ type survey struct {
 	done      chan struct{}
 }
 
-// beginSurvey begins to read all requests, which standing takes in, and to review those for
-// the program's signer that are wanted. result has to be called.
+// beginSurvey begins to read all requests, which standing takes in, and to review those that are
+// wanted. result has to be called.
 func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Standing, wants func(object *request.Request, users []string) bool) *survey {
 	s := &survey{known: map[string][]request.Reference{}, done: make(chan struct{})}
 	go func() {
@@ -36,7 +36,7 @@ func beginSurvey(ctx context.Context, p *onboard.Program, standing *request.Stan
 			for _, user := range users {
 				s.known[user] = append(s.known[user], request.Reference{Name: object.Name, UID: object.UID})
 			}
-			if object.Spec.SignerName == request.Signer && wants(object, users) {
+			if wants(object, users) {
 				s.wanted = append(s.wanted, request.ReviewOf(object))
 			}
 		})
@@ -57,7 +57,7 @@ func (s *survey) result() error {
 // wanted says which requests a selection needs reviewed.
 func (s Selection) wanted(object *request.Request, users []string) bool {
 	switch {
-	case len(s.Files) > 0:
+	case len(s.Files) > 0, object.Spec.SignerName != request.Signer:
 		return false
 	case len(s.Names) > 0:
 		return slices.ContainsFunc(users, func(user string) bool { return slices.Contains(s.Names, user) })
@@ -82,35 +82,48 @@ func (s *survey) knownUsers(meant []*request.Review) request.KnownUsers {
 // requestersAtOnce bounds how many requesters the cluster is asked about at once.
 const requestersAtOnce = 16
 
-// askRequesters asks the cluster which requesters could approve the requests themselves,
-// where that decides whether a person has to look at one. A cluster that does not answer
-// is taken for a no.
-func askRequesters(ctx context.Context, p *onboard.Program, meant []*request.Review, circumstances *request.Circumstances) {
-	var asked [][]*request.Review
-	places := map[string]int{}
+// requesters are those whom the cluster was asked about.
+type requesters struct {
+	// canApprove says of each whether it can approve requests for a signer.
+	canApprove map[string]bool
+}
+
+// ask asks the cluster which requesters could approve the requests themselves, where a finding
+// depends on that. A cluster that does not answer is taken for a no.
+func (known *requesters) ask(ctx context.Context, p *onboard.Program, meant []*request.Review, circumstances *request.Circumstances) {
+	if known.canApprove == nil {
+		known.canApprove = map[string]bool{}
+	}
+	dependent := map[string][]*request.Review{}
+	var unknown []string
 	for _, review := range meant {
 		if !review.DependsOnRequester(*circumstances) {
 			continue
 		}
-		spec := review.Object.Spec
-		requester := fmt.Sprintf("%q %q %q %q %q", spec.SignerName, spec.Username, spec.UID, spec.Groups, spec.Extra)
-		place, known := places[requester]
-		if !known {
-			place = len(asked)
-			places[requester] = place
-			asked = append(asked, nil)
+		requester := requesterOf(review)
+		if _, isKnown := known.canApprove[requester]; !isKnown && dependent[requester] == nil {
+			unknown = append(unknown, requester)
 		}
-		asked[place] = append(asked[place], review)
+		dependent[requester] = append(dependent[requester], review)
 	}
-	canApprove := parallel.Map(requestersAtOnce, asked, func(reviews []*request.Review) bool {
-		can, err := p.Cluster.RequesterCanApprove(ctx, reviews[0].Object.Spec)
+	answers := parallel.Map(requestersAtOnce, unknown, func(requester string) bool {
+		can, err := p.Cluster.RequesterCanApprove(ctx, dependent[requester][0].Object.Spec)
 		return err == nil && can
 	})
-	for i, reviews := range asked {
+	for i, requester := range unknown {
+		known.canApprove[requester] = answers[i]
+	}
+	for requester, reviews := range dependent {
 		for _, review := range reviews {
-			if canApprove[i] {
+			if known.canApprove[requester] {
 				circumstances.AddRequesterCanApprove(review)
 			}
 		}
 	}
+}
+
+// requesterOf is a requester and the signer of the request, as the API server recorded both.
+func requesterOf(review *request.Review) string {
+	spec := review.Object.Spec
+	return fmt.Sprintf("%q %q %q %q %q", spec.SignerName, spec.Username, spec.UID, spec.Groups, spec.Extra)
 }

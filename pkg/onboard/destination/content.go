@@ -49,6 +49,10 @@ type entries struct {
 	overwrite  bool
 	visible    *clientcmdapi.Config
 	setCurrent bool
+	// isMerged reports that they are added to a kubeconfig, which --kubeconfig names so; "" where
+	// kubectl uses it without.
+	isMerged bool
+	named    string
 	// incoming is the certificate to write; nil until it is known.
 	incoming *pki.Certificate
 	// config has the entries with certificate and key. login is the user entry that is
@@ -127,7 +131,11 @@ func (e *entries) report(run Run, written Written, issued Issued) {
 	if store.OthersMayRead(written.Path) {
 		run.Tell(KubeconfigNotPrivate{Path: written.Path})
 	}
-	run.Tell(KubeconfigWritten{Path: written.Path, Context: written.Context, LoginChecked: issued.LoggedIn})
+	told := KubeconfigWritten{Path: written.Path, Named: written.Path, Context: written.Context, IsMerged: e.isMerged, IsCurrent: e.setCurrent, LoginChecked: issued.LoggedIn}
+	if e.isMerged {
+		told.Named = e.named
+	}
+	run.Tell(told)
 }
 
 // valid is the certificate of a pair, if it is valid for the user now; nil otherwise.

@@ -27,6 +27,8 @@ type Input struct {
 	// Merge adds the user's entries to the kubeconfig at Path, in which other entries stay as
 	// they are. Path is required then.
 	Merge bool
+	// Named is what --kubeconfig says, with Merge. Optional: kubectl uses the kubeconfig at Path.
+	Named string
 	// Visible is what kubectl sees of all kubeconfig files together. Required with Merge.
 	Visible *clientcmdapi.Config
 	// SetCurrent makes the user's context the current context, with Merge. Optional.
@@ -116,6 +118,7 @@ func New(endpoint kubeconfig.Endpoint, in Input, folder store.Folder, user ident
 	of := entries{
 		endpoint: endpoint, names: kubeconfig.NamesFor(user.Name, cluster, in.ContextName), namespace: in.Namespace,
 		user: user, path: path, overwrite: in.Overwrite, visible: in.Visible, setCurrent: in.SetCurrent,
+		isMerged: in.Merge, named: in.Named,
 	}
 	d := &Destination{Endpoint: endpoint, Path: path, User: user}
 	switch {

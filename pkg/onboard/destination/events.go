@@ -13,6 +13,11 @@ type KubeconfigWritten struct {
 
 	Path    string
 	Context string
+	// Named is the kubeconfig as --kubeconfig has to name it; "" where kubectl uses it without.
+	Named string
+	// IsMerged reports that it has other entries, and IsCurrent that its context was made the
+	// current one.
+	IsMerged, IsCurrent bool
 	// LoginChecked says whether its certificate has logged in.
 	LoginChecked bool
 }

@@ -81,7 +81,7 @@ func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fet
 	if err := to.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
-	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter})
+	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Issuer: certificate.Leaf.Issuer.String()})
 	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: keyPEM}
 	fetched := &onboard.Fetched{User: user, Certificate: certificate}
 	if in.VerifyLogin {

@@ -101,7 +101,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 		return nil, outcome.WithHint(fmt.Errorf("the log of issued certificates cannot be written, so none was issued: %w", err),
 			"name another: --log FILE")
 	}
-	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Asked: in.Lifetime, Given: certificate.Lifetime()})
+	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Issuer: certificate.Leaf.Issuer.String(), Asked: in.Lifetime, Given: certificate.Lifetime()})
 	signed := &handoff.HandedOff{User: parsed.User(), Certificate: certificate}
 	return signed, deliverSigned(ctx, p, signed, in, authority)
 }

@@ -29,7 +29,7 @@ func (h *hearing) hear(heard event.Event) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	switch e := heard.(type) {
-	case onboard.Warning, onboard.NotDecided, onboard.KeyRetired, RolesUnchecked, FileRefused, Summary, NextSteps, NextStepsOffline, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven, LifetimesDiffer:
+	case onboard.Warning, onboard.Called, onboard.NotDecided, onboard.KeyRetired, RolesUnchecked, FileRefused, Summary, NextSteps, NextStepsOffline, onboard.Progress, MemberNotOnboarded, MembersNotOnboarded, Waits, CertificatesProven, LifetimesDiffer:
 		h.tell(heard)
 	case onboard.CertificateIssued:
 		if e.IsOtherThanAsked() {

@@ -54,6 +54,8 @@ type Settings struct {
 	UserAgent string
 	// Warn gets each warning that the server sends. Optional.
 	Warn func(string)
+	// Trace gets each call. Optional.
+	Trace func(Call)
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -73,7 +75,8 @@ func Open(settings Settings) (*Connection, error) {
 func OpenOver(settings Settings, over http.RoundTripper) (*Connection, error) {
 	config, timeout := settings.complete()
 	checked := checkResponses(pathOf(config))(transport.NewUserAgentRoundTripper(settings.UserAgent, boundAnswers(over)))
-	return open(config, &http.Client{Transport: checked}, timeout, settings.Now)
+	traced := traceCalls(settings.Trace, settings.Now)(checked)
+	return open(config, &http.Client{Transport: traced}, timeout, settings.Now)
 }
 
 func open(config *rest.Config, client *http.Client, timeout time.Duration, now func() time.Time) (*Connection, error) {
@@ -133,6 +136,7 @@ func (s Settings) complete() (*rest.Config, time.Duration) {
 	config.Wrap(boundAnswers)
 	config.Wrap(shareFirstConnection)
 	config.Wrap(checkResponses(pathOf(config)))
+	config.Wrap(traceCalls(s.Trace, s.Now))
 	// A client timeout would cut watches too: each call bounds itself.
 	timeout := config.Timeout
 	if timeout == 0 {

@@ -1,4 +1,4 @@
-package render
+package report
 
 import (
 	"io"
@@ -27,6 +27,8 @@ type requestReview struct {
 	// Requester is who submitted the request, as the API server recorded them;
 	// absent while nobody has.
 	Requester *userReport `json:"requester,omitempty"`
+	// RequesterCanApprove reports that the requester is known to be able to approve the request.
+	RequesterCanApprove bool `json:"requesterCanApprove,omitempty"`
 	// SelfRenewal is there where they submitted it as themselves, logged in with a client
 	// certificate, and asks for no group that they are not in.
 	SelfRenewal *selfRenewalReport `json:"selfRenewal,omitempty"`
@@ -104,7 +106,7 @@ func ReviewDocument(out io.Writer, format string, review *request.Review, delete
 
 // Reviews writes a list of reviews as JSON or YAML.
 func Reviews(out io.Writer, format string, reviews []*request.Review) error {
-	list := requestReviewList{APIVersion: apiVersion, Kind: "RequestReviewList", Items: make([]requestReview, len(reviews))}
+	list := requestReviewList{APIVersion: APIVersion, Kind: "RequestReviewList", Items: make([]requestReview, len(reviews))}
 	for i, review := range reviews {
 		list.Items[i] = reviewForm(review)
 	}
@@ -114,7 +116,7 @@ func Reviews(out io.Writer, format string, reviews []*request.Review) error {
 func reviewForm(r *request.Review) requestReview {
 	spec := r.Object.Spec
 	form := requestReview{
-		APIVersion: apiVersion,
+		APIVersion: APIVersion,
 		Kind:       "RequestReview",
 		Source:     r.Source,
 		Request: requestReport{
@@ -139,6 +141,7 @@ func reviewForm(r *request.Review) requestReview {
 	if r.Source == "" {
 		form.Request.CreatedAt = pki.Stamp(r.Object.CreationTimestamp.Time)
 		form.Requester = &userReport{Name: spec.Username, Groups: append([]string{}, spec.Groups...)}
+		form.RequesterCanApprove = r.RequesterCanApprove
 	}
 	if r.IsDecoded() {
 		user := userReportOf(r.User)

@@ -10,27 +10,11 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-func TestLive_ALiveLineLeavesTheLastColumnFree(t *testing.T) {
-	for _, text := range []string{"waiting", strings.Repeat("waiting for jane ", 10), strings.Repeat("日本語", 40), strings.Repeat("e\u0301", 200)} {
-		for columns := 1; columns <= 200; columns++ {
-			line := liveText(text, 90*time.Minute, columns)
-			if width(line) > max(columns-1, 0) {
-				t.Errorf("in %d columns the line takes %d: %q", columns, width(line), line)
-			}
-			if columns >= 30 && !strings.HasSuffix(line, " (90m)") {
-				t.Errorf("in %d columns the line does not say how long: %q", columns, line)
-			}
-		}
-	}
-	if line := liveText("waiting", time.Second, 80); line != "waiting (1s)" {
-		t.Errorf("a short line is %q", line)
-	}
-}
-
-func TestLive_AChoiceFitsAndTellsRequestsApart(t *testing.T) {
+func TestChoice_AChoiceFitsAndTellsRequestsApart(t *testing.T) {
 	now := time.Now()
 	var reviews []*request.Review
 	for _, name := range []string{"jane", "jane", strings.Repeat("日本", 30), strings.Repeat("long-name", 20)} {
@@ -51,8 +35,8 @@ func TestLive_AChoiceFitsAndTellsRequestsApart(t *testing.T) {
 		seen := map[string]bool{}
 		for _, review := range reviews {
 			choice := Choice(review, now, columns)
-			if width(choice) > columns {
-				t.Errorf("in %d columns a choice takes %d: %q", columns, width(choice), choice)
+			if screen.Width(choice) > columns {
+				t.Errorf("in %d columns a choice takes %d: %q", columns, screen.Width(choice), choice)
 			}
 			seen[choice] = true
 		}

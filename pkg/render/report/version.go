@@ -1,4 +1,4 @@
-package render
+package report
 
 import (
 	"io"
@@ -29,5 +29,5 @@ type versionReport struct {
 
 // Versions writes the versions as JSON or YAML. server is nil if it is not known.
 func Versions(out io.Writer, format string, client ClientVersion, server *version.Info) error {
-	return encode(out, format, versionReport{APIVersion: apiVersion, Kind: "Version", ClientVersion: client, ServerVersion: server})
+	return encode(out, format, versionReport{APIVersion: APIVersion, Kind: "Version", ClientVersion: client, ServerVersion: server})
 }

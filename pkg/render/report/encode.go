@@ -1,4 +1,4 @@
-package render
+package report
 
 import (
 	"bytes"
@@ -6,19 +6,57 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/yaml/kyaml"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
-// apiVersion is the version of the forms that scripts read. Fields are added to
-// them; none is renamed or removed within a version.
-const apiVersion = "csr-onboard.github.io/v1alpha1"
+// Formats lists the forms of data that is no API object, as a person begins to write them.
+func Formats() []string {
+	return []string{"json", "yaml", "kyaml", "jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file="}
+}
 
-// Formats lists the forms in which this program writes what is no API object.
-func Formats() []string { return []string{"json", "yaml"} }
+// CheckFormat returns an error unless a format is one of Formats, with a template that parses.
+func CheckFormat(format string) error {
+	if format == "json" || format == "yaml" || format == "kyaml" {
+		return nil
+	}
+	_, err := printerOf(format)
+	return err
+}
+
+// printerOf is kubectl's printer for a format.
+func printerOf(format string) (printers.ResourcePrinter, error) {
+	name, template, _ := strings.Cut(format, "=")
+	switch {
+	case !slices.Contains(Formats(), name+"="):
+		return nil, fmt.Errorf("unknown output format %q", name)
+	case template == "":
+		return nil, fmt.Errorf("the output format %q requires a template, such as %s", name, exampleOf(name))
+	}
+	flags := genericclioptions.NewPrintFlags("")
+	flags.OutputFormat = &format
+	// They fail where the template does not parse, or its file cannot be read.
+	return flags.ToPrinter()
+}
+
+func exampleOf(format string) string {
+	switch {
+	case strings.HasSuffix(format, "-file"):
+		return format + "=FILE"
+	case strings.HasPrefix(format, "jsonpath"):
+		return format + "={.kind}"
+	}
+	return format + "={{.kind}}"
+}
 
 // encode writes a value as JSON or YAML. Characters that a terminal would obey or
 // hide are written as the format's own escapes, so that a reader of the text is
@@ -32,14 +70,37 @@ func encode(out io.Writer, format string, value any) error {
 		encoded, err = encodeJSON(value)
 	case "yaml":
 		encoded, err = encodeYAML(value)
+	case "kyaml":
+		encoded, err = encodeKYAML(value)
 	default:
-		err = fmt.Errorf("unknown output format %q", format)
+		return encodeByPrinter(out, format, value)
 	}
 	if err != nil {
 		return err
 	}
 	_, err = out.Write(encoded)
 	return err
+}
+
+// encodeByPrinter writes a value as kubectl writes an API object. On a terminal, what it would obey
+// is escaped.
+func encodeByPrinter(out io.Writer, format string, value any) error {
+	printer, err := printerOf(format)
+	if err != nil {
+		return err
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var object unstructured.Unstructured
+	if err := json.Unmarshal(encoded, &object.Object); err != nil {
+		return err
+	}
+	if _, isTerminal := screen.TerminalColumns(out); isTerminal {
+		out = screen.Escaping(out)
+	}
+	return printer.PrintObj(&object, out)
 }
 
 func encodeJSON(value any) ([]byte, error) {
@@ -85,6 +146,21 @@ func encodeYAML(value any) ([]byte, error) {
 		return nil, err
 	}
 	if err := encoder.Close(); err != nil {
+		return nil, err
+	}
+	return []byte(escapeWithin(b.String(), yamlAstral)), nil
+}
+
+// encodeKYAML writes KYAML (Kubernetes enhancement 5295). kubectl's own printer fails where a text has
+// a control character.
+func encodeKYAML(value any) ([]byte, error) {
+	encoded, err := escapedJSON(value, yamlAstral)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	encoder := kyaml.Encoder{}
+	if err := encoder.FromYAML(bytes.NewReader(encoded), &b); err != nil {
 		return nil, err
 	}
 	return []byte(escapeWithin(b.String(), yamlAstral)), nil

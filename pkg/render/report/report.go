@@ -1,4 +1,4 @@
-package render
+package report
 
 import (
 	"encoding/hex"
@@ -41,6 +41,8 @@ type certificateReport struct {
 	// NotBefore and NotAfter are RFC 3339 times.
 	NotBefore string `json:"notBefore"`
 	NotAfter  string `json:"notAfter"`
+	// Issuer is the name of the certificate authority, as RFC 2253 writes it.
+	Issuer string `json:"issuer"`
 	// SerialNumber is in hexadecimal digits.
 	SerialNumber string `json:"serialNumber"`
 	// KeyFingerprint is the public key's, as approve shows it.
@@ -49,10 +51,10 @@ type certificateReport struct {
 	CredentialID string `json:"credentialID"`
 }
 
-// Report writes what was fetched, as JSON or YAML.
-func Report(out io.Writer, format string, fetched *onboard.Fetched) error {
+// Fetched writes what was fetched, as JSON or YAML.
+func Fetched(out io.Writer, format string, fetched *onboard.Fetched) error {
 	report := fetchedReport{
-		APIVersion:  apiVersion,
+		APIVersion:  APIVersion,
 		Kind:        "FetchedCertificate",
 		User:        userReportOf(fetched.User),
 		Request:     fetched.Request,
@@ -73,6 +75,7 @@ func certificateReportOf(certificate *pki.Certificate) certificateReport {
 	return certificateReport{
 		NotBefore:      pki.Stamp(leaf.NotBefore),
 		NotAfter:       pki.Stamp(leaf.NotAfter),
+		Issuer:         leaf.Issuer.String(),
 		SerialNumber:   leaf.SerialNumber.Text(16),
 		KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
 		CredentialID:   "X509SHA256=" + hex.EncodeToString(certificate.SHA256()),

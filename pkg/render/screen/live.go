@@ -1,4 +1,4 @@
-package render
+package screen
 
 import (
 	"io"
@@ -11,18 +11,18 @@ import (
 // clearLine goes to the line's beginning and erases it (ECMA-48 EL).
 const clearLine = "\r\x1b[K"
 
-// liveLine is one line on a terminal that says what is waited for and for how
+// Line is one line on a terminal that says what is waited for and for how
 // long, written anew every second.
-type liveLine struct {
+type Line struct {
 	out  io.Writer
 	stop chan struct{}
 	done sync.WaitGroup
 }
 
-// startLiveLine begins a line. It is cut to the terminal's width, which may change: only the
+// StartLine begins a line. It is cut to the terminal's width, which may change: only the
 // row that the cursor is in is erased.
-func startLiveLine(out io.Writer, now func() time.Time, text string) *liveLine {
-	l := &liveLine{out: out, stop: make(chan struct{})}
+func StartLine(out io.Writer, now func() time.Time, text string) *Line {
+	l := &Line{out: out, stop: make(chan struct{})}
 	begin := now()
 	l.done.Go(func() {
 		tick := time.NewTicker(time.Second)
@@ -39,8 +39,8 @@ func startLiveLine(out io.Writer, now func() time.Time, text string) *liveLine {
 	return l
 }
 
-// end removes the line. Nothing is written to it afterwards.
-func (l *liveLine) end() {
+// End removes the line. Nothing is written to it afterwards.
+func (l *Line) End() {
 	close(l.stop)
 	l.done.Wait()
 	_, _ = io.WriteString(l.out, clearLine)
@@ -50,10 +50,10 @@ func (l *liveLine) end() {
 // leaves its last column free: some terminals go on to the next row behind it.
 func liveText(text string, passed time.Duration, columns int) string {
 	behind := " (" + duration.HumanDuration(passed) + ")"
-	if room := columns - 1 - width(behind); room >= shortestText {
-		return cutToWidth(text, room) + behind
+	if room := columns - 1 - Width(behind); room >= shortestText {
+		return Cut(text, room) + behind
 	}
-	return cutToWidth(text, columns-1)
+	return Cut(text, columns-1)
 }
 
 // shortestText is how many columns a text needs to say something.
