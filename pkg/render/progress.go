@@ -20,44 +20,73 @@ const (
 	stillPause    = time.Minute
 )
 
-// barColumns is what a bar takes with all that stands around it. On a terminal with fewer
-// columns it would go on to the next row, which is not erased.
-const barColumns = 80
+const (
+	// fullColumns is what a bar takes with rate and remaining time, and barColumns what it takes
+	// without them. On a terminal with fewer columns it would go on to the next row, which is not
+	// erased: there are lines then.
+	fullColumns = 80
+	barColumns  = 40
+	// aroundBar is what stands around a bar without rate and remaining time.
+	aroundBar = 34
+)
 
-// progress is how far something is that is done to many users: a bar with rate and
-// remaining time on a terminal, and now and then a line elsewhere.
+// progress is how far something is that is done to many users: a bar on a terminal, and now and
+// then a line elsewhere.
 type progress struct {
-	bar   *progressbar.ProgressBar
-	now   func() time.Time
-	begin time.Time
+	bar *progressbar.ProgressBar
+	out io.Writer
+	// first is the first event, and columns how wide the terminal was when the bar was made.
+	first    onboard.Progress
+	columns  int
+	animated bool
+	now      func() time.Time
+	begin    time.Time
 	// told is when the last line was written, and done what it said.
 	told time.Time
 	done int
 }
 
 func newProgress(first onboard.Progress, out io.Writer, now func() time.Time, animated bool) *progress {
-	p := &progress{now: now, begin: now()}
+	p := &progress{now: now, begin: now(), out: out, first: first, animated: animated}
 	p.told = p.begin
-	if animated && screen.Columns(out) >= barColumns {
-		p.bar = progressbar.NewOptions(first.Total,
-			progressbar.OptionSetWriter(out),
-			progressbar.OptionSetDescription(first.Doing),
-			progressbar.OptionSetWidth(20),
-			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("users"),
-			progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionUseANSICodes(true),
-			progressbar.OptionClearOnFinish(),
-		)
-		p.bar.StartWithoutRender()
-	}
 	return p
+}
+
+// fit makes a bar that fits the terminal, again where its width has changed.
+func (p *progress) fit() {
+	columns := 0
+	if p.animated {
+		columns = screen.Columns(p.out)
+	}
+	if columns == p.columns {
+		return
+	}
+	p.clear()
+	p.columns, p.bar = columns, nil
+	if columns < barColumns {
+		return
+	}
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(p.out),
+		progressbar.OptionSetDescription(p.first.Doing),
+		progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionUseANSICodes(true),
+		progressbar.OptionClearOnFinish(),
+	}
+	if columns >= fullColumns {
+		options = append(options, progressbar.OptionSetWidth(20), progressbar.OptionShowIts(), progressbar.OptionSetItsString("users"))
+	} else {
+		options = append(options, progressbar.OptionSetWidth(columns-aroundBar), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+	}
+	p.bar = progressbar.NewOptions(p.first.Total, options...)
+	p.bar.StartWithoutRender()
 }
 
 // tell shows how far it is; say writes a line.
 func (p *progress) tell(e onboard.Progress, say func(string, ...any)) {
 	now := p.now()
+	p.fit()
 	switch {
 	case now.Sub(p.begin) < progressPatience:
 	case p.bar != nil:
