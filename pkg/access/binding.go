@@ -65,6 +65,20 @@ func (w Wanted) Binding() runtime.Object {
 	}
 }
 
+// Objects are the objects that give what is wanted, with the role that is csr-onboard's own.
+func Objects(wanted []Wanted) []runtime.Object {
+	var objects []runtime.Object
+	hasRole := false
+	for _, one := range wanted {
+		if one.Grant.Role == Renewable && !hasRole {
+			hasRole = true
+			objects = append(objects, RenewableRole())
+		}
+		objects = append(objects, one.Binding())
+	}
+	return objects
+}
+
 // Resource is how kubectl writes the binding's kind before its name.
 func (w Wanted) Resource() string {
 	if w.Grant.Namespace == "" {

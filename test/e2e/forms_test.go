@@ -128,7 +128,7 @@ func TestForms_TheSchemaOfATeamKnowsTheFieldsOfTheGuide(t *testing.T) {
 	validate(t, "Team", team)
 	s := newSession(t, shared)
 	s.write("team.yaml", example)
-	s.must("new-user", "-f", "team.yaml", "--offline", "--dir", "T")
+	s.must("new-user", "-f", "team.yaml", "--approve", "--dry-run=server", "--dir", "T")
 }
 
 func TestForms_ASignedCertificateHasAReport(t *testing.T) {

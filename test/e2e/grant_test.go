@@ -56,7 +56,11 @@ func TestGrant_AUserGetsARoleAndNothingElse(t *testing.T) {
 	}
 	s.must(onboard...)
 	s.must("approve", "gina", "--yes", "--clusterrole", "view", "-n", "grant-dev")
-	s.must("grant", "gina", "--clusterrole", "view", "-n", "grant-dev")
+	for _, result := range []string{" created\n", " unchanged\n"} {
+		if granted := s.must("grant", "gina", "--clusterrole", "view", "-n", "grant-dev").Stdout; !strings.HasPrefix(granted, "rolebinding.rbac.authorization.k8s.io/csr-onboard-gina-") || !strings.HasSuffix(granted, result) {
+			t.Errorf("grant prints %q, want it to end with %q", granted, result)
+		}
+	}
 	if after := bindings(); after != before {
 		t.Errorf("running it again changed the bindings from %q to %q", before, after)
 	}

@@ -14,7 +14,7 @@ func TestTeamEnding_TheNextCommandGoesOnWithTheSameRequests(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.write("team.csv", "name\nann\nben\n")
 	made := s.must("new-user", "-f", "team.csv", "-g", "dev", "-g", "a b", "--expiration", "2h", "--key-algorithm", "ed25519", "--dir", "T", "--server", s.server())
-	_, next, found := strings.Cut(made.Stderr, "the kubeconfigs are fetched:")
+	_, next, found := strings.Cut(made.Stderr, "fetch the kubeconfigs after they are signed:")
 	if !found {
 		t.Fatalf("no next step:\n%s", made.Stderr)
 	}

@@ -11,6 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -251,6 +252,29 @@ func (c *Client) getRole(ctx context.Context, grant access.Grant) error {
 		_, err = c.api.RBAC.Roles(grant.Namespace).Get(call, grant.Role.Name, metav1.GetOptions{})
 	}
 	return err
+}
+
+// Version is the resourceVersion of a ClusterRole or of a role binding; "" if it does not exist or
+// cannot be read.
+func (c *Client) Version(ctx context.Context, object runtime.Object) string {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	var found metav1.Object
+	var err error
+	switch object := object.(type) {
+	case *rbacv1.ClusterRole:
+		found, err = c.api.RBAC.ClusterRoles().Get(call, object.Name, metav1.GetOptions{})
+	case *rbacv1.ClusterRoleBinding:
+		found, err = c.api.RBAC.ClusterRoleBindings().Get(call, object.Name, metav1.GetOptions{})
+	case *rbacv1.RoleBinding:
+		found, err = c.api.RBAC.RoleBindings(object.Namespace).Get(call, object.Name, metav1.GetOptions{})
+	default:
+		return ""
+	}
+	if err != nil {
+		return ""
+	}
+	return found.GetResourceVersion()
 }
 
 // ApplyGrant makes the binding that gives a grant, by server-side apply; where it

@@ -204,7 +204,7 @@ func (o *decideOptions) forFile() *cli.FileCommand {
 	if o.approves() {
 		return &cli.FileCommand{Words: "approve", Option: "-f"}
 	}
-	return &cli.FileCommand{Words: "approve --dry-run=client", Option: "-f"}
+	return &cli.FileCommand{Words: "show", Option: "-f"}
 }
 
 // approves says whether this is approve, which has flags that deny has not.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -39,7 +40,7 @@ type grantOptions struct {
 
 // New makes the command grant.
 func New(env *cli.Environment) *cobra.Command {
-	o := &grantOptions{Environment: env, output: options.NewBindingOutput("applied")}
+	o := &grantOptions{Environment: env, output: options.NewBindingOutput("")}
 	cmd := &cobra.Command{
 		Use:   "grant (NAME | --group GROUP)",
 		Short: "Give a role, or permission to renew, to a user or a group",
@@ -176,14 +177,21 @@ func (o *grantOptions) Run(ctx context.Context) error {
 	} else if err := o.CheckConnection(o.FlagSet); err != nil {
 		return err
 	}
-	wanted, err := granting.Run(ctx, work, o.user, o.input(), o.dryRun)
+	applied, err := granting.Run(ctx, work, o.user, o.input(), o.dryRun)
 	if err != nil {
 		return err
 	}
-	if err := o.output.Complete("%s" + o.dryRun.Note()); err != nil {
-		return err
+	return o.print(applied)
+}
+
+// print writes the objects, or a line about each.
+func (o *grantOptions) print(applied []granting.Applied) error {
+	objects := make([]runtime.Object, len(applied))
+	results := make([]string, len(applied))
+	for i, one := range applied {
+		objects[i], results[i] = one.Object, string(one.Result)+o.dryRun.Note()
 	}
-	return options.PrintBindings(o.Streams, o.output, o.roles.MeansSeveral(), wanted)
+	return options.PrintObjects(o.Streams, o.output, o.roles.MeansSeveral(), objects, results)
 }
 
 // input is what is granted.

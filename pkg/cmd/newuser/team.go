@@ -264,7 +264,7 @@ func (o *newUserOptions) printTeamDryRun(results []team.Result) error {
 	if err != nil {
 		return err
 	}
-	return printer.PrintObj(options.ListOf(append(objects, options.BindingObjects(wanted)...)), o.Streams.Out)
+	return printer.PrintObj(options.ListOf(append(objects, access.Objects(wanted)...)), o.Streams.Out)
 }
 
 // printTeam writes what came of the users, in the order of the file.

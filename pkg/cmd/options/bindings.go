@@ -26,15 +26,27 @@ func NewBindingOutput(done string) *genericclioptions.PrintFlags {
 // PrintBindings writes the objects that give what is wanted, as a list where several can be
 // meant. Lines, for people or of -o name, are one for each object.
 func PrintBindings(streams genericiooptions.IOStreams, output *genericclioptions.PrintFlags, several bool, wanted []access.Wanted) error {
-	printer, err := output.ToPrinter()
-	if err != nil {
-		return err
-	}
-	objects := BindingObjects(wanted)
+	return PrintObjects(streams, output, several, access.Objects(wanted), nil)
+}
+
+// PrintObjects is PrintBindings for objects. results say of each what was done, where there is one;
+// nil for what the output says of all.
+func PrintObjects(streams genericiooptions.IOStreams, output *genericclioptions.PrintFlags, several bool, objects []runtime.Object, results []string) error {
 	if several && !IsNameForm(output) {
+		printer, err := output.ToPrinter()
+		if err != nil {
+			return err
+		}
 		return printer.PrintObj(ListOf(objects), streams.Out)
 	}
-	for _, object := range objects {
+	for i, object := range objects {
+		if results != nil {
+			output.NamePrintFlags.Operation = results[i]
+		}
+		printer, err := output.ToPrinter()
+		if err != nil {
+			return err
+		}
 		if err := printer.PrintObj(object, streams.Out); err != nil {
 			return err
 		}
@@ -46,21 +58,6 @@ func PrintBindings(streams genericiooptions.IOStreams, output *genericclioptions
 func IsNameForm(output *genericclioptions.PrintFlags) bool {
 	format := strings.ToLower(*output.OutputFormat)
 	return format == "name" || format == "" && *output.TemplatePrinterFlags.TemplateArgument == ""
-}
-
-// BindingObjects are the objects that give what is wanted, with the roles that are this
-// program's own.
-func BindingObjects(wanted []access.Wanted) []runtime.Object {
-	var objects []runtime.Object
-	hasRole := false
-	for _, one := range wanted {
-		if one.Grant.Role == access.Renewable && !hasRole {
-			hasRole = true
-			objects = append(objects, access.RenewableRole())
-		}
-		objects = append(objects, one.Binding())
-	}
-	return objects
 }
 
 // ListOf is the list that kubectl prints several objects as.

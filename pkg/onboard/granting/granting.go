@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -12,10 +14,26 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// Run gives a user or a group what is wanted, and returns the bindings. It warns about a user whom
-// nothing on the cluster names. In a client's dry run nothing is created, in a server's the cluster
-// checks it.
-func Run(ctx context.Context, p *onboard.Program, user identity.User, in onboard.GrantInput, dryRun onboard.DryRun) ([]access.Wanted, error) {
+// Result is what became of an object, in kubectl's words.
+type Result string
+
+// The results. What a client's dry run would create is Created, because nobody is asked.
+const (
+	Created    Result = "created"
+	Configured Result = "configured"
+	Unchanged  Result = "unchanged"
+)
+
+// Applied is an object that gives something.
+type Applied struct {
+	Object runtime.Object
+	Result Result
+}
+
+// Run gives a user or a group what is wanted, and returns the objects that give it. It warns about a
+// user whom nothing on the cluster names. In a client's dry run nothing is created, in a server's the
+// cluster checks it.
+func Run(ctx context.Context, p *onboard.Program, user identity.User, in onboard.GrantInput, dryRun onboard.DryRun) ([]Applied, error) {
 	if in.ToGroup {
 		var err error
 		if user, err = lastKnown(ctx, p, user.Name); err != nil {
@@ -23,8 +41,15 @@ func Run(ctx context.Context, p *onboard.Program, user identity.User, in onboard
 		}
 	}
 	wanted, err := in.WantedFor(user)
-	if err != nil || dryRun == onboard.DryRunClient {
-		return wanted, err
+	if err != nil {
+		return nil, err
+	}
+	var applied []Applied
+	for _, object := range access.Objects(wanted) {
+		applied = append(applied, Applied{Object: object, Result: Created})
+	}
+	if dryRun == onboard.DryRunClient {
+		return applied, nil
 	}
 	if in.Group == "" {
 		if err := checkReturn(ctx, p, user, wanted, in.Allow); err != nil {
@@ -37,10 +62,35 @@ func Run(ctx context.Context, p *onboard.Program, user identity.User, in onboard
 	if !<-known && err == nil {
 		p.Tell(UserUnknown{Name: user.Name})
 	}
-	if err != nil || dryRun == onboard.DryRunServer {
-		return wanted, err
+	if err != nil {
+		return nil, err
 	}
-	return wanted, p.Give(ctx, user, in)
+	before := versions(ctx, p, applied)
+	if dryRun == onboard.DryRunNone {
+		if err := p.Give(ctx, user, in); err != nil {
+			return nil, err
+		}
+	}
+	after := versions(ctx, p, applied)
+	for i := range applied {
+		switch {
+		case before[i] == "":
+		case before[i] == after[i]:
+			applied[i].Result = Unchanged
+		default:
+			applied[i].Result = Configured
+		}
+	}
+	return applied, nil
+}
+
+// versions are the versions of objects on the cluster; "" for those that do not exist.
+func versions(ctx context.Context, p *onboard.Program, applied []Applied) []string {
+	found := make([]string, len(applied))
+	for i, one := range applied {
+		found[i] = p.Cluster.Bindings().Version(ctx, one.Object)
+	}
+	return found
 }
 
 // checkReturn refuses to give a role to a user who left, or that the holder of another
