@@ -73,9 +73,9 @@ func Run(ctx context.Context, p *onboard.Program, user identity.User, in onboard
 	}
 	after := versions(ctx, p, applied)
 	for i := range applied {
-		switch {
-		case before[i] == "":
-		case before[i] == after[i]:
+		switch before[i] {
+		case "":
+		case after[i]:
 			applied[i].Result = Unchanged
 		default:
 			applied[i].Result = Configured
