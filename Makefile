@@ -37,6 +37,7 @@ SVG_TERM := svg-term-cli@2.1.1
 
 .PHONY: picture
 picture: ## Record docs/demo.svg again, which needs asciinema, Node.js and npm
+	@mkdir -p bin
 	@go -C test run ./demo -record ../bin/demo.cast
 	@npx --yes $(SVG_TERM) --in bin/demo.cast --out docs/demo.svg --window --padding 12
 
