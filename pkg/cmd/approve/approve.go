@@ -21,6 +21,9 @@ func New(env *cli.Environment) *cobra.Command {
 the name of a request. What is shown is decoded from the request itself: user, groups, key
 and fingerprint, who submitted it, and findings.
 
+Approving requires permission to update certificatesigningrequests/approval, and to approve for
+signers named kubernetes.io/kube-apiserver-client. doctor says what you can do.
+
 Exactly the object that was shown is approved. If it was changed, replaced or decided by
 somebody else in the meantime, nothing is approved.
 

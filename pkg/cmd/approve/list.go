@@ -50,6 +50,9 @@ fingerprint, with the requester, the state, the requested lifetime or the expiry
 certificate, and the number of findings. A request that cannot be decoded has a row that says
 so.
 
+The cluster garbage-collects a request an hour after it was issued or denied, and a pending one
+after a day. Certificates whose requests are gone stay valid, and are not listed.
+
 -o json and -o yaml print a RequestReviewList; with --watch they print one RequestReview after
 the other. See
 https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.md.

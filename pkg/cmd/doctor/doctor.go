@@ -40,7 +40,8 @@ func New(env *cli.Environment) *cobra.Command {
 		Long: `Check what onboarding depends on: the certificates API, your permissions, whether requests are
 signed, whether the API server accepts what is signed, lifetimes, the clock, and the server's
 address. Each check is pass, warn, fail or unknown, with one sentence and one thing to do. What
-could not be checked is unknown.
+could not be checked is unknown. Amazon EKS does not sign for the signer of client certificates, and
+other managed clusters can restrict it: doctor says so.
 
 With --probe, one request for a user without any permission is created, approved, waited for and
 deleted. Its private key is discarded, and its certificate expires after ten minutes.

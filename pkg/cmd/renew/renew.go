@@ -69,8 +69,9 @@ created it; without a CONTEXT, that of the current context. A new key is created
 for the same user and groups is submitted with the present certificate. The new certificate is
 waited for and checked, and logs in. Then key and certificate are replaced in the kubeconfig.
 
-While a renewal waits for approval, the present certificate stays in use. The next run finds the
-request and continues.
+An administrator approves the renewal, as any request; its review says that it is one
+(self-renewal). While it waits, the present certificate stays in use. The next run finds the request
+and continues.
 
 The credential cache that --exec creates belongs to one API server: its address, certificate
 authority (CA), tls-server-name and proxy. A context of another API server is refused, because a
