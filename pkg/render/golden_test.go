@@ -91,7 +91,7 @@ func object(t *testing.T, name string, user identity.User, change func(*certific
 		t.Fatal(err)
 	}
 	built := request.Build(wanted, request.Terms{Lifetime: 8 * time.Hour, Signer: request.Signer})
-	stored := built.CertificateSigningRequest.DeepCopy()
+	stored := built.DeepCopy()
 	stored.Name, stored.UID, stored.ResourceVersion = name, "5f1f7a9e-0000-4000-8000-000000000001", "17"
 	stored.CreationTimestamp = metav1.NewTime(now.Add(-time.Hour))
 	stored.Spec.Username, stored.Spec.Groups = "sam", []string{"leads", authenticated}
@@ -166,7 +166,7 @@ func reviews(t *testing.T) []*request.Review {
 		})),
 	}
 	renewed := request.ReviewOf(object(t, "jane-renewed", jane(), func(o *certificatesv1.CertificateSigningRequest) {
-		o.Spec.Username, o.Spec.Groups = jane().Name, append(jane().Groups, authenticated)
+		o.Spec.Username, o.Spec.Groups = jane().Name, []string{"developers", "on call", authenticated}
 		o.Spec.Extra = map[string]certificatesv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + strings.Repeat("ab", 32)}}
 	}))
 	file := request.ReviewOfFile(object(t, "", jane(), nil), "in/"+hostile+".csr")

@@ -47,7 +47,8 @@ func plans(t *testing.T) map[string]*offboard.Plan {
 		{Role: impersonate.Role}: {{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"users"}}},
 		{Role: tokens.Role}:      {{Verbs: []string{"create"}, APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}}},
 	}
-	alive := offboard.AliveCertificate{Source: "request " + hostile, CredentialID: "X509SHA256=ab", NotAfter: later, Groups: []string{"developers", hostile}}
+	const credentialID = "X509SHA256=ab" //nolint:gosec // It names a certificate, and is no secret.
+	alive := offboard.AliveCertificate{Source: "request " + hostile, CredentialID: credentialID, NotAfter: later, Groups: []string{"developers", hostile}}
 	waiting := request.ReviewOf(object(t, hostile, jane(), nil))
 	crowd := access.Grants{}
 	for i := range mostListed + 2 {
@@ -65,7 +66,7 @@ func plans(t *testing.T) map[string]*offboard.Plan {
 		},
 		"one certificate": {
 			User: "jane", IsKnown: true, CertificateOnly: true, Kept: []access.Held{held("mine", "jane", true)}, Alive: []offboard.AliveCertificate{alive},
-			Block: &access.Blocked{CredentialID: "X509SHA256=ab"}, DryRun: onboard.DryRunServer,
+			Block: &access.Blocked{CredentialID: credentialID}, DryRun: onboard.DryRunServer,
 		},
 		"what failed":       {User: "jane", IsKnown: true, Kept: []access.Held{held("mine", "jane", true)}, Groups: []string{"developers"}},
 		"what is forbidden": {User: "jane", IsKnown: true, Unread: hostile, RulesUnread: hostile, Groups: []string{"developers"}, DryRun: onboard.DryRunClient},

@@ -1,0 +1,202 @@
+package onboard_test
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// approved is a cluster with an issued request of the user jane, and what was asked.
+func approved(t *testing.T) (*onboardtest.World, onboard.NewUserInput, string) {
+	t.Helper()
+	w, in := onboardtest.New(t), onboardtest.Asked(t, "jane")
+	name := w.Submit(t, in).Name
+	w.Server.Decide(name, certificatesv1.CertificateApproved)
+	return w, in, name
+}
+
+func TestFetch_TheRequestIsFoundInEveryWay(t *testing.T) {
+	for about, change := range map[string]func(*testing.T, *onboard.FetchInput, *onboardtest.World, string){
+		"by the key":            func(*testing.T, *onboard.FetchInput, *onboardtest.World, string) {},
+		"by the request's name": func(_ *testing.T, in *onboard.FetchInput, _ *onboardtest.World, name string) { in.RequestName = name },
+		"by a file": func(_ *testing.T, in *onboard.FetchInput, _ *onboardtest.World, _ string) {
+			f, _ := in.FolderOf("")
+			in.KeyFile = f.KeyPath()
+		},
+		"under another name": func(t *testing.T, _ *onboard.FetchInput, w *onboardtest.World, name string) {
+			renamed(t, w, name, "chosen-by-hand", nil)
+		},
+		"without its label": func(t *testing.T, _ *onboard.FetchInput, w *onboardtest.World, name string) {
+			renamed(t, w, name, "by-hand", map[string]string{})
+		},
+		"by the user's name, who cannot list": func(t *testing.T, _ *onboard.FetchInput, w *onboardtest.World, name string) {
+			renamed(t, w, name, "jane", nil)
+			w.Server.Refuse("list", "certificatesigningrequests")
+		},
+	} {
+		t.Run(about, func(t *testing.T) {
+			w, in, name := approved(t)
+			fetch := onboardtest.Fetching(in)
+			change(t, &fetch, w, name)
+			fetched, err := w.As(t, "jane").Fetch(t.Context(), fetch)
+			if err != nil || !fetched.LoggedIn || fetched.User.Name != "jane" {
+				t.Errorf("%+v, %v (%s)", fetched, err, outcome.Hint(err))
+			}
+		})
+	}
+}
+
+// renamed moves a request to another name, with other labels unless they are nil.
+func renamed(t *testing.T, w *onboardtest.World, name, to string, labels map[string]string) {
+	t.Helper()
+	moved := w.Stored(t, name).DeepCopy()
+	moved.Name = to
+	if labels != nil {
+		moved.Labels = labels
+	}
+	w.Server.Remove("certificatesigningrequests", "", name)
+	w.Server.Put(t, moved)
+}
+
+func TestFetch_ADirectoryIsFoundByTheNameOfTheRequest(t *testing.T) {
+	w, in, name := approved(t)
+	fetch := onboardtest.Fetching(in)
+	fetch.Name = name
+	base := filepath.Dir(in.Folder.KeyPath())
+	fetch.FolderOf = func(user string) (store.Folder, error) { return store.UserFolder(base, "", user) }
+	if fetched, err := w.Fetch(t.Context(), fetch); err != nil || fetched.User.Name != "jane" {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
+	for about, test := range map[string]struct {
+		change func(*testing.T, *onboardtest.World, *onboard.FetchInput, onboard.NewUserInput, string)
+		want   error
+		says   string
+		hint   string
+	}{
+		"no key": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
+			t.Helper()
+			remove(t, in.Folder.KeyPath())
+		}, nil, `private key of "jane" not found`, "create one and submit a request"},
+		"no key for a request": {func(t *testing.T, _ *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, name string) {
+			t.Helper()
+			remove(t, in.Folder.KeyPath())
+			f.Name = name
+		}, nil, `private key of "jane" not found`, "--key FILE --request-name"},
+		"no request next to the key": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
+			t.Helper()
+			remove(t, in.Folder.RequestPath())
+		}, nil, "no request found next to the key", "run new-user again"},
+		"a damaged request": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
+			t.Helper()
+			write(t, in.Folder.RequestPath(), []byte("text"))
+		}, nil, "cannot be used", "run new-user again"},
+		"the request of another key": {func(t *testing.T, w *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
+			t.Helper()
+			other := onboardtest.Asked(t, "jane")
+			w.Submit(t, other)
+			write(t, in.Folder.RequestPath(), read(t, other.Folder.RequestPath()))
+		}, nil, "is for another key than", "run new-user again"},
+		"the request of another user": {func(t *testing.T, w *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
+			t.Helper()
+			other := onboardtest.Asked(t, "sam")
+			other.KeyFile = in.Folder.KeyPath()
+			w.Submit(t, other)
+			write(t, in.Folder.RequestPath(), read(t, other.Folder.RequestPath()))
+		}, nil, `is for CN=sam, not for "jane"`, "run new-user again"},
+		"never submitted": {func(_ *testing.T, w *onboardtest.World, _ *onboard.FetchInput, _ onboard.NewUserInput, name string) {
+			w.Server.Remove("certificatesigningrequests", "", name)
+		}, outcome.ErrNotFound, "not found", "never submitted, or was garbage-collected"},
+		"two requests for the key": {func(t *testing.T, w *onboardtest.World, _ *onboard.FetchInput, _ onboard.NewUserInput, name string) {
+			t.Helper()
+			stored := w.Stored(t, name)
+			for _, other := range []string{"one", "two"} {
+				copied := stored.DeepCopy()
+				copied.Name, copied.UID = other, ""
+				w.Server.Put(t, copied)
+			}
+			w.Server.Remove("certificatesigningrequests", "", name)
+		}, outcome.ErrUsage, `2 certificate signing requests are for the key of "jane"`, "name the one that is meant"},
+		"denied": {func(_ *testing.T, w *onboardtest.World, _ *onboard.FetchInput, _ onboard.NewUserInput, name string) {
+			w.Server.Decide(name, certificatesv1.CertificateDenied)
+		}, outcome.ErrRejected, "was denied", ""},
+		"the key of another user by hand": {func(_ *testing.T, _ *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, _ string) {
+			f.Name, f.KeyFile = "sam", in.Folder.KeyPath()
+		}, outcome.ErrUsage, `is for the user "jane", not for "sam"`, "kubectl csr-onboard fetch jane"},
+		"no request for a key by hand": {func(_ *testing.T, w *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, name string) {
+			f.KeyFile = in.Folder.KeyPath()
+			w.Server.Remove("certificatesigningrequests", "", name)
+		}, outcome.ErrNotFound, "certificate signing request for the key", "--request-name NAME"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			w, in, name := approved(t)
+			fetch := onboardtest.Fetching(in)
+			test.change(t, w, &fetch, in, name)
+			_, err := w.As(t, "jane").Fetch(t.Context(), fetch)
+			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), test.hint) {
+				t.Errorf("%v (hint %q), want %q (%q)", err, outcome.Hint(err), test.says, test.hint)
+			}
+			if _, err := os.Stat(in.Folder.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a kubeconfig is written: %v", err)
+			}
+		})
+	}
+}
+
+func TestFetch_AWaitThatRunsOutSaysHowToContinue(t *testing.T) {
+	w, in := onboardtest.New(t), onboardtest.Asked(t, "jane")
+	w.Submit(t, in)
+	fetch := onboardtest.Fetching(in)
+	fetch.Timeout = 50 * time.Millisecond
+	_, err := w.As(t, "jane").Fetch(t.Context(), fetch)
+	if !errors.Is(err, outcome.ErrTimedOut) || !strings.Contains(outcome.Hint(err), "to continue to wait: kubectl csr-onboard fetch") {
+		t.Errorf("%v (%s)", err, outcome.Hint(err))
+	}
+	if waiting := onboardtest.Told[onboard.StillWaiting](w); len(waiting) != 1 {
+		t.Errorf("%d sightings were told", len(waiting))
+	}
+}
+
+// TestFetch_AServerThatFailsIsNoMissingRequest is for an error that must not be taken for an answer.
+func TestFetch_AServerThatFailsIsNoMissingRequest(t *testing.T) {
+	w, in, _ := approved(t)
+	w.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		isGet := r.Method == http.MethodGet && strings.Contains(r.URL.Path, "certificatesigningrequests/")
+		if isGet {
+			clustertest.Fail(rw, http.StatusBadRequest, metav1.StatusReasonBadRequest)
+		}
+		return isGet
+	}
+	if _, err := w.As(t, "jane").Fetch(t.Context(), onboardtest.Fetching(in)); err == nil || errors.Is(err, outcome.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
