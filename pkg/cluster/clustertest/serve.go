@@ -219,7 +219,10 @@ func merge(into, patch object) {
 }
 
 func (s *Server) delete(w http.ResponseWriter, c call) {
-	var options struct{ Preconditions object }
+	var options struct {
+		Preconditions object
+		DryRun        []string
+	}
 	if len(c.body) > 0 {
 		if err := json.Unmarshal(c.body, &options); err != nil {
 			fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
@@ -236,7 +239,7 @@ func (s *Server) delete(w http.ResponseWriter, c call) {
 	case !isSeen(found, options.Preconditions):
 		conflict(w, c)
 		return
-	case !c.dryRun:
+	case len(options.DryRun) == 0:
 		s.remove(c.place)
 	}
 	Respond(w, http.StatusOK, object{"apiVersion": "v1", "kind": "Status", "status": "Success"})
