@@ -33,12 +33,12 @@ func (s *Server) whoCalls(r *http.Request) (authenticationv1.UserInfo, bool) {
 	}, true
 }
 
-// isAllowed reports whether a member of groups is permitted something.
-func (s *Server) isAllowed(groups []string, verb, resource string) bool {
+// isAllowed reports whether a user, a member of groups, is permitted something.
+func (s *Server) isAllowed(user string, groups []string, verb, resource string) bool {
 	s.mutex.Lock()
-	isRefused := s.refused[verb+" "+resource]
+	isRefused, isPermitted := s.refused[verb+" "+resource], s.permitted[user+" "+verb+" "+resource]
 	s.mutex.Unlock()
-	return !isRefused && (slices.Contains(groups, Masters) ||
+	return !isRefused && (isPermitted || slices.Contains(groups, Masters) ||
 		resource == "certificatesigningrequests" && slices.Contains([]string{"create", "get", "list", "watch"}, verb))
 }
 
@@ -52,12 +52,12 @@ func (s *Server) review(w http.ResponseWriter, c call) {
 	case "selfsubjectaccessreviews":
 		var asked authorizationv1.SelfSubjectAccessReview
 		err = json.Unmarshal(c.body, &asked)
-		asked.Status.Allowed = err == nil && s.isAllowed(c.who.Groups, asked.Spec.ResourceAttributes.Verb, targetOf(asked.Spec.ResourceAttributes))
+		asked.Status.Allowed = err == nil && s.isAllowed(c.who.Username, c.who.Groups, asked.Spec.ResourceAttributes.Verb, targetOf(asked.Spec.ResourceAttributes))
 		answer = &asked
 	default:
 		var asked authorizationv1.SubjectAccessReview
 		err = json.Unmarshal(c.body, &asked)
-		asked.Status.Allowed = err == nil && s.isAllowed(asked.Spec.Groups, asked.Spec.ResourceAttributes.Verb, targetOf(asked.Spec.ResourceAttributes))
+		asked.Status.Allowed = err == nil && s.isAllowed(asked.Spec.User, asked.Spec.Groups, asked.Spec.ResourceAttributes.Verb, targetOf(asked.Spec.ResourceAttributes))
 		answer = &asked
 	}
 	reviewed := object{}

@@ -61,7 +61,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "Unauthorized")
 		return
 	}
-	if !strings.HasPrefix(c.resource, "self") && !s.isAllowed(c.who.Groups, c.verb, c.target()) {
+	if !strings.HasPrefix(c.resource, "self") && !s.isAllowed(c.who.Username, c.who.Groups, c.verb, c.target()) {
 		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, `User "`+c.who.Username+`" cannot `+c.verb+` `+c.target())
 		return
 	}

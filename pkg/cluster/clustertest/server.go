@@ -34,14 +34,15 @@ type Server struct {
 
 	authority authority
 
-	refused map[string]bool
+	refused   map[string]bool
+	permitted map[string]bool
 }
 
 // New starts a server on a loopback address, which stops with the test.
 func New(t *testing.T) *Server {
 	t.Helper()
 	s := &Server{
-		Version: "v1.35.0", store: newStore(time.Now), authority: newAuthority(t), refused: map[string]bool{},
+		Version: "v1.35.0", store: newStore(time.Now), authority: newAuthority(t), refused: map[string]bool{}, permitted: map[string]bool{},
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	server.TLS = &tls.Config{
@@ -80,4 +81,11 @@ func (s *Server) Refuse(verb, resource string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.refused[verb+" "+resource] = true
+}
+
+// Permit has the server permit a verb on a resource to a user who is not in Masters.
+func (s *Server) Permit(user, verb, resource string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.permitted[user+" "+verb+" "+resource] = true
 }

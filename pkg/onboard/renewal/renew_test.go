@@ -1,0 +1,446 @@
+package renewal_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
+)
+
+// holder is the user jane with a kubeconfig, who is permitted to approve if a member of masters.
+type holder struct {
+	*onboardtest.World
+
+	in renewal.Input
+}
+
+func newHolder(t *testing.T, groups ...string) *holder {
+	t.Helper()
+	w := onboardtest.New(t)
+	h := &holder{World: w}
+	path := filepath.Join(t.TempDir(), "config")
+	h.write(t, path, w.Server.Credentials(t, "jane", groups...))
+	h.in = renewal.Input{
+		User: pair.KubeconfigUser{Context: "jane@test", Path: path, Entry: "jane@test"}, Renewals: filepath.Join(t.TempDir(), "renewals"),
+		Resume: "kubectl csr-onboard renew", Again: "kubectl csr-onboard renew --force",
+	}
+	h.Program = w.As(t, "jane", groups...)
+	return h
+}
+
+func (h *holder) write(t *testing.T, path string, credentials kubeconfig.Credentials) {
+	t.Helper()
+	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(h.Server.Endpoint, credentials, kubeconfig.Names{Cluster: "test", Context: "jane@test"}, ""))
+	if err == nil {
+		err = os.WriteFile(path, encoded, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// approves has everything approved that is submitted from now on.
+func (h *holder) approves() { h.decides(certificatesv1.CertificateApproved) }
+
+// decides has everything decided that is submitted from now on.
+func (h *holder) decides(decision certificatesv1.RequestConditionType) {
+	tell := h.Tell
+	h.Tell = func(e event.Event) {
+		tell(e)
+		if ready, isReady := e.(onboard.RequestReady); isReady {
+			h.Server.Decide(ready.Name, decision)
+		}
+	}
+	h.in.Timeout = time.Minute
+}
+
+func (h *holder) kubeconfig(t *testing.T) []byte { t.Helper(); return read(t, h.in.User.Path) }
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestRenew_ACertificateIsReplacedByOneThatLogsIn(t *testing.T) {
+	h := newHolder(t, "dev")
+	before := h.kubeconfig(t)
+	h.approves()
+	renewed, err := renewal.Run(t.Context(), h.Program, h.in)
+	if err != nil || renewed.State != renewal.RenewalDone || bytes.Equal(before, h.kubeconfig(t)) {
+		t.Fatalf("%+v, %v", renewed, err)
+	}
+	held, err := h.in.User.Read(h.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me, err := h.Cluster.LogIn(t.Context(), held.Credentials)
+	if err != nil || me.Name != "jane" || held.Certificate.User().Groups[0] != "dev" {
+		t.Errorf("%v, %v", me, err)
+	}
+	if left := store.RenewalsOf(h.in.Renewals, "jane"); len(left) != 0 {
+		t.Errorf("left: %+v", left)
+	}
+}
+
+// TestRenew_ThePresentCertificateStaysUntilTheNewOneHasLoggedIn is the promise of a renewal.
+func TestRenew_ThePresentCertificateStaysUntilTheNewOneHasLoggedIn(t *testing.T) {
+	for about, test := range map[string]struct {
+		// accepted is how many logins with the new certificate the server accepts, and takenFor
+		// whom it takes the holder for after that; "" for nobody.
+		accepted int32
+		takenFor string
+		hint     string
+	}{
+		"it does not log in":               {0, "", "the present certificate stays in use; try again with: kubectl csr-onboard renew"},
+		"it logs in as another":            {0, "sam", "the present certificate stays in use"},
+		"it logs in once":                  {1, "", "the present certificate was put back"},
+		"it logs in once, then as another": {1, "sam", "the present certificate was put back"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			h := newHolder(t)
+			before := h.kubeconfig(t)
+			held, err := h.in.User.Read(h.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.approves()
+			var logins atomic.Int32
+			h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+				if !strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") || bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw) || logins.Add(1) <= test.accepted {
+					return false
+				}
+				if test.takenFor == "" {
+					clustertest.Fail(rw, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
+					return true
+				}
+				clustertest.Respond(rw, http.StatusCreated, map[string]any{
+					"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "status": map[string]any{"userInfo": map[string]any{"username": test.takenFor}},
+				})
+				return true
+			}
+			_, err = renewal.Run(t.Context(), h.Program, h.in)
+			if err == nil || !strings.Contains(outcome.Hint(err), test.hint) {
+				t.Errorf("%v (%s)", err, outcome.Hint(err))
+			}
+			now, err := h.in.User.Read(h.Now)
+			if err != nil || !bytes.Equal(now.Certificate.SHA256(), held.Certificate.SHA256()) || test.accepted == 0 && !bytes.Equal(before, h.kubeconfig(t)) {
+				t.Errorf("the kubeconfig is another: %v", err)
+			}
+			if len(onboardtest.Told[renewal.Rotated](h.World)) != 0 {
+				t.Error("it is told as done")
+			}
+			// The next run finishes with the same key.
+			h.Server.Answer = nil
+			if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalDone {
+				t.Errorf("the next run: %+v, %v", renewed, err)
+			}
+			keys := map[string]bool{}
+			for _, ready := range onboardtest.Told[onboard.KeyReady](h.World) {
+				keys[ready.Fingerprint] = true
+			}
+			if len(keys) != 1 {
+				t.Errorf("%d keys were made", len(keys))
+			}
+		})
+	}
+}
+
+// TestRenew_WhatCannotBeTriedInPlaceIsKept is for a server that goes away between the two logins.
+func TestRenew_WhatCannotBeTriedInPlaceIsKept(t *testing.T) {
+	h := newHolder(t)
+	held, err := h.in.User.Read(h.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.approves()
+	var logins atomic.Int32
+	h.Server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") && !bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw) && logins.Add(1) > 1 {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	_, err = renewal.Run(t.Context(), h.Program, h.in)
+	if err == nil || !strings.Contains(err.Error(), "could not be tried there") || !strings.Contains(outcome.Hint(err), "the one before it is kept in") {
+		t.Errorf("%v (%s)", err, outcome.Hint(err))
+	}
+	var kept []string
+	_ = filepath.WalkDir(h.in.Renewals, func(path string, _ os.DirEntry, _ error) error {
+		if strings.HasSuffix(path, ".previous.kubeconfig") {
+			kept = append(kept, path)
+		}
+		return nil
+	})
+	if len(kept) != 1 {
+		t.Fatalf("kept: %q", kept)
+	}
+	_, _, credentials, err := kubeconfig.DecodeOwn(read(t, kept[0]))
+	if err != nil || !bytes.Equal(credentials.Certificate, held.Credentials.Certificate) {
+		t.Errorf("another certificate is kept: %v", err)
+	}
+}
+
+func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
+	for about, test := range map[string]struct {
+		groups  []string
+		prepare func(*holder)
+		want    error
+		says    string
+		hint    string
+	}{
+		"denied": {nil, func(h *holder) { h.decides(certificatesv1.CertificateDenied) }, outcome.ErrRejected, "was refused", "--force"},
+		"another user's certificate": {nil, func(h *holder) {
+			h.approves()
+			h.Server.ChangeCertificate = func(c *x509.Certificate) { c.RawSubject, c.Subject.CommonName = nil, "sam" }
+		}, nil, "cannot be used", ""},
+		"creating is forbidden":  {nil, func(h *holder) { h.Server.Refuse("create", "certificatesigningrequests") }, nil, `forbidden: the user "jane" cannot renew`, "grant jane --renewable"},
+		"approving is forbidden": {nil, func(h *holder) { h.in.Approve = true }, nil, "forbidden: you cannot approve", ""},
+		"masters":                {[]string{clustertest.Masters}, func(*holder) {}, outcome.ErrRefused, "system-group", "kubeadm certs renew"},
+		"nobody approves":        {nil, func(h *holder) { h.in.Timeout = 50 * time.Millisecond }, outcome.ErrTimedOut, "timed out", "to continue to wait"},
+		"another user is logged in": {nil, func(h *holder) {
+			h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+				isMeant := strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
+				if isMeant {
+					clustertest.Respond(rw, http.StatusCreated, map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "status": map[string]any{"userInfo": map[string]any{"username": "sam"}}})
+				}
+				return isMeant
+			}
+		}, nil, `the cluster accepts the certificate of "jane" as "sam"`, "another cluster's"},
+		"it has expired":      {nil, func(h *holder) { h.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } }, nil, "expired", ""},
+		"it is not valid yet": {nil, func(h *holder) { h.Now = func() time.Time { return time.Now().Add(-time.Hour) } }, nil, "not valid", ""},
+		"deleted while it waits": {nil, func(h *holder) {
+			tell := h.Tell
+			h.Tell = func(e event.Event) {
+				tell(e)
+				if ready, isReady := e.(onboard.RequestReady); isReady {
+					h.Server.Remove("certificatesigningrequests", "", ready.Name)
+				}
+			}
+			h.in.Timeout = time.Minute
+		}, outcome.ErrNotFound, "was deleted", "ask again with the same key"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			h := newHolder(t, test.groups...)
+			before := h.kubeconfig(t)
+			test.prepare(h)
+			_, err := renewal.Run(t.Context(), h.Program, h.in)
+			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), test.hint) {
+				t.Errorf("%v (%s), want %q (%q)", err, outcome.Hint(err), test.says, test.hint)
+			}
+			if !bytes.Equal(before, h.kubeconfig(t)) {
+				t.Error("the kubeconfig has changed")
+			}
+		})
+	}
+}
+
+func TestRenew_ADenialIsRememberedUntilForced(t *testing.T) {
+	h := newHolder(t)
+	pending, err := renewal.Run(t.Context(), h.Program, h.in)
+	if err != nil || pending.State != renewal.RenewalPending || len(onboardtest.Told[renewal.Waits](h.World)) != 1 {
+		t.Fatalf("%+v, %v", pending, err)
+	}
+	h.Server.Decide(h.Server.Names("certificatesigningrequests")[0], certificatesv1.CertificateDenied)
+	for range 2 {
+		if _, err := renewal.Run(t.Context(), h.Program, h.in); !errors.Is(err, outcome.ErrRejected) {
+			t.Errorf("%v", err)
+		}
+	}
+	h.Server.Remove("certificatesigningrequests", "", h.Server.Names("certificatesigningrequests")[0])
+	if _, err := renewal.Run(t.Context(), h.Program, h.in); !errors.Is(err, outcome.ErrRejected) {
+		t.Errorf("a denial that is gone is forgotten: %v", err)
+	}
+	h.in.Force = true
+	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalPending {
+		t.Errorf("%+v, %v", renewed, err)
+	}
+}
+
+func TestRenew_ItIsRenewedOnlyWhenDue(t *testing.T) {
+	for _, test := range []struct {
+		within string
+		want   renewal.State
+	}{{"10m", renewal.RenewalNotDue}, {"2h", renewal.RenewalPending}} {
+		h := newHolder(t)
+		var err error
+		if h.in.Within, err = request.ParseWithin(test.within); err != nil {
+			t.Fatal(err)
+		}
+		if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != test.want {
+			t.Errorf("%s: %+v, %v", test.within, renewed, err)
+		}
+	}
+}
+
+func TestRenew_WhoIsPermittedToApprovesTheRenewal(t *testing.T) {
+	h := newHolder(t, "dev")
+	h.Server.Permit("jane", "update", "certificatesigningrequests/approval")
+	h.Server.Permit("jane", "approve", "signers")
+	h.in.Approve = true
+	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalDone || len(onboardtest.Told[onboard.RequestApproved](h.World)) != 1 {
+		t.Errorf("%+v, %v", renewed, err)
+	}
+	// One who was offboarded is not renewed without a word.
+	if err := h.World.Server.Admin(t).Blocking().Remember(t.Context(), h.Now(), false, access.Entry{Details: access.Details{User: "jane", At: h.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+	h.Server.Permit("jane", "get", "configmaps")
+	if _, err := renewal.Run(t.Context(), h.Program, h.in); !errors.Is(err, outcome.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRenew_FilesArePlacedNextToThePresentOnes(t *testing.T) {
+	for _, isOneFile := range []bool{true, false} {
+		h := newHolder(t)
+		credentials := h.Server.Credentials(t, "jane")
+		directory := filepath.Dir(h.in.User.Path)
+		certificateFile, keyFile := "jane.crt", "jane.key"
+		if isOneFile {
+			certificateFile, keyFile = "jane.pem", "jane.pem"
+			credentials.Certificate = append(credentials.Certificate, credentials.Key...)
+		}
+		for name, text := range map[string][]byte{keyFile: credentials.Key, certificateFile: credentials.Certificate} {
+			if isOneFile {
+				text = credentials.Certificate
+			}
+			if err := os.WriteFile(filepath.Join(directory, name), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text := "apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers:\n- name: jane@test\n  user: {client-certificate: " + certificateFile + ", client-key: " + keyFile + "}\n"
+		if err := os.WriteFile(h.in.User.Path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h.approves()
+		for range 2 {
+			if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalDone {
+				t.Fatalf("one file %v: %+v, %v (%s)", isOneFile, renewed, err, outcome.Hint(err))
+			}
+		}
+		if !bytes.Equal(read(t, filepath.Join(directory, certificateFile)), credentials.Certificate) {
+			t.Error("the file of a person has changed")
+		}
+		if left := onboardtest.Told[renewal.PairLeft](h.World); len(left) != 1 {
+			t.Errorf("left files are told %d times", len(left))
+		}
+		files, err := filepath.Glob(filepath.Join(directory, "jane*"))
+		if want := map[bool]int{true: 2, false: 4}[isOneFile]; err != nil || len(files) != want {
+			t.Errorf("one file %v: files %q, want the first and the last ones", isOneFile, files)
+		}
+	}
+}
+
+func TestRenew_ADirectoryThatCannotBeWrittenIsFoundFirst(t *testing.T) {
+	h := newHolder(t)
+	h.in.User.Path = filepath.Join(t.TempDir(), "missing", "config")
+	if _, err := renewal.Run(t.Context(), h.Program, h.in); err == nil || len(h.Server.Names("certificatesigningrequests")) != 0 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRenew_AnotherRunIsNotDisturbed(t *testing.T) {
+	h := newHolder(t)
+	held, err := h.in.User.Read(h.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := store.TryLock(store.RenewalOf(h.in.Renewals, "jane", held.Certificate.SHA256()).LockPath())
+	if err != nil || lock == nil {
+		t.Fatalf("%v", err)
+	}
+	defer func() { _ = lock.Release() }()
+	renewed, err := renewal.Run(t.Context(), h.Program, h.in)
+	if err != nil || renewed.State != renewal.RenewalPending || len(onboardtest.Told[renewal.Busy](h.World)) != 1 {
+		t.Errorf("%+v, %v", renewed, err)
+	}
+	h.in.Timeout = 20 * time.Millisecond
+	if _, err := renewal.Run(t.Context(), h.Program, h.in); !errors.Is(err, outcome.ErrTimedOut) || !strings.Contains(outcome.Hint(err), "another run is renewing it") {
+		t.Errorf("%v (%s)", err, outcome.Hint(err))
+	}
+}
+
+func TestStatus_EachContextIsToldAsItIs(t *testing.T) {
+	h := newHolder(t, "dev")
+	if _, err := renewal.Run(t.Context(), h.Program, h.in); err != nil {
+		t.Fatal(err)
+	}
+	connect := func() (*cluster.Client, error) { return h.Cluster, nil }
+	input := func() renewal.ContextInput {
+		return renewal.ContextInput{Name: "jane@test", User: &h.in.User, Renewals: h.in.Renewals, Connect: connect}
+	}
+	one := func(change func(*renewal.ContextInput)) renewal.ContextStatus {
+		in := input()
+		if change != nil {
+			change(&in)
+		}
+		return renewal.Status(t.Context(), h.Program, []renewal.ContextInput{in})[0]
+	}
+	name := h.Server.Names("certificatesigningrequests")[0]
+	if got := one(nil); got.Live != renewal.Live || got.User.Name != "jane" || len(got.User.Groups) != 1 || got.Renewal != request.Pending || got.RenewalRequest != name || got.Login != "certificate" {
+		t.Errorf("%+v", got)
+	}
+	if got := one(func(in *renewal.ContextInput) { in.Connect = nil }); got.Live != renewal.NotTried || got.Renewal != request.Pending || got.User.Name != "jane" {
+		t.Errorf("not tried: %+v", got)
+	}
+	if got := one(func(in *renewal.ContextInput) { in.Connect = func() (*cluster.Client, error) { return nil, errOff } }); got.Problem != errOff.Error() {
+		t.Errorf("no client: %+v", got)
+	}
+	if got := one(func(in *renewal.ContextInput) { in.User, in.UserErr = nil, errOff }); got.Problem != errOff.Error() || !got.IsUnread {
+		t.Errorf("unread: %+v", got)
+	}
+	if got := one(func(in *renewal.ContextInput) { in.User, in.Login = nil, "a token" }); got.Live != renewal.Live || got.Certificate != nil || got.Login != "a token" {
+		t.Errorf("a token: %+v", got)
+	}
+	h.Server.Decide(name, certificatesv1.CertificateDenied)
+	if got := one(nil); got.Renewal != request.Denied {
+		t.Errorf("denied: %+v", got)
+	}
+	h.Server.Remove("certificatesigningrequests", "", name)
+	if got := one(nil); got.Renewal != "" || got.RenewalRequest != "" {
+		t.Errorf("collected: %+v", got)
+	}
+	h.Server.Answer = func(rw http.ResponseWriter, _ *http.Request) bool {
+		clustertest.Fail(rw, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
+		return true
+	}
+	if got := one(nil); got.Live != renewal.NotLive || got.Problem == "" {
+		t.Errorf("not accepted: %+v", got)
+	}
+	h.Server.Answer = func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
+	if got := one(nil); got.Live != renewal.Unreachable || got.Problem == "" {
+		t.Errorf("away: %+v", got)
+	}
+	h.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	if got := one(nil); !strings.Contains(got.Problem, "expired") {
+		t.Errorf("expired: %+v", got)
+	}
+}
+
+var errOff = errors.New("off")
