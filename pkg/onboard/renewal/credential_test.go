@@ -190,7 +190,7 @@ func TestCredential_ACacheMovesOnlyWhenAsked(t *testing.T) {
 	c := newCached(t)
 	moved := clustertest.New(t)
 	c.in.User = pair.KubeconfigUser{Context: "jane@test", Path: c.cache.KubeconfigPath(), Entry: "jane@test", Cache: &c.cache}
-	c.Program.Cluster = moved.Client(t, "jane")
+	c.Cluster = moved.Client(t, "jane")
 	if _, err := renewal.Run(t.Context(), c.Program, c.in); err == nil || !strings.Contains(outcome.Hint(err), "--move-cache") {
 		t.Errorf("%v", err)
 	}
@@ -204,7 +204,7 @@ func TestCredential_ACacheMovesOnlyWhenAsked(t *testing.T) {
 	endpoint := c.Server.Endpoint
 	c.Server.Endpoint.Server = strings.Replace(endpoint.Server, "127.0.0.1", "localhost", 1)
 	c.Server.Endpoint.ServerName = "127.0.0.1"
-	c.Program.Cluster = c.Server.Client(t, "jane")
+	c.Cluster = c.Server.Client(t, "jane")
 	if renewed, err := renewal.Run(t.Context(), c.Program, c.in); err != nil || renewed.State != renewal.RenewalPending {
 		t.Errorf("%+v, %v", renewed, err)
 	}

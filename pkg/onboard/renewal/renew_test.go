@@ -391,9 +391,8 @@ func TestStatus_EachContextIsToldAsItIs(t *testing.T) {
 	if _, err := renewal.Run(t.Context(), h.Program, h.in); err != nil {
 		t.Fatal(err)
 	}
-	connect := func() (*cluster.Client, error) { return h.Cluster, nil }
 	input := func() renewal.ContextInput {
-		return renewal.ContextInput{Name: "jane@test", User: &h.in.User, Renewals: h.in.Renewals, Connect: connect}
+		return renewal.ContextInput{Name: "jane@test", User: &h.in.User, Renewals: h.in.Renewals, Connect: func() (*cluster.Client, error) { return h.Cluster, nil }}
 	}
 	one := func(change func(*renewal.ContextInput)) renewal.ContextStatus {
 		in := input()
