@@ -1,87 +1,43 @@
 package e2e
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-// fault is what a front does to some calls in place of passing them on; it says
-// whether it did.
-type fault func(n int64, w http.ResponseWriter, r *http.Request, pass http.Handler) bool
-
-// answers has every nth call answered by the front itself.
-func answers(nth int64, code int, header map[string]string, body string) fault {
-	return func(n int64, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-		if n%nth != 0 {
-			return false
-		}
-		for key, value := range header {
-			w.Header().Set(key, value)
-		}
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, body)
-		return true
-	}
-}
-
-// drops has every nth call end without an answer: in turn before the API server has
-// seen it and after it has done it.
-func drops(nth int64) fault {
-	return func(n int64, _ http.ResponseWriter, r *http.Request, pass http.Handler) bool {
-		if n%nth != 0 {
-			return false
-		}
-		if n%(2*nth) == 0 && r.URL.Query().Get("watch") == "" {
-			pass.ServeHTTP(httptest.NewRecorder(), r)
-		}
-		panic(http.ErrAbortHandler)
-	}
-}
-
-// faultyFront passes calls on to a plane's API server as its administrator, and fails
-// now and then. It is where the session's kubeconfig leads from then on.
-func faultyFront(s *session, fail fault) {
+// through has the session's kubeconfig, or a copy of it, lead to a front from then on.
+func (s *session) through(front *hostile.Front) {
 	s.t.Helper()
-	pass := passTo(s.t, s.plane)
-	var calls atomic.Int64
-	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !fail(calls.Add(1), w, r, pass) {
-			pass.ServeHTTP(w, r)
-		}
-	}))
-	front.EnableHTTP2 = true
-	front.Config.ErrorLog = pass.ErrorLog
-	front.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	front.StartTLS()
-	s.t.Cleanup(func() {
-		front.CloseClientConnections()
-		front.Close()
-	})
-	kubeconfig := clientcmdapi.NewConfig()
-	kubeconfig.Clusters["front"] = &clientcmdapi.Cluster{Server: front.URL, CertificateAuthorityData: encodedCertificate(front.Certificate())}
-	kubeconfig.AuthInfos["front"] = &clientcmdapi.AuthInfo{Token: "the front asks nobody"}
-	kubeconfig.Contexts["front"] = &clientcmdapi.Context{Cluster: "front", AuthInfo: "front"}
-	kubeconfig.CurrentContext = "front"
-	if err := clientcmd.WriteToFile(*kubeconfig, s.path("front.kubeconfig")); err != nil {
+	config := s.loadFrom(s.env.Kubeconfig)
+	for _, cluster := range config.Clusters {
+		front.Lead(cluster)
+	}
+	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
 		s.t.Fatal(err)
 	}
-	s.env.Kubeconfig = s.path("front.kubeconfig")
+	s.env.Kubeconfig = s.path("config")
+}
+
+// behindFront is the session of a front of its own, which follows rules.
+func (s *session) behindFront(rules ...*hostile.Rule) *hostile.Front {
+	s.t.Helper()
+	front := hostile.NewFront(s.t, s.plane, time.Now)
+	front.Follow(rules...)
+	s.through(front)
+	return front
 }
 
 func encodedCertificate(certificate *x509.Certificate) []byte {
@@ -140,22 +96,20 @@ func checkCrowd(s *session, names []string, result program.Result) {
 
 func last(text string, bytes int) string { return text[max(0, len(text)-bytes):] }
 
-const statusOf500 = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","message":"etcdserver: leader changed","code":500}`
-
 func TestFaults_ATeamGetsThroughFaults(t *testing.T) {
-	asJSON := map[string]string{"Content-Type": "application/json"}
-	for name, fail := range map[string]fault{
-		"too many requests":  answers(5, http.StatusTooManyRequests, map[string]string{"Retry-After": "1"}, "slow down"),
-		"internal errors":    answers(7, http.StatusInternalServerError, asJSON, statusOf500),
-		"broken connections": drops(10),
+	ends := func(call *http.Request) bool { return !hostile.IsWatch(call) }
+	for name, rules := range map[string][]*hostile.Rule{
+		"too many requests": {{Every: 5, Do: hostile.RetryLater}},
+		"internal errors":   {{Every: 7, Do: hostile.Status(http.StatusInternalServerError, metav1.StatusReasonInternalError, "etcdserver: leader changed")}},
+		// In turn before the API server has seen a call and after it has done it.
+		"broken connections": {{When: ends, Every: 20, Do: hostile.DropDone}, {Every: 10, Do: hostile.Drop}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 			s := newSession(t, plane)
 			names := writeTeam(s, "member", crowd)
-			faultyFront(s, fail)
-			// The front would log everybody in as the administrator.
-			checkCrowd(s, names, s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json", "--verify-login=false"))
+			s.behindFront(rules...)
+			checkCrowd(s, names, s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json"))
 		})
 	}
 }

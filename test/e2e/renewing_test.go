@@ -6,9 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +24,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
 )
 
 // authority is a plane's certificate authority, whose certificates begin and end
@@ -59,23 +57,9 @@ func authorityFor(t *testing.T, plane *controlplane.Plane) *authority {
 }
 
 // sign issues a client certificate, in PEM.
-func (a *authority) sign(t testing.TB, user identity.User, key any, notBefore, notAfter time.Time) []byte {
+func (a *authority) sign(t testing.TB, user identity.User, key any, notBefore, notAfter time.Time, forgeries ...hostile.Forgery) []byte {
 	t.Helper()
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: user.Name, Organization: user.Groups},
-		NotBefore:    notBefore, NotAfter: notAfter,
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}, a.certificate, key, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return hostile.Signer{Certificate: a.certificate, Key: a.key}.Sign(t, user, key, notBefore, notAfter, forgeries...)
 }
 
 // holder is a session whose kubeconfig logs in with a client certificate of a user

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +21,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientauthentication "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -31,6 +32,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
 )
 
 const (
@@ -73,9 +75,11 @@ type soak struct {
 	away func(left time.Duration) bool
 
 	*session
-	front *datedFront
-	cache store.CredentialCache
-	work  *onboard.Program
+	front *hostile.Front
+	// isAway has every connection end without an answer.
+	isAway atomic.Bool
+	cache  store.CredentialCache
+	work   *onboard.Program
 
 	mu  sync.Mutex
 	now time.Time
@@ -111,15 +115,9 @@ func (s *soak) prepare(t *testing.T) {
 	s.now = time.Now()
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	s.session = holder(t, plane, identity.User{Name: soaked, Groups: []string{"dev"}}, s.now.Add(-soakBackdating), s.now.Add(soakLifetime))
-	s.front = newDatedFront(t, plane, s.clock)
-	config := s.load("config")
-	for _, cluster := range config.Clusters {
-		cluster.Server, cluster.CertificateAuthorityData = s.front.URL, encodedCertificate(s.front.Certificate())
-		cluster.TLSServerName = ""
-	}
-	if err := clientcmd.WriteToFile(*config, s.path("config")); err != nil {
-		t.Fatal(err)
-	}
+	s.front = hostile.NewFront(t, plane, s.clock)
+	s.front.Follow(&hostile.Rule{When: func(*http.Request) bool { return s.isAway.Load() }, Do: hostile.Drop})
+	s.through(s.front)
 	inCache(s.session)
 	s.cache = store.CredentialCacheAt(s.session.cache())
 	s.work = &onboard.Program{Version: "test", UserAgent: "soak", Now: s.clock, Tell: func(event.Event) {}}
@@ -135,7 +133,7 @@ func (s *soak) step() {
 	s.administer()
 	left := s.certificate("config").Leaf.NotAfter.Sub(s.clock())
 	isAway := s.away != nil && s.away(left)
-	s.front.away.Store(isAway)
+	s.isAway.Store(isAway)
 
 	fresh := s.ask()
 	if s.kept == nil || !s.clock().Before(s.kept.askAgain) {
@@ -202,7 +200,7 @@ func (s *soak) renewInBackground() error {
 	}
 	s.background.Go(func() {
 		err := renewal.RenewCached(context.Background(), s.work, s.cache, patience)
-		if err != nil && !errors.Is(err, outcome.ErrTimedOut) && !s.front.away.Load() {
+		if err != nil && !errors.Is(err, outcome.ErrTimedOut) && !s.isAway.Load() {
 			s.t.Errorf("in the background: %v", err)
 		}
 	})
@@ -216,7 +214,7 @@ func (s *soak) call(given *given) {
 		s.t.Fatal(err)
 	}
 	client, err := kubernetes.NewForConfig(&rest.Config{Host: s.front.URL, TLSClientConfig: rest.TLSClientConfig{
-		CAData: encodedCertificate(s.front.Certificate()), CertData: given.certificate.PEM, KeyData: given.key,
+		CAData: s.front.Authority(), CertData: given.certificate.PEM, KeyData: given.key,
 	}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -281,7 +279,7 @@ func (s *soak) finish() {
 	s.settle()
 	s.ask()
 	s.t.Logf("%d calls, %d renewals", s.calls, s.renewals)
-	if refused := s.front.refused.Load(); refused != 0 {
+	if refused := s.front.Refused(); refused != 0 {
 		s.t.Errorf("%d calls were refused", refused)
 	}
 	// A renewal begins when a third of the certificate's fifteen minutes is left, which

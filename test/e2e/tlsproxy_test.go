@@ -13,6 +13,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 // certificate, and talks to the API server as the administrator.
 func throughTLSProxy(s *session) {
 	s.t.Helper()
-	pass := passTo(s.t, s.plane)
+	pass := hostile.PassTo(s.t, s.plane)
 	authenticated := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+proxyToken {
 			w.Header().Set("Content-Type", "application/json")
