@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,11 +10,7 @@ import (
 	"testing"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
@@ -130,18 +125,8 @@ func selfSigned(t *testing.T, template *x509.Certificate) *authority {
 // its user, until the test ends.
 func signs(t *testing.T, s *session, authorityOf func(user string) *authority) {
 	t.Helper()
-	client := s.client()
-	watchesRequests(t, client, func(ctx context.Context, object *certificatesv1.CertificateSigningRequest) error {
-		if request.StateOf(request.Of(object)) != request.Approved {
-			return nil
-		}
-		parsed, err := pki.DecodeRequest(object.Spec.Request)
-		if err != nil {
-			return err
-		}
-		user := parsed.User()
-		object.Status.Certificate = authorityOf(user.Name).sign(t, user, parsed.PublicKey, time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
-		_, err = client.CertificatesV1().CertificateSigningRequests().UpdateStatus(ctx, object, metav1.UpdateOptions{})
-		return err
+	certifies(t, s, func(asked *pki.Request) []byte {
+		user := asked.User()
+		return authorityOf(user.Name).sign(t, user, asked.PublicKey, time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
 	})
 }

@@ -30,7 +30,7 @@ import (
 func (r *renewing) rotate(ctx context.Context, issued *request.Request, submitted *onboard.Submission) (*pki.Certificate, error) {
 	certificate, err := r.program.CheckIssued(issued, submitted.Key.Public(), r.user)
 	if err != nil {
-		return nil, err
+		return nil, outcome.ReplaceHint(err, "%s; to request another: %s", outcome.Hint(err), r.in.Again)
 	}
 	renewed := &pair.Held{
 		Certificate: certificate, Key: submitted.Key,
