@@ -82,6 +82,12 @@ func DropDone(_ http.ResponseWriter, call *http.Request, pass http.Handler) {
 	panic(http.ErrAbortHandler)
 }
 
+// Silent never answers: it ends when the caller hangs up.
+func Silent(_ http.ResponseWriter, call *http.Request, _ http.Handler) {
+	<-call.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
 // Redirect sends the caller to the same path of another address.
 func Redirect(address string) Answer {
 	return func(w http.ResponseWriter, call *http.Request, _ http.Handler) {
