@@ -389,7 +389,8 @@ func TestRenew_RenewAllGoesOnAfterAFailure(t *testing.T) {
 }
 
 // TestRenew_RenewKilledAtRandomMoments kills renew at random moments: whatever it was doing,
-// the kubeconfig logs in with the pair that is in it.
+// the kubeconfig logs in with the pair that is in it. What is kept aside until then is proven by
+// TestRenewalPromise_ARunThatIsKilledBeforeTheProofKeepsThePairBefore, where the new one fails.
 func TestRenew_RenewKilledAtRandomMoments(t *testing.T) {
 	s := ending(t, "renew-killed")
 	client := s.client()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -193,4 +194,64 @@ func TestRenewalPromise_AServerThatIsAwayForTheProofCostsNothing(t *testing.T) {
 	// The next renewal tidies up.
 	s.must("renew")
 	nothingWaits(s)
+}
+
+// TestRenewalPromise_ARunThatIsKilledBeforeTheProofKeepsThePairBefore has the API server not
+// answer for the new certificate as soon as it is in the kubeconfig, and kills each run at a
+// random moment: the pair before is in the kubeconfig, or kept, and logs in.
+func TestRenewalPromise_ARunThatIsKilledBeforeTheProofKeepsThePairBefore(t *testing.T) {
+	const user = "promise-killed"
+	s, front, isNew := renewalBehindFront(t, user)
+	present, before := s.certificate("config"), string(s.read("config"))
+	// The first run shows how long it takes to get there.
+	arrived := make(chan struct{}, 1)
+	inPlace := &hostile.Rule{Path: whoAmI, When: func(call *http.Request) bool {
+		return isNew(call) && hostile.CertificateOf(call).Equal(s.certificate("config").Leaf)
+	}, Do: hostile.First(func() {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+	}, hostile.Silent)}
+	front.Follow(inPlace)
+	begin := time.Now()
+	first := start(s, "renew")
+	select {
+	case <-arrived:
+	case <-time.After(patience):
+		t.Fatal("the new certificate is not tried from the kubeconfig")
+	}
+	whole := time.Since(begin)
+	if err := first.command.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	first.end()
+
+	replaced := 0
+	for range 20 {
+		if !bytes.Equal(s.certificate("config").SHA256(), present.SHA256()) {
+			replaced++
+			previous := s.previous()
+			if !bytes.Equal(s.certificate(previous).SHA256(), present.SHA256()) {
+				t.Fatal("what is kept is another pair")
+			}
+			if who := whoIs(t, s.path(previous)); who != user {
+				t.Fatalf("the pair that is kept logs in as %q", who)
+			}
+			// The user takes the pair before back.
+			s.write("config", before)
+		} else if who := whoIs(t, s.path("config")); who != user {
+			t.Fatalf("the pair in the kubeconfig logs in as %q", who)
+		}
+		killAt(t, s, time.Duration(rand.Int64N(int64(whole))), "renew") //nolint:gosec // Nothing secret.
+	}
+	t.Logf("%d of 20 runs were killed when the new certificate was in the kubeconfig", replaced)
+
+	front.Follow()
+	s.must("renew")
+	checkRenewed(s, present)
+	nothingWaits(s)
+	if n := len(submittedBy(t, s.client(), user)); n > 2 {
+		t.Errorf("there are %d requests", n)
+	}
 }

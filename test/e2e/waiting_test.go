@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,7 +16,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
@@ -150,25 +153,44 @@ func TestWaiting_TheEndingsOfAWait(t *testing.T) {
 	}
 }
 
+// TestWaiting_AReplacedRequestEndsTheWait has another request of the name be issued when the
+// program looks: behind the end of a watch that saw nothing, behind the event of the
+// deletion, and in the first event of a watch.
 func TestWaiting_AReplacedRequestEndsTheWait(t *testing.T) {
-	s := newSession(t, shared)
-	name := objectName(s.must("new-user", "replaced", "--dir", "D").Stdout)
-	fetch := start(s, "fetch", "replaced", "--dir", "D")
-	fetch.until(waitingForApproval)
-	remove(t, s, name)
-	create(t, s, name, identity.User{Name: "replaced"})
-	s.must("approve", name, "--yes")
+	const requests = "/certificatesigningrequests"
+	another := func(object map[string]any) { object["metadata"] = map[string]any{"uid": "another"} }
+	for about, late := range map[string]func(name string, hold func()) *hostile.Rule{
+		"after-silence": func(_ string, hold func()) *hostile.Rule {
+			return &hostile.Rule{When: hostile.IsWatch, Path: requests, Do: hostile.First(hold, hostile.Text(http.StatusOK, "application/json", ""))}
+		},
+		// The first get is the one by which fetch finds it.
+		"after-deletion": func(name string, hold func()) *hostile.Rule {
+			return &hostile.Rule{Method: http.MethodGet, Path: requests + "/" + name, After: 1, Do: hostile.First(hold, hostile.Pass)}
+		},
+		"in-the-watch": func(_ string, hold func()) *hostile.Rule {
+			return &hostile.Rule{When: hostile.IsWatch, Path: requests, Do: hostile.First(hold, hostile.Edit(another))}
+		},
+	} {
+		t.Run(about, func(t *testing.T) {
+			s := newSession(t, shared)
+			user := "replaced-" + about
+			name := objectName(s.must("new-user", user, "--dir", "D").Stdout)
+			replaced := make(chan struct{})
+			s.behindFront(late(name, func() { <-replaced }))
+			fetch := start(s, "fetch", user, "--dir", "D", "--timeout", "1m")
+			fetch.until(waitingForApproval)
 
-	// Whether the program looks before or after the new object is there is up
-	// to the scheduler; it must not take the new one for its own.
-	want := expect{5, []string{"was deleted and recreated"}}
-	result := fetch.end()
-	if result.Code == 4 {
-		want = expect{4, []string{"was deleted while waiting for it"}}
-	}
-	s.check(result, want)
-	if _, err := os.Stat(s.path("D", "replaced.kubeconfig")); !os.IsNotExist(err) {
-		t.Error("a kubeconfig was written")
+			admin := s.admin()
+			remove(t, admin, name)
+			create(t, admin, name, identity.User{Name: user})
+			admin.must("approve", name, "--yes")
+			admin.until("the other request is issued", func() bool { return request.StateOf(admin.object("x/"+name)) == request.Issued })
+			close(replaced)
+			s.check(fetch.end(), expect{5, []string{"was deleted and recreated"}})
+			if listing := s.listing("D"); strings.Contains(listing, ".kubeconfig\n") {
+				t.Errorf("a kubeconfig was written:\n%s", listing)
+			}
+		})
 	}
 }
 

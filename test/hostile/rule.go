@@ -84,6 +84,8 @@ func DropDone(_ http.ResponseWriter, call *http.Request, pass http.Handler) {
 
 // Silent never answers: it ends when the caller hangs up.
 func Silent(_ http.ResponseWriter, call *http.Request, _ http.Handler) {
+	// Only when the body is read does net/http notice that an HTTP/1 connection ends.
+	_, _ = io.Copy(io.Discard, call.Body)
 	<-call.Context().Done()
 	panic(http.ErrAbortHandler)
 }
