@@ -281,7 +281,7 @@ func (c *Client) writeAs(ctx context.Context, blocked access.Blocked, user strin
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	probe := c.api.Core.RESTClient().Post().Namespace(access.BlockNamespace).Resource("configmaps").
-		Param("dryRun", metav1.DryRunAll).Param("access.ManagedByValue", access.ManagedByValue).
+		Param("dryRun", metav1.DryRunAll).Param("fieldManager", access.ManagedByValue).
 		SetHeader("Impersonate-User", user).SetHeader("Impersonate-Group", identity.MastersGroup).
 		Body(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: access.BlockName + "-probe-"}})
 	if blocked.CredentialID != "" {
