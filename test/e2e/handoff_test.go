@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -307,6 +308,41 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 	refusesHandoff(t, user, "", "it has 0 clusters, 0 users and 0 contexts")
 	user.check(user.run("fetch", "irma", "--from", "missing.yaml", "--dir", "irma"), expect{1, []string{`"missing.yaml": no such file or directory`}})
 	user.check(user.run("fetch", "nobody", "--from", admin.path("irma.yaml"), "--dir", "irma"), expect{1, []string{`private key of "nobody" not found`}})
+}
+
+// TestHandoff_AForgedCertificateIsRefusedWithoutACluster has the cluster's authority, which is
+// in the handoff, not have signed the certificate, and nobody there to log in to.
+func TestHandoff_AForgedCertificateIsRefusedWithoutACluster(t *testing.T) {
+	plane := controlplane.Start(t, controlplane.WithOneAuthority())
+	user, _ := handedOff(t, plane, "forgery")
+	genuine := string(user.read("handoff"))
+	key, err := pki.ParseKey(user.read("forgery.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for about, forged := range map[string]func(certificate []byte) []byte{
+		"a signature that is broken": func(certificate []byte) []byte {
+			return changed(t, certificate, func(der []byte) { der[len(der)-5] ^= 1 })
+		},
+		"an authority of the same name": func([]byte) []byte {
+			by := namesake(t, authorityFor(t, plane))
+			return by.sign(t, identity.User{Name: "forgery", Groups: []string{"dev"}}, key.Public(), time.Now().Add(-time.Minute), time.Now().Add(time.Hour))
+		},
+	} {
+		user.write("handoff", genuine)
+		user.exchange(func(cluster *clientcmdapi.Cluster, login *clientcmdapi.AuthInfo, _ *clientcmdapi.Context) {
+			cluster.Server, login.ClientCertificateData = "https://127.0.0.1:1", forged(login.ClientCertificateData)
+		})
+		before := snapshot(t, user.path("."))
+		for _, flags := range [][]string{confirmed(t, plane), append(confirmed(t, plane), "--verify-login=false")} {
+			user.refusesHandoff("forgery", expect{1, []string{"as its issuer and is not signed by it", "hint: nothing was written"}}, flags...)
+		}
+		if after := snapshot(t, user.path(".")); after != before {
+			t.Errorf("%s: the directory was %s and is %s", about, before, after)
+		}
+	}
+	user.write("handoff", genuine)
+	user.must(append([]string{"fetch", "forgery", "--from", "handoff", "--dir", "."}, confirmed(t, plane)...)...)
 }
 
 // refusesHandoff expects a handoff to be refused, and their folder to stay as it was.

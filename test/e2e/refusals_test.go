@@ -17,6 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/fixture"
 )
 
 func TestRefusals_EveryMistakeGetsOneSentenceAndItsExitCode(t *testing.T) {
@@ -136,6 +137,52 @@ func TestRefusals_RefusedFindingsStopAnApprovalUnlessAllowed(t *testing.T) {
 		t.Errorf("the request is %s", state)
 	}
 	s.must("approve", "planted-node", "--yes", "--allow", "system-user", "--allow", "system-group")
+}
+
+// TestRefusals_WhatNobodyCanAllowIsRefusedInFilesToo allows what has no exception. An API
+// server does not even store some of it, and a CA server would sign it.
+func TestRefusals_WhatNobodyCanAllowIsRefusedInFilesToo(t *testing.T) {
+	s := newSession(t, shared)
+	authority := authorityOf(s)
+	final := map[string]bool{}
+	for _, entry := range fixture.Load(t) {
+		if len(entry.Final) != 1 || final[entry.Final[0]] || entry.SignerName != "" {
+			continue
+		}
+		name := entry.Final[0]
+		final[name] = true
+		s.write("final.csr", string(entry.Request))
+		for _, command := range [][]string{{"approve", "-f", "final.csr", "--yes"}, append([]string{"sign", "final.csr", "--yes"}, authority...)} {
+			// Some have a name that allows another kind of them.
+			if result := s.run(append(command, "--allow", name)...); result.Code == 0 || name == request.BadSignature && result.Code != 2 {
+				t.Errorf("--allow %s: exit code %d\n%s", name, result.Code, result.Stderr)
+			}
+			result := s.run(append(command, allowing(entry.Findings)...)...)
+			s.check(result, expect{6, []string{"is refused: " + name}})
+			if strings.Contains(result.Stderr, "hint: if you know that this is right") {
+				t.Errorf("%s: an exception is offered:\n%s", name, result.Stderr)
+			}
+		}
+	}
+	for _, name := range []string{request.BadSignature, identity.EmptyCommonName, request.WeakSignature} {
+		if !final[name] {
+			t.Errorf("%s is not among the requests", name)
+		}
+	}
+	if _, exists := s.readIfThere("csr-onboard-issued.jsonl"); exists {
+		t.Error("a certificate was signed")
+	}
+}
+
+// allowing are flags that allow each finding that can be.
+func allowing(findings []string) (flags []string) {
+	for _, name := range findings {
+		if name == request.BadSignature || name == identity.EmptyCommonName {
+			continue
+		}
+		flags = append(flags, "--allow", name)
+	}
+	return flags
 }
 
 func TestRefusals_HostileNamesReachNoTerminal(t *testing.T) {
