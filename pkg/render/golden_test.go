@@ -65,6 +65,9 @@ func (g *golden) compare(t *testing.T) {
 	}
 }
 
+// forms are those of which every golden file has one.
+var forms = []string{"json", "yaml"}
+
 // now is the time in every golden file.
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -85,6 +86,11 @@ func narrated(t *testing.T) []event.Event {
 		onboard.GrantsUnread{Reason: hostile},
 		onboard.ContextsNotAsked{Contexts: 3},
 		onboard.StandingUnread{Reason: hostile},
+		onboard.Called{Call: cluster.Call{Method: "GET", Path: "/" + hostile, Status: 200, Duration: 12 * time.Millisecond, AuditID: hostile}},
+		onboard.Called{Call: cluster.Call{Method: "GET", Path: "/", Err: errHostile}},
+		destination.KubeconfigWritten{Path: hostile, Named: hostile, Context: hostile, LoginChecked: true},
+		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, LoginChecked: true},
+		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, IsCurrent: true, LoginChecked: true},
 		onboard.NotDecided{Decision: request.Approval(), Reason: errHostile},
 		onboard.NotDecided{Decision: request.Denial(), Reason: errHostile},
 		onboard.StillFollowing{Trouble: errHostile},
@@ -96,8 +102,8 @@ func narrated(t *testing.T) []event.Event {
 		onboard.StillWaiting{Sighting: requests.Sighting{Object: approved, Unsigned: true}},
 		onboard.StillWaiting{Sighting: requests.Sighting{Object: foreign, Unsigned: true}},
 		onboard.StillWaiting{Sighting: requests.Sighting{Object: pending, Trouble: errHostile}},
-		onboard.CertificateIssued{NotAfter: later, Asked: 48 * time.Hour, Given: 48*time.Hour + 5*time.Minute},
-		onboard.CertificateIssued{NotAfter: later, Asked: 100 * time.Hour, Given: 48 * time.Hour},
+		onboard.CertificateIssued{Issuer: "CN=" + hostile, NotAfter: later, Asked: 48 * time.Hour, Given: 48*time.Hour + 5*time.Minute},
+		onboard.CertificateIssued{Issuer: "CN=" + hostile, NotAfter: later, Asked: 100 * time.Hour, Given: 48 * time.Hour},
 		onboard.Progress{Doing: "onboarding", Done: 2, Failed: 1, Total: 2},
 		onboard.LoggedIn{User: user},
 		onboard.LifetimeChanged{Asked: 8 * time.Hour, Stored: time.Hour},
@@ -243,12 +249,12 @@ func TestNarrate_AWarningOfTheServerIsOneLine(t *testing.T) {
 
 func TestNarrate_AWaitIsALineThatGoesAway(t *testing.T) {
 	var screen bytes.Buffer
-	narrator := &Narrator{&voice{out: &screen, now: clock, animated: true}}
+	narrator := &Narrator{voice: &voice{out: &screen, now: clock, animated: true}}
 	narrator.Tell(onboard.StillWaiting{Sighting: requests.Sighting{Object: object(t, "jane-x", jane(), nil)}})
 	narrator.Tell(onboard.RequestApproved{Name: "jane-x"})
 	narrator.Close()
 	shown := screen.String()
-	if !strings.HasPrefix(shown, clearLine+"waiting for an administrator to approve jane-x (0s)") || !strings.HasSuffix(shown, clearLine+"approved jane-x\n") {
+	if !strings.HasPrefix(shown, "\r\x1b[K"+"waiting for an administrator to approve jane-x (0s)") || !strings.HasSuffix(shown, "\r\x1b[K"+"approved jane-x\n") {
 		t.Errorf("%q", shown)
 	}
 }
@@ -285,7 +291,7 @@ func TestNarrate_ProgressIsToldNowAndThen(t *testing.T) {
 func TestNarrate_AProgressBarGoesAway(t *testing.T) {
 	var screen bytes.Buffer
 	at := now
-	narrator := &Narrator{&voice{out: &screen, now: func() time.Time { return at }, animated: true}}
+	narrator := &Narrator{voice: &voice{out: &screen, now: func() time.Time { return at }, animated: true}}
 	narrator.Tell(onboard.Progress{Doing: "onboarding", Total: 9})
 	at = at.Add(2 * progressPatience)
 	narrator.Tell(onboard.Progress{Doing: "onboarding", Done: 3, Total: 9})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -70,22 +71,22 @@ func TestRequest_ChoicesAreCutAsInTheGoldenFile(t *testing.T) {
 func TestRequest_DocumentsAreWrittenAsInTheGoldenFile(t *testing.T) {
 	g := golden{name: "reviewdocument"}
 	all := reviews(t)
-	for _, format := range Formats() {
-		g.add(t, "a list, "+format, func(out io.Writer) error { return Reviews(out, format, all) })
-		g.add(t, "none, "+format, func(out io.Writer) error { return Reviews(out, format, nil) })
-		g.add(t, "one, "+format, func(out io.Writer) error { return OneReview(out, format, all[0]) })
-		g.add(t, "deleted, "+format, func(out io.Writer) error { return ReviewDocument(out, format, all[0], true) })
+	for _, format := range forms {
+		g.add(t, "a list, "+format, func(out io.Writer) error { return report.Reviews(out, format, all) })
+		g.add(t, "none, "+format, func(out io.Writer) error { return report.Reviews(out, format, nil) })
+		g.add(t, "one, "+format, func(out io.Writer) error { return report.OneReview(out, format, all[0]) })
+		g.add(t, "deleted, "+format, func(out io.Writer) error { return report.ReviewDocument(out, format, all[0], true) })
 		var written bytes.Buffer
-		if err := Reviews(&written, format, all); err != nil {
+		if err := report.Reviews(&written, format, all); err != nil {
 			t.Error(err)
 		}
 		checkHidden(t, format, written.String())
 	}
 	g.compare(t)
-	if err := OneReview(io.Discard, "xml", all[0]); err == nil {
+	if err := report.OneReview(io.Discard, "xml", all[0]); err == nil {
 		t.Error("a review is written as XML")
 	}
-	if err := Reviews(full{}, "json", []*request.Review{all[0]}); err == nil {
+	if err := report.Reviews(full{}, "json", []*request.Review{all[0]}); err == nil {
 		t.Error("a full disk is not reported")
 	}
 }

@@ -20,13 +20,15 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // inEveryFormat adds what a function writes for people, and what it writes for scripts.
 func (g *golden) inEveryFormat(t *testing.T, about string, write func(out io.Writer, format string) error) {
 	t.Helper()
-	for _, format := range append([]string{""}, Formats()...) {
+	for _, format := range append([]string{""}, forms...) {
 		g.add(t, strings.TrimSpace(about+" "+format), func(out io.Writer) error { return write(out, format) })
 		var written bytes.Buffer
 		if err := write(&written, format); err != nil {
@@ -106,17 +108,16 @@ func statuses(t *testing.T) []renewal.ContextStatus {
 
 func TestResults_StatusesAreWrittenAsInTheGoldenFile(t *testing.T) {
 	g := golden{name: "status"}
-	g.inEveryFormat(t, "contexts", func(out io.Writer, format string) error { return Statuses(out, format, statuses(t), now) })
-	g.inEveryFormat(t, "no context", func(out io.Writer, format string) error { return Statuses(out, format, nil, now) })
+	g.inEveryFormat(t, "contexts", func(out io.Writer, format string) error { return Statuses(out, format, false, statuses(t), now) })
+	g.add(t, "contexts, wide", func(out io.Writer) error { return Statuses(out, Wide, false, statuses(t), now) })
+	g.add(t, "contexts, name", func(out io.Writer) error { return Statuses(out, "name", false, statuses(t), now) })
+	g.inEveryFormat(t, "no context", func(out io.Writer, format string) error { return Statuses(out, format, false, nil, now) })
 	g.add(t, "at a terminal with colors", func(out io.Writer) error {
-		var table bytes.Buffer
-		if err := Statuses(&table, "", statuses(t), now); err != nil {
-			return err
-		}
-		_, err := io.WriteString(out, colored(table.String(), statuses(t), now))
-		return err
+		grid := screen.NewGrid(out, statusColumns(), false, false)
+		grid.IsColored, grid.Limit = true, 80
+		return grid.Write(out, statusRows(statuses(t), now)...)
 	})
-	g.add(t, "before it is valid", func(out io.Writer) error { return Statuses(out, "", statuses(t)[:2], now.Add(-48*time.Hour)) })
+	g.add(t, "before it is valid", func(out io.Writer) error { return Statuses(out, "", false, statuses(t)[:2], now.Add(-48*time.Hour)) })
 	g.compare(t)
 }
 
@@ -139,40 +140,20 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 		{Name: "signer", Verdict: doctor.Fail, Sentence: "requests are not signed"},
 		{Name: "lifetimes", Verdict: doctor.Unknown, Sentence: "unknown"},
 	}
-	client := ClientVersion{GitVersion: "v0.1.0", GitCommit: "abc", BuildDate: "2026-03-01T12:00:00Z", GoVersion: "go1.25", Platform: "linux/amd64"}
-	for _, format := range Formats() {
-		g.add(t, "fetched "+format, func(out io.Writer) error { return Report(out, format, fetched) })
-		g.add(t, "certificate only "+format, func(out io.Writer) error { return Report(out, format, &alone) })
-		g.add(t, "team "+format, func(out io.Writer) error { return Team(out, format, results) })
-		g.add(t, "versions "+format, func(out io.Writer) error { return Versions(out, format, client, &version.Info{GitVersion: hostile}) })
+	client := report.ClientVersion{GitVersion: "v0.1.0", GitCommit: "abc", BuildDate: "2026-03-01T12:00:00Z", GoVersion: "go1.25", Platform: "linux/amd64"}
+	for _, format := range forms {
+		g.add(t, "fetched "+format, func(out io.Writer) error { return report.Fetched(out, format, fetched) })
+		g.add(t, "certificate only "+format, func(out io.Writer) error { return report.Fetched(out, format, &alone) })
+		g.add(t, "team "+format, func(out io.Writer) error { return report.Team(out, format, results) })
+		g.add(t, "versions "+format, func(out io.Writer) error {
+			return report.Versions(out, format, client, &version.Info{GitVersion: hostile})
+		})
 		g.add(t, "versions without a server "+format, func(out io.Writer) error {
-			return Versions(out, format, ClientVersion{GitVersion: "v0.0.0-dev"}, nil)
+			return report.Versions(out, format, report.ClientVersion{GitVersion: "v0.0.0-dev"}, nil)
 		})
 	}
 	g.inEveryFormat(t, "doctor", func(out io.Writer, format string) error { return Checks(out, format, checks) })
 	g.add(t, "an error", func(out io.Writer) error { Failure(out, errHostile); return nil })
 	g.compare(t)
 	checkHidden(t, "reports", g.text.String())
-}
-
-func TestResults_WhatOtherPrintersWriteIsEscaped(t *testing.T) {
-	var shown bytes.Buffer
-	text := "a\tb\x1b[2J\u202e\U000e0041\n"
-	n, err := io.WriteString(Escaping(&shown), text)
-	if want := "a\tb" + `\u001b[2J\u202e\U000e0041` + "\n"; n != len(text) || err != nil || shown.String() != want {
-		t.Errorf("%d of %d bytes, %v: got %q, want %q", n, len(text), err, shown.String(), want)
-	}
-	if _, err := io.WriteString(Escaping(full{}), text); err == nil {
-		t.Error("a full disk is not reported")
-	}
-}
-
-// TestResults_EscapesAreThoseOfTheFormat is for a reader of the data, who gets every character.
-func TestResults_EscapesAreThoseOfTheFormat(t *testing.T) {
-	value := map[string]string{"a": "\x1b\u202e\U000e0041", "b": "yes", "c": "two  blanks", "d": "plain text", "e": "1", "f": "<&>"}
-	g := golden{name: "encoding"}
-	for _, format := range Formats() {
-		g.add(t, format, func(out io.Writer) error { return encode(out, format, value) })
-	}
-	g.compare(t)
 }

@@ -37,11 +37,15 @@ func Statuses(out io.Writer, format string, noHeaders bool, statuses []renewal.C
 	if format != "" && format != Wide {
 		return report.Statuses(out, format, statuses, now)
 	}
+	return screen.NewGrid(out, statusColumns(), format == Wide, noHeaders).Write(out, statusRows(statuses, now)...)
+}
+
+func statusRows(statuses []renewal.ContextStatus, now time.Time) []screen.GridRow {
 	rows := make([]screen.GridRow, len(statuses))
 	for i, status := range statuses {
 		rows[i] = screen.GridRow{Cells: statusCells(status, now), Color: colorOfStatus(status, now)}
 	}
-	return screen.NewGrid(out, statusColumns(), format == Wide, noHeaders).Write(out, rows...)
+	return rows
 }
 
 func colorOfStatus(status renewal.ContextStatus, now time.Time) string {

@@ -219,7 +219,7 @@ func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
 			h.approves()
 			h.Server.ChangeCertificate = func(c *x509.Certificate) { c.RawSubject, c.Subject.CommonName = nil, "sam" }
 		}, nil, "cannot be used", ""},
-		"creating is forbidden":  {nil, func(h *holder) { h.Server.Refuse("create", "certificatesigningrequests") }, nil, `forbidden: the user "jane" cannot renew`, "grant jane --renewable"},
+		"creating is forbidden":  {nil, func(h *holder) { h.Server.Refuse("create", "certificatesigningrequests") }, nil, `the user "jane" cannot renew the certificate: forbidden: `, "grant jane --renewable"},
 		"approving is forbidden": {nil, func(h *holder) { h.in.Approve = true }, nil, "forbidden: you cannot approve", ""},
 		"masters":                {[]string{clustertest.Masters}, func(*holder) {}, outcome.ErrRefused, "system-group", "kubeadm certs renew"},
 		"nobody approves":        {nil, func(h *holder) { h.in.Timeout = 50 * time.Millisecond }, outcome.ErrTimedOut, "timed out", "to continue to wait"},
