@@ -225,6 +225,7 @@ var table = map[string]usesOf{
 	"renew": {
 		modes: []mode{{"current", ""}, {"context", "other"}, {"all", "--all"}, {"approve", "--approve"}, {"later", "--wait=false"}, {"within", "--within 7d"}},
 		own: map[string]use{
+			"dry-run":     {kept: "*", shown: "TestDryRun_NothingIsRenewed"},
 			"output":     {kept: "*", shown: "TestForms_EveryFormOfEveryCommandParses"},
 			"within":     {kept: "*", shown: "TestRenew_RenewWithinAsksNobody"},
 			"expiration": {kept: "*", shown: "TestRenew_RenewApprovesForWhoMay"},
@@ -286,6 +287,7 @@ var table = map[string]usesOf{
 	"sign": {
 		modes: []mode{{"certificate", "jane.csr --ca-cert ca.crt --ca-key ca.key"}, {"file", "jane.csr --ca-cert ca.crt --ca-key ca.key --out OUT"}, {"handoff", "jane.csr --ca-cert ca.crt --ca-key ca.key --server " + server}},
 		own: map[string]use{
+			"dry-run":         {kept: "*", shown: "TestDryRun_NothingIsSigned"},
 			"output":          {kept: "file", shown: "TestForms_ASignedCertificateHasAReport"},
 			"ca-cert":         {kept: "*", shown: "TestSign_WhatACAServerDoesNotSign"},
 			"ca-key":          {kept: "*", shown: "TestSign_WhatACAServerDoesNotSign"},

@@ -209,6 +209,8 @@ func (n *Narrator) Tell(told event.Event) {
 		teamWords{n.voice}.nextStepsOffline(e)
 	case team.Waits:
 		teamWords{n.voice}.waits(e)
+	case sign.NothingSigned:
+		n.did("would sign a certificate for %s with the CA %s, valid for %s", e.User, identity.Quote(e.Authority), lifetime(e.Lifetime))
 	case onboard.LifetimeChanged:
 		n.say("warning: %s was asked for, and an admission policy of the cluster changed that to %s", lifetime(e.Asked), lifetime(e.Stored))
 	case team.LifetimesDiffer:

@@ -91,6 +91,8 @@ func narrated(t *testing.T) []event.Event {
 		destination.KubeconfigWritten{Path: hostile, Named: hostile, Context: hostile, LoginChecked: true},
 		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, LoginChecked: true},
 		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, IsCurrent: true, LoginChecked: true},
+		sign.NothingSigned{User: user, Authority: hostile, Lifetime: time.Hour},
+		renewal.Due{Context: hostile, User: user, NotAfter: later},
 		onboard.NotDecided{Decision: request.Approval(), Reason: errHostile},
 		onboard.NotDecided{Decision: request.Denial(), Reason: errHostile},
 		onboard.StillFollowing{Trouble: errHostile},

@@ -18,6 +18,8 @@ func (n *Narrator) tellRenewal(told event.Event) {
 	switch e := told.(type) {
 	case renewal.NotDue:
 		n.say("%s is valid until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
+	case renewal.Due:
+		n.did("would request another certificate for %s, in place of the one in %s, which is valid until %s", e.User, identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.Busy:
 		n.say("another run is renewing %s", identity.Printable(e.Context))
 	case renewal.RenewedMeanwhile:

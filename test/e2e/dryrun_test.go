@@ -173,3 +173,37 @@ func TestDryRun_ATeamWithRolesIsCheckedInADryRun(t *testing.T) {
 		t.Errorf("it says\n%s", alone.Stderr)
 	}
 }
+
+func TestDryRun_NothingIsSigned(t *testing.T) {
+	ca := withoutCluster(t, shared)
+	authorityOf(ca)
+	ca.must("new-user", "unsigned", "--offline", "--dir", ".")
+	sign := []string{"sign", "unsigned.csr", "--ca-cert", "ca.crt", "--ca-key", "ca.key", "--out", "unsigned.crt"}
+	dry := ca.must(append(sign, "--dry-run=client")...)
+	if dry.Stdout != "" || !strings.Contains(dry.Stderr, "would sign a certificate for unsigned with the CA ") || !strings.Contains(dry.Stderr, ", valid for 30d (dry run)\n") {
+		t.Errorf("it says %q, %q", dry.Stdout, dry.Stderr)
+	}
+	for _, file := range []string{"unsigned.crt", "csr-onboard-issued.jsonl"} {
+		if _, exists := ca.readIfThere(file); exists {
+			t.Errorf("%s was written", file)
+		}
+	}
+	ca.check(ca.run(append(sign, "--dry-run=server")...), expect{2, []string{"sign asks no server"}})
+}
+
+func TestDryRun_NothingIsRenewed(t *testing.T) {
+	s := newSession(t, shared)
+	s.must("new-user", "undue", "--approve", "--out", "config")
+	before := s.read("config")
+	dry := s.must("renew", "--kubeconfig", "config", "--dry-run=client")
+	if !strings.HasSuffix(dry.Stdout, " due (dry run)\n") || !strings.Contains(dry.Stderr, "would request another certificate for undue") {
+		t.Errorf("it says %q, %q", dry.Stdout, dry.Stderr)
+	}
+	if unchanged := s.must("renew", "--kubeconfig", "config", "--within", "1h", "--dry-run=client").Stdout; !strings.HasSuffix(unchanged, " unchanged (dry run)\n") {
+		t.Errorf("of a certificate that is not due it says %q", unchanged)
+	}
+	if n := countRequestsOf(s, "undue-"); n != 1 || string(s.read("config")) != string(before) {
+		t.Errorf("there are %d requests, and the kubeconfig changed", n)
+	}
+	s.check(s.run("renew", "--kubeconfig", "config", "--dry-run=server"), expect{2, []string{"--dry-run=server is not possible"}})
+}

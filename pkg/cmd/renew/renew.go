@@ -15,6 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -50,11 +51,14 @@ type renewOptions struct {
 	Exec bool
 	// MoveCache has the credential cache follow the context's API server. Optional.
 	MoveCache bool
+	// DryRun says whether anything is renewed. Required; has a default.
+	DryRun options.DryRun
 	// Output is the form of a report. Optional: a line for each context.
 	Output string
 
 	context string
 	input   renewal.Input
+	dryRun  onboard.DryRun
 }
 
 // New makes the command renew.
@@ -88,6 +92,9 @@ grant --renewable. An expired certificate cannot be renewed: see new-user --offl
   # With cron: only in the last third of each lifetime, without waiting for an administrator
   kubectl csr-onboard renew --all --within 1/3 --wait=false
 
+  # Which certificates would be renewed?
+  kubectl csr-onboard renew --all --within 1/3 --dry-run=client
+
   # In one command, if you can approve
   kubectl csr-onboard renew --approve
 
@@ -107,6 +114,7 @@ grant --renewable. An expired certificate cannot be renewed: see new-user --offl
 	options.AddAllowFlag(cmd, &o.Allow)
 	flags.BoolVar(&o.Force, "force", false, "abandon a renewal that is pending or was denied, and create another key and request")
 	flags.BoolVar(&o.Exec, "exec", false, "keep certificate and key out of the kubeconfig from now on: kubectl runs csr-onboard, which renews them before they expire")
+	o.DryRun.Add(cmd, "none, or client (only say which certificates would be renewed)")
 	options.AddFormatFlag(cmd, &o.Output, "a line for each context")
 	flags.BoolVar(&o.MoveCache, "move-cache", false, "make the credential cache use the context's server and certificate authority (CA) from now on")
 	return cmd
@@ -138,11 +146,18 @@ func (o *renewOptions) Complete(arguments []string) error {
 		}
 		o.context = arguments[0]
 	}
-	o.input = renewal.Input{Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force, MoveCache: o.MoveCache}
+	var err error
+	if o.dryRun, err = o.DryRun.Parse(); err != nil {
+		return err
+	}
+	if o.dryRun == onboard.DryRunServer {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--dry-run=server is not possible: a renewal is more than the request"), "use --dry-run=client")
+	}
+	o.Narrator.In(o.dryRun)
+	o.input = renewal.Input{DryRun: o.dryRun != onboard.DryRunNone, Timeout: o.Timeout, Approve: o.Approve, Allow: o.Allow, Force: o.Force, MoveCache: o.MoveCache}
 	if !o.Wait {
 		o.input.Timeout = 0
 	}
-	var err error
 	if o.FlagSet.Changed("within") {
 		if o.input.Within, err = request.ParseWithin(o.Within); err != nil {
 			return fmt.Errorf("--within: %w", err)
@@ -233,7 +248,7 @@ func (o *renewOptions) renew(ctx context.Context, all *cli.Contexts, name string
 	}
 	work := o.WithoutCluster()
 	work.Cluster = client
-	if o.Exec {
+	if o.Exec && !in.DryRun {
 		command, err := process.Command(kubeconfig.Plugin)
 		if err != nil {
 			return nil, err
@@ -374,5 +389,5 @@ func (o *renewOptions) renewable(all *cli.Contexts) (sharing [][]string, failure
 }
 
 func (o *renewOptions) print(renewed *renewal.Renewed) error {
-	return o.PrintLine("%s %s", identity.Printable(renewed.Context), renewed.State)
+	return o.PrintLine("%s %s%s", identity.Printable(renewed.Context), renewed.State, o.dryRun.Note())
 }

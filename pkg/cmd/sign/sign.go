@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
@@ -47,11 +48,14 @@ type signOptions struct {
 	Yes         bool
 	Fingerprint options.Fingerprint
 	Allow       []string
+	// DryRun says whether anything is signed. Required; has a default.
+	DryRun options.DryRun
 	// Output is the form of a report. Optional: the file's path.
 	Output string
 
 	file        string
 	fingerprint string
+	dryRun      onboard.DryRun
 	// object is the request in the file, lifetime how long its certificate is valid, and
 	// endpoint the cluster that a handoff is for; nil without --server.
 	object   *request.Request
@@ -90,6 +94,9 @@ which is right only if both are the same.
 		Example: `  # On the CA server
   kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --out jane.crt
 
+  # Only show and check the request
+  kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca.key --dry-run=client
+
   # With the passphrase of an encrypted key from a file
   kubectl csr-onboard sign jane.csr --ca-cert ca.crt --ca-key ca-encrypted.key --passphrase-file passphrase --out jane.crt
 
@@ -110,6 +117,7 @@ which is right only if both are the same.
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "sign what is shown without asking")
 	o.Fingerprint.Add(flags, "sign")
 	options.AddAllowFlag(cmd, &o.Allow)
+	o.DryRun.Add(cmd, "none, or client (show and check the request, and sign nothing)")
 	options.AddFormatFlag(cmd, &o.Output, "the path of --out")
 	_ = cmd.MarkFlagFilename("passphrase-file")
 	for _, name := range []string{"ca-cert", "ca-key"} {
@@ -122,7 +130,12 @@ which is right only if both are the same.
 func (o *signOptions) Complete(arguments []string) error {
 	o.file = arguments[0]
 	var err error
-	o.fingerprint, err = o.Fingerprint.Parse()
+	if o.fingerprint, err = o.Fingerprint.Parse(); err != nil {
+		return err
+	}
+	if o.dryRun, err = o.DryRun.Parse(); err == nil && o.dryRun == onboard.DryRunServer {
+		err = outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--dry-run=server is not possible: sign asks no server"), "use --dry-run=client")
+	}
 	return err
 }
 
@@ -229,8 +242,9 @@ func (o *signOptions) askPassphrase(ctx context.Context) ([]byte, error) {
 
 // Run shows, asks, signs and writes.
 func (o *signOptions) Run(ctx context.Context) error {
+	o.Narrator.In(o.dryRun)
 	signed, err := sign.Run(ctx, o.WithoutCluster(), o.input())
-	if err != nil {
+	if err != nil || signed == nil {
 		return err
 	}
 	if o.Output != "" {
@@ -261,6 +275,7 @@ func (o *signOptions) input() sign.Input {
 		Inputs:          o.Inputs(),
 		Log:             log,
 		Fingerprint:     o.fingerprint,
+		DryRun:          o.dryRun != onboard.DryRunNone,
 		Allow:           o.Allow,
 		Confirm:         options.Confirmation{Person: prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut), Yes: o.Yes, Verb: "sign", Done: "signed"}.Ask,
 		Path:            o.Out,

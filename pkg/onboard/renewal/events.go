@@ -3,6 +3,7 @@ package renewal
 import (
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -12,6 +13,16 @@ type NotDue struct {
 	event.Marker
 
 	Context  string
+	NotAfter time.Time
+}
+
+// Due reports that a dry run would renew a certificate.
+type Due struct {
+	event.Marker
+
+	Context string
+	// User is whom the certificate is for.
+	User     identity.User
 	NotAfter time.Time
 }
 

@@ -26,6 +26,8 @@ type Input struct {
 	User pair.KubeconfigUser
 	// Renewals is the folder in which an unfinished renewal waits. Required.
 	Renewals string
+	// DryRun only says whether the certificate would be renewed. Optional.
+	DryRun bool
 	// Within renews only a certificate that expires within this time; the zero value
 	// renews any.
 	Within request.Within
@@ -64,6 +66,8 @@ const (
 	RenewalPending State = "pending"
 	// RenewalNotDue is a certificate that was not to be renewed yet.
 	RenewalNotDue State = "unchanged"
+	// RenewalDue is a certificate that a dry run would have renewed.
+	RenewalDue State = "due"
 )
 
 // Renewed is how a renewal stands.
@@ -95,6 +99,10 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Renewed, error) {
 	if end := present.Certificate.Leaf.NotAfter; !in.Within.IsZero() && end.Sub(p.Now()) > in.Within.Of(present.Certificate.Lifetime()) {
 		p.Tell(NotDue{Context: in.User.Context, NotAfter: end})
 		return &Renewed{Context: in.User.Context, State: RenewalNotDue, NotAfter: end}, nil
+	}
+	if in.DryRun {
+		p.Tell(Due{Context: in.User.Context, User: present.Certificate.User(), NotAfter: present.Certificate.Leaf.NotAfter})
+		return &Renewed{Context: in.User.Context, State: RenewalDue, NotAfter: present.Certificate.Leaf.NotAfter}, nil
 	}
 	renewal := store.RenewalOf(in.Renewals, present.Certificate.User().Name, present.Certificate.SHA256())
 	lock, err := lockRenewal(ctx, renewal, in)

@@ -1,6 +1,21 @@
 package sign
 
-import "github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+import (
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+)
+
+// NothingSigned reports what a dry run would have signed.
+type NothingSigned struct {
+	event.Marker
+
+	User identity.User
+	// Authority is the name of the certificate authority.
+	Authority string
+	Lifetime  time.Duration
+}
 
 // AuthorityKeyNotPrivate says that others may read an authority's private key.
 type AuthorityKeyNotPrivate struct {

@@ -48,6 +48,8 @@ type Input struct {
 	// certificate alone is written without it. An endpoint without an authority
 	// of its own has the one that signs.
 	Endpoint *kubeconfig.Endpoint
+	// DryRun ends after the review and all checks: nothing is signed, logged or written. Optional.
+	DryRun bool
 	// Path is the file to write; "-" hands it back. Required.
 	Path string
 	// Fetch is as in handoff.Input. Required with Endpoint.
@@ -56,7 +58,7 @@ type Input struct {
 
 // Run shows a request, asks, and signs it with an authority's key, without any
 // cluster. The certificate is in the log, and the log on the disk, before it is
-// anywhere else.
+// anywhere else. In a dry run nothing is signed, and the result is nil.
 func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff, error) {
 	authority, err := openAuthority(ctx, p, in)
 	if err != nil {
@@ -81,6 +83,10 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 	}
 	if in.trustsSigner() {
 		p.Tell(SignerTrustedForServer{Authority: authority.Name(), Server: in.Endpoint.Server})
+	}
+	if in.DryRun {
+		p.Tell(NothingSigned{User: review.User, Authority: authority.Name(), Lifetime: in.Lifetime})
+		return nil, nil
 	}
 	if err := in.Confirm(ctx, review); err != nil {
 		return nil, err
