@@ -50,6 +50,10 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 	go -C test test -count=1 -timeout 30m ./...
 	go -C bench vet ./...
 
+.PHONY: test-long
+test-long: ## Run the tests that kill, repeat and wait, whole, which takes minutes more
+	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./e2e -run '^(TestKilled|TestRenew|TestSoak)'
+
 .PHONY: e2e
 e2e: ## Run end-to-end tests by name, on a real control plane: make e2e RUN='TestOne|TestOther'
 	@test -n '$(RUN)' || { echo "RUN must name tests: make e2e RUN='TestOne|TestOther'" >&2; exit 2; }

@@ -16,7 +16,7 @@ import (
 )
 
 // killings is how often the program is killed at a random moment.
-const killings = 200
+func killings() int { return program.Times(200, 60) }
 
 // TestKilled_KilledAtRandomMoments kills new-user and fetch --merge and their reruns at
 // random moments, and lets each user's last run end: they log in, their key is the
@@ -28,7 +28,7 @@ func TestKilled_KilledAtRandomMoments(t *testing.T) {
 
 	killed := 0
 	var users []string
-	for killed < killings {
+	for killed < killings() {
 		user := fmt.Sprintf("killed-%d", len(users))
 		users = append(users, user)
 		var key string

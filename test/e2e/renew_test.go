@@ -411,7 +411,7 @@ func TestRenew_RenewKilledAtRandomMoments(t *testing.T) {
 	cached.must("renew", "--exec", "--within", "1m")
 
 	killed, renewals := 0, 0
-	for i := 0; killed < killings; i++ {
+	for i := 0; killed < killings(); i++ {
 		one := []*session{s, byFile, cached}[i%3]
 		whole := 400 * time.Millisecond
 		if one == cached {
