@@ -76,6 +76,8 @@ FUZZTIME ?= 200000x
 .PHONY: fuzz
 fuzz: ## Fuzz every parser, FUZZTIME inputs each (or a time, 1m); what is found is kept under testdata/fuzz
 	@for target in $(FUZZ); do go test ./pkg/$${target%%:*} -run '^$$' -fuzz "^$${target##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x || exit 1; done
+	@# What is rendered is loaded with the API server's own loader, which is a dependency of the tests.
+	go -C test test ./revocation -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 # What make mutate is to do: -update writes the scores, -survivors prints what no test
 # notices, -every 10 is a quick look; then packages of .ci/mutate/scores.txt, or all.

@@ -33,6 +33,7 @@ var rings = map[string][]string{
 	"pkg/identity":                    {"pkg/outcome"},
 	"pkg/pki":                         {"pkg/identity", "pkg/outcome"},
 	"pkg/access":                      {"pkg/identity", "pkg/outcome"},
+	"pkg/revocation":                  {"pkg/access", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/request":                     {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/teamfile":                    {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/kubeconfig":                  {"pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
@@ -80,7 +81,7 @@ var rings = map[string][]string{
 }
 
 // pure are the packages without a disk or a network.
-var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/pki", "pkg/request", "pkg/teamfile", "pkg/kubeconfig"}
+var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/revocation", "pkg/pki", "pkg/request", "pkg/teamfile", "pkg/kubeconfig"}
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{

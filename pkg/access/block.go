@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,23 +23,35 @@ const (
 // logged in (k8s.io/apiserver pkg/authentication/user CredentialIDKey).
 const CredentialIDKey = "authentication.kubernetes.io/credential-id"
 
-// Blocked is an identity whose writes are refused: every certificate of a user, or
-// one.
+// Blocked is an identity on the list: every certificate of a user, one certificate or
+// service account token, or a user with the certificates that are not pinned.
 type Blocked struct {
-	// User is the user's name; "" to block one certificate.
+	// User is the user's name; "" for one certificate or token.
 	User string
-	// CredentialID is the certificate's; "" to block a user.
+	// CredentialID is the certificate's or the token's; "" for a user.
 	CredentialID string
+	// IsPin says that the user is refused except with the certificates that the entry's
+	// details name. The policy, which cannot look those up, does not read such an entry.
+	IsPin bool
 }
 
 // CredentialID is how the API server names a certificate, by the SHA-256 of its
 // DER.
 func CredentialID(sha256 []byte) string { return "X509SHA256=" + hex.EncodeToString(sha256) }
 
+// TokenIDPrefix is how the API server's name of a service account token begins, before the
+// token's claim "jti" (k8s.io/apiserver pkg/authentication/serviceaccount).
+const TokenIDPrefix = "JTI="
+
 // String is for a person's eyes.
 func (b Blocked) String() string {
-	if b.User != "" {
+	switch {
+	case b.IsPin:
+		return "the user " + identity.Quote(b.User) + " except with pinned certificates"
+	case b.User != "":
 		return "the user " + identity.Quote(b.User)
+	case strings.HasPrefix(b.CredentialID, TokenIDPrefix):
+		return "the service account token " + identity.Printable(b.CredentialID)
 	}
 	return "the certificate " + identity.Printable(b.CredentialID)
 }

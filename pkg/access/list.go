@@ -1,6 +1,7 @@
 package access
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 //
 //	user-HEX                "user:NAME"             every write of the user is refused
 //	credential-HEX          "credential:ID"         every write with this certificate is refused
+//	pin-HEX                 "pin:NAME"              the user is refused except with the certificates in the details;
+//	                                                only an enforcer reads it
 //	details-KEY             JSON of Details         about the entry of that key
 //	offboarded-HEX          JSON of Details         the user was offboarded; the policy does not read it
 //
@@ -29,11 +32,13 @@ import (
 const (
 	userKeyPrefix        = "user-"
 	certificateKeyPrefix = "credential-"
+	pinKeyPrefix         = "pin-"
 	detailsKeyPrefix     = "details-"
 	offboardedKeyPrefix  = "offboarded-"
 
 	userValuePrefix        = "user:"
 	certificateValuePrefix = "credential:"
+	pinValuePrefix         = "pin:"
 )
 
 const (
@@ -58,6 +63,18 @@ type Details struct {
 	By string `json:"by,omitempty"`
 	// At is when the entry was made.
 	At time.Time `json:"at"`
+	// Reason is why, as the administrator wrote it.
+	Reason string `json:"reason,omitempty"`
+	// Until is when the entry stops being in force; nil if it does not.
+	Until *time.Time `json:"until,omitempty"`
+	// Credentials are the ids of the certificates that a pin lets through.
+	Credentials []string `json:"credentials,omitempty"`
+}
+
+// IsOver reports whether an entry has nothing left to refuse: its certificate has expired
+// for longer than clocks differ, or its own time has passed.
+func (d Details) IsOver(now time.Time, clockSkew time.Duration) bool {
+	return d.NotAfter != nil && !now.Before(d.NotAfter.Add(clockSkew)) || d.Until != nil && !now.Before(*d.Until)
 }
 
 // String says when and by whom, safe to print; "" if neither is known.
@@ -82,18 +99,41 @@ func (e Entry) isBlock() bool { return e.Blocked != Blocked{} }
 
 func hexKey(prefix, name string) string { return prefix + hex.EncodeToString([]byte(name)) }
 
-func (b Blocked) key() string {
-	if b.User != "" {
+// Key is the key of an identity in the list.
+func (b Blocked) Key() string {
+	switch {
+	case b.IsPin:
+		return hexKey(pinKeyPrefix, b.User)
+	case b.User != "":
 		return hexKey(userKeyPrefix, b.User)
 	}
 	return hexKey(certificateKeyPrefix, b.CredentialID)
 }
 
 func (b Blocked) value() string {
-	if b.User != "" {
+	switch {
+	case b.IsPin:
+		return pinValuePrefix + b.User
+	case b.User != "":
 		return userValuePrefix + b.User
 	}
 	return certificateValuePrefix + b.CredentialID
+}
+
+// blockedUnder is the identity that a key of the list names.
+func blockedUnder(key string) (_ Blocked, isBlock bool) {
+	for prefix, blockedOf := range map[string]func(string) Blocked{
+		userKeyPrefix:        func(name string) Blocked { return Blocked{User: name} },
+		certificateKeyPrefix: func(id string) Blocked { return Blocked{CredentialID: id} },
+		pinKeyPrefix:         func(name string) Blocked { return Blocked{User: name, IsPin: true} },
+	} {
+		encoded, hasPrefix := strings.CutPrefix(key, prefix)
+		name, err := hex.DecodeString(encoded)
+		if hasPrefix && err == nil && len(name) > 0 && hexKey(prefix, string(name)) == key {
+			return blockedOf(string(name)), true
+		}
+	}
+	return Blocked{}, false
 }
 
 // CheckBlockable refuses what the policy cannot look up, so that nothing is called
@@ -116,6 +156,9 @@ func blockedIn(value string) (_ Blocked, isBlock bool) {
 	}
 	if id, isCredential := strings.CutPrefix(value, certificateValuePrefix); isCredential && id != "" {
 		return Blocked{CredentialID: id}, true
+	}
+	if user, isPin := strings.CutPrefix(value, pinValuePrefix); isPin && user != "" {
+		return Blocked{User: user, IsPin: true}, true
 	}
 	return Blocked{}, false
 }
@@ -141,7 +184,7 @@ func ListOf(data map[string]string) List {
 		if blocked.User != "" || len(list.keys[blocked]) > 1 {
 			continue
 		}
-		if details, known := list.details(detailsKeyPrefix + blocked.key()); known {
+		if details, known := list.details(detailsKeyPrefix + blocked.Key()); known {
 			list.certificates[details.User] = append(list.certificates[details.User], Entry{Blocked: blocked, Details: details})
 		}
 	}
@@ -154,7 +197,7 @@ func (l List) Blocks(blocked Blocked) (Details, bool) {
 	if len(l.keys[blocked]) == 0 {
 		return Details{}, false
 	}
-	details, _ := l.details(detailsKeyPrefix + blocked.key())
+	details, _ := l.details(detailsKeyPrefix + blocked.Key())
 	return details, true
 }
 
@@ -188,7 +231,7 @@ func (l List) Add(now time.Time, entries ...Entry) (Change, error) {
 	change := Change{}
 	for key, value := range l.data {
 		blocked, isBlock := blockedIn(value)
-		if !isBlock || key == blocked.key() {
+		if !isBlock || key == blocked.Key() {
 			continue
 		}
 		if err := blocked.CheckBlockable(); err != nil {
@@ -196,11 +239,11 @@ func (l List) Add(now time.Time, entries ...Entry) (Change, error) {
 				outcome.Errorf(outcome.ErrRefused, "the list of who is blocked has an entry that the policy cannot look up: %w", err),
 				"remove that entry first: offboard --unblock")
 		}
-		change[key], change[blocked.key()] = nil, &value
+		change[key], change[blocked.Key()] = nil, &value
 	}
 	for key := range l.data {
 		details, known := l.details(detailsKeyPrefix + key)
-		if known && details.NotAfter != nil && !now.Before(*details.NotAfter) {
+		if known && details.IsOver(now, 0) {
 			change[key], change[detailsKeyPrefix+key] = nil, nil
 		}
 	}
@@ -229,7 +272,7 @@ func (c Change) add(entry Entry) error {
 		return err
 	}
 	value := entry.Blocked.value()
-	c[entry.Blocked.key()], c[detailsKeyPrefix+entry.Blocked.key()] = &value, &details
+	c[entry.Blocked.Key()], c[detailsKeyPrefix+entry.Blocked.Key()] = &value, &details
 	return nil
 }
 
@@ -261,7 +304,7 @@ func (l List) checkSize(change Change) error {
 // there; of a user also that they were offboarded.
 func (l List) Remove(blocked Blocked) Change {
 	change := Change{}
-	keys := append(slices.Clone(l.keys[blocked]), detailsKeyPrefix+blocked.key())
+	keys := append(slices.Clone(l.keys[blocked]), detailsKeyPrefix+blocked.Key())
 	if blocked.User != "" {
 		keys = append(keys, hexKey(offboardedKeyPrefix, blocked.User))
 	}
@@ -271,4 +314,67 @@ func (l List) Remove(blocked Blocked) Change {
 		}
 	}
 	return change
+}
+
+// Item is one key of the list that blocks somebody, or seems to.
+type Item struct {
+	// Key is the key, and Value its value.
+	Key, Value string
+	// Named are the identities that the key and the value name: one where they agree. None
+	// where the key begins like that of an entry, and neither can be read.
+	Named []Blocked
+	// Details are what is remembered about the first identity, and DetailsErr says why that
+	// cannot be read. Nothing remembered is no error.
+	Details    Details
+	DetailsErr error
+}
+
+// Items are all items of the list, in the order of their keys.
+func (l List) Items() (items []Item) {
+	for _, key := range slices.Sorted(maps.Keys(l.data)) {
+		if strings.HasPrefix(key, detailsKeyPrefix) || strings.HasPrefix(key, offboardedKeyPrefix) {
+			continue
+		}
+		item := Item{Key: key, Value: l.data[key]}
+		byKey, isNamedByKey := blockedUnder(key)
+		byValue, isNamedByValue := blockedIn(item.Value)
+		if isNamedByKey {
+			item.Named = append(item.Named, byKey)
+		}
+		if isNamedByValue && byValue != byKey {
+			item.Named = append(item.Named, byValue)
+		}
+		isOurs := slices.ContainsFunc([]string{userKeyPrefix, certificateKeyPrefix, pinKeyPrefix}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+		if len(item.Named) == 0 && !isOurs {
+			continue
+		}
+		if len(item.Named) > 0 {
+			if text, isKnown := l.data[detailsKeyPrefix+item.Named[0].Key()]; isKnown {
+				if item.DetailsErr = json.Unmarshal([]byte(text), &item.Details); item.DetailsErr != nil {
+					item.Details = Details{}
+				}
+			}
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// Agrees reports whether key and value of an item name the same identity, or only the value
+// names one, as the version before wrote it.
+func (i Item) Agrees() bool {
+	_, isNamedByValue := blockedIn(i.Value)
+	return len(i.Named) == 1 && isNamedByValue
+}
+
+// Digest names a content of the list: two lists have the same digest if they have the same
+// keys and values.
+func (l List) Digest() string {
+	hash := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(l.data)) {
+		value := l.data[key]
+		// Each text follows its length, so that no two lists are written alike.
+		fmt.Fprintf(hash, "%d:%s%d:%s", len(key), key, len(value), value)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }

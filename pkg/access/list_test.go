@@ -94,7 +94,7 @@ func TestList_EntriesOfTheVersionBeforeAreMovedAndStay(t *testing.T) {
 	}
 	after := added(t, before, entryFor("new"))
 	for _, blocked := range []Blocked{{User: "jane"}, {User: "bob"}, certificate, {User: "new"}} {
-		if after[blocked.key()] != blocked.value() {
+		if after[blocked.Key()] != blocked.value() {
 			t.Errorf("%s is not where the policy looks: %q", blocked, after)
 		}
 	}

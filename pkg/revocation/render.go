@@ -1,0 +1,315 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+)
+
+const (
+	// Message is what a revoked identity reads.
+	Message = "access was revoked by an administrator with kubectl csr-onboard"
+
+	// largestExpression bounds one expression, in code points, which are bytes here: the API
+	// server rejects more than 100,000 (k8s.io/apiserver pkg/cel, the parser's limit), and
+	// with it the whole file.
+	largestExpression = 95_000
+	// markPrefix is how the name of the user begins that only one rendering refuses.
+	markPrefix = "csr-onboard:proof:"
+	// markDigits is how many digits follow.
+	markDigits = 32
+	// pinSeparator stands between a user's name and the id of a pinned certificate. No id has
+	// a space, so no two pairs are written alike.
+	pinSeparator = " "
+	// retries is how many renderings of the same content an API server takes for different.
+	retries = 50
+)
+
+// Options are what a rendering depends on besides base and entries.
+type Options struct {
+	// Kubeconfig is the absolute path of the kubeconfig of DenierKubeconfig, as the API server
+	// sees it. Required.
+	Kubeconfig string
+	// HasDenier has the API server ask the denier, whose answer the revoked then read in a
+	// 403. Without it they are refused without a call, by a 500 with Message.
+	HasDenier bool
+	// Attempt counts up when an API server has missed a reload: it loads a file again only if
+	// it says something else than the one before.
+	Attempt int
+}
+
+// File is an AuthorizationConfiguration that was rendered.
+type File struct {
+	// Text is the content of the file.
+	Text []byte
+	// Mark is the name of a user whom this file refuses and no other one does. An API server
+	// that refuses that user has loaded this file.
+	Mark string
+}
+
+// SHA256 is the hash of the file in hexadecimal, as the API server's metric
+// apiserver_authorization_config_controller_last_config_info has it.
+func (f File) SHA256() string {
+	sum := sha256.Sum256(f.Text)
+	return hex.EncodeToString(sum[:])
+}
+
+// MarkOf is the mark of a rendered file; "" if the text is not one.
+func MarkOf(text []byte) string {
+	_, rest, isMarked := bytes.Cut(text, []byte(markPrefix))
+	if !isMarked || len(rest) < markDigits {
+		return ""
+	}
+	return markPrefix + string(rest[:markDigits])
+}
+
+// Render makes the file by which an API server refuses the entries, and then asks the
+// authorizers of the base. The same input always gives the same file.
+func Render(base Base, entries []access.Entry, options Options) (File, error) {
+	if err := base.check(); err != nil {
+		return File{}, err
+	}
+	if !path.IsAbs(options.Kubeconfig) {
+		return File{}, errors.New("the path of the denier's kubeconfig must be absolute")
+	}
+	var chunks []chunk
+	for _, entry := range sorted(entries) {
+		if err := Check(entry); err != nil {
+			return File{}, err
+		}
+		if len(chunks) == 0 || !chunks[len(chunks)-1].add(entry) {
+			chunks = append(chunks, newChunk())
+			chunks[len(chunks)-1].add(entry)
+		}
+	}
+	if len(chunks) == 0 {
+		chunks = append(chunks, newChunk())
+	}
+	// The mark is a digest of everything else.
+	unmarked, err := options.encode(base, chunks, "")
+	if err != nil {
+		return File{}, err
+	}
+	sum := sha256.Sum256(unmarked)
+	mark := markPrefix + hex.EncodeToString(sum[:])[:markDigits]
+	text, err := options.encode(base, chunks, mark)
+	if err != nil {
+		return File{}, err
+	}
+	return File{Text: text, Mark: mark}, CheckFile(text)
+}
+
+func (o Options) encode(base Base, chunks []chunk, mark string) ([]byte, error) {
+	whole := configuration{TypeMeta: metav1.TypeMeta{APIVersion: base.version, Kind: kind}}
+	for i, c := range chunks {
+		if i == 0 {
+			c.users = append(slices.Clone(c.users), quote(mark))
+		}
+		conditions := []matchCondition{{Expression: c.expression()}}
+		if !o.HasDenier {
+			// It fails for everybody: nobody has such a key. It depends on the request, so no
+			// compiler finds that out before.
+			conditions = append(conditions, matchCondition{Expression: "request.extra[" + quote(Message) + "] != []"})
+		}
+		whole.Authorizers = append(whole.Authorizers, authorizer{
+			Type: webhookType,
+			Name: fmt.Sprintf("%s%d%s", ownPrefix, i, ownSuffix),
+			Webhook: &webhook{
+				AuthorizedTTL:                            &metav1.Duration{Duration: time.Second},
+				UnauthorizedTTL:                          &metav1.Duration{Duration: 10*time.Second + time.Duration(o.Attempt%retries)*time.Second},
+				Timeout:                                  &metav1.Duration{Duration: 3 * time.Second},
+				SubjectAccessReviewVersion:               "v1",
+				MatchConditionSubjectAccessReviewVersion: "v1",
+				FailurePolicy:                            "Deny",
+				ConnectionInfo:                           connectionInfo{Type: kubeConfigFileType, KubeConfigFile: o.Kubeconfig},
+				MatchConditions:                          conditions,
+			},
+		})
+	}
+	whole.Authorizers = append(whole.Authorizers, base.authorizers...)
+	return encode(whole)
+}
+
+// sorted are the entries in the order of their keys, each identity once, so that a file does
+// not depend on the order of a list.
+func sorted(entries []access.Entry) []access.Entry {
+	ordered := slices.Clone(entries)
+	slices.SortStableFunc(ordered, func(a, b access.Entry) int { return strings.Compare(a.Blocked.Key(), b.Blocked.Key()) })
+	return slices.CompactFunc(ordered, func(a, b access.Entry) bool { return a.Blocked == b.Blocked })
+}
+
+// chunk are the entries of one authorizer: as many as fit into one expression. All texts are
+// quoted.
+type chunk struct {
+	users, certificates, tokens, pinned, pins []string
+	size                                      int
+}
+
+func newChunk() chunk {
+	c := chunk{users: []string{quote(markPrefix + strings.Repeat("0", markDigits))}}
+	c.size = len(c.expression()) + 1000
+	c.users = nil
+	return c
+}
+
+// add takes an entry in, or reports that it does not fit. An empty chunk has room for any.
+func (c *chunk) add(entry access.Entry) bool {
+	blocked := entry.Blocked
+	size := len(quote(blocked.User)) + len(quote(blocked.CredentialID))
+	var pins []string
+	if blocked.IsPin {
+		for _, id := range entry.Details.Credentials {
+			pin := quote(blocked.User + pinSeparator + id)
+			pins = append(pins, pin)
+			size += len(pin) + 1
+		}
+	}
+	if c.size+size > largestExpression {
+		return false
+	}
+	c.size += size
+	switch {
+	case blocked.IsPin:
+		c.pinned, c.pins = append(c.pinned, quote(blocked.User)), append(c.pins, pins...)
+	case blocked.User != "":
+		c.users = append(c.users, quote(blocked.User))
+	case IsToken(blocked):
+		c.tokens = append(c.tokens, quote(blocked.CredentialID))
+	default:
+		c.certificates = append(c.certificates, quote(blocked.CredentialID))
+	}
+	return true
+}
+
+// expression is true of who is refused. It never fails to evaluate: a key is looked at before
+// it is read, and the credentials of a request are few except of an impersonator. Users of
+// Kubernetes are sorted out before anything else of them is looked at.
+func (c *chunk) expression() string {
+	const key = "'" + access.CredentialIDKey + "'"
+	hasOneOf := func(ids []string) string {
+		return key + " in request.extra && request.extra[" + key + "].exists(id, id in " + literals(ids) + ")"
+	}
+	var people []string
+	if len(c.users) > 0 {
+		people = append(people, "request.user in "+literals(c.users))
+	}
+	if len(c.certificates) > 0 {
+		people = append(people, hasOneOf(c.certificates))
+	}
+	if len(c.pinned) > 0 {
+		pinned := "request.user in " + literals(c.pinned)
+		if len(c.pins) > 0 {
+			pinned += " && !(" + key + " in request.extra && size(request.extra[" + key + "]) == 1 && request.user + " + quote(pinSeparator) + " + request.extra[" + key + "][0] in " + literals(c.pins) + ")"
+		}
+		people = append(people, pinned)
+	}
+	var whole []string
+	if len(people) > 0 {
+		whole = append(whole, "(!request.user.startsWith("+quote(systemPrefix)+") || request.user.startsWith("+quote(nodePrefix)+")) && ("+strings.Join(people, " || ")+")")
+	}
+	if len(c.tokens) > 0 {
+		whole = append(whole, "request.user.startsWith("+quote(serviceAccountPrefix)+") && "+hasOneOf(c.tokens))
+	}
+	return strings.Join(whole, " || ")
+}
+
+func literals(quoted []string) string { return "[" + strings.Join(quoted, ",") + "]" }
+
+// quote writes a text as a string literal of CEL (Common Expression Language specification,
+// "String and Bytes Values"). What is written as it is, is an allow-list.
+func quote(text string) string {
+	var b strings.Builder
+	b.WriteByte('\'')
+	for _, r := range text {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_.:@/=+ ", r):
+			b.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
+
+// header says in the file whose it is.
+const header = `# Written by csr-onboard-controller enforce, which replaces it when the list of who is revoked
+# changes. To change the other authorizers, change base.yaml in the same directory.
+`
+
+// encode writes a configuration as JSON, which is YAML in which nothing is taken for
+// anything else than it is.
+func encode(whole configuration) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString(header)
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	err := encoder.Encode(whole)
+	return b.Bytes(), err
+}
+
+// CheckFile says why a text is not a file that Render made, whole: cut off, changed, or of
+// somebody else.
+func CheckFile(text []byte) error {
+	parsed, err := parse(text)
+	if err != nil {
+		return err
+	}
+	base, err := ParseBase(text)
+	if err != nil {
+		return err
+	}
+	mark, again := MarkOf(text), configuration{TypeMeta: parsed.TypeMeta}
+	for _, a := range parsed.Authorizers {
+		if err := a.check(); err != nil {
+			return err
+		}
+		if !a.isOwn() {
+			break
+		}
+		again.Authorizers = append(again.Authorizers, a)
+	}
+	if mark == "" || len(again.Authorizers)+len(base.authorizers) != len(parsed.Authorizers) || len(again.Authorizers) == 0 {
+		return errors.New("the authorizers of csr-onboard are missing, or not the first")
+	}
+	encoded, err := encode(parsed)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(encoded, text) {
+		return errors.New("the file was changed")
+	}
+	unmarked := bytes.Replace(text, []byte(mark), nil, 1)
+	sum := sha256.Sum256(unmarked)
+	if mark != markPrefix+hex.EncodeToString(sum[:])[:markDigits] {
+		return errors.New("the file was changed")
+	}
+	return nil
+}
+
+// DenierKubeconfig is the kubeconfig of the webhook: nobody answers at its address unless
+// the denier does, and nobody else can: authority is a certificate, in PEM, whose key was
+// thrown away or is the denier's own.
+func DenierKubeconfig(address string, authority []byte) ([]byte, error) {
+	type named map[string]any
+	return json.MarshalIndent(named{
+		"apiVersion": "v1", "kind": "Config", "current-context": "denier",
+		"clusters": []named{{"name": "denier", "cluster": named{"server": "https://" + address, "certificate-authority-data": authority}}},
+		"users":    []named{{"name": "denier", "user": named{}}},
+		"contexts": []named{{"name": "denier", "context": named{"cluster": "denier", "user": "denier"}}},
+	}, "", " ")
+}

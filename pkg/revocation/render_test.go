@@ -1,0 +1,299 @@
+package revocation
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const kubeconfigPath = "/etc/kubernetes/csr-onboard/denier.kubeconfig"
+
+func nodeAndRBAC(t *testing.T) Base {
+	t.Helper()
+	base, err := BaseOfModes("Node,RBAC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
+
+func rendered(t *testing.T, options Options, entries ...access.Entry) File {
+	t.Helper()
+	options.Kubeconfig = kubeconfigPath
+	file, err := Render(nodeAndRBAC(t), entries, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestRender_TheFileIsThatOfTheGoldenFile(t *testing.T) {
+	everybody := []access.Entry{
+		of("jane"), of("a'] || true || request.user in ['\\"), of("\n\x00\u202e佐藤😀"), of("system:node:worker"),
+		certificateOf("bob", idOf(1)), certificateOf("", "JTI=2f6f0a44-6d5e-4a0c-9a3c-3a3b6f0d8a11"),
+		pinOf("kim", idOf(2), idOf(3)), pinOf("lee"),
+	}
+	for name, file := range map[string]File{
+		"nobody":    rendered(t, Options{}),
+		"everybody": rendered(t, Options{}, everybody...),
+		"denier":    rendered(t, Options{HasDenier: true, Attempt: 2}, everybody...),
+	} {
+		path := filepath.Join("testdata", name+".golden.yaml")
+		if *update {
+			if err := os.WriteFile(path, file.Text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(file.Text, want) {
+			t.Errorf("%s: run go test -update, and read the difference:\n%s", name, file.Text)
+		}
+	}
+}
+
+func TestRender_TheFileDependsOnWhatIsOnTheListAndOnNothingElse(t *testing.T) {
+	one := rendered(t, Options{}, of("jane"), certificateOf("bob", idOf(1)))
+	explained := of("jane")
+	explained.Details.Reason, explained.Details.By = "left", "another"
+	if again := rendered(t, Options{}, certificateOf("bob", idOf(1)), explained, of("jane")); !bytes.Equal(one.Text, again.Text) || one.Mark != again.Mark {
+		t.Error("the order or the details of the entries change the file")
+	}
+	marks := map[string]string{}
+	for about, file := range map[string]File{
+		"one": one, "more": rendered(t, Options{}, of("jane")), "none": rendered(t, Options{}),
+		"the denier": rendered(t, Options{HasDenier: true}, of("jane"), certificateOf("bob", idOf(1))),
+		"a retry":    rendered(t, Options{Attempt: 1}, of("jane"), certificateOf("bob", idOf(1))),
+	} {
+		if other, taken := marks[file.Mark]; taken {
+			t.Errorf("%s and %s have one mark", about, other)
+		}
+		marks[file.Mark] = about
+		if MarkOf(file.Text) != file.Mark || !strings.Contains(string(file.Text), "'"+file.Mark+"'") {
+			t.Errorf("%s: the mark %q is not in the file", about, file.Mark)
+		}
+	}
+}
+
+func TestRender_NoExpressionIsLongerThanTheAPIServerReads(t *testing.T) {
+	var entries []access.Entry
+	for i := range 5000 {
+		entries = append(entries, certificateOf("jane", idOf(i)))
+	}
+	for i := range 5000 {
+		entries = append(entries, of(fmt.Sprintf("%d%s", i, strings.Repeat("\x01", 100))))
+	}
+	for i := range 200 {
+		pin := pinOf(fmt.Sprintf("pinned-%d", i))
+		for id := range MaximumPinned {
+			pin.Details.Credentials = append(pin.Details.Credentials, idOf(i*100+id))
+		}
+		entries = append(entries, pin)
+	}
+	file := rendered(t, Options{}, entries...)
+	parsed, err := parse(file.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range parsed.Authorizers {
+		if a.Webhook == nil {
+			continue
+		}
+		if size := len(a.Webhook.MatchConditions[0].Expression); size > largestExpression {
+			t.Errorf("%s has an expression of %d characters", a.Name, size)
+		}
+	}
+	for _, entry := range entries {
+		name := quote(entry.Blocked.User)
+		if entry.Blocked.User == "" {
+			name = quote(entry.Blocked.CredentialID)
+		}
+		if encoded := strings.ReplaceAll(name, `\`, `\\`); !bytes.Contains(file.Text, []byte(encoded)) {
+			t.Fatalf("%s is not in the file", name)
+		}
+	}
+}
+
+func TestRender_WhatWasNotCheckedIsNotRendered(t *testing.T) {
+	for about, entry := range map[string]access.Entry{
+		"the control plane": of("system:kube-scheduler"), "an invalid id": certificateOf("jane", "X509SHA256='"), "nobody": {},
+	} {
+		if _, err := Render(nodeAndRBAC(t), []access.Entry{entry}, Options{Kubeconfig: kubeconfigPath}); err == nil {
+			t.Errorf("%s was rendered", about)
+		}
+	}
+	if _, err := Render(nodeAndRBAC(t), nil, Options{Kubeconfig: "denier.kubeconfig"}); err == nil {
+		t.Error("a relative path was rendered")
+	}
+	if _, err := Render(Base{}, nil, Options{Kubeconfig: kubeconfigPath}); err == nil {
+		t.Error("no base was rendered")
+	}
+}
+
+func TestRender_AFileThatWasChangedIsNotOurs(t *testing.T) {
+	whole := string(rendered(t, Options{}, of("jane"), certificateOf("bob", idOf(1))).Text)
+	if err := CheckFile([]byte(whole)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		if CheckFile([]byte(whole[:i])) == nil {
+			t.Errorf("a file that is cut off after %d bytes is taken for whole", i)
+		}
+	}
+	for about, text := range map[string]string{
+		"another user":       strings.Replace(whole, "'jane'", "'joan'", 1),
+		"no RBAC":            strings.Replace(whole, `"type": "RBAC"`, `"type": "AlwaysAllow"`, 1),
+		"a comment":          whole + "# more\n",
+		"another file":       "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers: [{type: RBAC, name: rbac}]\n",
+		"an unknown field":   strings.Replace(whole, `"name": "rbac"`, `"name": "rbac", "x": 1`, 1),
+		"another mark":       strings.Replace(whole, MarkOf([]byte(whole)), markPrefix+strings.Repeat("0", 32), 1),
+		"something else":     "hello",
+		"an authorizer less": whole[:strings.Index(whole, `"authorizers"`)] + `"authorizers": [{"type": "RBAC","name": "rbac"}]}`,
+	} {
+		if CheckFile([]byte(text)) == nil {
+			t.Errorf("%s: the file is taken for ours", about)
+		}
+	}
+}
+
+func TestBase_WhatTheAPIServerHasIsKept(t *testing.T) {
+	const text = `apiVersion: apiserver.config.k8s.io/v1beta1
+kind: AuthorizationConfiguration
+authorizers:
+- type: Webhook
+  name: policy.example.com
+  webhook:
+    authorizedTTL: 1m
+    cacheUnauthorizedRequests: false
+    timeout: 3s
+    subjectAccessReviewVersion: v1
+    matchConditionSubjectAccessReviewVersion: v1
+    failurePolicy: NoOpinion
+    connectionInfo: {type: KubeConfigFile, kubeConfigFile: /etc/policy.kubeconfig}
+    matchConditions:
+    - expression: "request.user != 'x' && has(request.resourceAttributes) /* é\t */"
+- {type: Node, name: node}
+- {type: RBAC, name: rbac}
+`
+	base, err := ParseBase([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := Render(base, []access.Entry{of("jane")}, Options{Kubeconfig: kubeconfigPath})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ParseBase(file.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []Base{base, again} {
+		encoded, err := one.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kept := range []string{"v1beta1", "policy.example.com", `"1m0s"`, `"cacheUnauthorizedRequests": false`, `request.user != 'x' && has(request.resourceAttributes) /* é\t */`, "/etc/policy.kubeconfig", `"node"`, `"rbac"`} {
+			if !bytes.Contains(encoded, []byte(kept)) {
+				t.Errorf("%s is missing from\n%s", kept, encoded)
+			}
+		}
+		if bytes.Contains(encoded, []byte("jane")) {
+			t.Errorf("the base has an entry:\n%s", encoded)
+		}
+	}
+	if missing := nodeAndRBAC(t).Missing(base); len(missing) != 0 {
+		t.Errorf("missing %q", missing)
+	}
+	if missing := (Base{authorizers: base.authorizers[:2]}).Missing(base); fmt.Sprint(missing) != "[RBAC]" {
+		t.Errorf("missing %q", missing)
+	}
+}
+
+func TestBase_WhatTheAPIServerWouldRejectIsRefused(t *testing.T) {
+	webhookWith := func(change string) string {
+		fields := map[string]string{
+			"timeout": "3s", "subjectAccessReviewVersion": "v1", "failurePolicy": "Deny",
+			"connectionInfo": "{type: KubeConfigFile, kubeConfigFile: /k}",
+		}
+		name, value, _ := strings.Cut(change, "=")
+		fields[name] = value
+		text := "- type: Webhook\n  name: w\n  webhook:\n"
+		for field, content := range fields {
+			text += "    " + field + ": " + content + "\n"
+		}
+		return text
+	}
+	for about, authorizers := range map[string]string{
+		"none":                            "[]",
+		"an unknown type":                 "[{type: Magic, name: magic}]",
+		"another name":                    "[{type: RBAC, name: other}]",
+		"one twice":                       "[{type: RBAC, name: rbac}, {type: RBAC, name: rbac}]",
+		"a field that is not known":       "[{type: RBAC, name: rbac, x: y}]",
+		"a field twice":                   "[{type: RBAC, name: rbac, name: rbac}]",
+		"a webhook without a webhook":     "[{type: Webhook, name: w}]",
+		"no timeout":                      "\n" + webhookWith("timeout=0s"),
+		"a timeout that is too long":      "\n" + webhookWith("timeout=31s"),
+		"a negative TTL":                  "\n" + webhookWith("authorizedTTL=-1s"),
+		"another version":                 "\n" + webhookWith("subjectAccessReviewVersion=v2"),
+		"no failure policy":               "\n" + webhookWith(`failurePolicy=""`),
+		"the cluster's own address":       "\n" + webhookWith("connectionInfo={type: InClusterConfig}"),
+		"a relative path":                 "\n" + webhookWith("connectionInfo={type: KubeConfigFile, kubeConfigFile: k}"),
+		"an empty expression":             "\n" + webhookWith(`matchConditions=[{expression: " "}]`),
+		"an expression without a version": "\n" + webhookWith(`matchConditions=[{expression: "true"}]`),
+		"a name that is not one":          "[{type: Webhook, name: W_}]",
+	} {
+		text := "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers: " + authorizers
+		if base, err := ParseBase([]byte(text)); err == nil {
+			t.Errorf("%s: accepted as %s", about, base)
+		}
+	}
+	for _, text := range []string{"", "x", "kind: AuthorizationConfiguration", "apiVersion: apiserver.config.k8s.io/v1alpha1\nkind: AuthorizationConfiguration\nauthorizers: [{type: RBAC, name: rbac}]"} {
+		if _, err := ParseBase([]byte(text)); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+	for _, modes := range []string{"", "Node,Node", "Node,RBAC,Webhook", "node", "Node, RBAC"} {
+		if base, err := BaseOfModes(modes); err == nil {
+			t.Errorf("the modes %q are accepted as %s", modes, base)
+		}
+	}
+}
+
+func TestReport_WhatIsReportedIsRead(t *testing.T) {
+	list := listWith(t, nil, of("jane"))
+	report := Report{Node: "one", Version: "v1", List: list.Digest(), File: "abc", Entries: 1, ProvenUntil: now, APIServer: "sha256:1", Renewed: now,
+		Problems: []string{strings.Repeat("é", 400)}}
+	for range 30 {
+		report.Problems = append(report.Problems, "more")
+	}
+	lease, err := report.Lease()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, isReport := ReportOf(lease)
+	if !isReport || len(read.Problems) != mostReported || len(read.Problems[0]) > longestReported || !read.Proves(list, now) {
+		t.Fatalf("%v %+v", isReport, read)
+	}
+	if read.Proves(listWith(t, nil, of("bob")), now) || read.Proves(list, now.Add(time.Hour)) {
+		t.Error("a report proves another list, or for ever")
+	}
+	lease.Annotations = nil
+	if read, isReport := ReportOf(lease); !isReport || read.Proves(list, now) || len(read.Problems) == 0 {
+		t.Errorf("a report that cannot be read: %v %+v", isReport, read)
+	}
+	lease.Labels = nil
+	if _, isReport := ReportOf(lease); isReport {
+		t.Error("somebody else's Lease is taken for a report")
+	}
+}
