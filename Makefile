@@ -25,8 +25,9 @@ help: ## Say what there is (the default)
 	  [a-z]*:*"## "*) printf 'make %-13s %s\n' "$${line%%:*}" "$${line#*## }";; esac; done < Makefile
 
 .PHONY: build
-build: ## Build bin/kubectl-csr_onboard
+build: ## Build bin/kubectl-csr_onboard and bin/csr-onboard-controller
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-csr_onboard ./cmd/kubectl-csr_onboard
+	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/csr-onboard-controller ./cmd/csr-onboard-controller
 
 .PHONY: demo
 demo: ## Watch a user being onboarded onto a real control plane, built first: minutes, once

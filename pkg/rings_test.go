@@ -42,6 +42,7 @@ var rings = map[string][]string{
 	"pkg/cluster/requests":            {"pkg/cluster/internal/connection", "pkg/request", "pkg/parallel", "pkg/outcome"},
 	"pkg/cluster/bindings":            {"pkg/cluster/internal/connection", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/blocking":            {"pkg/cluster/internal/connection", "pkg/access", "pkg/identity", "pkg/outcome"},
+	"pkg/cluster/enforcement":         {"pkg/cluster/internal/connection", "pkg/revocation", "pkg/access"},
 	"pkg/cluster/controlplane":        {"pkg/cluster/internal/connection"},
 	"pkg/cluster":                     {"pkg/cluster/controlplane", "pkg/cluster/blocking", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/cluster/internal/earlylogin", "pkg/cluster/internal/connection", "pkg/kubeconfig", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/clustertest":         {"pkg/cluster", "pkg/kubeconfig", "pkg/access"},
@@ -76,6 +77,9 @@ var rings = map[string][]string{
 	"pkg/cmd/sign":                    {"pkg/cmd/options", "pkg/cmd/cli", "pkg/render/report", "pkg/onboard/sign", "pkg/onboard", "pkg/prompt", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/doctor":                  {"pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/onboard/doctor", "pkg/outcome"},
 	"pkg/cmd":                         {"pkg/cmd/doctor", "pkg/cmd/sign", "pkg/cmd/grant", "pkg/cmd/renew", "pkg/cmd/fetch", "pkg/cmd/approve", "pkg/cmd/newuser", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/onboard", "pkg/process", "pkg/store", "pkg/kubeconfig", "pkg/identity", "pkg/answer", "pkg/outcome"},
+	"pkg/controller/enforce":          {"pkg/cluster/enforcement", "pkg/store", "pkg/revocation", "pkg/access", "pkg/identity", "pkg/document", "pkg/parallel", "pkg/outcome"},
+	"pkg/controller/command":          {"pkg/controller/enforce", "pkg/render", "pkg/render/screen", "pkg/store", "pkg/cluster", "pkg/cluster/enforcement", "pkg/identity", "pkg/outcome"},
+	"cmd/csr-onboard-controller":      {"pkg/controller/command"},
 	"cmd/kubectl-csr_onboard/early":   {"pkg/answer"},
 	"cmd/kubectl-csr_onboard":         {"cmd/kubectl-csr_onboard/early", "pkg/cmd", "pkg/cmd/cli"},
 }
@@ -85,12 +89,12 @@ var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity",
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{
-	"github.com/spf13/cobra":         {"pkg/cmd", "pkg/cmd/*", "pkg/cmd/cli/clitest"},
+	"github.com/spf13/cobra":         {"pkg/cmd", "pkg/cmd/*", "pkg/cmd/cli/clitest", "pkg/controller/command"},
 	"github.com/AlecAivazis/survey/": {"pkg/prompt"},
 	"k8s.io/client-go/kubernetes":    {"pkg/cluster/internal/connection"},
 	"k8s.io/client-go/rest":          {"pkg/cluster/internal/connection", "pkg/cluster", "pkg/cmd/cli"},
-	"os":                             {"pkg/store", "pkg/store/*", "pkg/process", "cmd/kubectl-csr_onboard", "cmd/kubectl-csr_onboard/early"},
-	"os/signal":                      {"cmd/kubectl-csr_onboard"},
+	"os":                             {"pkg/store", "pkg/store/*", "pkg/process", "cmd/kubectl-csr_onboard", "cmd/kubectl-csr_onboard/early", "cmd/csr-onboard-controller"},
+	"os/signal":                      {"cmd/kubectl-csr_onboard", "cmd/csr-onboard-controller"},
 	"os/exec":                        {"pkg/process"},
 }
 
@@ -217,7 +221,7 @@ func TestRings_NothingBelowMainExits(t *testing.T) {
 				switch call {
 				case "os.Exit", "syscall.Exit", "log.Fatal", "log.Fatalf", "klog.Fatal", "klog.Fatalf":
 					// Package early is a main of its own.
-					if name != "cmd/kubectl-csr_onboard" && name != "cmd/kubectl-csr_onboard/early" {
+					if name != "cmd/kubectl-csr_onboard" && name != "cmd/csr-onboard-controller" && name != "cmd/kubectl-csr_onboard/early" {
 						t.Errorf("%s calls %s in %s", name, call, file)
 					}
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/blocking"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
@@ -72,6 +73,9 @@ func (c *Client) Bindings() *bindings.Client { return bindings.On(c.api) }
 
 // Blocking is for the list of who is blocked and the policy that blocks them.
 func (c *Client) Blocking() *blocking.Client { return blocking.On(c.api) }
+
+// Enforcement is for the list of who is revoked, and whether it is in force.
+func (c *Client) Enforcement() *enforcement.Client { return enforcement.On(c.api) }
 
 // ControlPlane is for questions to the cluster about itself.
 func (c *Client) ControlPlane() *controlplane.Client { return controlplane.On(c.api) }

@@ -3,7 +3,7 @@
 //
 // An error of this program is one of the sentinels below wrapped with the
 // sentence that says what went wrong, and perhaps with a hint that says what
-// to try. Errors that wrap no sentinel are plain failures. pkg/cmd is the one
+// to try. Errors that wrap no sentinel are plain failures. ExitCode is the one
 // place that turns an outcome into an exit code.
 package outcome
 

@@ -308,8 +308,36 @@ func DenierKubeconfig(address string, authority []byte) ([]byte, error) {
 	type named map[string]any
 	return json.MarshalIndent(named{
 		"apiVersion": "v1", "kind": "Config", "current-context": "denier",
-		"clusters": []named{{"name": "denier", "cluster": named{"server": "https://" + address, "certificate-authority-data": authority}}},
+		"clusters": []named{{"name": "denier", "cluster": named{"server": "https://" + address + DenierAddressPath, "certificate-authority-data": authority}}},
 		"users":    []named{{"name": "denier", "user": named{}}},
 		"contexts": []named{{"name": "denier", "context": named{"cluster": "denier", "user": "denier"}}},
 	}, "", " ")
+}
+
+// DenierAddressPath is the path of the denier, by which the error of a call to it is known.
+const DenierAddressPath = "/csr-onboard-denier"
+
+// IsOwnRefusal reports whether a refusal by the API server, in its words, is that of a file
+// that was rendered here.
+func IsOwnRefusal(text string) bool {
+	return strings.Contains(text, Message) || strings.Contains(text, DenierAddressPath)
+}
+
+// RefusesNobody reports whether a file that Render made has no entries.
+func RefusesNobody(text []byte) bool {
+	parsed, err := parse(text)
+	if err != nil {
+		return false
+	}
+	own := 0
+	for _, a := range parsed.Authorizers {
+		if a.isOwn() {
+			own++
+			empty := chunk{users: []string{quote(MarkOf(text))}}
+			if own > 1 || len(a.Webhook.MatchConditions) == 0 || a.Webhook.MatchConditions[0].Expression != empty.expression() {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -12,13 +12,15 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 )
 
+// ReportNamespace is where the enforcers' Leases are, and ReportLabel and ReportValue mark
+// them.
 const (
-	// ReportNamespace is where the enforcers' Leases are, and ReportLabel and ReportValue mark
-	// them.
 	ReportNamespace = access.BlockNamespace
 	ReportLabel     = "csr-onboard.github.io/component"
 	ReportValue     = "enforcer"
+)
 
+const (
 	reportPrefix = "csr-onboard-enforcer-"
 	annotation   = "csr-onboard.github.io/"
 

@@ -99,6 +99,9 @@ var (
 	contentBefore = kind(Kind{name: "content from before a change", way: creates, isSecret: true})
 	contentAfter  = kind(Kind{name: "content of a change", way: creates, isSecret: true})
 
+	// enforcementFile is a file that an API server reads, or that an enforcer goes back to.
+	enforcementFile = kind(Kind{name: "authorization file", way: replaces, place: privatePlace})
+
 	issuanceLog = kind(Kind{name: "log", way: appends})
 	lockFile    = kind(Kind{name: "lock", way: locks})
 	// A program is for everybody.
@@ -110,7 +113,7 @@ var kinds = []*Kind{
 	privateKey, pkcs10Request, UserKubeconfig, SharedKubeconfig, Certificate,
 	SignedCertificate, Handoff, PairFile, cacheKubeconfig, cachedAnswer,
 	RenewalState, renewalKey, renewalRequest, renewalPrevious, renewalRefusal,
-	contentBefore, contentAfter, issuanceLog, lockFile, installedProgram,
+	contentBefore, contentAfter, enforcementFile, issuanceLog, lockFile, installedProgram,
 }
 
 // kind gives a kind the mode that most have.

@@ -21,6 +21,7 @@ type settings struct {
 	directory             string
 	programs              []string
 	oneAuthority          bool
+	authorizationConfigs  []string
 }
 
 type userSettings struct {
@@ -74,6 +75,13 @@ func WithControllerManagerFlags(flags ...string) Option {
 // has.
 func WithAPIServerFlags(flags ...string) Option {
 	return func(s *settings) { s.apiServerFlags = append(s.apiServerFlags, flags...) }
+}
+
+// WithAuthorizationConfigs starts the API server with an authorization file
+// (--authorization-config) in place of --authorization-mode, and for each further file a
+// further API server on the same etcd. The files have to exist.
+func WithAuthorizationConfigs(files ...string) Option {
+	return func(s *settings) { s.authorizationConfigs = files }
 }
 
 // WithUser makes a user with a client certificate who may do exactly what the

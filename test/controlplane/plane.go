@@ -42,14 +42,15 @@ type Plane struct {
 	// object (audit.k8s.io/v1 Event) a line, without bodies.
 	AuditLog string
 
-	binaries        Binaries
-	keeper          *keeperProcess
-	ports           ports
-	clients         *authority
-	controllerFlags []string
-	apiServerFlags  []string
-	oneAuthority    bool
-	authorityAge    time.Duration
+	binaries             Binaries
+	keeper               *keeperProcess
+	ports                ports
+	clients              *authority
+	controllerFlags      []string
+	apiServerFlags       []string
+	oneAuthority         bool
+	authorityAge         time.Duration
+	authorizationConfigs []string
 }
 
 const (
@@ -133,6 +134,7 @@ func launchOnce(ctx context.Context, binaries Binaries, s settings) (_ *Plane, e
 		controllerFlags:      s.controllerFlags,
 		apiServerFlags:       s.apiServerFlags,
 		oneAuthority:         s.oneAuthority,
+		authorizationConfigs: s.authorizationConfigs,
 		authorityAge:         s.authorityAge,
 	}
 	defer func() {
@@ -140,7 +142,7 @@ func launchOnce(ctx context.Context, binaries Binaries, s settings) (_ *Plane, e
 			err = errors.Join(err, p.Stop())
 		}
 	}()
-	if p.ports, err = freePorts(); err != nil {
+	if p.ports, err = freePorts(max(0, len(s.authorizationConfigs)-1)); err != nil {
 		return nil, err
 	}
 	p.Server = address("https", p.ports.apiServer)
@@ -150,6 +152,9 @@ func launchOnce(ctx context.Context, binaries Binaries, s settings) (_ *Plane, e
 	}
 	begin := time.Now()
 	components := []Component{Etcd, APIServer}
+	for i := range p.ports.further {
+		components = append(components, FurtherAPIServer(i+2))
+	}
 	if s.withControllerManager {
 		components = append(components, ControllerManager)
 	}
@@ -185,6 +190,10 @@ func (p *Plane) Stop() error { return p.keeper.stop() }
 // name.
 func (p *Plane) Binary(name string) string { return p.binaries.Path(name) }
 
+// ServerOf is the URL of the API server of a number, from 1 on (see
+// WithAuthorizationConfigs).
+func (p *Plane) ServerOf(number int) string { return address("https", p.ports.ofAPIServer(number)) }
+
 // RESTConfig is the administrator's, without client-go's rate limit.
 func (p *Plane) RESTConfig() (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", p.Kubeconfig)
@@ -206,7 +215,7 @@ func (p *Plane) StopComponent(component Component) error {
 func (p *Plane) StartComponent(ctx context.Context, component Component) error {
 	err := p.keeper.ask(keeperCommand{Start: &keeperStart{
 		Name:      component,
-		Path:      p.binaries.Path(string(component)),
+		Path:      p.binaries.Path(component.program()),
 		Arguments: p.arguments(component),
 		Log:       p.logPath(component),
 	}})
@@ -242,11 +251,12 @@ func (p *Plane) StartComponent(ctx context.Context, component Component) error {
 }
 
 func (p *Plane) healthURL(component Component) string {
+	if number := component.number(); number > 0 {
+		return p.ServerOf(number) + "/readyz"
+	}
 	switch component {
 	case Etcd:
 		return address("http", p.ports.etcdClient) + "/health"
-	case APIServer:
-		return p.Server + "/readyz"
 	default:
 		return address("https", p.ports.controllerManager) + "/healthz?verbose"
 	}

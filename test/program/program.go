@@ -19,14 +19,22 @@ import (
 // "kubectl csr-onboard".
 const Name = "kubectl-csr_onboard"
 
-// Build builds the program from the checkout, whose root is given relative to
+// Controller is the name of the binary that runs on control-plane nodes.
+const Controller = "csr-onboard-controller"
+
+// Build builds the plugin from the checkout, whose root is given relative to
 // the working directory, into a folder, and returns the binary's path.
 func Build(ctx context.Context, root, directory string) (string, error) {
-	binary, err := filepath.Abs(filepath.Join(directory, Name))
+	return BuildNamed(ctx, Name, root, directory)
+}
+
+// BuildNamed is Build for a program by its name.
+func BuildNamed(ctx context.Context, name, root, directory string) (string, error) {
+	binary, err := filepath.Abs(filepath.Join(directory, name))
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X main.version=v0.0.0-test", "-o", binary, "./cmd/"+Name)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X main.version=v0.0.0-test", "-o", binary, "./cmd/"+name)
 	build.Dir = root
 	// As releases are built, whether the machine has a C compiler or not.
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -49,14 +49,14 @@ func (b *boundedAnswers) RoundTrip(call *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	capRetryAfter(answer.Header)
-	if err := checkType(answer); err != nil {
+	if err := checkType(call.Header, answer); err != nil {
 		return nil, errors.Join(err, answer.Body.Close())
 	}
 	metered, isStream := call.Context().Value(meterKey{}).(*meter)
 	switch {
 	case isStream:
 		// Events in protobuf are messages with a length, which client-go bounds.
-	case isJSON(answer.Header):
+	case isJSON(answer.Header), call.Header.Get("Accept") == TextType:
 		metered = &meter{most: largestAnswer}
 	default:
 		answer.Body = &protobufBody{Closer: answer.Body, unread: meteredBody{answer.Body, &meter{most: largestAnswer}, false}}

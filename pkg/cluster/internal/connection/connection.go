@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	certificatesv1 "k8s.io/client-go/kubernetes/typed/certificates/v1"
+	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	rbacv1 "k8s.io/client-go/kubernetes/typed/rbac/v1"
 	"k8s.io/client-go/rest"
@@ -34,6 +35,7 @@ type Connection struct {
 	RBAC           rbacv1.RbacV1Interface
 	Admission      admissionregistrationv1.AdmissionregistrationV1Interface
 	Core           corev1.CoreV1Interface
+	Coordination   coordinationv1.CoordinationV1Interface
 	// Now is the clock.
 	Now func() time.Time
 
@@ -107,6 +109,10 @@ func open(config *rest.Config, client *http.Client, timeout time.Duration, now f
 	if err != nil {
 		return nil, err
 	}
+	coordination, err := coordinationv1.NewForConfigAndClient(config, &staying)
+	if err != nil {
+		return nil, err
+	}
 	return &Connection{
 		Server:         config.Host,
 		Requests:       certificates.CertificateSigningRequests(),
@@ -115,6 +121,7 @@ func open(config *rest.Config, client *http.Client, timeout time.Duration, now f
 		RBAC:           rbac,
 		Admission:      admission,
 		Core:           core,
+		Coordination:   coordination,
 		Now:            now,
 		timeout:        timeout,
 		transport:      &staying,

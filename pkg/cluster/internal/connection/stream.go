@@ -14,7 +14,7 @@ import (
 // silently died is noticed by then at the latest.
 const streamTime = 5 * time.Minute
 
-// Stream is one watch of requests. Its events are bounded, and so is the time that the
+// Stream is one watch. Its events are bounded, and so is the time that the
 // server takes to answer and keeps it open.
 type Stream struct {
 	watch.Interface
@@ -23,15 +23,25 @@ type Stream struct {
 	cancel context.CancelFunc
 }
 
-// WatchRequests opens a stream.
+// watcher is a typed client of one kind of objects.
+type watcher interface {
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
+}
+
+// WatchRequests opens a stream of certificate signing requests.
 func (c *Connection) WatchRequests(ctx context.Context, options metav1.ListOptions) (*Stream, error) {
+	return c.Watch(ctx, c.Requests, options)
+}
+
+// Watch opens a stream of the objects of a client.
+func (c *Connection) Watch(ctx context.Context, objects watcher, options metav1.ListOptions) (*Stream, error) {
 	seconds := int64(streamTime / time.Second)
 	options.TimeoutSeconds = &seconds
 	ctx, cancel := context.WithTimeout(ctx, streamTime+c.timeout)
 	s := &Stream{meter: &meter{most: largestEvent}, cancel: cancel}
 	notAnswered := time.AfterFunc(c.timeout, cancel)
 	var err error
-	s.Interface, err = c.Requests.Watch(withMeter(ctx, s.meter), options)
+	s.Interface, err = objects.Watch(withMeter(ctx, s.meter), options)
 	isInTime := notAnswered.Stop()
 	switch {
 	case err == nil:

@@ -24,11 +24,13 @@ const (
 // checkType refuses an answer in a form that was not asked for: client-go would decode
 // YAML, with aliases, where a server says so. An error in another form is left to
 // client-go as a text.
-func checkType(answer *http.Response) error {
+func checkType(wanted http.Header, answer *http.Response) error {
 	text := answer.Header.Get("Content-Type")
 	form, _, _ := mime.ParseMediaType(text)
 	switch {
 	case text == "", form == jsonType, form == protobufType, isRedirect(answer.StatusCode):
+		return nil
+	case form == TextType && wanted.Get("Accept") == TextType:
 		return nil
 	case answer.StatusCode >= http.StatusBadRequest:
 		answer.Header.Set("Content-Type", "text/plain")
@@ -36,6 +38,9 @@ func checkType(answer *http.Response) error {
 	}
 	return &ResponseError{Found: fmt.Sprintf("of the type %q", text), Wanted: "JSON or protobuf"}
 }
+
+// TextType is the form of metrics, which are not decoded by client-go.
+const TextType = "text/plain"
 
 // isRedirect reports whether a response leads elsewhere, which is for checkRedirect.
 func isRedirect(status int) bool {

@@ -1,0 +1,30 @@
+// Command csr-onboard-controller runs on control-plane nodes, and has API servers refuse who
+// was revoked with kubectl csr-onboard.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/command"
+)
+
+// version is set by the linker, see the Makefile.
+var version = "v0.0.0-dev"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	// client-go logs what it returns as errors as well, and writes what servers say as it
+	// comes, escapes and all.
+	klog.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return command.Execute(ctx, os.Args[1:], command.Environment{Out: os.Stdout, Err: os.Stderr, Version: version, Now: time.Now})
+}

@@ -1,0 +1,94 @@
+package enforcement
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
+)
+
+// Client talks to one API server about revocation.
+type Client struct{ api *connection.Connection }
+
+// On makes a client that calls the API server over a connection.
+func On(api *connection.Connection) *Client { return &Client{api: api} }
+
+// Listed is the list as an API server has it.
+type Listed struct {
+	List access.List
+	// Exists is false where the ConfigMap does not exist.
+	Exists bool
+	// Version is where a watch goes on from.
+	Version string
+}
+
+// onlyTheList selects the ConfigMap of the list, for which permission by its name is enough.
+func onlyTheList() metav1.ListOptions {
+	return metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, access.BlockName).String()}
+}
+
+// List reads the list.
+func (c *Client) List(ctx context.Context) (Listed, error) {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	stored, err := c.api.Core.ConfigMaps(access.BlockNamespace).List(call, onlyTheList())
+	if err != nil {
+		return Listed{}, c.api.Explain(ctx, err, "read the list of who is revoked")
+	}
+	listed := Listed{List: access.ListOf(nil), Version: stored.ResourceVersion}
+	for _, object := range stored.Items {
+		if object.Name == access.BlockName {
+			listed.List, listed.Exists = access.ListOf(object.Data), true
+		}
+	}
+	return listed, nil
+}
+
+// Watch hands on the list each time it changes after a version, until the server ends the
+// stream, which is no error, or the context ends.
+func (c *Client) Watch(ctx context.Context, version string, changed func(Listed)) error {
+	const doing = "watch the list of who is revoked"
+	options := onlyTheList()
+	options.ResourceVersion = version
+	stream, err := c.api.Watch(ctx, c.api.Core.ConfigMaps(access.BlockNamespace), options)
+	if err != nil {
+		return c.api.Explain(ctx, err, doing)
+	}
+	defer stream.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return c.api.Explain(ctx, ctx.Err(), doing)
+		case event, isOpen := <-stream.ResultChan():
+			if !isOpen {
+				return stream.TooLarge()
+			}
+			object, isList := event.Object.(*corev1.ConfigMap)
+			switch {
+			case event.Type == watch.Error:
+				err := errors.Join(stream.TooLarge(), apierrors.FromObject(event.Object))
+				if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+					// It is listed again.
+					return nil
+				}
+				return c.api.Explain(ctx, err, doing)
+			case !isList || object.Name != access.BlockName:
+			default:
+				stream.Took()
+				exists := event.Type != watch.Deleted
+				listed := Listed{List: access.ListOf(nil), Exists: exists, Version: object.ResourceVersion}
+				if exists {
+					listed.List = access.ListOf(object.Data)
+				}
+				changed(listed)
+			}
+		}
+	}
+}

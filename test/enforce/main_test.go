@@ -1,0 +1,131 @@
+// Package enforce tests revocation as its users run it: the plugin, the enforcers, and real
+// control planes whose API servers read an authorization file each.
+//
+// One control plane with three API servers and their enforcers is shared by the tests that
+// only revoke users of their own. Tests that damage something start one of their own.
+package enforce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+var (
+	// plugin and controller are the programs under test.
+	plugin, controller string
+	// shared is the control plane of three API servers.
+	shared *cluster
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	directory, err := os.MkdirTemp("", "csr-onboard-enforce-")
+	if err != nil {
+		return failed(err)
+	}
+	defer os.RemoveAll(directory) //nolint:errcheck // A temporary directory.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := filepath.Join("..", "..")
+	if plugin, err = program.Build(ctx, root, directory); err != nil {
+		return failed(err)
+	}
+	if controller, err = program.BuildNamed(ctx, program.Controller, root, directory); err != nil {
+		return failed(err)
+	}
+	shared, err = launch(ctx, directory, 3)
+	if err != nil {
+		return failed(err)
+	}
+	defer shared.stop()
+	return m.Run()
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, "enforce:", err)
+	return 1
+}
+
+// cluster is a control plane with an enforcer for each API server.
+type cluster struct {
+	plane *controlplane.Plane
+	nodes []*node
+	stop  func()
+}
+
+// node is one API server, its directory and its enforcer.
+type node struct {
+	name, server, directory, kubeconfig, log string
+
+	enforcer *exec.Cmd
+}
+
+// launch starts a control plane of so many API servers, and an enforcer for each.
+func launch(ctx context.Context, directory string, servers int, options ...controlplane.Option) (_ *cluster, err error) {
+	c := &cluster{}
+	var files []string
+	for i := range servers {
+		n := &node{name: "node-" + strconv.Itoa(i+1), directory: filepath.Join(directory, "node-"+strconv.Itoa(i+1))}
+		n.log = n.directory + ".log"
+		output, err := exec.CommandContext(ctx, controller, "enforce", "init", "--directory", n.directory, "--authorization-mode", "Node,RBAC").CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s", err, output)
+		}
+		c.nodes = append(c.nodes, n)
+		files = append(files, filepath.Join(n.directory, "authorization.yaml"))
+	}
+	options = append([]controlplane.Option{controlplane.WithProgress(os.Stderr), controlplane.WithAuthorizationConfigs(files...)}, options...)
+	if c.plane, err = controlplane.Launch(ctx, options...); err != nil {
+		return nil, err
+	}
+	c.stop = func() {
+		for _, n := range c.nodes {
+			n.kill()
+		}
+		_ = c.plane.Stop()
+	}
+	for i, n := range c.nodes {
+		n.server = c.plane.ServerOf(i + 1)
+		n.kubeconfig = filepath.Join(directory, n.name+".kubeconfig")
+		err = errors.Join(withServer(c.plane.Kubeconfig, n.kubeconfig, n.server), n.start())
+		if err != nil {
+			c.stop()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// start starts the enforcer.
+func (n *node) start() error {
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // The enforcer has its own.
+	n.enforcer = exec.Command(controller, "enforce", "--directory", n.directory, "--kubeconfig", n.kubeconfig, "--node", n.name)
+	n.enforcer.Stdout, n.enforcer.Stderr = log, log
+	n.enforcer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return n.enforcer.Start()
+}
+
+// kill ends the enforcer with SIGKILL, if it runs.
+func (n *node) kill() {
+	if n.enforcer != nil && n.enforcer.Process != nil {
+		_ = n.enforcer.Process.Kill()
+		_ = n.enforcer.Wait()
+		n.enforcer = nil
+	}
+}
