@@ -335,6 +335,46 @@ var table = map[string]usesOf{
 		},
 		Connection: map[string]string{"*": "all"},
 	},
+	"revoke": {
+		modes: []mode{
+			{"user", "jane"}, {"certificate", "--certificate jane.crt"}, {"id", "--credential-id " + someCredentialID}, {"token", "--service-account-token token"},
+			{"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"},
+		},
+		own: map[string]use{
+			"certificate":           {kept: "certificate", shown: "TestRevoke_OneCertificateIsRefusedAndAnotherIsNot"},
+			"credential-id":         {kept: "id", shown: "TestRevoke_OneCertificateIsRefusedAndAnotherIsNot"},
+			"service-account-token": {kept: "token", shown: "TestRevoke_OneServiceAccountTokenIsRefusedAndAnotherIsNot"},
+			"reason":                {kept: "*", shown: "TestRevoke_AUserIsRefusedByEveryAPIServerAndBackAtOnce"},
+			"until":                 {kept: "*", shown: "TestRevoke_ARevocationEndsAtItsTime"},
+			"timeout":               {kept: "* -client -server", shown: "TestRevoke_ANodeWithoutItsEnforcerIsNamed"},
+			"dry-run":               {kept: "*", shown: "TestRevoke_ADryRunChangesNothing"},
+			"namespace":             {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
+	"unrevoke": {
+		modes: []mode{
+			{"user", "jane"}, {"certificate", "--certificate jane.crt"}, {"id", "--credential-id " + someCredentialID}, {"token", "--service-account-token token"},
+			{"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"},
+		},
+		own: map[string]use{
+			"certificate":           {kept: "certificate", shown: "TestRevoke_OneCertificateIsRefusedAndAnotherIsNot"},
+			"credential-id":         {kept: "id", shown: "TestRevoke_OneCertificateIsRefusedAndAnotherIsNot"},
+			"service-account-token": {kept: "token", shown: "TestRevoke_OneServiceAccountTokenIsRefusedAndAnotherIsNot"},
+			"timeout":               {kept: "* -client -server", shown: "TestRevoke_ANodeWithoutItsEnforcerIsNamed"},
+			"dry-run":               {kept: "*", shown: "TestRevoke_ADryRunChangesNothing"},
+			"namespace":             {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
+	"revocations": {
+		modes: []mode{{"list", ""}},
+		own: map[string]use{
+			"output":    {kept: "*", shown: "TestRevoke_AUserIsRefusedByEveryAPIServerAndBackAtOnce"},
+			"namespace": {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
 	"doctor": {
 		modes: []mode{{"look", ""}, {"probe", "--probe"}},
 		own: map[string]use{
@@ -371,6 +411,8 @@ const confirmingFlags = "request-timeout server insecure-skip-tls-verify proxy-u
 // contextFlags are the connection flags of commands that go by what a kubeconfig says.
 const contextFlags = "kubeconfig context request-timeout"
 
+const someCredentialID = "X509SHA256=0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8"
+
 const someFingerprint = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 
 // values are for flags that take no other.
@@ -379,7 +421,7 @@ var values = map[string]string{
 	"external-server": server, "server": server, "request-timeout": "5s", "proxy-url": "http://127.0.0.1:2", "certificate-authority": "ca.crt",
 	"kubeconfig": "kubeconfig", "context": "other", "cluster": "other", "user": "other", "as-user-extra": "a=b", "fingerprint": someFingerprint, "ca-fingerprint": someFingerprint, "allow": "user-offboarded",
 	"within": "7d", "fail-within": "7d", "template": "{{.kind}}", "selector": "a=b", "certificate": "jane.crt", "from": "jane.handoff.yaml", "timeout": "1m",
-	"request-name": "a-name",
+	"request-name": "a-name", "until": "1h", "credential-id": someCredentialID, "service-account-token": "token",
 }
 
 func valueOf(flag *pflag.Flag) string {
@@ -427,6 +469,7 @@ func inFilesOfModes(t *testing.T) {
 		"jane.csr": string(made.PEM()), "open-manifest.yaml": manifest, "manifest.yaml": manifest + "  expirationSeconds: 3600\n",
 		"jane.handoff.yaml": "kind: Config\n", "handoff": "apiVersion: v1\nkind: Config\n", "bare": authority, "other.crt": authority, "ca.crt": authority, "jane.crt": authority,
 		"kubeconfig": kubeconfigForFlags,
+		"token":      "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"a","sub":"system:serviceaccount:default:robot"}`)) + ".",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -586,7 +629,7 @@ func testSources(t *testing.T, root string) map[string]string {
 		}
 		found[filepath.Base(path)] = string(text)
 	}
-	for _, pattern := range []string{"test/e2e/*_test.go", "pkg/cmd/*_test.go"} {
+	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "pkg/cmd/*_test.go"} {
 		paths, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		for _, path := range paths {
 			text, err := os.ReadFile(path)

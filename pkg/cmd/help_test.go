@@ -94,7 +94,7 @@ func TestHelp_AnExampleThatIsWrappedIsOneCommand(t *testing.T) {
 
 func TestHelp_WhatPeopleTryLeadsToWhatDoesIt(t *testing.T) {
 	for tried, hint := range map[string]string{
-		"revoke": "offboard NAME --block", "delete": "offboard NAME", "unblock": "--unblock", "add": "new-user NAME",
+		"block": "offboard NAME --block", "delete": "offboard NAME", "unblock": "--unblock", "add": "new-user NAME",
 		"whoami": "kubectl auth whoami", "aprove": "did you mean: kubectl csr-onboard approve",
 	} {
 		r := parse(t, tried, "jane")

@@ -23,6 +23,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/grant"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/newuser"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/renew"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -51,6 +52,7 @@ var commands = []namedCommand{
 	{answer.Command, forUsers, renew.NewCredential}, {"status", forUsers, renew.NewStatus},
 	{"approve", forAdministrators, approve.New}, {"deny", forAdministrators, approve.NewDeny}, {"show", forAdministrators, approve.NewShow}, {"list", forAdministrators, approve.NewList},
 	{"grant", forAdministrators, grant.New}, {"offboard", forAdministrators, grant.NewOffboard},
+	{"revoke", forAdministrators, revoke.New}, {"unrevoke", forAdministrators, revoke.NewUndo}, {"revocations", forAdministrators, revoke.NewList},
 	{"sign", forCAServer, sign.New},
 	{"doctor", forDiagnosis, doctor.New},
 	{completionCommand, others, newCompletion}, {cli.OptionsCommand, others, cli.NewOptions}, {"version", others, newVersion},
@@ -125,7 +127,7 @@ renew replaces a certificate before it expires; with fetch --exec, kubectl renew
 shows until when the certificate of each context is valid.
 
 new-user --filename onboards a team. list and deny complete approve. grant gives a user a
-role, and offboard removes the user's access. A user without access to the cluster sends the
+role, and offboard removes the user's access; revoke has the API servers refuse the user. A user without access to the cluster sends the
 request as a file (new-user --offline, approve --filename, fetch --from). sign signs it
 without the API. doctor finds out why a cluster does not sign.
 

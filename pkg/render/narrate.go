@@ -22,6 +22,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -127,6 +128,12 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("not proven: %s", identity.PrintableSentence(e.Reason.Error()))
 	case offboard.NotRemembered:
 		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", identity.PrintableSentence(e.Reason.Error()))
+	case revoke.Listed:
+		n.say("the list has changed; waiting for the API servers")
+	case revoke.NotInForce:
+		n.say("not in force at %s: %s", identity.Name(e.Server.Node), e.Server.Why)
+	case revoke.APIServersUnknown:
+		n.say("warning: it is unknown which API servers the cluster has; only those with an enforcer are counted: %s", identity.PrintableSentence(e.Reason.Error()))
 	case offboard.RequestDenied:
 		n.did("denied %s", identity.Printable(e.Name))
 	case offboard.TakenAway:

@@ -282,18 +282,63 @@ func TestReport_WhatIsReportedIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	read, isReport := ReportOf(lease)
-	if !isReport || len(read.Problems) != mostReported || len(read.Problems[0]) > longestReported || !read.Proves(list, now) {
+	if !isReport || len(read.Problems) != mostReported || len(read.Problems[0]) > longestReported || !proves(read, list, now) {
 		t.Fatalf("%v %+v", isReport, read)
 	}
-	if read.Proves(listWith(t, nil, of("bob")), now) || read.Proves(list, now.Add(time.Hour)) {
+	if proves(read, listWith(t, nil, of("bob")), now) || proves(read, list, now.Add(time.Hour)) {
 		t.Error("a report proves another list, or for ever")
 	}
 	lease.Annotations = nil
-	if read, isReport := ReportOf(lease); !isReport || read.Proves(list, now) || len(read.Problems) == 0 {
+	if read, isReport := ReportOf(lease); !isReport || proves(read, list, now) || len(read.Problems) == 0 {
 		t.Errorf("a report that cannot be read: %v %+v", isReport, read)
 	}
 	lease.Labels = nil
 	if _, isReport := ReportOf(lease); isReport {
 		t.Error("somebody else's Lease is taken for a report")
+	}
+}
+
+func proves(report Report, list access.List, at time.Time) bool {
+	return InForce(Coverage(list, []Report{report}, nil, at)) == 1
+}
+
+func TestCoverage_AnAPIServerWithoutAProofIsNotCovered(t *testing.T) {
+	list, jane := listWith(t, nil, of("jane")), access.Blocked{User: "jane"}
+	good := Report{Node: "one", APIServer: "sha256:1", List: list.Digest(), ProvenUntil: now, Renewed: now}
+	with := func(change func(*Report)) []Report {
+		report := good
+		change(&report)
+		return []Report{report}
+	}
+	one, two := APIServer{Name: "a", ID: "sha256:1", Host: "host-1", Seen: now}, APIServer{Name: "b", ID: "sha256:2", Host: "two", Seen: now}
+	for about, test := range map[string]struct {
+		reports []Report
+		servers []APIServer
+		why     []string
+	}{
+		"in force":                        {[]Report{good}, []APIServer{one}, []string{""}},
+		"no API server says that it runs": {[]Report{good}, nil, []string{""}},
+		"an API server without enforcer":  {[]Report{good}, []APIServer{one, two}, []string{"", "no enforcer reports"}},
+		"an enforcer by the node's name":  {with(func(r *Report) { r.APIServer, r.Node = "", "two" }), []APIServer{two}, []string{""}},
+		"an enforcer of no known one":     {with(func(r *Report) { r.APIServer = "" }), []APIServer{one}, []string{""}},
+		"one for two":                     {with(func(r *Report) { r.APIServer = "" }), []APIServer{one, two}, []string{"", "no enforcer reports"}},
+		"a dead enforcer":                 {with(func(r *Report) { r.Renewed = now.Add(-time.Hour) }), []APIServer{one}, []string{"has not reported for 1h0m0s"}},
+		"a wrong clock here":              {with(func(r *Report) { r.Renewed = now.Add(time.Hour) }), []APIServer{{ID: "sha256:1", Seen: now.Add(time.Hour)}}, []string{""}},
+		"nothing proven":                  {with(func(r *Report) { r.ProvenUntil = time.Time{}; r.Problems = []string{"disk full\x1b"} }), []APIServer{one}, []string{`not proven: disk full\x1b`}},
+		"another list":                    {with(func(r *Report) { r.List = "x" }), []APIServer{one}, []string{"another version"}},
+		"another entry has a problem":     {with(func(r *Report) { r.Problems = []string{"user-00: x"} }), []APIServer{one}, []string{""}},
+		"the entry has a problem":         {with(func(r *Report) { r.Problems = []string{jane.Key() + ": never"} }), []APIServer{one}, []string{"never"}},
+		"more problems than are reported": {with(func(r *Report) { r.Problems = make([]string, mostReported) }), []APIServer{one}, []string{"too many problems"}},
+	} {
+		servers := Coverage(list, test.reports, test.servers, now, jane)
+		if len(servers) != len(test.why) {
+			t.Errorf("%s: %+v", about, servers)
+			continue
+		}
+		for i, server := range servers {
+			if (test.why[i] == "") != (server.Why == "") || !strings.Contains(server.Why, test.why[i]) {
+				t.Errorf("%s: %q, want %q", about, server.Why, test.why[i])
+			}
+		}
 	}
 }

@@ -130,8 +130,3 @@ func (r Report) IsAlive(now time.Time) bool {
 	// Clocks differ between machines, in both directions.
 	return now.Sub(r.Renewed).Abs() < 2*ReportDuration
 }
-
-// Proves reports whether a list was seen in force at the API server.
-func (r Report) Proves(list access.List, now time.Time) bool {
-	return r.IsAlive(now) && r.List == list.Digest() && !r.ProvenUntil.IsZero()
-}

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
@@ -77,7 +78,7 @@ func TestEnforce_EveryEnforcerReportsWhatItHasSeenRefused(t *testing.T) {
 	until(t, "three proofs", func() bool {
 		proven := 0
 		for _, report := range shared.reports(t) {
-			if report.Proves(list, time.Now()) && report.APIServer != "" && len(report.Problems) == 0 {
+			if revocation.InForce(revocation.Coverage(list, []revocation.Report{report}, nil, time.Now())) == 1 && report.APIServer != "" && len(report.Problems) == 0 {
 				proven++
 			}
 		}

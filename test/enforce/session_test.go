@@ -149,7 +149,9 @@ func isRefusedAt(t *testing.T, kubeconfig, server string) bool {
 // until waits until something is so.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for begin := time.Now(); !is(); time.Sleep(10 * time.Millisecond) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); !is(); <-tick.C {
 		if time.Since(begin) > 30*time.Second {
 			t.Fatalf("%s: not within 30 seconds", what)
 		}
@@ -195,6 +197,19 @@ func (c *cluster) list(t *testing.T, entries ...access.Entry) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// listData is the data of the list.
+func (c *cluster) listData(t *testing.T) map[string]string {
+	t.Helper()
+	stored, err := c.admin(t).CoreV1().ConfigMaps(access.BlockNamespace).Get(t.Context(), access.BlockName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored.Data
 }
 
 // reports are what the enforcers report.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -121,6 +122,22 @@ func dryRunOption(dryRun bool) []string {
 func (c *Client) Remember(ctx context.Context, now time.Time, dryRun bool, entries ...access.Entry) error {
 	err := c.changeList(ctx, dryRun, func(list access.List) (access.Change, error) { return list.Add(now, entries...) })
 	return c.explainList(ctx, err, "remember that the user was offboarded", needToChangeList)
+}
+
+// Revoke writes entries into the list without putting the policy into force: enforcers read
+// it. Other entries of the users that the entries are about, which would refuse them in another
+// way, are replaced.
+func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, entry access.Entry, replaced ...access.Blocked) error {
+	err := c.changeList(ctx, dryRun, func(list access.List) (access.Change, error) {
+		change := access.Change{}
+		for _, other := range replaced {
+			maps.Copy(change, list.Remove(other))
+		}
+		added, err := list.Add(now, entry)
+		maps.Copy(change, added)
+		return change, err
+	})
+	return c.explainList(ctx, err, "revoke "+entry.Blocked.String(), needToChangeList)
 }
 
 func (c *Client) explainList(ctx context.Context, err error, doing, need string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,30 +58,19 @@ const (
 	hostnameLabel = "kubernetes.io/hostname"
 )
 
-// APIServer is an API server that runs.
-type APIServer struct {
-	// Name is the name of its Lease, and ID what its metrics call it.
-	Name, ID string
-	// Host is the name of its machine.
-	Host string
-	// Seen is when it last said that it runs, which it does every 10 seconds. The Lease of one
-	// that stopped is deleted after an hour.
-	Seen time.Time
-}
-
 // APIServers are the API servers of the cluster, as they say themselves.
-func (c *Client) APIServers(ctx context.Context) ([]APIServer, error) {
+func (c *Client) APIServers(ctx context.Context) ([]revocation.APIServer, error) {
 	leases, err := c.leases(ctx, identityLabel, "find the API servers of the cluster")
 	if err != nil {
 		return nil, err
 	}
-	var servers []APIServer
+	var servers []revocation.APIServer
 	for _, lease := range leases {
 		if lease.Spec.RenewTime == nil {
 			continue
 		}
 		sum := sha256.Sum256([]byte(lease.Name))
-		servers = append(servers, APIServer{Name: lease.Name, ID: "sha256:" + hex.EncodeToString(sum[:]), Host: lease.Labels[hostnameLabel], Seen: lease.Spec.RenewTime.Time})
+		servers = append(servers, revocation.APIServer{Name: lease.Name, ID: "sha256:" + hex.EncodeToString(sum[:]), Host: lease.Labels[hostnameLabel], Seen: lease.Spec.RenewTime.Time})
 	}
 	return servers, nil
 }

@@ -168,7 +168,7 @@ func NoArguments(cmd *cobra.Command, arguments []string) error {
 // that is unknown.
 func leadFrom(command string) string {
 	switch command {
-	case "revoke", "block":
+	case "block":
 		return "to remove a user's access, and make the API server refuse every write of the user: " + Program + " offboard NAME --block"
 	case "unrevoke", "unblock":
 		return "to undo offboard --block: " + Program + " offboard NAME --unblock"

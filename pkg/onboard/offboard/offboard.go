@@ -190,7 +190,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 				return nil, err
 			}
 		}
-		if err := checkBlock(ctx, p, *plan.Block, me, credentials); err != nil {
+		if err := CheckLockout(ctx, p, *plan.Block, me, credentials, "block"); err != nil {
 			return nil, err
 		}
 	}
@@ -337,11 +337,12 @@ func (o *Plan) see(source string, certificate *pki.Certificate, now time.Time) {
 	}
 }
 
-// checkBlock refuses to block whom it would be a mistake to block.
-func checkBlock(ctx context.Context, p *onboard.Program, blocked access.Blocked, me identity.User, credentials []string) error {
+// CheckLockout refuses to shut out whom it would be a mistake to shut out: the administrator
+// who does it, and the last one. verb says what is done, such as "block".
+func CheckLockout(ctx context.Context, p *onboard.Program, blocked access.Blocked, me identity.User, credentials []string, verb string) error {
 	if blocked.User == me.Name || slices.Contains(credentials, blocked.CredentialID) && blocked.CredentialID != "" {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "you are logged in as %s, and would block yourself", blocked),
+			outcome.Errorf(outcome.ErrRefused, "you are logged in as %s, and would %s yourself", blocked, verb),
 			"have another administrator do it")
 	}
 	if blocked.User == "" {

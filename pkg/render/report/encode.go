@@ -58,6 +58,9 @@ func exampleOf(format string) string {
 	return format + "={{.kind}}"
 }
 
+// Encode writes a value as JSON or YAML, as encode does.
+func Encode(out io.Writer, format string, value any) error { return encode(out, format, value) }
+
 // encode writes a value as JSON or YAML. Characters that a terminal would obey or
 // hide are written as the format's own escapes, so that a reader of the text is
 // not fooled and a reader of the data gets them all. Bytes that are no UTF-8 are

@@ -1,0 +1,2 @@
+// Package revoke has the commands revoke, unrevoke and revocations.
+package revoke

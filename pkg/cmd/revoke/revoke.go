@@ -1,0 +1,184 @@
+package revoke
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
+)
+
+// DefaultPatience is how long the API servers are waited for.
+const DefaultPatience = 30 * time.Second
+
+// revokeOptions is what revoke and unrevoke take.
+type revokeOptions struct {
+	*cli.Environment
+
+	target target
+	// Reason and Until are kept with the entry. Optional.
+	Reason, Until string
+	// Timeout is how long the API servers are waited for. Required; has a default.
+	Timeout time.Duration
+	// DryRun says how much is done. Required; has a default.
+	DryRun options.DryRun
+
+	command string
+	isUndo  bool
+	dryRun  onboard.DryRun
+	entry   access.Entry
+	until   *time.Time
+}
+
+// New makes the command revoke.
+func New(env *cli.Environment) *cobra.Command {
+	o := &revokeOptions{Environment: env, command: "revoke NAME"}
+	cmd := &cobra.Command{
+		Use:   "revoke [NAME]",
+		Short: "Have every API server refuse a user or one certificate, reads included",
+		Long: `Have every API server refuse a user with every certificate, or one certificate or service account
+token alone: reads, writes, discovery and login.
+
+The cluster must have an enforcer on each control-plane node (csr-onboard-controller enforce), and
+Kubernetes 1.32 or later. revoke waits until every API server was seen refusing, and says how many
+do. Otherwise the exit code is 1, and the nodes are named; the entry stays on the list. Where the
+cluster cannot revoke, nothing is changed: offboard NAME --block refuses at least what the user
+writes.
+
+Not reached: members of system:masters; watches that are open, for up to an hour; exec and
+port-forward sessions that are open; users who hold the CA's key. You cannot revoke yourself, the
+last administrator, or the identities of Kubernetes' control plane.
+
+` + cli.ExitCodes,
+		Example: `  # Jane leaves
+  kubectl csr-onboard revoke jane --reason "left the company"
+
+  # Jane's laptop was stolen; Jane has another certificate
+  kubectl csr-onboard revoke --certificate jane.kubeconfig --reason "stolen laptop"
+
+  # A token that is known from the audit log, for a week
+  kubectl csr-onboard revoke --credential-id JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f --until 168h`,
+		Args:              oneNameAtMost,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
+	}
+	o.target.add(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations")
+	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h (default: for ever, or until the certificate expires)")
+	o.addCommon(cmd)
+	return cmd
+}
+
+// NewUndo makes the command unrevoke.
+func NewUndo(env *cli.Environment) *cobra.Command {
+	o := &revokeOptions{Environment: env, command: "unrevoke NAME", isUndo: true}
+	cmd := &cobra.Command{
+		Use:   "unrevoke [NAME]",
+		Short: "Undo revoke",
+		Long: `Take a user, a certificate or a service account token off the list of revocations, and wait until no
+API server refuses it any more. Of a user, also the record that the user was offboarded, and a block
+(offboard --block), are removed. Role bindings that offboard removed are not restored.
+
+` + cli.ExitCodes,
+		Example: `  kubectl csr-onboard unrevoke jane
+
+  kubectl csr-onboard unrevoke --certificate jane.kubeconfig`,
+		Args:              oneNameAtMost,
+		RunE:              env.InSteps(o),
+		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
+	}
+	o.target.add(cmd)
+	o.addCommon(cmd)
+	return cmd
+}
+
+func (o *revokeOptions) addCommon(cmd *cobra.Command) {
+	options.AddTimeoutFlag(cmd.Flags(), &o.Timeout, DefaultPatience, "how long to wait for the API servers")
+	o.DryRun.Add(cmd, "none, client (only check whether it is possible) or server (the cluster checks it)")
+}
+
+func oneNameAtMost(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) > 1 {
+		return cli.OneName(cmd, arguments)
+	}
+	return nil
+}
+
+// Complete reads who is meant.
+func (o *revokeOptions) Complete(arguments []string) (err error) {
+	if err := o.target.complete(o.command, arguments); err != nil {
+		return err
+	}
+	o.dryRun, err = o.DryRun.Parse()
+	return err
+}
+
+// Connection implements cli.Steps.
+func (o *revokeOptions) Connection() cli.Connection { return cli.Connecting() }
+
+// Validate refuses what cannot be meant.
+func (o *revokeOptions) Validate() error {
+	switch {
+	case o.Timeout <= 0:
+		return options.NoTimeToWait(o.Timeout)
+	case o.FlagSet.Changed("timeout") && o.dryRun != onboard.DryRunNone:
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing in a dry run"), "leave out --timeout")
+	}
+	if err := o.target.validate(); err != nil || o.Until == "" {
+		return err
+	}
+	until, err := time.Parse(time.RFC3339, o.Until)
+	if err != nil {
+		var after time.Duration
+		if after, err = time.ParseDuration(o.Until); err == nil {
+			until = o.Now().Add(after)
+		}
+	}
+	switch {
+	case err != nil:
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--until %q is neither a time nor a duration", o.Until),
+			"for example: --until 72h, or --until 2027-01-31T12:00:00Z")
+	case !until.After(o.Now()):
+		return outcome.Errorf(outcome.ErrUsage, "--until %q is in the past", o.Until)
+	}
+	until = until.UTC().Truncate(time.Second)
+	o.until = &until
+	return nil
+}
+
+// Read reads the certificate or token.
+func (o *revokeOptions) Read() (err error) {
+	o.entry, err = o.target.entry()
+	o.entry.Details.Reason, o.entry.Details.Until = o.Reason, o.until
+	return err
+}
+
+// Run changes the list, waits, and says what came of it.
+func (o *revokeOptions) Run(ctx context.Context) error {
+	o.Narrator.In(o.dryRun)
+	work, err := o.Connect()
+	if err != nil {
+		return err
+	}
+	in := revoke.Input{Entry: o.entry, DryRun: o.dryRun, Patience: o.Timeout}
+	if o.isUndo {
+		result, err := revoke.Undo(ctx, work, in)
+		if err != nil {
+			return err
+		}
+		return revocations.Unrevoked(o.Streams.Out, o.entry.Blocked, result, o.dryRun.Note())
+	}
+	result, err := revoke.Run(ctx, work, in)
+	if err != nil {
+		return err
+	}
+	return revocations.Revoked(o.Streams.Out, o.entry.Blocked, result, o.dryRun.Note())
+}

@@ -1,0 +1,28 @@
+package revoke
+
+import (
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
+)
+
+// Listed says that the list was changed, and that the API servers are waited for.
+type Listed struct {
+	event.Marker
+
+	Blocked access.Blocked
+}
+
+// NotInForce says of one API server that the list is not known to be in force there.
+type NotInForce struct {
+	event.Marker
+
+	Server revocation.Server
+}
+
+// APIServersUnknown says why it is unknown which API servers the cluster has.
+type APIServersUnknown struct {
+	event.Marker
+
+	Reason error
+}

@@ -1,0 +1,236 @@
+package revoke
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/blocking"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
+)
+
+// Input is what it takes to revoke, or to take that back.
+type Input struct {
+	// Entry is what is revoked, with what is known about it; By and At are filled in.
+	// Required.
+	Entry access.Entry
+	// DryRun says how much is done. Required.
+	DryRun onboard.DryRun
+	// Patience is how long the API servers are waited for. Required.
+	Patience time.Duration
+}
+
+// Result is what came of it.
+type Result struct {
+	// Servers are the API servers of the cluster, and whether the list is in force at each.
+	Servers []revocation.Server
+	// Took is how long that took after the list was changed.
+	Took time.Duration
+	// WasListed says of a removal that there was something to remove.
+	WasListed bool
+}
+
+// poll is the pause between two looks at the reports.
+const poll = 20 * time.Millisecond
+
+// first is the first release whose authorizers know by which certificate somebody is logged
+// in (k8s.io/apiserver pkg/authentication/request/x509).
+var first = version.MajorMinor(1, 32)
+
+// Run puts an entry on the list and waits until every API server refuses it. Where one does not,
+// the error says at which; the entry stays.
+func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
+	me, credentials, err := p.Cluster.Self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entry := in.Entry
+	entry.Details.By, entry.Details.At = me.Name, p.Now().UTC().Truncate(time.Second)
+	if err := revocation.Check(entry); err != nil {
+		return nil, err
+	}
+	if err := offboard.CheckLockout(ctx, p, entry.Blocked, me, credentials, "revoke"); err != nil {
+		return nil, err
+	}
+	if err := CheckPossible(ctx, p, entry); err != nil {
+		return nil, err
+	}
+	if in.DryRun == onboard.DryRunClient {
+		return &Result{}, nil
+	}
+	// A user who is refused altogether needs no pin, and a pin lets in whom the entry of the
+	// user would refuse.
+	var replaced []access.Blocked
+	if user := entry.Blocked.User; user != "" {
+		replaced = append(replaced, access.Blocked{User: user, IsPin: !entry.Blocked.IsPin})
+	}
+	isDryRun := in.DryRun == onboard.DryRunServer
+	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), isDryRun, entry, replaced...); err != nil || isDryRun {
+		return &Result{}, err
+	}
+	p.Tell(Listed{Blocked: entry.Blocked})
+	return await(ctx, p, in.Patience, entry.Blocked)
+}
+
+// Undo takes an identity off the list, and waits until no API server refuses it any more.
+func Undo(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
+	blocked := in.Entry.Blocked
+	if in.DryRun == onboard.DryRunClient {
+		list, _, err := p.Cluster.Blocking().List(ctx)
+		_, isListed := list.Blocks(blocked)
+		return &Result{WasListed: isListed}, err
+	}
+	isDryRun := in.DryRun == onboard.DryRunServer
+	was, err := p.Cluster.Blocking().Unblock(ctx, blocked, isDryRun)
+	if err == nil && blocked.User != "" {
+		var pin blocking.Unblocked
+		pin, err = p.Cluster.Blocking().Unblock(ctx, access.Blocked{User: blocked.User, IsPin: true}, isDryRun)
+		was.WasBlocked = was.WasBlocked || pin.WasBlocked
+	}
+	if err != nil || isDryRun || !was.WasBlocked {
+		return &Result{WasListed: was.WasBlocked}, err
+	}
+	p.Tell(Listed{Blocked: blocked})
+	result, err := await(ctx, p, in.Patience)
+	if result != nil {
+		result.WasListed = true
+	}
+	return result, err
+}
+
+// CheckPossible refuses what this cluster cannot do, and says what else there is.
+func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) error {
+	info, err := p.Cluster.ServerVersion(ctx)
+	if err != nil {
+		return err
+	}
+	instead := "until then, refuse what the user writes: " + whatElse(entry)
+	if release, err := version.ParseGeneric(info.GitVersion); err == nil && release.LessThan(first) {
+		return outcome.WithHint(
+			fmt.Errorf("this cluster cannot revoke: it is Kubernetes %s, whose authorizers do not know by which certificate somebody is logged in", identity.Printable(info.GitVersion)),
+			"revocation requires Kubernetes 1.32 or later; %s", instead)
+	}
+	reports, err := p.Cluster.Enforcement().Reports(ctx)
+	if err != nil {
+		return err
+	}
+	if len(reports) == 0 {
+		return outcome.WithHint(
+			fmt.Errorf("this cluster cannot revoke: no enforcer reports on it"),
+			"have csr-onboard-controller enforce set up on each control-plane node (docs/guides/revocation.md), which managed clusters do not offer; %s", instead)
+	}
+	return nil
+}
+
+// whatElse is the command that refuses at least writes.
+func whatElse(entry access.Entry) string {
+	user := entry.Details.User
+	if user == "" || strings.HasPrefix(user, "system:") {
+		return "kubectl csr-onboard offboard NAME --block"
+	}
+	return identity.NewCommand("kubectl csr-onboard offboard").Argument(user).Words("--block").String()
+}
+
+// Status is who is revoked, and whether that is in force.
+type Status struct {
+	// List is the list, and Exists is false where there is none.
+	List   access.List
+	Exists bool
+	// Entries are what can be enforced of it, and Problems what cannot.
+	Entries  []access.Entry
+	Problems []revocation.Problem
+	// Servers are the API servers, and whether the list is in force at each.
+	Servers []revocation.Server
+}
+
+// CanRevoke reports whether any enforcer reports.
+func (s *Status) CanRevoke() bool {
+	return slices.ContainsFunc(s.Servers, func(server revocation.Server) bool { return server.Report != nil })
+}
+
+// Look reads who is revoked, and whether that is in force at every API server.
+func Look(ctx context.Context, p *onboard.Program) (*Status, error) {
+	listed, servers, err := look(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	status := &Status{List: listed.List, Exists: listed.Exists, Servers: servers}
+	status.Entries, status.Problems = revocation.Entries(listed.List, p.Now())
+	return status, nil
+}
+
+// look reads the list, and then the reports on it.
+func look(ctx context.Context, p *onboard.Program, entries ...access.Blocked) (enforcement.Listed, []revocation.Server, error) {
+	client := p.Cluster.Enforcement()
+	listed, err := client.List(ctx)
+	if err != nil {
+		return enforcement.Listed{}, nil, err
+	}
+	servers, err := client.APIServers(ctx)
+	if err != nil {
+		p.Tell(APIServersUnknown{Reason: err})
+	}
+	reports, err := client.Reports(ctx)
+	if err != nil {
+		return enforcement.Listed{}, nil, err
+	}
+	return listed, revocation.Coverage(listed.List, reports, servers, p.Now(), entries...), nil
+}
+
+// await waits until the list as it is now is in force at every API server. Others may change it
+// meanwhile: what is waited for is that entries are refused, and that takes the list as it is.
+func await(ctx context.Context, p *onboard.Program, patience time.Duration, entries ...access.Blocked) (*Result, error) {
+	begin := p.Now()
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		listed, servers, err := look(limited, p, entries...)
+		result := &Result{Servers: servers, Took: p.Now().Sub(begin)}
+		switch {
+		case limited.Err() != nil && ctx.Err() == nil:
+			return result, fmt.Errorf("the API servers did not report within %s", patience)
+		case err != nil:
+			return nil, err
+		}
+		for _, entry := range entries {
+			if _, isListed := listed.List.Blocks(entry); !isListed {
+				return result, outcome.Errorf(outcome.ErrChanged, "%s was taken off the list meanwhile", entry)
+			}
+		}
+		if revocation.InForce(servers) == len(servers) && len(servers) > 0 {
+			return result, nil
+		}
+		if result.Took+poll > patience {
+			return result, notInForce(p, servers)
+		}
+		select {
+		case <-ctx.Done():
+			return result, outcome.Errorf(outcome.ErrInterrupted, "%w while waiting for the API servers", outcome.ErrInterrupted)
+		case <-time.After(poll):
+		}
+	}
+}
+
+// notInForce tells of each API server that is missing, and returns the error of it.
+func notInForce(p *onboard.Program, servers []revocation.Server) error {
+	var nodes []string
+	for _, server := range servers {
+		if server.Why != "" {
+			p.Tell(NotInForce{Server: server})
+			nodes = append(nodes, identity.Name(server.Node))
+		}
+	}
+	return outcome.WithHint(
+		fmt.Errorf("not known to be in force at %d of %d API servers: %s", len(nodes), len(servers), strings.Join(nodes, ", ")),
+		"the list was changed; see what is wrong there: kubectl csr-onboard revocations")
+}

@@ -1,0 +1,206 @@
+// Package revocations turns what came of a revocation, and the list of revocations, into text,
+// JSON and YAML. It escapes everything as package render does.
+package revocations
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
+)
+
+// Revoked writes that an identity is refused, and by how many API servers.
+func Revoked(out io.Writer, blocked access.Blocked, result *revoke.Result, note string) error {
+	if len(result.Servers) == 0 {
+		return writeLine(out, "revoked %s%s", blocked, note)
+	}
+	return writeLine(out, "revoked %s: refused by %s%s", blocked, serversIn(result), note)
+}
+
+// Unrevoked writes that an identity is not refused any more.
+func Unrevoked(out io.Writer, blocked access.Blocked, result *revoke.Result, note string) error {
+	switch {
+	case !result.WasListed:
+		return writeLine(out, "%s is not revoked%s", blocked, note)
+	case len(result.Servers) == 0:
+		return writeLine(out, "unrevoked %s%s", blocked, note)
+	}
+	return writeLine(out, "unrevoked %s: no longer refused by %s%s", blocked, serversIn(result), note)
+}
+
+func serversIn(result *revoke.Result) string {
+	noun := "API servers"
+	if len(result.Servers) == 1 {
+		noun = "API server"
+	}
+	return fmt.Sprintf("%d of %d %s in %.1fs", revocation.InForce(result.Servers), len(result.Servers), noun, result.Took.Seconds())
+}
+
+func writeLine(out io.Writer, format string, arguments ...any) error {
+	_, err := fmt.Fprintf(out, format+"\n", arguments...)
+	return err
+}
+
+// revocationList is the versioned form in which scripts read who is revoked.
+type revocationList struct {
+	APIVersion string           `json:"apiVersion"`
+	Kind       string           `json:"kind"`
+	Items      []revocationForm `json:"items"`
+	// Servers are the API servers, and Problems what on the list cannot be enforced.
+	Servers  []serverForm `json:"servers"`
+	Problems []string     `json:"problems,omitempty"`
+}
+
+type revocationForm struct {
+	// Kind is user, certificate, token or pin.
+	Kind         string     `json:"kind"`
+	User         string     `json:"user,omitempty"`
+	CredentialID string     `json:"credentialID,omitempty"`
+	Pinned       []string   `json:"pinned,omitempty"`
+	Reason       string     `json:"reason,omitempty"`
+	By           string     `json:"by,omitempty"`
+	At           *time.Time `json:"at,omitempty"`
+	Until        *time.Time `json:"until,omitempty"`
+	NotAfter     *time.Time `json:"notAfter,omitempty"`
+}
+
+type serverForm struct {
+	Node    string `json:"node"`
+	InForce bool   `json:"inForce"`
+	// Why says why it is not.
+	Why         string     `json:"why,omitempty"`
+	Entries     *int       `json:"entries,omitempty"`
+	ProvenUntil *time.Time `json:"provenUntil,omitempty"`
+	File        string     `json:"fileSHA256,omitempty"`
+	Version     string     `json:"version,omitempty"`
+	Problems    []string   `json:"problems,omitempty"`
+}
+
+// List writes who is revoked, and whether that is in force at each API server: as lines
+// for people, or as JSON or YAML.
+func List(out io.Writer, format string, status *revoke.Status, now time.Time) error {
+	if format != "" {
+		return report.Encode(out, format, revocationsForm(status))
+	}
+	w := &lines{}
+	switch {
+	case !status.Exists:
+		w.line("nobody is revoked: the list does not exist")
+	case len(status.Entries) == 0:
+		w.line("nobody is revoked")
+	}
+	for _, entry := range status.Entries {
+		w.line("%s%s", entry.Blocked, describeDetails(entry, now))
+	}
+	for _, problem := range status.Problems {
+		w.line("not in force as it is on the list: %s", problem)
+	}
+	if !status.CanRevoke() {
+		w.line("this cluster cannot revoke: no enforcer reports; see docs/guides/revocation.md")
+	}
+	if len(status.Servers) > 0 {
+		w.line("in force at %d of %d API servers:", revocation.InForce(status.Servers), len(status.Servers))
+	}
+	for _, server := range status.Servers {
+		w.server(server, now)
+	}
+	_, err := io.WriteString(out, w.String())
+	return err
+}
+
+// lines are what is written, complete.
+type lines struct{ strings.Builder }
+
+func (l *lines) line(format string, arguments ...any) {
+	fmt.Fprintf(&l.Builder, format+"\n", arguments...)
+}
+
+func describeDetails(entry access.Entry, now time.Time) string {
+	details, text := entry.Details, ""
+	if entry.Blocked.User == "" && details.User != "" {
+		text += " of " + identity.Quote(details.User)
+	}
+	if entry.Blocked.IsPin {
+		text += fmt.Sprintf(" (%d)", len(details.Credentials))
+	}
+	if !details.At.IsZero() {
+		text += fmt.Sprintf(", %s ago by %s", duration.HumanDuration(now.Sub(details.At)), identity.Quote(details.By))
+	}
+	if details.Until != nil {
+		text += ", until " + pki.Stamp(*details.Until)
+	}
+	if details.NotAfter != nil {
+		text += ", expires " + pki.Stamp(*details.NotAfter)
+	}
+	if details.Reason != "" {
+		text += ": " + identity.Printable(details.Reason)
+	}
+	return text
+}
+
+func (l *lines) server(server revocation.Server, now time.Time) {
+	state := "in force"
+	if server.Why != "" {
+		state = "NOT in force: " + server.Why
+	}
+	about := ""
+	if seen := server.Report; seen != nil {
+		about = fmt.Sprintf(" (%d entries, enforcer %s", seen.Entries, identity.Printable(seen.Version))
+		if !seen.ProvenUntil.IsZero() {
+			about += fmt.Sprintf(", proven %s ago", duration.HumanDuration(max(0, now.Sub(seen.ProvenUntil))))
+		}
+		about += ")"
+	}
+	l.line("  %s: %s%s", identity.Name(server.Node), state, about)
+	if server.Report != nil {
+		for _, problem := range server.Report.Problems {
+			l.line("    problem: %s", identity.PrintableSentence(problem))
+		}
+	}
+}
+
+func revocationsForm(status *revoke.Status) revocationList {
+	form := revocationList{APIVersion: report.APIVersion, Kind: "RevocationList", Items: []revocationForm{}, Servers: []serverForm{}}
+	for _, entry := range status.Entries {
+		details := entry.Details
+		item := revocationForm{
+			Kind: "certificate", User: details.User, CredentialID: entry.Blocked.CredentialID, Pinned: details.Credentials,
+			Reason: details.Reason, By: details.By, Until: details.Until, NotAfter: details.NotAfter,
+		}
+		if !details.At.IsZero() {
+			item.At = &details.At
+		}
+		switch {
+		case entry.Blocked.IsPin:
+			item.Kind, item.User = "pin", entry.Blocked.User
+		case entry.Blocked.User != "":
+			item.Kind, item.User = "user", entry.Blocked.User
+		case revocation.IsToken(entry.Blocked):
+			item.Kind = "token"
+		}
+		form.Items = append(form.Items, item)
+	}
+	for _, problem := range status.Problems {
+		form.Problems = append(form.Problems, problem.String())
+	}
+	for _, server := range status.Servers {
+		item := serverForm{Node: server.Node, InForce: server.Why == "", Why: server.Why}
+		if seen := server.Report; seen != nil {
+			item.Entries, item.File, item.Version, item.Problems = &seen.Entries, seen.File, seen.Version, seen.Problems
+			if !seen.ProvenUntil.IsZero() {
+				item.ProvenUntil = &seen.ProvenUntil
+			}
+		}
+		form.Servers = append(form.Servers, item)
+	}
+	return form
+}
