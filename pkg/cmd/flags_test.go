@@ -411,7 +411,7 @@ const confirmingFlags = "request-timeout server insecure-skip-tls-verify proxy-u
 // contextFlags are the connection flags of commands that go by what a kubeconfig says.
 const contextFlags = "kubeconfig context request-timeout"
 
-const someCredentialID = "X509SHA256=0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8"
+const someCredentialID = "X509SHA256=0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8" //nolint:gosec // It names a certificate.
 
 const someFingerprint = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 

@@ -52,8 +52,8 @@ func (c *Client) List(ctx context.Context) (Listed, error) {
 }
 
 // Watch hands on the list each time it changes after a version, until the server ends the
-// stream, which is no error, or the context ends.
-func (c *Client) Watch(ctx context.Context, version string, changed func(Listed)) error {
+// stream, which is no error, or the context ends. It calls opened when the server has agreed.
+func (c *Client) Watch(ctx context.Context, version string, opened func(), changed func(Listed)) error {
 	const doing = "watch the list of who is revoked"
 	options := onlyTheList()
 	options.ResourceVersion = version
@@ -62,6 +62,7 @@ func (c *Client) Watch(ctx context.Context, version string, changed func(Listed)
 		return c.api.Explain(ctx, err, doing)
 	}
 	defer stream.Close()
+	opened()
 	for {
 		select {
 		case <-ctx.Done():

@@ -78,8 +78,8 @@ type enforcer struct {
 	loaded     enforcement.Loaded
 	loadedMark string
 
-	// listProblems, fileProblems, proofProblems and metricProblems are what is wrong now.
-	listProblems, fileProblems, proofProblems, metricProblems []string
+	// These are what is wrong now.
+	followProblems, listProblems, fileProblems, proofProblems, metricProblems []string
 	// reported is the state that was reported last, and said are the texts that were logged.
 	reported string
 	said     map[string]bool
@@ -115,7 +115,11 @@ func Run(ctx context.Context, in Input) (err error) {
 			e.retryAt = time.Time{}
 			e.round(ctx, true)
 		case err := <-failures:
-			e.say("the list cannot be read", err)
+			e.followProblems = nil
+			if err != nil {
+				e.say("the list cannot be followed", err)
+				e.followProblems = []string{err.Error()}
+			}
 		case <-ticker.C:
 			beat++
 			e.round(ctx, beat%beats == 0)
@@ -173,11 +177,18 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 		}
 		lists <- listed
 	}
+	tell := func(err error) {
+		select {
+		case <-failures:
+		default:
+		}
+		failures <- err
+	}
 	pause := firstPause
 	for ctx.Err() == nil {
 		client, err := e.Connect()
 		if err == nil {
-			err = followOnce(ctx, client, hand)
+			err = followOnce(ctx, client, hand, func() { tell(nil) })
 		}
 		if err == nil {
 			pause = firstPause
@@ -186,10 +197,7 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 		if ctx.Err() != nil {
 			return
 		}
-		select {
-		case failures <- err:
-		default:
-		}
+		tell(err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -199,7 +207,7 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 }
 
 // followOnce lists and then watches for a while.
-func followOnce(ctx context.Context, client *enforcement.Client, hand func(enforcement.Listed)) error {
+func followOnce(ctx context.Context, client *enforcement.Client, hand func(enforcement.Listed), opened func()) error {
 	listed, err := client.List(ctx)
 	if err != nil {
 		return err
@@ -207,7 +215,7 @@ func followOnce(ctx context.Context, client *enforcement.Client, hand func(enfor
 	hand(listed)
 	limited, cancel := context.WithTimeout(ctx, resync)
 	defer cancel()
-	err = client.Watch(limited, listed.Version, hand)
+	err = client.Watch(limited, listed.Version, opened, hand)
 	if limited.Err() != nil && ctx.Err() == nil {
 		return nil
 	}
@@ -343,7 +351,7 @@ func (e *enforcer) report(ctx context.Context) error {
 }
 
 func (e *enforcer) problems() []string {
-	return slices.Concat(e.fileProblems, e.proofProblems, e.metricProblems, e.listProblems)
+	return slices.Concat(e.fileProblems, e.proofProblems, e.followProblems, e.metricProblems, e.listProblems)
 }
 
 // say logs something once, until something else was said about it.
