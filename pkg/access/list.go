@@ -63,6 +63,9 @@ type Details struct {
 	By string `json:"by,omitempty"`
 	// At is when the entry was made.
 	At time.Time `json:"at"`
+	// IsRevoked tells an entry that was made to refuse everything from one that was made to
+	// block writes. Enforcers refuse everything for both.
+	IsRevoked bool `json:"revoked,omitempty"`
 	// Reason is why, as the administrator wrote it.
 	Reason string `json:"reason,omitempty"`
 	// Until is when the entry stops being in force; nil if it does not.

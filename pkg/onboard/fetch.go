@@ -44,6 +44,9 @@ type FetchInput struct {
 	// RequestName is the name of such a request's object. Optional: it is found by its
 	// user and key.
 	RequestName string
+	// Pin has the API servers accept the certificate of a user who was revoked, before it logs
+	// in. Optional.
+	Pin func(context.Context, *pki.Certificate) error
 }
 
 // Fetched is a user's certificate, and where it was written.
@@ -199,7 +202,20 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err != nil {
 		return nil, err
 	}
-	return p.Receive(ctx, to, submitted, issued, prove)
+	return p.Receive(ctx, to, submitted, issued, in.pinned(prove))
+}
+
+// pinned has a certificate pinned before it logs in, where that is wanted.
+func (in FetchInput) pinned(prove Prove) Prove {
+	if in.Pin == nil {
+		return prove
+	}
+	return func(ctx context.Context, user identity.User, certificate *pki.Certificate, credentials kubeconfig.Credentials) (bool, error) {
+		if err := in.Pin(ctx, certificate); err != nil || prove == nil {
+			return false, err
+		}
+		return prove(ctx, user, certificate, credentials)
+	}
 }
 
 // Prove says why a user's certificate does not log in, and whether it has been tried; nil

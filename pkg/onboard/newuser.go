@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -60,6 +61,9 @@ type Submission struct {
 // be sent, and Cluster is not used.
 func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *request.Request, created bool, _ error) {
 	p.WarnOfName(in.User)
+	if err := checkNotRevoked(ctx, p, in); err != nil {
+		return nil, false, err
+	}
 	submitted, err := submitNew(ctx, p, in)
 	if err != nil {
 		return nil, false, err
@@ -79,11 +83,32 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 		}
 	}
 	p.WarnOfName(in.User)
+	if err := checkNotRevoked(ctx, p, in); err != nil {
+		return nil, err
+	}
 	submitted, err := submitNew(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}
+
+// checkNotRevoked refuses a user whom the API servers would refuse with any certificate, where
+// this client can know that.
+func checkNotRevoked(ctx context.Context, p *Program, in NewUserInput) error {
+	if in.DryRun == DryRunClient {
+		return nil
+	}
+	// Users who ask for themselves cannot read the list, as a rule, and need not.
+	list, _, err := p.Cluster.Blocking().List(ctx)
+	details, isListed := list.Blocks(access.Blocked{User: in.User.Name})
+	if err != nil || !isListed || !details.IsRevoked {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrRefused, "%s: the user %s is revoked (%s), and no certificate of that name is of use", request.UserBlocked, identity.Quote(in.User.Name), details),
+		"use another user name; or, as an administrator, let the name come back with new certificates only: %s",
+		identity.NewCommand("kubectl csr-onboard new-user").Argument(in.User.Name).Words("--approve --pin"))
 }
 
 // WarnOfName tells what there is to say about the names of a user and the user's groups.

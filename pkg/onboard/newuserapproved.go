@@ -18,6 +18,14 @@ import (
 // get what they are to get, before anything is made, and what the user and their groups may
 // do already before anything is submitted.
 func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving GrantInput, fetch FetchInput) (*Fetched, error) {
+	var allowed []string
+	if fetch.Pin != nil {
+		// Every other certificate of the user is refused.
+		allowed = request.ReturnFindings
+		if err := checkNewKey(in); err != nil {
+			return nil, err
+		}
+	}
 	var known *bindings.KnownGrants
 	var standing *request.Standing
 	var grantsErr, standingErr error
@@ -40,7 +48,10 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 		return nil, err
 	}
 	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.Key.Public()), Gives: NewGrants(wanted, known.Grants)}
-	if err := p.CheckStanding(standing, claim, nil, func(finding string) string {
+	if err := p.CheckStanding(standing, claim, allowed, func(finding string) string {
+		if finding == request.UserBlocked {
+			return "let the name come back with new certificates only: " + identity.NewCommand("kubectl csr-onboard new-user").Argument(in.User.Name).Words("--approve --pin").String()
+		}
 		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding).String()
 	}); err != nil {
 		return nil, err
@@ -59,6 +70,17 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 		return nil, err
 	}
 	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+}
+
+// checkNewKey refuses a key that exists for a user who comes back after a revocation: who has a
+// copy of it could use the new certificate, which is not secret.
+func checkNewKey(in NewUserInput) error {
+	if !in.Folder.HasKey() {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "the private key %q exists, and a user who was revoked comes back with a new one", in.Folder.KeyPath()),
+		"move it away, or name another directory: --dir DIR")
 }
 
 // prepareApproved looks at what could keep a certificate from being issued and written,

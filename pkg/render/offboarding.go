@@ -18,6 +18,9 @@ func OffboardingPlan(out io.Writer, plan *offboard.Plan) error {
 	if plan.Block != nil {
 		w.line("  block %s: the API server refuses every write from then on; reads are not refused", plan.Block)
 	}
+	if plan.Revoke {
+		w.line("  revoke the user %s: every API server refuses everything from then on, reads included", identity.Quote(plan.User))
+	}
 	for _, review := range plan.Deny {
 		w.line("  deny the pending request %s", identity.Printable(review.Object.Name))
 	}
@@ -32,7 +35,7 @@ func OffboardingPlan(out io.Writer, plan *offboard.Plan) error {
 	if !plan.IsKnown {
 		w.line("  nothing else: nothing on the cluster names the user")
 	}
-	if plan.Block == nil && len(plan.Deny) == 0 && len(plan.TakeAway) == 0 {
+	if plan.Block == nil && !plan.Revoke && len(plan.Deny) == 0 && len(plan.TakeAway) == 0 {
 		w.line("  nothing: no pending request and no role binding names the user")
 	}
 	return w.err
@@ -67,14 +70,19 @@ func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
 	}
 	w.line("  certificates whose requests are not on the cluster any more: requests are garbage-collected an hour after they are issued")
 	w.otherWays(plan)
-	w.line("Kubernetes cannot revoke a certificate. What remains possible:")
+	if plan.Revoke {
+		w.line("A revoked user is refused all of this, except by watches and sessions that are open. What remains possible:")
+	} else {
+		w.line("Kubernetes cannot revoke a certificate, and csr-onboard can where enforcers run. What remains possible:")
+		w.line("  - have every API server refuse the user, reads included: %s", identity.NewCommand("kubectl csr-onboard revoke").Argument(plan.User))
+	}
 	command := identity.NewCommand("kubectl csr-onboard offboard").Argument(plan.User).Words("--block")
 	switch {
 	case len(plan.Kept) > 0 && plan.CertificateOnly:
 		w.line("  - remove the user's own role bindings, which also stops reads, and block every certificate of the user: %s", command)
 	case len(plan.Kept) > 0:
 		w.line("  - remove the user's own role bindings: run the same command again")
-	case plan.Block == nil:
+	case plan.Block == nil && !plan.Revoke:
 		w.line("  - have the API server refuse what the user writes: %s", command)
 	}
 	for _, review := range plan.Unissued {

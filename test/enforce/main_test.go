@@ -73,7 +73,7 @@ type node struct {
 }
 
 // launch starts a control plane of so many API servers, and an enforcer for each.
-func launch(ctx context.Context, directory string, servers int, options ...controlplane.Option) (_ *cluster, err error) {
+func launch(ctx context.Context, directory string, servers int) (_ *cluster, err error) {
 	c := &cluster{}
 	var files []string
 	for i := range servers {
@@ -86,8 +86,7 @@ func launch(ctx context.Context, directory string, servers int, options ...contr
 		c.nodes = append(c.nodes, n)
 		files = append(files, filepath.Join(n.directory, "authorization.yaml"))
 	}
-	options = append([]controlplane.Option{controlplane.WithProgress(os.Stderr), controlplane.WithAuthorizationConfigs(files...)}, options...)
-	if c.plane, err = controlplane.Launch(ctx, options...); err != nil {
+	if c.plane, err = controlplane.Launch(ctx, controlplane.WithProgress(os.Stderr), controlplane.WithAuthorizationConfigs(files...)); err != nil {
 		return nil, err
 	}
 	c.stop = func() {

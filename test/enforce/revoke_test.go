@@ -237,3 +237,44 @@ func TestRevoke_ANodeWithoutItsEnforcerIsNamed(t *testing.T) {
 	}
 	expect(t, c.must(t, "revoke", "jonas", "--timeout", "20s"), 0, "refused by 2 of 2 API servers")
 }
+
+func TestRevoke_OffboardRevokesAsWell(t *testing.T) {
+	kubeconfig := shared.user(t, "petra")
+	expect(t, shared.must(t, "offboard", "petra", "--revoke", "--dry-run=client"), 0, `revoke the user "petra"`)
+	shared.untilRefused(t, kubeconfig, false)
+	result := shared.must(t, "offboard", "petra", "--revoke", "--yes")
+	expect(t, result, 0, `revoked the user "petra": refused by 3 of 3 API servers`, "removed the user from clusterrolebinding")
+	for _, n := range shared.nodes {
+		if !isRefusedAt(t, kubeconfig, n.server) {
+			t.Errorf("%s does not refuse", n.name)
+		}
+	}
+	expect(t, shared.run(t, shared.plane.Kubeconfig, "new-user", "petra"), 6, "user-")
+}
+
+func TestRevoke_APinnedNameComesBackWithNewCertificatesOnly(t *testing.T) {
+	stolen := shared.user(t, "quinn", "dev")
+	shared.must(t, "revoke", "quinn", "--reason", "stolen laptop")
+	refused := shared.run(t, shared.plane.Kubeconfig, "new-user", "quinn")
+	expect(t, refused, 6, "user-blocked", "new-user quinn --approve --pin")
+	expect(t, shared.run(t, shared.plane.Kubeconfig, "new-user", "quinn", "--approve"), 6, "user-blocked", "--approve --pin")
+	expect(t, shared.run(t, shared.plane.Kubeconfig, "new-user", "quinn", "--pin"), 2, "--approve")
+	fresh := filepath.Join(t.TempDir(), "quinn.kubeconfig")
+	expect(t, shared.must(t, "new-user", "quinn", "-g", "dev", "--approve", "--pin", "--out", fresh), 0, "logged in")
+	shared.untilRefused(t, fresh, false)
+	for _, n := range shared.nodes {
+		if !isRefusedAt(t, stolen, n.server) {
+			t.Errorf("%s accepts the old certificate", n.name)
+		}
+	}
+	second := filepath.Join(t.TempDir(), "quinn.kubeconfig")
+	shared.must(t, "new-user", "quinn", "-g", "dev", "--approve", "--pin", "--out", second)
+	shared.untilRefused(t, second, false)
+	shared.untilRefused(t, fresh, false)
+	expect(t, shared.must(t, "revocations"), 0, `the user "quinn" except with pinned certificates (2)`, "stolen laptop")
+	// Revoked again, none of them is of use.
+	shared.must(t, "revoke", "quinn")
+	for _, kubeconfig := range []string{stolen, fresh, second} {
+		shared.untilRefused(t, kubeconfig, true)
+	}
+}

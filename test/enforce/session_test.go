@@ -21,7 +21,6 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
-	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
@@ -38,9 +37,9 @@ func withServer(from, to, server string) error {
 }
 
 // on starts a control plane of its own for a test.
-func on(t *testing.T, servers int, options ...controlplane.Option) *cluster {
+func on(t *testing.T, servers int) *cluster {
 	t.Helper()
-	c, err := launch(t.Context(), t.TempDir(), servers, options...)
+	c, err := launch(t.Context(), t.TempDir(), servers)
 	if err != nil {
 		t.Fatal(err)
 	}

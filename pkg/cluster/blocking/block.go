@@ -124,11 +124,14 @@ func (c *Client) Remember(ctx context.Context, now time.Time, dryRun bool, entri
 	return c.explainList(ctx, err, "remember that the user was offboarded", needToChangeList)
 }
 
-// Revoke writes entries into the list without putting the policy into force: enforcers read
-// it. Other entries of the users that the entries are about, which would refuse them in another
-// way, are replaced.
-func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, entry access.Entry, replaced ...access.Blocked) error {
+// Revoke writes an entry into the list without putting the policy into force: enforcers read
+// it. entryOf makes the entry from the list as it is. Other entries, which would refuse the same
+// user in another way, are replaced.
+func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, entryOf func(access.List) access.Entry, replaced ...access.Blocked) error {
+	var blocked access.Blocked
 	err := c.changeList(ctx, dryRun, func(list access.List) (access.Change, error) {
+		entry := entryOf(list)
+		blocked = entry.Blocked
 		change := access.Change{}
 		for _, other := range replaced {
 			maps.Copy(change, list.Remove(other))
@@ -137,7 +140,7 @@ func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, entry a
 		maps.Copy(change, added)
 		return change, err
 	})
-	return c.explainList(ctx, err, "revoke "+entry.Blocked.String(), needToChangeList)
+	return c.explainList(ctx, err, "revoke "+blocked.String(), needToChangeList)
 }
 
 func (c *Client) explainList(ctx context.Context, err error, doing, need string) error {

@@ -170,7 +170,7 @@ func leadFrom(command string) string {
 	switch command {
 	case "block":
 		return "to remove a user's access, and make the API server refuse every write of the user: " + Program + " offboard NAME --block"
-	case "unrevoke", "unblock":
+	case "unblock":
 		return "to undo offboard --block: " + Program + " offboard NAME --unblock"
 	case "delete", "remove", "undo":
 		return "to remove a user's access: " + Program + " offboard NAME"

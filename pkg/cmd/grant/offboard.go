@@ -8,17 +8,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -28,6 +31,8 @@ type offboardOptions struct {
 
 	// Block and Unblock are about the user's writes. Optional; not both.
 	Block, Unblock bool
+	// Revoke is about everything that the user does. Optional; not with Unblock.
+	Revoke bool
 	// Certificate is a file with one of the user's certificates. Optional.
 	Certificate string
 	// Yes does it without asking. Optional.
@@ -39,6 +44,8 @@ type offboardOptions struct {
 
 	input  offboard.Input
 	person *prompt.Person
+	// revokeErr is why the user is not known to be revoked, after it was tried.
+	revokeErr error
 }
 
 // NewOffboard makes the command offboard.
@@ -50,7 +57,7 @@ func NewOffboard(env *cli.Environment) *cobra.Command {
 		Long: `Deny a user's pending requests, delete the role bindings that csr-onboard created for the user,
 remove the user from all other role bindings, and report what remains: role bindings of the user
 name, what the groups of the user's certificates give, which certificates are valid and until when,
-and who can impersonate the user. Kubernetes cannot revoke a certificate.
+and who can impersonate the user. Kubernetes itself cannot revoke a certificate.
 
 The cluster records that the user was offboarded, so approve, grant and new-user refuse the user.
 --unblock removes the record.
@@ -59,6 +66,10 @@ With --block, the API server refuses every write of the user from then on, by a
 ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with unknown certificates. --unblock
 undoes it. "blocked" is reported after a write as the user was seen refused, by impersonation and as
 a dry run; otherwise "not proven", with exit code 1. Reads are not refused.
+
+With --revoke, every API server also refuses everything that the user does, reads included, as with
+kubectl csr-onboard revoke NAME. That requires an enforcer on each control-plane node. Where the
+cluster cannot revoke, nothing is changed.
 
 With --block and --certificate, only the writes with this certificate are refused (Kubernetes 1.32
 and later). Roles are not removed, and reads are not refused. If a laptop was stolen, use --block
@@ -85,6 +96,7 @@ same.
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.Block, "block", false, "make the API server refuse every write of the user")
+	flags.BoolVar(&o.Revoke, "revoke", false, "make every API server refuse the user, reads included")
 	flags.BoolVar(&o.Unblock, "unblock", false, "undo --block, remove the record that the user was offboarded, and do nothing else")
 	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to report, or, with --block or --unblock, to block or unblock alone")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
@@ -108,7 +120,7 @@ func (o *offboardOptions) Complete(arguments []string) error {
 		return err
 	}
 	o.person = prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
-	o.input = offboard.Input{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Confirm: o.confirm}
+	o.input = offboard.Input{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Revoke: o.Revoke, Confirm: o.confirm}
 	return nil
 }
 
@@ -119,6 +131,13 @@ func (o *offboardOptions) Connection() cli.Connection { return cli.Connecting() 
 func (o *offboardOptions) Validate() error {
 	if o.Block && o.Unblock {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--block and --unblock exclude each other"), "use one of them")
+	}
+	if o.Revoke && o.Unblock {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--revoke and --unblock exclude each other"), "use one of them")
+	}
+	if o.Revoke && o.Certificate != "" {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--revoke is for a user with every certificate, and --certificate names one"),
+			"to revoke one certificate: kubectl csr-onboard revoke --certificate FILE")
 	}
 	if o.Unblock {
 		return cli.RefuseGiven(o.FlagSet, "with --unblock, which reports one line", "leave it out", "output")
@@ -169,10 +188,32 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		}
 		return o.PrintLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
 	}
+	if o.Revoke {
+		// What cannot be revoked is found before anything is changed.
+		check := o.input.DryRun
+		if check == onboard.DryRunNone {
+			check = onboard.DryRunClient
+		}
+		if err := o.revoke(ctx, work, check); err != nil {
+			return err
+		}
+	}
+	o.input.Confirm = func(ctx context.Context, plan *offboard.Plan) error {
+		if err := o.confirm(ctx, plan); err != nil || !o.Revoke {
+			return err
+		}
+		// It comes first: what the user does meanwhile is refused. Roles are removed all the same.
+		o.revokeErr = o.revoke(ctx, work, onboard.DryRunNone)
+		if errors.Is(o.revokeErr, outcome.ErrInterrupted) {
+			return o.revokeErr
+		}
+		return nil
+	}
 	plan, offboardErr := offboard.Run(ctx, work, o.input)
 	if plan == nil {
-		return offboardErr
+		return cmp.Or(o.revokeErr, offboardErr)
 	}
+	offboardErr = cmp.Or(o.revokeErr, offboardErr)
 	if o.Output != "" {
 		return cmp.Or(report.Offboarding(o.Streams.Out, o.Output, plan), offboardErr)
 	}
@@ -185,6 +226,22 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		return err
 	}
 	return offboardErr
+}
+
+// revoke has every API server refuse the user.
+func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dryRun onboard.DryRun) error {
+	user := o.input.User
+	entry := access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user, Reason: "offboarded"}}
+	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DryRun: dryRun, Patience: revoke.DefaultPatience})
+	if err != nil || dryRun != o.input.DryRun {
+		return err
+	}
+	out := o.Streams.Out
+	if o.Output != "" {
+		// Standard output has the plan.
+		out = o.Streams.ErrOut
+	}
+	return revocations.Revoked(out, entry.Blocked, result, dryRun.Note())
 }
 
 func (o *offboardOptions) confirm(ctx context.Context, plan *offboard.Plan) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -51,6 +52,8 @@ type newUserOptions struct {
 	Wait bool
 	// Approve approves the request and fetches the kubeconfig as well. Optional.
 	Approve bool
+	// Pin lets a user who was revoked come back. Optional; with Approve.
+	Pin bool
 	// DryRun says how much is done. Required; has a default.
 	DryRun options.DryRun
 	// Output is the form of what goes to standard output. Optional.
@@ -90,6 +93,10 @@ everything that is missing, such as roles and namespaces.
 With --offline nothing is submitted and no cluster is required: the request is a file to send
 to an administrator, who runs approve --filename and sends a handoff file back, for fetch
 --from. The private key never leaves the machine.
+
+A user who is revoked is refused. With --approve and --pin, the name comes back with a
+new key: every API server accepts the new certificate, and still refuses the user's others. A pinned
+user gets each further certificate in the same way.
 
 ` + cli.ExitCodes,
 		Example: `  # Request a certificate for jane in the group dev
@@ -135,6 +142,7 @@ to an administrator, who runs approve --filename and sends a handoff file back, 
 	options.AddDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Offline, "offline", false, "only create key and request, to send to an administrator; use no network")
 	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig")
+	flags.BoolVar(&o.Pin, "pin", false, "with --approve, let a revoked user come back: API servers accept this certificate, and refuse the user's others")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig, if you can approve")
 	o.DryRun.Add(cmd, "none, client (print the object that would be sent; only key and request are created) or server (the cluster checks it)")
 	o.Output.Add(cmd)
@@ -233,6 +241,9 @@ func (o *newUserOptions) Validate() error {
 	if err := o.grants.Validate(); err != nil {
 		return err
 	}
+	if err := validatePin(o); err != nil {
+		return err
+	}
 	switch {
 	case o.Filename != "":
 		if err := o.validateTeam(); err != nil {
@@ -251,6 +262,21 @@ func (o *newUserOptions) Validate() error {
 		}
 	}
 	return o.fetch.Validate()
+}
+
+// validatePin refuses --pin without a certificate to pin, and with a key that exists.
+func validatePin(o *newUserOptions) error {
+	switch {
+	case !o.Pin:
+		return nil
+	case !o.Approve || o.Filename != "":
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--pin is for one user, with --approve"),
+			"the certificate is pinned before it logs in: new-user NAME --approve --pin")
+	case o.Key != "":
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--pin and --key exclude each other"),
+			"a user who was revoked comes back with a new key")
+	}
+	return nil
 }
 
 // validateMode refuses what can't be done together: what needs a cluster, or a certificate,
@@ -326,6 +352,15 @@ func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Progr
 	in := o.fetchInput()
 	var fetched *onboard.Fetched
 	var err error
+	if o.Pin {
+		if err := revoke.CheckPinnable(ctx, program, o.input.User.Name); err != nil {
+			return err
+		}
+		in.Pin = func(ctx context.Context, certificate *pki.Certificate) error {
+			_, err := revoke.Pin(ctx, program, certificate, revoke.DefaultPatience)
+			return err
+		}
+	}
 	if o.Approve {
 		fetched, err = program.NewUserApproved(ctx, o.input, o.grants.Input(), in)
 	} else {

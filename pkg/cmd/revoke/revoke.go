@@ -15,9 +15,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
 )
 
-// DefaultPatience is how long the API servers are waited for.
-const DefaultPatience = 30 * time.Second
-
 // revokeOptions is what revoke and unrevoke take.
 type revokeOptions struct {
 	*cli.Environment
@@ -101,7 +98,7 @@ API server refuses it any more. Of a user, also the record that the user was off
 }
 
 func (o *revokeOptions) addCommon(cmd *cobra.Command) {
-	options.AddTimeoutFlag(cmd.Flags(), &o.Timeout, DefaultPatience, "how long to wait for the API servers")
+	options.AddTimeoutFlag(cmd.Flags(), &o.Timeout, revoke.DefaultPatience, "how long to wait for the API servers")
 	o.DryRun.Add(cmd, "none, client (only check whether it is possible) or server (the cluster checks it)")
 }
 

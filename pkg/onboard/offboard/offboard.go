@@ -31,6 +31,8 @@ type Input struct {
 	// Block has the API server refuse what they write, and Unblock takes that
 	// back and does nothing else. Optional; not both.
 	Block, Unblock bool
+	// Revoke says that the caller revokes the user when Confirm agrees. Optional.
+	Revoke bool
 	// DryRun says how much is done: a client's shows it all, a server's has the
 	// cluster check it. Required.
 	DryRun onboard.DryRun
@@ -56,6 +58,8 @@ type Plan struct {
 	TakeAway, Kept []access.Held
 	// Block is what is blocked; nil if nothing is.
 	Block *access.Blocked
+	// Revoke says that the user is revoked as well.
+	Revoke bool
 	// Alive are their certificates that still log in, as far as can be seen.
 	Alive []AliveCertificate
 	// Groups are the groups of those certificates.
@@ -175,7 +179,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 		return nil, err
 	}
 	plan.DryRun = in.DryRun
-	if !plan.IsKnown && plan.Block == nil {
+	if !plan.IsKnown && plan.Block == nil && !plan.Revoke {
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrNotFound, "nothing on the cluster names the user %q: no certificate signing request, no role binding", in.User),
 			"check the name: kubectl csr-onboard list; certificates whose requests were deleted may still be valid: %s",
@@ -246,7 +250,7 @@ func (in Input) blocked() access.Blocked {
 
 // makePlan looks for everything of the user's. me is the administrator.
 func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Plan, error) {
-	plan := &Plan{User: in.User, CertificateOnly: in.Certificate != nil && in.Block, IsKnown: in.Certificate != nil}
+	plan := &Plan{User: in.User, Revoke: in.Revoke, CertificateOnly: in.Certificate != nil && in.Block, IsKnown: in.Certificate != nil}
 	if in.Certificate != nil {
 		plan.see(in.Source, in.Certificate, p.Now())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
 
@@ -40,6 +41,10 @@ type Result struct {
 	WasListed bool
 }
 
+// DefaultPatience is how long the API servers are waited for as a rule: they take less than a
+// second.
+const DefaultPatience = 30 * time.Second
+
 // poll is the pause between two looks at the reports.
 const poll = 20 * time.Millisecond
 
@@ -55,7 +60,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 		return nil, err
 	}
 	entry := in.Entry
-	entry.Details.By, entry.Details.At = me.Name, p.Now().UTC().Truncate(time.Second)
+	entry.Details.By, entry.Details.At, entry.Details.IsRevoked = me.Name, p.Now().UTC().Truncate(time.Second), true
 	if err := revocation.Check(entry); err != nil {
 		return nil, err
 	}
@@ -68,18 +73,55 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	if in.DryRun == onboard.DryRunClient {
 		return &Result{}, nil
 	}
-	// A user who is refused altogether needs no pin, and a pin lets in whom the entry of the
-	// user would refuse.
+	// A user who is refused altogether needs no pin.
 	var replaced []access.Blocked
 	if user := entry.Blocked.User; user != "" {
-		replaced = append(replaced, access.Blocked{User: user, IsPin: !entry.Blocked.IsPin})
+		replaced = append(replaced, access.Blocked{User: user, IsPin: true})
 	}
 	isDryRun := in.DryRun == onboard.DryRunServer
-	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), isDryRun, entry, replaced...); err != nil || isDryRun {
+	entryOf := func(access.List) access.Entry { return entry }
+	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), isDryRun, entryOf, replaced...); err != nil || isDryRun {
 		return &Result{}, err
 	}
 	p.Tell(Listed{Blocked: entry.Blocked})
 	return await(ctx, p, in.Patience, entry.Blocked)
+}
+
+// CheckPinnable says why a user could not come back with new certificates only.
+func CheckPinnable(ctx context.Context, p *onboard.Program, user string) error {
+	entry := access.Entry{Blocked: access.Blocked{User: user, IsPin: true}, Details: access.Details{User: user}}
+	if err := revocation.Check(entry); err != nil {
+		return err
+	}
+	return CheckPossible(ctx, p, entry)
+}
+
+// Pin has every API server accept a certificate, and those that were pinned before, and no other
+// certificate of the user.
+func Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, patience time.Duration) (*Result, error) {
+	user, id := certificate.User().Name, access.CredentialID(certificate.SHA256())
+	me, _, err := p.Cluster.Self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pinned := access.Blocked{User: user, IsPin: true}
+	entryOf := func(list access.List) access.Entry {
+		before, _ := list.Blocks(pinned)
+		revoked, isRevoked := list.Blocks(access.Blocked{User: user})
+		entry := access.Entry{Blocked: pinned, Details: access.Details{User: user, By: me.Name, At: p.Now().UTC().Truncate(time.Second), Reason: before.Reason}}
+		if isRevoked {
+			entry.Details.Reason = revoked.Reason
+		}
+		// The oldest have expired long before there are too many.
+		ids := before.Credentials
+		entry.Details.Credentials = append(slices.Clone(ids[max(0, len(ids)+1-revocation.MaximumPinned):]), id)
+		return entry
+	}
+	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), false, entryOf, access.Blocked{User: user}); err != nil {
+		return nil, err
+	}
+	p.Tell(Listed{Blocked: pinned})
+	return await(ctx, p, patience, pinned)
 }
 
 // Undo takes an identity off the list, and waits until no API server refuses it any more.
@@ -193,15 +235,17 @@ func await(ctx context.Context, p *onboard.Program, patience time.Duration, entr
 	begin := p.Now()
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	result := &Result{}
 	for {
 		listed, servers, err := look(limited, p, entries...)
-		result := &Result{Servers: servers, Took: p.Now().Sub(begin)}
+		result.Took = p.Now().Sub(begin)
 		switch {
 		case limited.Err() != nil && ctx.Err() == nil:
-			return result, fmt.Errorf("the API servers did not report within %s", patience)
+			return result, notInForce(p, result.Servers)
 		case err != nil:
 			return nil, err
 		}
+		result.Servers = servers
 		for _, entry := range entries {
 			if _, isListed := listed.List.Blocks(entry); !isListed {
 				return result, outcome.Errorf(outcome.ErrChanged, "%s was taken off the list meanwhile", entry)

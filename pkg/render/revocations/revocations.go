@@ -132,6 +132,9 @@ func describeDetails(entry access.Entry, now time.Time) string {
 	if entry.Blocked.IsPin {
 		text += fmt.Sprintf(" (%d)", len(details.Credentials))
 	}
+	if !details.IsRevoked && !entry.Blocked.IsPin {
+		text += " (blocked; refused altogether where enforcers run)"
+	}
 	if !details.At.IsZero() {
 		text += fmt.Sprintf(", %s ago by %s", duration.HumanDuration(now.Sub(details.At)), identity.Quote(details.By))
 	}
