@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
@@ -23,7 +25,7 @@ const schemaAddress = "https://raw.githubusercontent.com/csr-onboard/kubectl-csr
 // schemas are the JSON schemas of what the program prints for scripts, and of the team file.
 func schemas() (map[string][]byte, error) {
 	// The sources are where this module is, two directories below the root.
-	comments, err := commentsIn("../../pkg/render/report")
+	comments, err := commentsIn("../../pkg/render/report", "../../pkg/render/revocations")
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +34,9 @@ func schemas() (map[string][]byte, error) {
 		LookupComment: func(t reflect.Type, field string) string { return comments[t.Name()+"."+field] },
 	}
 	pages := map[string][]byte{}
-	for kind, form := range report.Forms() {
+	forms := report.Forms()
+	maps.Copy(forms, revocations.Forms())
+	for kind, form := range forms {
 		schema := reflector.Reflect(form)
 		identify(schema, kind, report.APIVersion)
 		if err := addSchema(pages, kind, schema); err != nil {
@@ -42,13 +46,17 @@ func schemas() (map[string][]byte, error) {
 	return pages, addSchema(pages, teamfile.Kind, teamSchema())
 }
 
-// commentsIn are the comments of the types in a directory, by TYPE., and of their fields, by
+// commentsIn are the comments of the types in directories, by TYPE., and of their fields, by
 // TYPE.FIELD. The library itself reads those of exported types only.
-func commentsIn(directory string) (map[string]string, error) {
+func commentsIn(directories ...string) (map[string]string, error) {
 	comments := map[string]string{}
-	files, err := filepath.Glob(filepath.Join(directory, "*.go"))
-	if err != nil {
-		return nil, err
+	var files []string
+	for _, directory := range directories {
+		found, err := filepath.Glob(filepath.Join(directory, "*.go"))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
 	}
 	for _, path := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)

@@ -29,10 +29,12 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/teamfile"
 )
 
@@ -93,6 +95,9 @@ func narrated(t *testing.T) []event.Event {
 		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, IsCurrent: true, LoginChecked: true},
 		sign.NothingSigned{User: user, Authority: hostile, Lifetime: time.Hour},
 		renewal.Due{Context: hostile, User: user, NotAfter: later},
+		revoke.Listed{Blocked: access.Blocked{User: hostile}},
+		revoke.NotInForce{Server: revocation.Server{Node: hostile, Why: "its enforcer does not report"}},
+		revoke.APIServersUnknown{Reason: errHostile},
 		onboard.NotDecided{Decision: request.Approval(), Reason: errHostile},
 		onboard.NotDecided{Decision: request.Denial(), Reason: errHostile},
 		onboard.StillFollowing{Trouble: errHostile},

@@ -173,7 +173,7 @@ func leadFrom(command string) string {
 	case "unblock":
 		return "to undo offboard --block: " + Program + " offboard NAME --unblock"
 	case "delete", "remove", "undo":
-		return "to remove a user's access: " + Program + " offboard NAME"
+		return "to remove a user's access: " + Program + " offboard NAME; to refuse a certificate as well: " + Program + " revoke NAME"
 	case "add", "create", "request":
 		return "to onboard a user: " + Program + " new-user NAME"
 	case "import", "submit":

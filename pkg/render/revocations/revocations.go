@@ -85,6 +85,9 @@ type serverForm struct {
 	Problems    []string   `json:"problems,omitempty"`
 }
 
+// Forms are the versioned forms by their kinds, each as an empty value, for what documents them.
+func Forms() map[string]any { return map[string]any{"RevocationList": revocationList{}} }
+
 // List writes who is revoked, and whether that is in force at each API server: as lines
 // for people, or as JSON or YAML.
 func List(out io.Writer, format string, status *revoke.Status, now time.Time) error {
