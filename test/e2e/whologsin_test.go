@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
 )
@@ -115,4 +117,29 @@ func TestWhoLogsIn_ACachedPairOfSomebodyElseIsNotKept(t *testing.T) {
 		t.Error("the cache does not hold the pair of the kubeconfig")
 	}
 	s.until("the pair logs in", func() bool { return time.Now().Before(present.NotAfter) && s.whoami().Stdout == "named-cache" })
+}
+
+// TestWhoLogsIn_GroupsThatTheClusterDoesNotKnowAreNotAskedForAgain has the cluster know a user in
+// one of two groups only.
+func TestWhoLogsIn_GroupsThatTheClusterDoesNotKnowAreNotAskedForAgain(t *testing.T) {
+	user := identity.User{Name: "named-lost", Groups: []string{"dev", "ops"}}
+	s := holder(t, shared, user, time.Now().Add(-time.Hour), time.Now().Add(8*time.Minute))
+	approvesRequestsOf(t, s.client(), user.Name)
+	s.behindFront(&hostile.Rule{Path: whoAmI, Do: hostile.Edit(hostile.InGroups("dev", "system:authenticated"))})
+	renewed := s.must("renew")
+	if !strings.Contains(renewed.Stderr, "ops") {
+		t.Errorf("that a group is lost is not said:\n%s", renewed.Stderr)
+	}
+	for _, object := range submittedBy(t, s.client(), user.Name) {
+		asked, err := pki.DecodeRequest(object.Spec.Request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if groups := asked.User().Groups; !slices.Equal(groups, []string{"dev"}) {
+			t.Errorf("the groups %q are asked for", groups)
+		}
+	}
+	if groups := s.certificate("config").User().Groups; !slices.Equal(groups, []string{"dev"}) {
+		t.Errorf("the new certificate is in %q", groups)
+	}
 }

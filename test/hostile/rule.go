@@ -2,11 +2,14 @@ package hostile
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -55,6 +58,30 @@ func Status(code int, reason metav1.StatusReason, message string) Answer {
 		panic(err)
 	}
 	return Text(code, "application/json", string(body))
+}
+
+// ExpiredPage answers, to a call for another page of a list, that the version of the list is
+// too old, with the token for the rest as it is now (k8s.io/apiserver
+// pkg/storage/etcd3 handleCompactedErrorForPaging).
+func ExpiredPage(w http.ResponseWriter, call *http.Request, _ http.Handler) {
+	token := map[string]any{}
+	decoded, err := base64.RawURLEncoding.DecodeString(call.URL.Query().Get("continue"))
+	if err == nil {
+		err = json.Unmarshal(decoded, &token)
+	}
+	if err != nil {
+		panic(err)
+	}
+	token["rv"] = -1
+	body, err := json.Marshal(&metav1.Status{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		ListMeta: metav1.ListMeta{Continue: base64.RawURLEncoding.EncodeToString(encode(token))},
+		Status:   metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Message: "the provided continue parameter is too old", Code: http.StatusGone,
+	})
+	if err != nil {
+		panic(err)
+	}
+	Text(http.StatusGone, "application/json", string(body))(w, call, nil)
 }
 
 // Text answers with a text of some type.
@@ -191,8 +218,21 @@ func encode(object map[string]any) []byte {
 
 // NamedUser edits a SelfSubjectReview: it is of another user.
 func NamedUser(name string) func(review map[string]any) {
-	return func(review map[string]any) {
-		field(field(review, "status"), "userInfo")["username"] = name
+	return func(review map[string]any) { field(field(review, "status"), "userInfo")["username"] = name }
+}
+
+// InGroups edits a SelfSubjectReview: the user is in these groups and in no others.
+func InGroups(groups ...string) func(review map[string]any) {
+	return func(review map[string]any) { field(field(review, "status"), "userInfo")["groups"] = groups }
+}
+
+// EndlessPages edits a list: it says each time that there is more, with another token.
+func EndlessPages() func(list map[string]any) {
+	var pages atomic.Int64
+	return func(list map[string]any) {
+		if _, isList := list["items"]; isList {
+			field(list, "metadata")["continue"] = "page-" + strconv.FormatInt(pages.Add(1), 10)
+		}
 	}
 }
 
