@@ -83,7 +83,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.NextStepsOffline:
 		requestWords{n.voice}.nextStepsOffline(e)
 	case onboard.ServerVersionUnknown:
-		n.say("warning: the server's version is unknown: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("warning: the server's version is unknown: %s", sentence(e.Reason))
 	case onboard.GrantsUnread:
 		n.say("warning: the roles that the user and the groups already have could not be read: %s", identity.PrintableSentence(e.Reason))
 	case onboard.ContextsNotAsked:
@@ -91,7 +91,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.StandingUnread:
 		n.say("warning: whether the user is blocked, was offboarded or has another certificate could not be checked: %s", identity.PrintableSentence(e.Reason))
 	case onboard.NotDecided:
-		n.say("not %s: %s", e.Decision.Done, identity.PrintableSentence(e.Reason.Error()))
+		n.say("not %s: %s", e.Decision.Done, sentence(e.Reason))
 	case approval.NothingPending:
 		n.say("no pending certificate signing requests found")
 	case approval.NothingListed:
@@ -99,7 +99,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case approval.NothingDecided:
 		n.did("nothing was %s", e.Decision.Done)
 	case onboard.StillFollowing:
-		n.say("the API server cannot be reached, trying again: %s", identity.PrintableSentence(e.Trouble.Error()))
+		n.say("the API server cannot be reached, trying again: %s", sentence(e.Trouble))
 	case approval.CandidatesFound:
 		requestWords{n.voice}.candidates(e)
 	case onboard.Reviewed:
@@ -125,15 +125,15 @@ func (n *Narrator) Tell(told event.Event) {
 		}
 		n.did("blocked %s%s", e.Blocked, proof)
 	case offboard.BlockNotProven:
-		n.say("not proven: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("not proven: %s", sentence(e.Reason))
 	case offboard.NotRemembered:
-		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", sentence(e.Reason))
 	case revoke.Listed:
 		n.say("the list has changed; waiting for the API servers")
 	case revoke.NotInForce:
 		n.say("not in force at %s: %s", identity.Name(e.Server.Node), e.Server.Why)
 	case revoke.APIServersUnknown:
-		n.say("warning: it is unknown which API servers the cluster has; only those with an enforcer are counted: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("warning: it is unknown which API servers the cluster has; only those with an enforcer are counted: %s", sentence(e.Reason))
 	case offboard.RequestDenied:
 		n.did("denied %s", identity.Printable(e.Name))
 	case offboard.TakenAway:
@@ -143,7 +143,7 @@ func (n *Narrator) Tell(told event.Event) {
 		}
 		n.did("%s %s", done, e.Held)
 	case offboard.NotTakenAway:
-		n.say("not removed: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("not removed: %s", sentence(e.Reason))
 	case onboard.RequestApproved:
 		n.did("approved %s", identity.Printable(e.Name))
 	case approval.AlreadyDecided:
@@ -153,7 +153,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.CertificateIssued:
 		requestWords{n.voice}.issued(e)
 	case handoff.ClusterUnreachable:
-		n.say("warning: it is unknown whether the certificate logs in: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("warning: it is unknown whether the certificate logs in: %s", sentence(e.Reason))
 	case onboard.LoggedIn:
 		n.say("logged in: the cluster knows the holder as %s", e.User)
 	case team.CertificatesProven:
@@ -173,7 +173,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case approval.SignerAssumed:
 		n.say("the manifest %s has no spec.signerName; using %s", identity.PrintableSentence(e.Source), e.Signer)
 	case handoff.NotHandedOff:
-		n.say("not handed off: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("not handed off: %s", sentence(e.Reason))
 	case handoff.Written:
 		n.say("wrote the handoff %s: send it to %s; nothing in it is secret", identity.PrintableSentence(e.Path), e.User)
 	case handoff.ToConfirm:
@@ -198,7 +198,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.Progress:
 		n.tellProgress(e)
 	case team.MemberNotOnboarded:
-		n.did("not onboarded: %s: %s", member(e.User, e.Line), identity.PrintableSentence(e.Reason.Error()))
+		n.did("not onboarded: %s: %s", member(e.User, e.Line), sentence(e.Reason))
 		if hint := outcome.Hint(e.Reason); hint != "" {
 			n.say("  hint: %s", identity.PrintableSentence(hint))
 		}

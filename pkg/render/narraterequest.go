@@ -54,7 +54,7 @@ func (w requestWords) waiting(e onboard.StillWaiting) {
 	name := identity.Printable(e.Sighting.Object.Name)
 	switch {
 	case e.Sighting.Trouble != nil:
-		w.say("the API server cannot be reached, trying again: %s", identity.PrintableSentence(e.Sighting.Trouble.Error()))
+		w.say("the API server cannot be reached, trying again: %s", sentence(e.Sighting.Trouble))
 	case e.Sighting.Unsigned:
 		w.unsigned(name+" is approved", e.Sighting.Object.Spec.SignerName)
 		w.wait("still waiting for the certificate of %s", name)
@@ -122,7 +122,7 @@ func (v *voice) howToUse(e destination.KubeconfigWritten) {
 func (v *voice) called(e onboard.Called) {
 	answer := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	if e.Err != nil {
-		answer = identity.PrintableSentence(e.Err.Error())
+		answer = sentence(e.Err)
 	}
 	audit := ""
 	if e.AuditID != "" {

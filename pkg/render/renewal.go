@@ -40,9 +40,9 @@ func (n *Narrator) tellRenewal(told event.Event) {
 			n.say("  %s", identity.PrintableSentence(path))
 		}
 	case renewal.NotRenewed:
-		n.say("not renewed: %s: %s", identity.Printable(e.Context), identity.PrintableSentence(e.Reason.Error()))
+		n.say("not renewed: %s: %s", identity.Printable(e.Context), sentence(e.Reason))
 	case renewal.NotStarted:
-		n.say("kubectl csr-onboard: no renewal could be begun: %s", identity.PrintableSentence(e.Reason.Error()))
+		n.say("kubectl csr-onboard: no renewal could be begun: %s", sentence(e.Reason))
 	case renewal.InTrouble:
 		n.say("kubectl csr-onboard: the certificate of %s expires %s, and is not renewed: %s", identity.Quote(e.User), pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Trouble))
 		if e.Advice != "" {

@@ -52,7 +52,7 @@ func (w teamWords) membersNotOnboarded(e team.MembersNotOnboarded) {
 	for i, one := range e.Users {
 		names[i] = member(one.User.Name, one.Line)
 	}
-	w.say("not onboarded: %s: %s", strings.Join(names, ", "), identity.PrintableSentence(e.Reason.Error()))
+	w.say("not onboarded: %s: %s", strings.Join(names, ", "), sentence(e.Reason))
 	if hint := outcome.Hint(e.Reason); hint != "" {
 		w.say("  hint: %s", identity.PrintableSentence(hint))
 	}

@@ -28,7 +28,7 @@ func TestWhoLogsIn_ACertificateOfSomebodyElseIsNotWritten(t *testing.T) {
 	misnamed := func(user string) expect {
 		return expect{1, []string{`the cluster accepts the new certificate as "mallory", not as "` + user + `"`}}
 	}
-	t.Run("fetch", func(t *testing.T) {
+	t.Run("fetch", func(*testing.T) {
 		s.must("new-user", "named-fetch", "--dir", "D")
 		s.must("approve", "named-fetch", "--yes")
 		s.check(s.run("fetch", "named-fetch", "--dir", "D"), misnamed("named-fetch"))
@@ -42,7 +42,7 @@ func TestWhoLogsIn_ACertificateOfSomebodyElseIsNotWritten(t *testing.T) {
 			t.Error("the kubeconfig was changed")
 		}
 	})
-	t.Run("new-user --approve", func(t *testing.T) {
+	t.Run("new-user --approve", func(*testing.T) {
 		s.check(s.run("new-user", "named-approve", "--approve", "--dir", "D"), misnamed("named-approve"))
 	})
 	t.Run("a team", func(t *testing.T) {
