@@ -17,8 +17,29 @@ func Failure(out io.Writer, err error) {
 	}
 }
 
-// sentence is an error in one line, safe to print. errors.Join puts each error on a line of
-// its own.
-func sentence(err error) string {
-	return identity.PrintableSentence(strings.ReplaceAll(err.Error(), "\n", "; "))
+// sentence is an error in one line, safe to print.
+func sentence(err error) string { return identity.PrintableSentence(inOneLine(err)) }
+
+// inOneLine is an error's text, in which errors that were joined are parts of one sentence:
+// errors.Join puts each on a line of its own. Other ends of lines stay, to be escaped.
+func inOneLine(err error) string {
+	text := err.Error()
+	switch wrapping := err.(type) { //nolint:errorlint // Each error of the tree has its turn.
+	case interface{ Unwrap() []error }:
+		var lines, parts []string
+		for _, each := range wrapping.Unwrap() {
+			lines, parts = append(lines, each.Error()), append(parts, inOneLine(each))
+		}
+		if text == strings.Join(lines, "\n") {
+			return strings.Join(parts, "; ")
+		}
+		for i := range lines {
+			text = strings.Replace(text, lines[i], parts[i], 1)
+		}
+	case interface{ Unwrap() error }:
+		if inner := wrapping.Unwrap(); inner != nil {
+			text = strings.Replace(text, inner.Error(), inOneLine(inner), 1)
+		}
+	}
+	return text
 }
