@@ -26,19 +26,19 @@ func inOneLine(err error) string {
 	text := err.Error()
 	switch wrapping := err.(type) { //nolint:errorlint // Each error of the tree has its turn.
 	case interface{ Unwrap() []error }:
-		var lines, parts []string
-		for _, each := range wrapping.Unwrap() {
-			lines, parts = append(lines, each.Error()), append(parts, inOneLine(each))
+		var texts, parts []string
+		for _, joinedErr := range wrapping.Unwrap() {
+			texts, parts = append(texts, joinedErr.Error()), append(parts, inOneLine(joinedErr))
 		}
-		if text == strings.Join(lines, "\n") {
+		if text == strings.Join(texts, "\n") {
 			return strings.Join(parts, "; ")
 		}
-		for i := range lines {
-			text = strings.Replace(text, lines[i], parts[i], 1)
+		for i := range texts {
+			text = strings.Replace(text, texts[i], parts[i], 1)
 		}
 	case interface{ Unwrap() error }:
-		if inner := wrapping.Unwrap(); inner != nil {
-			text = strings.Replace(text, inner.Error(), inOneLine(inner), 1)
+		if innerErr := wrapping.Unwrap(); innerErr != nil {
+			text = strings.Replace(text, innerErr.Error(), inOneLine(innerErr), 1)
 		}
 	}
 	return text
