@@ -49,7 +49,7 @@ func TestOffboard_OffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 	preview := s.must("offboard", "luzie", "--dry-run=client").Stdout
 	for _, text := range []string{
 		"deny the pending request luzie-", "remove the user from rolebinding.rbac.authorization.k8s.io/of-three in leaving, which gives ClusterRole/view in leaving; 2 others stay in it",
-		"delete rolebinding.rbac.authorization.k8s.io/csr-onboard-luzie-", "a certificate that logs in until ", "X509SHA256=", "Kubernetes cannot revoke a certificate.",
+		"delete rolebinding.rbac.authorization.k8s.io/csr-onboard-luzie-", "a certificate that logs in until ", "X509SHA256=", "Kubernetes cannot revoke a certificate, and csr-onboard can where enforcers run.",
 	} {
 		if !strings.Contains(preview, text) {
 			t.Errorf("the dry run does not say %q:\n%s", text, preview)

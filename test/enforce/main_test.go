@@ -16,7 +16,12 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
@@ -104,7 +109,36 @@ func launch(ctx context.Context, directory string, servers int) (_ *cluster, err
 			return nil, err
 		}
 	}
+	if err := c.awaitReports(ctx); err != nil {
+		c.stop()
+		return nil, err
+	}
 	return c, nil
+}
+
+// awaitReports waits until every enforcer has reported.
+func (c *cluster) awaitReports(ctx context.Context) error {
+	config, err := c.plane.RESTConfig()
+	if err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for begin := time.Now(); ; <-tick.C {
+		leases, err := client.CoordinationV1().Leases(revocation.ReportNamespace).List(ctx, metav1.ListOptions{LabelSelector: revocation.ReportLabel + "=" + revocation.ReportValue})
+		switch {
+		case err != nil:
+			return err
+		case len(leases.Items) == len(c.nodes):
+			return nil
+		case time.Since(begin) > 30*time.Second:
+			return fmt.Errorf("%d of %d enforcers report", len(leases.Items), len(c.nodes))
+		}
+	}
 }
 
 // start starts the enforcer.

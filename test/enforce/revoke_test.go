@@ -278,3 +278,32 @@ func TestRevoke_APinnedNameComesBackWithNewCertificatesOnly(t *testing.T) {
 		shared.untilRefused(t, kubeconfig, true)
 	}
 }
+
+// TestRevoke_TheExamplesOfTheHelpRun runs what the help of the commands has people type.
+func TestRevoke_TheExamplesOfTheHelpRun(t *testing.T) {
+	home := t.TempDir()
+	if err := withServer(shared.user(t, "jane"), filepath.Join(home, "jane.kubeconfig"), shared.plane.Server); err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, command := range []string{"revoke", "unrevoke", "revocations"} {
+		help := shared.must(t, command, "--help").Stdout
+		_, examples, _ := strings.Cut(help, "Examples:\n")
+		examples, _, _ = strings.Cut(examples, "\n\n\n")
+		for line := range strings.Lines(strings.ReplaceAll(examples, " \\\n      ", " ")) {
+			typed, isCommand := strings.CutPrefix(strings.TrimSpace(line), "kubectl csr-onboard ")
+			if !isCommand {
+				continue
+			}
+			ran++
+			env := program.Environment{Path: []string{filepath.Dir(plugin), "/bin", "/usr/bin"}, Home: home, Kubeconfig: shared.plane.Kubeconfig, Directory: home}
+			if result := program.Run(t, env.Command(t.Context(), "/bin/sh", "-euc", program.Name+" "+typed)); result.Code != 0 {
+				t.Errorf("%s: exit code %d: %s%s", typed, result.Code, result.Stdout, result.Stderr)
+			}
+		}
+	}
+	if ran != 7 {
+		t.Errorf("%d examples ran", ran)
+	}
+	shared.must(t, "unrevoke", "--credential-id", "JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f")
+}

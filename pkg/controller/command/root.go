@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -157,6 +158,9 @@ func (o *enforceOptions) connect() (*enforcement.Client, error) {
 	return client.Enforcement(), nil
 }
 
+// plainPath is a path that is the same in YAML, in systemd's units and on a command line.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+
 // initOptions is what enforce init takes.
 type initOptions struct {
 	Environment
@@ -201,6 +205,9 @@ func (o *initOptions) run() error {
 	switch {
 	case o.Directory == "":
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--directory is required"), "for example: --directory /etc/kubernetes/csr-onboard")
+	case !plainPath.MatchString(o.Directory):
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--directory %q has characters that not every configuration of an API server can hold", o.Directory),
+			"use letters, digits, and any of /._-")
 	case given != 1:
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "exactly one of --authorization-mode, --authorization-config and --manifest is required"),
 			"see how the API server is started, for example: --authorization-mode Node,RBAC")
@@ -223,11 +230,8 @@ func (o *initOptions) run() error {
 
 // steps are what remains to be done on the node. The paths are those of the operator.
 func steps(directory store.Enforcement) string {
-	return strings.NewReplacer("FILE", quoted(directory.AuthorizationPath()), "DIR", quoted(directory.Path())).Replace(instructions)
+	return strings.NewReplacer("FILE", directory.AuthorizationPath(), "DIR", directory.Path()).Replace(instructions)
 }
-
-// quoted is a path as a string of YAML and of systemd.
-func quoted(path string) string { return identity.Quote(path) }
 
 const instructions = `Next steps. The API server must be Kubernetes 1.32 or later, and sees the directory at the same
 path. Do one control-plane node after the other, and wait until its API server is ready again.

@@ -86,6 +86,8 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Check, error) {
 	d.checkReached(ctx)
 	d.checkClientAuthority(ctx)
 	d.checkLifetimes(ctx)
+	d.checkRevocation(ctx)
+	d.checkMasters()
 	if ctx.Err() != nil {
 		return nil, outcome.Errorf(outcome.ErrInterrupted, "%w while examining the cluster", outcome.ErrInterrupted)
 	}

@@ -2,6 +2,7 @@ package revoke
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -150,17 +151,28 @@ func Undo(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	return result, err
 }
 
-// CheckPossible refuses what this cluster cannot do, and says what else there is.
-func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) error {
+// ErrTooOld is the error of a cluster whose release cannot revoke.
+var ErrTooOld = errors.New("too old")
+
+// CheckVersion refuses a cluster whose authorizers do not know by which certificate somebody is
+// logged in, with an ErrTooOld.
+func CheckVersion(ctx context.Context, p *onboard.Program) error {
 	info, err := p.Cluster.ServerVersion(ctx)
 	if err != nil {
 		return err
 	}
-	instead := "until then, refuse what the user writes: " + whatElse(entry)
 	if release, err := version.ParseGeneric(info.GitVersion); err == nil && release.LessThan(first) {
 		return outcome.WithHint(
-			fmt.Errorf("this cluster cannot revoke: it is Kubernetes %s, whose authorizers do not know by which certificate somebody is logged in", identity.Printable(info.GitVersion)),
-			"revocation requires Kubernetes 1.32 or later; %s", instead)
+			outcome.Errorf(ErrTooOld, "this cluster cannot revoke: it is Kubernetes %s, whose authorizers do not know by which certificate somebody is logged in", identity.Printable(info.GitVersion)),
+			"revocation requires Kubernetes 1.32 or later; until then, offboard NAME --block refuses what a user writes")
+	}
+	return nil
+}
+
+// CheckPossible refuses what this cluster cannot do, and says what else there is.
+func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) error {
+	if err := CheckVersion(ctx, p); err != nil {
+		return err
 	}
 	reports, err := p.Cluster.Enforcement().Reports(ctx)
 	if err != nil {
@@ -168,8 +180,8 @@ func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) 
 	}
 	if len(reports) == 0 {
 		return outcome.WithHint(
-			fmt.Errorf("this cluster cannot revoke: no enforcer reports on it"),
-			"have csr-onboard-controller enforce set up on each control-plane node (docs/guides/revocation.md), which managed clusters do not offer; %s", instead)
+			errors.New("this cluster cannot revoke: no enforcer reports on it"),
+			"have csr-onboard-controller enforce set up on each control-plane node (docs/guides/revocation.md), which managed clusters do not offer; until then, refuse what the user writes: %s", whatElse(entry))
 	}
 	return nil
 }
