@@ -60,7 +60,7 @@ var rings = map[string][]string{
 	"pkg/onboard/renewal":             {"pkg/onboard/pair", "pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/parallel", "pkg/answer", "pkg/outcome"},
 	"pkg/onboard/team":                {"pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/cluster", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/teamfile", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/parallel", "pkg/outcome"},
 	"pkg/onboard/completion":          {"pkg/onboard", "pkg/store", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity"},
-	"pkg/onboard/doctor":              {"pkg/onboard/revoke", "pkg/revocation", "pkg/onboard", "pkg/cluster", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/onboard/doctor":              {"pkg/onboard/revoke", "pkg/onboard", "pkg/cluster", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/request", "pkg/revocation", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/offboard":            {"pkg/onboard", "pkg/onboard/event", "pkg/cluster/blocking", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/revoke":              {"pkg/onboard/offboard", "pkg/onboard", "pkg/onboard/event", "pkg/cluster/enforcement", "pkg/cluster/blocking", "pkg/revocation", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/sign":                {"pkg/onboard/handoff", "pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},

@@ -21,6 +21,9 @@ type APIServer struct {
 	Seen time.Time
 }
 
+// Guide is where it is explained how a cluster is set up so that it can revoke.
+const Guide = "https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/revocation.md"
+
 // Server is whether the list is in force at one API server.
 type Server struct {
 	// Node is the name of its control-plane node.

@@ -79,7 +79,7 @@ func (o *revocationsOptions) Run(ctx context.Context) error {
 		return nil
 	case !status.CanRevoke():
 		return outcome.WithHint(errors.New("nothing is known to be in force: no enforcer reports"),
-			"set up an enforcer on each control-plane node: docs/guides/revocation.md")
+			"set up an enforcer on each control-plane node: %s", revocation.Guide)
 	case missing > 0:
 		return fmt.Errorf("the list is not in force at %d of %d API servers", missing, len(status.Servers))
 	case len(status.Problems) > 0:

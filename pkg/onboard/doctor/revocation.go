@@ -12,7 +12,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
 
-const revocationGuide = "set up csr-onboard-controller enforce on each control-plane node: docs/guides/revocation.md; without it, offboard NAME --block refuses what a user writes"
+const revocationGuide = "set up csr-onboard-controller enforce on each control-plane node: " + revocation.Guide + "; without it, offboard NAME --block refuses what a user writes"
 
 // checkRevocation finds out whether the cluster can revoke, and whether it does so at every API
 // server.

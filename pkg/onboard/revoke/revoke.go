@@ -181,7 +181,7 @@ func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) 
 	if len(reports) == 0 {
 		return outcome.WithHint(
 			errors.New("this cluster cannot revoke: no enforcer reports on it"),
-			"have csr-onboard-controller enforce set up on each control-plane node (docs/guides/revocation.md), which managed clusters do not offer; until then, refuse what the user writes: %s", whatElse(entry))
+			"have csr-onboard-controller enforce set up on each control-plane node (%s), which managed clusters do not offer; until then, refuse what the user writes: %s", revocation.Guide, whatElse(entry))
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 		w.line("not in force as it is on the list: %s", problem)
 	}
 	if !status.CanRevoke() {
-		w.line("this cluster cannot revoke: no enforcer reports; see docs/guides/revocation.md")
+		w.line("this cluster cannot revoke: no enforcer reports; see %s", revocation.Guide)
 	}
 	if len(status.Servers) > 0 {
 		w.line("in force at %d of %d API servers:", revocation.InForce(status.Servers), len(status.Servers))
