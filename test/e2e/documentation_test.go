@@ -106,7 +106,7 @@ func masked(text string) string {
 }
 
 func TestDocumentation_TheRecordedSessionIsWhatTheProgramSays(t *testing.T) {
-	_, rest, found := strings.Cut(pages(t, "README.md")["README.md"], "## What it looks like\n\n```console\n")
+	_, rest, found := strings.Cut(pages(t, "README.md")["README.md"], "The same as text:\n\n```console\n")
 	recorded, _, _ := strings.Cut(rest, "```\n")
 	if !found {
 		t.Fatal("there is no recorded session")

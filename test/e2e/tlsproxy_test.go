@@ -80,7 +80,7 @@ func TestTLSProxy_WhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
 	if listing := s.listing("D"); listing != "" {
 		t.Errorf("files were made:\n%s", listing)
 	}
-	if left := s.must("list", "-o", "name").Stdout; strings.Contains(left, "proxied") {
+	if left := s.must("list", "-o", "name").Stdout; strings.Contains(left, "/proxied-") {
 		t.Errorf("a request was made: %s", left)
 	}
 	writeTeam(s, "proxied-member", 2)
