@@ -226,7 +226,7 @@ var table = map[string]usesOf{
 	"renew": {
 		modes: []mode{{"current", ""}, {"context", "other"}, {"all", "--all"}, {"approve", "--approve"}, {"later", "--wait=false"}, {"within", "--within 7d"}},
 		own: map[string]use{
-			"dry-run":     {kept: "*", shown: "TestDryRun_NothingIsRenewed"},
+			"dry-run":    {kept: "*", shown: "TestDryRun_NothingIsRenewed"},
 			"output":     {kept: "*", shown: "TestForms_EveryFormOfEveryCommandParses"},
 			"within":     {kept: "*", shown: "TestRenew_RenewWithinAsksNobody"},
 			"expiration": {kept: "*", shown: "TestRenew_RenewApprovesForWhoMay"},
