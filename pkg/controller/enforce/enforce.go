@@ -179,7 +179,7 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 	}
 	tell := func(err error) {
 		select {
-		case <-failures:
+		case _ = <-failures:
 		default:
 		}
 		failures <- err
