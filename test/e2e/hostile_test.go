@@ -93,9 +93,9 @@ func TestHostile_AListThatNeverEndsEnds(t *testing.T) {
 // between two pages.
 func TestHostile_AListThatExpiresIsReadToItsEnd(t *testing.T) {
 	s := newSession(t, shared)
-	create(t, s, "expiring-1", identity.User{Name: "expiring-1"})
-	create(t, s, "expiring-2", identity.User{Name: "expiring-2"})
-	whole := s.must("list", "-o", "name").Stdout
+	labeled(s, "expiring", "expiring-1", "expiring-2", "expiring-3")
+	list := []string{"list", "-l", "bulk=expiring", "-o", "name"}
+	whole := s.must(list...).Stdout
 	second := func(call *http.Request) bool { return call.URL.Query().Get("continue") != "" }
 	short := func(call *http.Request) bool {
 		if query := call.URL.Query(); call.Method == http.MethodGet && query.Get("limit") != "" && !hostile.IsWatch(call) {
@@ -105,8 +105,8 @@ func TestHostile_AListThatExpiresIsReadToItsEnd(t *testing.T) {
 		return false
 	}
 	s.behindFront(&hostile.Rule{When: short}, &hostile.Rule{When: second, Times: 1, Do: hostile.ExpiredPage})
-	result := s.run("list", "-o", "name")
-	if result.Code != 0 || result.Stdout != whole {
+	result := s.run(list...)
+	if result.Code != 0 || result.Stdout != whole || strings.Count(whole, "\n") != 3 {
 		t.Errorf("exit code %d, the list is\n%s, want\n%s%s", result.Code, result.Stdout, whole, result.Stderr)
 	}
 }
