@@ -121,3 +121,13 @@ func (s *Server) CredentialsFor(t *testing.T, lifetime time.Duration, name strin
 	}
 	return kubeconfig.Credentials{Certificate: certificate, Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})}
 }
+
+// AuthorityFiles are the certificate of the server's authority, and its key, in PEM.
+func (s *Server) AuthorityFiles(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(s.authority.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.authority.pem(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}

@@ -73,9 +73,21 @@ func (s *Server) updateApproval(w http.ResponseWriter, c call) {
 	}
 	decided := copyOf(found)
 	decided["status"] = wanted["status"]
+	s.stampConditions(decided)
 	Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, decided))
 	if !c.dryRun {
 		s.signApproved(c.place)
+	}
+}
+
+// stampConditions records when the last condition was added.
+func (s *store) stampConditions(decided object) {
+	status, _ := decided["status"].(object)
+	conditions, _ := status["conditions"].([]any)
+	for _, condition := range conditions {
+		if added, isObject := condition.(object); isObject && added["lastUpdateTime"] == nil {
+			added["lastUpdateTime"] = s.Now().UTC().Format(time.RFC3339)
+		}
 	}
 }
 

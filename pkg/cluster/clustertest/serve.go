@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,6 +199,12 @@ func (s *Server) patch(w http.ResponseWriter, c call) {
 	default:
 		merged := copyOf(found)
 		merge(merged, wanted)
+		metaOf(merged)["creationTimestamp"] = metaOf(found)["creationTimestamp"]
+		if reflect.DeepEqual(merged, found) {
+			// What changes nothing is no new version.
+			Respond(w, http.StatusOK, found)
+			return
+		}
 		Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, merged))
 	}
 }

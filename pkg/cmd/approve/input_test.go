@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli/clitest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 
 	"github.com/spf13/cobra"
@@ -60,6 +62,47 @@ func TestInput_TheInputOfADecisionIsWhatWasTyped(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%q:\n got %+v\nwant %+v", test.arguments, got, test.want)
+		}
+	}
+}
+
+func TestInput_TheInputOfAListIsWhatWasTyped(t *testing.T) {
+	for _, test := range []struct {
+		arguments []string
+		want      approval.ListInput
+	}{
+		{nil, approval.ListInput{}},
+		{[]string{"--pending", "-o", "wide"}, approval.ListInput{Pending: true}},
+		{[]string{"--all-signers", "-l", "team=blue", "--watch", "--no-headers"}, approval.ListInput{Query: requests.Query{AllSigners: true, Labels: "team=blue"}}},
+	} {
+		o, err := clitest.Run[*listOptions](t, NewList, test.arguments...)
+		if err != nil || !reflect.DeepEqual(o.input, test.want) {
+			t.Errorf("%q: %+v, %v, want %+v", test.arguments, o, err, test.want)
+		}
+	}
+	for _, arguments := range [][]string{{"-o", "xml"}, {"-l", "=="}, {"-o", "json", "--no-headers"}, {"jane"}} {
+		if o, err := clitest.Run[*listOptions](t, NewList, arguments...); err == nil {
+			t.Errorf("%q: %+v", arguments, o)
+		}
+	}
+}
+
+func TestInput_WhatIsNotMeantIsRefused(t *testing.T) {
+	for _, test := range []struct{ arguments, says string }{
+		{"", "no NAME is given"},
+		{"jane --all", "exclude each other"},
+		{"--all=false", "--all=false does nothing"},
+		{"jane sam --fingerprint SHA256:" + strings.Repeat("A", 43), "--fingerprint is for one NAME or file, and there are 2"},
+		{"jane --fingerprint SHA256:short", "SHA256:short"},
+		{"jane --allow nothing", "nothing"},
+		{"jane --expiration 8h", "--expiration does nothing without --filename"},
+		{"-f missing.csr", "missing.csr"},
+		{"jane --dry-run=client --message hello", "message"},
+		{"jane --dry-run=server --out f", "exclude each other"},
+		{"jane --dry-run=soon", "soon"},
+	} {
+		if o, err := clitest.Run[*decideOptions](t, New, strings.Fields(test.arguments)...); err == nil || !strings.Contains(err.Error()+outcome.Hint(err), test.says) {
+			t.Errorf("%q: %+v, %v, want %q", test.arguments, o, err, test.says)
 		}
 	}
 }

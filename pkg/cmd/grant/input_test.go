@@ -54,6 +54,7 @@ func TestInput_TheInputOfAnOffboardingIsWhatWasTyped(t *testing.T) {
 		common    string
 	}{
 		{[]string{"jane"}, offboard.Input{User: "jane", DryRun: onboard.DryRunNone}, ""},
+		{[]string{"jane", "--yes"}, offboard.Input{User: "jane", DryRun: onboard.DryRunNone}, ""},
 		{[]string{"jane", "--block", "--yes"}, offboard.Input{User: "jane", Block: true, DryRun: onboard.DryRunNone}, ""},
 		{[]string{"jane", "--unblock", "--dry-run=server"}, offboard.Input{User: "jane", Unblock: true, DryRun: onboard.DryRunServer}, ""},
 		{[]string{"jane", "--dry-run=client"}, offboard.Input{User: "jane", DryRun: onboard.DryRunClient}, ""},
