@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
@@ -152,8 +155,41 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 			return report.Versions(out, format, report.ClientVersion{GitVersion: "v0.0.0-dev"}, nil)
 		})
 	}
+	signed := &handoff.HandedOff{User: fetched.User, Certificate: fetched.Certificate, Path: hostile}
+	renewed := report.RenewalResult{Context: hostile, Renewed: &renewal.Renewed{Context: hostile, State: renewal.RenewalDone, NotAfter: later}}
+	for _, format := range forms {
+		g.add(t, "signed "+format, func(out io.Writer) error { return report.Signed(out, format, signed) })
+		g.add(t, "renewal "+format, func(out io.Writer) error { return report.Renewal(out, format, renewed) })
+		g.add(t, "renewals "+format, func(out io.Writer) error {
+			return report.Renewals(out, format, []report.RenewalResult{renewed, {Context: "other", Err: errHostile}})
+		})
+		for _, about := range []string{"nothing", "everything", "one certificate", "what is forbidden"} {
+			g.add(t, "offboarding "+about+" "+format, func(out io.Writer) error { return report.Offboarding(out, format, plans(t)[about]) })
+		}
+	}
 	g.inEveryFormat(t, "doctor", func(out io.Writer, format string) error { return Checks(out, format, checks) })
 	g.add(t, "an error", func(out io.Writer) error { Failure(out, errHostile); return nil })
 	g.compare(t)
 	checkHidden(t, "reports", g.text.String())
+}
+
+// TestResults_EveryFormIsInAGoldenFile is for a kind of document that is added.
+func TestResults_EveryFormIsInAGoldenFile(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "*.golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written []byte
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written = append(written, text...)
+	}
+	for kind := range report.Forms() {
+		if !bytes.Contains(written, []byte(`"kind": "`+kind+`"`)) {
+			t.Errorf("no golden file shows a %s", kind)
+		}
+	}
 }
