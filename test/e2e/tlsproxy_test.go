@@ -72,28 +72,28 @@ func TestTLSProxy_WhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
 
 	const reason = "client certificates do not reach the API server"
 	for _, arguments := range [][]string{
-		{"new-user", "proxied", "--approve", "--dir", "D"},
-		{"new-user", "proxied", "--wait", "--timeout", "1s", "--dir", "D"},
+		{"new-user", "tls-proxied", "--approve", "--dir", "D"},
+		{"new-user", "tls-proxied", "--wait", "--timeout", "1s", "--dir", "D"},
 	} {
 		s.check(s.run(arguments...), expect{1, []string{reason, "hint: nothing was created: TLS ends at a proxy", "--server URL", "--verify-login=false"}})
 	}
 	if listing := s.listing("D"); listing != "" {
 		t.Errorf("files were made:\n%s", listing)
 	}
-	if left := s.must("list", "-o", "name").Stdout; strings.Contains(left, "/proxied-") {
+	if left := s.must("list", "-o", "name").Stdout; strings.Contains(left, "/tls-proxied-") {
 		t.Errorf("a request was made: %s", left)
 	}
 	writeTeam(s, "proxied-member", 2)
 	s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), expect{1, []string{reason}})
 
 	// A handoff is written, with a warning; its user's login says why it fails.
-	s.must("new-user", "proxied", "--offline", "--dir", "D")
-	handoff := s.must("approve", "-f", "D/proxied.csr", "--yes", "--out", "proxied.handoff.yaml")
+	s.must("new-user", "tls-proxied", "--offline", "--dir", "D")
+	handoff := s.must("approve", "-f", "D/tls-proxied.csr", "--yes", "--out", "tls-proxied.handoff.yaml")
 	if !strings.Contains(handoff.Stderr, "warning: "+reason) {
 		t.Errorf("the handoff comes without a warning:\n%s", handoff.Stderr)
 	}
-	s.check(s.run("fetch", "proxied", "--dir", "D"), expect{1, []string{`logging in as "proxied" failed`, reason, "TLS ends at a proxy", "--verify-login=false"}})
-	s.must("fetch", "proxied", "--dir", "D", "--verify-login=false")
+	s.check(s.run("fetch", "tls-proxied", "--dir", "D"), expect{1, []string{`logging in as "tls-proxied" failed`, reason, "TLS ends at a proxy", "--verify-login=false"}})
+	s.must("fetch", "tls-proxied", "--dir", "D", "--verify-login=false")
 }
 
 func TestTLSProxy_DoctorPassesWhereTheAuthorityHasJustBeenMade(t *testing.T) {
