@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -111,9 +112,18 @@ type listed struct {
 // list is what go list -deps says of the program's own packages.
 func list(t *testing.T) map[string]listed {
 	t.Helper()
-	output, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,Imports,GoFiles", module+"...").Output()
+	ours, err := listOnce()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return ours
+}
+
+// listOnce asks the go command once for all tests.
+var listOnce = sync.OnceValues(func() (map[string]listed, error) {
+	output, err := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,Imports,GoFiles", module+"...").Output()
+	if err != nil {
+		return nil, err
 	}
 	ours := map[string]listed{}
 	decoder := json.NewDecoder(strings.NewReader(string(output)))
@@ -121,16 +131,16 @@ func list(t *testing.T) map[string]listed {
 		var p listed
 		err := decoder.Decode(&p)
 		if errors.Is(err, io.EOF) {
-			return ours
+			return ours, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		if name, isOurs := strings.CutPrefix(p.ImportPath, module); isOurs && len(p.GoFiles) > 0 {
 			ours[name] = p
 		}
 	}
-}
+})
 
 func TestRings_DependenciesPointInward(t *testing.T) {
 	for name, p := range list(t) {

@@ -117,6 +117,7 @@ func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*request.R
 }
 
 func TestAwait_AWaitSurvivesWhatPasses(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		about         string
 		gets, watches []http.HandlerFunc
@@ -131,6 +132,7 @@ func TestAwait_AWaitSurvivesWhatPasses(t *testing.T) {
 		{"watching is forbidden", []http.HandlerFunc{gives(object("")), gives(issued())}, []http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}},
 	} {
 		t.Run(test.about, func(t *testing.T) {
+			t.Parallel()
 			f := &faultyServer{gets: append(test.gets, fails(404, metav1.StatusReasonNotFound)), watches: test.watches}
 			got, _, err := awaitFrom(t, f, 30*time.Second)
 			if err != nil {
@@ -144,6 +146,7 @@ func TestAwait_AWaitSurvivesWhatPasses(t *testing.T) {
 }
 
 func TestAwait_AWaitEndsWithItsReason(t *testing.T) {
+	t.Parallel()
 	denied := object("", certificatesv1.CertificateDenied)
 	denied.Status.Conditions[0].Message = "no\x1b[2J"
 	for _, test := range []struct {
@@ -163,6 +166,7 @@ func TestAwait_AWaitEndsWithItsReason(t *testing.T) {
 		{"not logged in any more", []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, []http.HandlerFunc{fails(401, metav1.StatusReasonUnauthorized)}, nil, "requires credentials"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
+			t.Parallel()
 			f := &faultyServer{gets: append(test.gets, fails(404, metav1.StatusReasonNotFound)), watches: append(test.watches, streams(true))}
 			_, _, err := awaitFrom(t, f, 30*time.Second)
 			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {

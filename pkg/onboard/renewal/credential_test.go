@@ -68,6 +68,7 @@ func (c *cached) certificate(t *testing.T) []byte {
 }
 
 func TestCredential_AKubeconfigLogsInFromACache(t *testing.T) {
+	t.Parallel()
 	c := newCached(t)
 	config, err := kubeconfig.Decode(c.kubeconfig(t))
 	if err != nil {
@@ -88,6 +89,7 @@ func TestCredential_AKubeconfigLogsInFromACache(t *testing.T) {
 }
 
 func TestCredential_ACacheIsUsedOnlyByWhoCanRenew(t *testing.T) {
+	t.Parallel()
 	for about, prepare := range map[string]func(*holder){
 		"creating is forbidden": func(h *holder) { h.Server.Refuse("create", "certificatesigningrequests") },
 		"it has expired":        func(h *holder) { h.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } },
@@ -110,6 +112,7 @@ func TestCredential_ACacheIsUsedOnlyByWhoCanRenew(t *testing.T) {
 }
 
 func TestCredential_ARenewalThatIsDueIsStartedNowAndThen(t *testing.T) {
+	t.Parallel()
 	c := newCached(t)
 	c.passed = 45 * time.Minute
 	for i, want := range []int{1, 0} {
@@ -141,6 +144,7 @@ func TestCredential_ARenewalThatIsDueIsStartedNowAndThen(t *testing.T) {
 }
 
 func TestCredential_ARenewalInTheBackground(t *testing.T) {
+	t.Parallel()
 	c := newCached(t)
 	before := c.certificate(t)
 	if err := renewal.RenewCached(t.Context(), c.Program, c.cache, time.Second); err != nil || !bytes.Equal(before, c.certificate(t)) {
@@ -160,6 +164,7 @@ func TestCredential_ARenewalInTheBackground(t *testing.T) {
 }
 
 func TestCredential_ACommandIsToldThatNothingIsLeft(t *testing.T) {
+	t.Parallel()
 	c := newCached(t)
 	c.passed = 2 * time.Hour
 	if _, _, err := c.ask(t); err == nil || !strings.Contains(err.Error(), "expired") || !strings.Contains(outcome.Hint(err), "new-user") {
@@ -171,6 +176,7 @@ func TestCredential_ACommandIsToldThatNothingIsLeft(t *testing.T) {
 }
 
 func TestCredential_ACacheThatCannotBeReadIsAnError(t *testing.T) {
+	t.Parallel()
 	c := newCached(t)
 	for about, text := range map[string]string{"empty": "", "no kubeconfig": "text", "another form": "apiVersion: v1\nkind: Config\n"} {
 		if err := os.WriteFile(c.cache.KubeconfigPath(), []byte(text), 0o600); err != nil {
@@ -187,6 +193,7 @@ func TestCredential_ACacheThatCannotBeReadIsAnError(t *testing.T) {
 }
 
 func TestCredential_ACacheMovesOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
 	c := newCached(t)
 	moved := clustertest.New(t)
 	c.in.User = pair.KubeconfigUser{Context: "jane@test", Path: c.cache.KubeconfigPath(), Entry: "jane@test", Cache: &c.cache}

@@ -88,6 +88,7 @@ func read(t *testing.T, path string) []byte {
 }
 
 func TestRenew_ACertificateIsReplacedByOneThatLogsIn(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t, "dev")
 	before := h.kubeconfig(t)
 	h.approves()
@@ -110,6 +111,7 @@ func TestRenew_ACertificateIsReplacedByOneThatLogsIn(t *testing.T) {
 
 // TestRenew_ThePresentCertificateStaysUntilTheNewOneHasLoggedIn is the promise of a renewal.
 func TestRenew_ThePresentCertificateStaysUntilTheNewOneHasLoggedIn(t *testing.T) {
+	t.Parallel()
 	for about, test := range map[string]struct {
 		// accepted is how many logins with the new certificate the server accepts, and takenFor
 		// whom it takes the holder for after that; "" for nobody.
@@ -173,6 +175,7 @@ func TestRenew_ThePresentCertificateStaysUntilTheNewOneHasLoggedIn(t *testing.T)
 
 // TestRenew_WhatCannotBeTriedInPlaceIsKept is for a server that goes away between the two logins.
 func TestRenew_WhatCannotBeTriedInPlaceIsKept(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t)
 	held, err := h.in.User.Read(h.Now)
 	if err != nil {
@@ -207,6 +210,7 @@ func TestRenew_WhatCannotBeTriedInPlaceIsKept(t *testing.T) {
 }
 
 func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
+	t.Parallel()
 	for about, test := range map[string]struct {
 		groups  []string
 		prepare func(*holder)
@@ -261,6 +265,7 @@ func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
 }
 
 func TestRenew_ADenialIsRememberedUntilForced(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t)
 	pending, err := renewal.Run(t.Context(), h.Program, h.in)
 	if err != nil || pending.State != renewal.RenewalPending || len(onboardtest.Told[renewal.Waits](h.World)) != 1 {
@@ -283,6 +288,7 @@ func TestRenew_ADenialIsRememberedUntilForced(t *testing.T) {
 }
 
 func TestRenew_ItIsRenewedOnlyWhenDue(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		within string
 		want   renewal.State
@@ -299,6 +305,7 @@ func TestRenew_ItIsRenewedOnlyWhenDue(t *testing.T) {
 }
 
 func TestRenew_WhoIsPermittedToApprovesTheRenewal(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t, "dev")
 	h.Server.Permit("jane", "update", "certificatesigningrequests/approval")
 	h.Server.Permit("jane", "approve", "signers")
@@ -317,6 +324,7 @@ func TestRenew_WhoIsPermittedToApprovesTheRenewal(t *testing.T) {
 }
 
 func TestRenew_FilesArePlacedNextToThePresentOnes(t *testing.T) {
+	t.Parallel()
 	for _, isOneFile := range []bool{true, false} {
 		h := newHolder(t)
 		credentials := h.Server.Credentials(t, "jane")
@@ -358,6 +366,7 @@ func TestRenew_FilesArePlacedNextToThePresentOnes(t *testing.T) {
 }
 
 func TestRenew_ADirectoryThatCannotBeWrittenIsFoundFirst(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t)
 	h.in.User.Path = filepath.Join(t.TempDir(), "missing", "config")
 	if _, err := renewal.Run(t.Context(), h.Program, h.in); err == nil || len(h.Server.Names("certificatesigningrequests")) != 0 {
@@ -366,6 +375,7 @@ func TestRenew_ADirectoryThatCannotBeWrittenIsFoundFirst(t *testing.T) {
 }
 
 func TestRenew_AnotherRunIsNotDisturbed(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t)
 	held, err := h.in.User.Read(h.Now)
 	if err != nil {
@@ -387,6 +397,7 @@ func TestRenew_AnotherRunIsNotDisturbed(t *testing.T) {
 }
 
 func TestStatus_EachContextIsToldAsItIs(t *testing.T) {
+	t.Parallel()
 	h := newHolder(t, "dev")
 	if _, err := renewal.Run(t.Context(), h.Program, h.in); err != nil {
 		t.Fatal(err)
