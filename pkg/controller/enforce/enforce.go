@@ -179,7 +179,7 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 	}
 	tell := func(err error) {
 		select {
-		case <-failures:
+		case <-failures: //nolint:errcheck // Only the latest matters.
 		default:
 		}
 		failures <- err
