@@ -46,7 +46,7 @@ const (
 )
 
 // soakLifetimes is how many lifetimes pass.
-func soakLifetimes() int { return program.Times(10, 4) }
+func soakLifetimes() int { return program.Times(10, 5) }
 
 // TestSoak_CredentialsRenewThemselvesForever lets several lifetimes of a certificate pass on a
 // clock that the test turns, with a call every half a minute: by a command that asks the

@@ -75,6 +75,14 @@ func (c *cluster) user(t *testing.T, name string, groups ...string) string {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
+	client := clientFor(t, copied)
+	for _, n := range c.nodes {
+		// An API server reads role bindings from a cache, which may be a moment behind.
+		until(t, name+" is permitted by "+n.name, func() bool {
+			status, text, err := tryCall(t.Context(), client, n.server, http.MethodGet, configMaps+"/none", "")
+			return err != nil || status != http.StatusForbidden || revocation.IsOwnRefusal(text)
+		})
+	}
 	return copied
 }
 
