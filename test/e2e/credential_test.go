@@ -43,8 +43,7 @@ func inCache(s *session) {
 			for _, object := range submittedBy(s.t, s.client(), user) {
 				_ = s.client().CertificatesV1().CertificateSigningRequests().Delete(context.Background(), object.Name, metav1.DeleteOptions{})
 			}
-			locks, _ := filepath.Glob(filepath.Join(s.cache(), "renewals", "*.lock"))
-			return len(locks) == 0
+			return len(program.Processes(s.cache())) == 0
 		})
 	})
 }

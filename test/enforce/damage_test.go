@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // problemsOf waits until the enforcer reports a problem that holds a text.
@@ -263,27 +264,15 @@ func TestDamage_AnAPIServerThatIsKilledStartsAgain(t *testing.T) {
 func killProcess(t *testing.T, server string) {
 	t.Helper()
 	port := server[strings.LastIndex(server, ":")+1:]
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	found := program.Processes("kube-apiserver", "\x00--secure-port="+port+"\x00")
+	if len(found) != 1 {
+		t.Fatalf("API servers on port %s: %v", port, found)
+	}
+	process, err := os.FindProcess(found[0])
+	if err == nil {
+		err = process.Kill()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range lines {
-		words, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(words), "\x00--secure-port="+port+"\x00") || !strings.Contains(string(words), "kube-apiserver") {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscanf(path, "/proc/%d/", &pid); err != nil {
-			t.Fatal(err)
-		}
-		process, err := os.FindProcess(pid)
-		if err == nil {
-			err = process.Kill()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Fatalf("no API server found on port %s", port)
 }
