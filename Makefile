@@ -88,6 +88,20 @@ MUTATE ?=
 mutate: ## Change the program in small ways, and fail if the tests notice less of it than before
 	@go -C .ci/mutate run . $(MUTATE)
 
+# Whole programs and test binaries write what of the program they execute here; tests run
+# the program as other users too.
+COVERAGE := $(CURDIR)/bin/coverage
+
+.PHONY: coverage
+coverage: ## Say which part of the program's statements the tests execute, and list those in bin/coverage/profile
+	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)/unit $(COVERAGE)/whole && chmod 1777 $(COVERAGE)/whole
+	go test -count=1 -coverpkg=./... ./... -args -test.gocoverdir=$(COVERAGE)/unit > /dev/null
+	GOCOVERDIR=$(COVERAGE)/whole go -C test test -count=1 -timeout 60m ./e2e ./enforce ./script ./fixture ./revocation
+	@go tool covdata textfmt -i=$(COVERAGE)/unit -o $(COVERAGE)/profile.unit
+	@go tool covdata textfmt -i=$(COVERAGE)/unit,$(COVERAGE)/whole -o $(COVERAGE)/profile
+	@echo "unit tests: $$(go tool cover -func $(COVERAGE)/profile.unit | tail -n 1)"
+	@echo "all tests:  $$(go tool cover -func $(COVERAGE)/profile | tail -n 1)"
+
 .PHONY: lint
 lint: ## Check formatting, vet, linters, and drift of go.mod and go.sum
 	@go -C .ci/tools build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

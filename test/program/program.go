@@ -22,6 +22,10 @@ const Name = "kubectl-csr_onboard"
 // Controller is the name of the binary that runs on control-plane nodes.
 const Controller = "csr-onboard-controller"
 
+// coverageVariable is the variable of the environment that names the directory in which a
+// program built with -cover leaves what of it was executed: make coverage sets it.
+const coverageVariable = "GOCOVERDIR"
+
 // Build builds the plugin from the checkout, whose root is given relative to
 // the working directory, into a folder, and returns the binary's path.
 func Build(ctx context.Context, root, directory string) (string, error) {
@@ -34,7 +38,11 @@ func BuildNamed(ctx context.Context, name, root, directory string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X main.version=v0.0.0-test", "-o", binary, "./cmd/"+name)
+	arguments := []string{"build", "-trimpath", "-ldflags=-s -w -X main.version=v0.0.0-test", "-o", binary}
+	if os.Getenv(coverageVariable) != "" {
+		arguments = append(arguments, "-cover", "-coverpkg=./...")
+	}
+	build := exec.CommandContext(ctx, "go", append(arguments, "./cmd/"+name)...)
 	build.Dir = root
 	// As releases are built, whether the machine has a C compiler or not.
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -66,6 +74,9 @@ func (e Environment) Command(ctx context.Context, name string, arguments ...stri
 		"PATH=" + strings.Join(e.Path, string(os.PathListSeparator)),
 		// Go's own resolver and TLS need nothing; Windows' sockets do.
 		"SYSTEMROOT=" + os.Getenv("SYSTEMROOT"),
+	}
+	if directory := os.Getenv(coverageVariable); directory != "" {
+		command.Env = append(command.Env, coverageVariable+"="+directory)
 	}
 	if e.Kubeconfig != "" {
 		command.Env = append(command.Env, "KUBECONFIG="+e.Kubeconfig)
