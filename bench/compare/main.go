@@ -27,6 +27,7 @@ var comparisons = []struct {
 	{"cached-answer", cachedAnswer},
 	{"startup", startUp},
 	{"one-user", oneUser},
+	{"far", far},
 	{"lists", lists},
 	{"approvals", approvals},
 	{"many-users", manyUsers},

@@ -50,16 +50,13 @@ func oneUser(b *bench) (*comparison, error) {
 				"--config", configuration, "--client-name", fmt.Sprintf("node-%d", n), "--org", "dev")
 		}},
 		contender{"openssl and kubectl", func(n int) *exec.Cmd {
-			command := env.Command(b.ctx, "sh", "-euc", recipe, "sh", fmt.Sprintf("recipe-%d", n))
-			command.Env = append(command.Env, "PATH="+filepath.Dir(plane.Binary(controlplane.Kubectl))+string(os.PathListSeparator)+os.Getenv("PATH"),
-				"SERVER="+plane.Server, "AUTHORITY="+plane.CertificateAuthority)
-			return command
+			return recipeCommand(b, plane, env, plane.Server, fmt.Sprintf("recipe-%d", n))
 		}},
 	)
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{About: "one user from her name to a kubeconfig, whole process", Figures: figures}
+	c := &comparison{About: "one user from a name to a kubeconfig, whole process", Figures: figures}
 	c.timeAtMost(2.2, 1, 0)
 	c.timeAtMost(1, 1, 2)
 	c.timeAtMost(0.1, 1, 3)

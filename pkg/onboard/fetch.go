@@ -84,6 +84,8 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err != nil {
 		return nil, outcome.WithHint(err, "run new-user again with the same groups: it creates the request again from the same key")
 	}
+	begun := beginLogin(ctx, p, in)
+	defer begun.end()
 	if object == nil {
 		object, err = findSubmitted(ctx, p, who, key.Public())
 	}
@@ -98,7 +100,7 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err := request.CheckOwn(object, key.Public(), who, object.Spec.SignerName); err != nil {
 		return nil, err
 	}
-	return p.collect(ctx, in, folder, who, &Submission{Object: object, Key: key, KeyPEM: keyPEM})
+	return p.collect(ctx, in, folder, who, &Submission{Object: object, Key: key, KeyPEM: keyPEM}, begun)
 }
 
 // locate finds the user's folder. Where there is no key under the given name,
@@ -179,26 +181,21 @@ func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 }
 
 // collect waits for the certificate, checks it, logs in and writes the
-// kubeconfig.
-func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *Submission) (*Fetched, error) {
+// kubeconfig. What was begun for it before is used.
+func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *Submission, begun *ahead) (*Fetched, error) {
 	to := p.Destination(in.Kubeconfig, folder, user)
 	if err := to.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	var prove Prove
 	if in.VerifyLogin {
-		var logIn cluster.LogIn = p.Cluster.LogIn
-		if request.StateOf(submitted.Object) == request.Approved {
-			expected, abandon := p.Cluster.ExpectLogIn(ctx)
-			defer abandon()
-			logIn = expected
-		}
+		logIn := begun.logInFor(ctx, p, submitted.Object)
 		prove = func(ctx context.Context, user identity.User, _ *pki.Certificate, credentials kubeconfig.Credentials) (bool, error) {
 			err := p.ProveLogIn(ctx, user, credentials, logIn)
 			return err == nil, err
 		}
 	}
-	issued, err := p.Await(ctx, in.Timeout, in.Resume, submitted.Object)
+	issued, err := begun.await(ctx, p, in.Timeout, in.Resume, submitted.Object)
 	if err != nil {
 		return nil, err
 	}
@@ -245,9 +242,14 @@ func (p *Program) Receive(ctx context.Context, to *destination.Destination, subm
 // Await waits for the certificate of an approved request, and tells how the wait stands.
 // resume is the command that goes on with it after timeout.
 func (p *Program) Await(ctx context.Context, timeout time.Duration, resume string, object *request.Request) (*request.Request, error) {
+	return await(ctx, p, timeout, resume, object, p.Cluster.Requests().Await)
+}
+
+// await is Await by one of the ways to wait.
+func await(ctx context.Context, p *Program, timeout time.Duration, resume string, object *request.Request, wait func(context.Context, *request.Request, func(requests.Sighting)) (*request.Request, error)) (*request.Request, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	issued, err := p.Cluster.Requests().Await(ctx, object, func(sighting requests.Sighting) {
+	issued, err := wait(ctx, object, func(sighting requests.Sighting) {
 		p.Tell(StillWaiting{Sighting: sighting})
 	})
 	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {

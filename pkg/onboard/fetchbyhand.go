@@ -30,6 +30,8 @@ func fetchByHand(ctx context.Context, p *Program, in FetchInput) (*Fetched, erro
 	if err != nil {
 		return nil, err
 	}
+	begun := beginLogin(ctx, p, in)
+	defer begun.end()
 	object, err := objectByHand(ctx, p, in, key.Public())
 	if err != nil {
 		return nil, err
@@ -43,7 +45,7 @@ func fetchByHand(ctx context.Context, p *Program, in FetchInput) (*Fetched, erro
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q, created with the key %q, is for the user %s, not for %q", object.Name, keyPath, identity.Quote(user.Name), in.Name),
 			"name that user: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(user.Name))
 	}
-	return p.collect(ctx, in, folder, user, &Submission{Object: object, Key: key, KeyPEM: keyPEM})
+	return p.collect(ctx, in, folder, user, &Submission{Object: object, Key: key, KeyPEM: keyPEM}, begun)
 }
 
 // keyByHand reads the key that was named, or the one in the user's directory.

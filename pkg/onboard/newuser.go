@@ -90,7 +90,9 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 	if err != nil {
 		return nil, err
 	}
-	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+	var nothing ahead
+	defer nothing.end()
+	return p.collect(ctx, fetch, in.Folder, in.User, submitted, &nothing)
 }
 
 // checkNotRevoked refuses a user whom the API servers would refuse with any certificate, where

@@ -56,6 +56,8 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	}); err != nil {
 		return nil, err
 	}
+	begun := beginLogin(ctx, p, fetch)
+	defer begun.end()
 	submitted, err := submitPrepared(ctx, p, in, prepared)
 	if err == nil {
 		err = replaceExpired(ctx, p, in, submitted)
@@ -63,13 +65,14 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if err != nil {
 		return nil, err
 	}
+	begun.follow(ctx, p, submitted.Object)
 	if err := p.ApproveOwn(ctx, in.User, submitted); err != nil {
 		return nil, err
 	}
 	if err := p.Give(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
-	return p.collect(ctx, fetch, in.Folder, in.User, submitted)
+	return p.collect(ctx, fetch, in.Folder, in.User, submitted, begun)
 }
 
 // checkNewKey refuses a key that exists for a user who comes back after a revocation: who has a

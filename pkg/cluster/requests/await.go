@@ -48,7 +48,51 @@ const (
 // plain error when the server refuses to answer. Servers that are away for a
 // while are waited for.
 func (c *Client) Await(ctx context.Context, from *request.Request, tell func(Sighting)) (*request.Request, error) {
-	w := &waiting{client: c, from: from, last: from, tell: tell}
+	return (&waiting{client: c, from: from, last: from, tell: tell}).await(ctx)
+}
+
+// Following is a watch of one request that is opened before somebody waits for it.
+type Following struct {
+	client *Client
+	opened chan openedWatch
+	end    context.CancelFunc
+}
+
+// openedWatch is a watch, or why there is none.
+type openedWatch struct {
+	stream *connection.Stream
+	err    error
+}
+
+// Follow opens a watch of a request, from its version on, while something else is done about
+// the request. Stop has to be called.
+func (c *Client) Follow(ctx context.Context, from *request.Request) *Following {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &Following{client: c, opened: make(chan openedWatch, 1), end: cancel}
+	go func() {
+		stream, err := c.open(ctx, from)
+		f.opened <- openedWatch{stream, err}
+	}()
+	return f
+}
+
+// Stop ends the watch.
+func (f *Following) Stop() { f.end() }
+
+// Await is Await of the client, over the watch that is open.
+func (f *Following) Await(ctx context.Context, from *request.Request, tell func(Sighting)) (*request.Request, error) {
+	return (&waiting{client: f.client, from: from, last: from, tell: tell, following: f}).await(ctx)
+}
+
+// open opens a watch of a request from its version on.
+func (c *Client) open(ctx context.Context, from *request.Request) (*connection.Stream, error) {
+	return c.api.WatchRequests(ctx, metav1.ListOptions{
+		FieldSelector:   fields.OneTermEqualSelector("metadata.name", from.Name).String(),
+		ResourceVersion: from.ResourceVersion,
+	})
+}
+
+func (w *waiting) await(ctx context.Context) (*request.Request, error) {
 	issued, err := w.run(ctx)
 	switch endedErr := connection.ContextOutcome(ctx); {
 	case err == nil:
@@ -69,6 +113,8 @@ type waiting struct {
 	last     *request.Request
 	tell     func(Sighting)
 	unsigned *time.Timer
+	// following is a watch that is open already; nil where there is none, or it was taken.
+	following *Following
 }
 
 func (w *waiting) run(ctx context.Context) (*request.Request, error) {
@@ -142,10 +188,7 @@ func (w *waiting) doing() string {
 // there, an ending is reached, or the stream breaks off: with trouble, or without
 // where its time is up.
 func (w *waiting) watch(ctx context.Context) (issued bool, endingErr, troubleErr error) {
-	stream, err := w.client.api.WatchRequests(ctx, metav1.ListOptions{
-		FieldSelector:   fields.OneTermEqualSelector("metadata.name", w.from.Name).String(),
-		ResourceVersion: w.last.ResourceVersion,
-	})
+	stream, err := w.open(ctx)
 	if err != nil {
 		return false, nil, err
 	}
@@ -177,11 +220,30 @@ func (w *waiting) watch(ctx context.Context) (issued bool, endingErr, troubleErr
 	}
 }
 
+// open opens a watch, or takes the one that is open.
+func (w *waiting) open(ctx context.Context) (*connection.Stream, error) {
+	if w.following == nil {
+		return w.client.open(ctx, w.last)
+	}
+	following := w.following
+	w.following = nil
+	select {
+	case taken := <-following.opened:
+		return taken.stream, taken.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // judge takes in a version of the object: issued is true when its certificate
 // is there, and an error is an ending.
 func (w *waiting) judge(object *request.Request, first bool) (issued bool, _ error) {
 	if object.UID != w.from.UID {
 		return false, replacedWhileAwaited(object)
+	}
+	if request.StateOf(object) == request.Pending && request.StateOf(w.last) == request.Approved {
+		// An older version: a decision cannot be taken back.
+		return false, nil
 	}
 	changed := first || request.StateOf(object) != request.StateOf(w.last)
 	w.last = object

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,7 +102,7 @@ func event(kind string, o any) any { return map[string]any{"type": kind, "object
 
 func dropped(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*request.Request, []Sighting, error) {
+func clientOf(t *testing.T, f *faultyServer) *Client {
 	t.Helper()
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
@@ -109,10 +110,16 @@ func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*request.R
 	if err != nil {
 		t.Fatal(err)
 	}
+	return On(opened)
+}
+
+func awaitFrom(t *testing.T, f *faultyServer, timeout time.Duration) (*request.Request, []Sighting, error) {
+	t.Helper()
+	client := clientOf(t, f)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	var sightings []Sighting
-	got, err := On(opened).Await(ctx, object(""), func(s Sighting) { sightings = append(sightings, s) })
+	got, err := client.Await(ctx, object(""), func(s Sighting) { sightings = append(sightings, s) })
 	return got, sightings, err
 }
 
@@ -140,6 +147,51 @@ func TestAwait_AWaitSurvivesWhatPasses(t *testing.T) {
 			}
 			if request.StateOf(got) != request.Issued {
 				t.Errorf("the request is %s", request.StateOf(got))
+			}
+		})
+	}
+}
+
+func TestAwait_AWatchThatIsOpenAlreadyBringsTheCertificate(t *testing.T) {
+	t.Parallel()
+	approved := object("", certificatesv1.CertificateApproved)
+	for about, test := range map[string]struct {
+		watches []http.HandlerFunc
+		gets    []http.HandlerFunc
+		asked   []string
+	}{
+		"which is all that is asked for": {
+			[]http.HandlerFunc{streams(true, event("MODIFIED", object("")), event("MODIFIED", approved), event("MODIFIED", issued()))}, nil, []string{"watch"},
+		},
+		"or another, where it breaks off": {
+			[]http.HandlerFunc{streams(false, event("MODIFIED", object(""))), streams(true, event("MODIFIED", issued()))},
+			[]http.HandlerFunc{gives(approved)}, []string{"watch", "get", "watch"},
+		},
+		"or a get, where watching is forbidden": {
+			[]http.HandlerFunc{fails(403, metav1.StatusReasonForbidden)}, []http.HandlerFunc{gives(issued())}, []string{"watch", "get"},
+		},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			f := &faultyServer{gets: append(test.gets, fails(404, metav1.StatusReasonNotFound)), watches: test.watches}
+			client := clientOf(t, f)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			following := client.Follow(ctx, object(""))
+			defer following.Stop()
+			var states []request.State
+			got, err := following.Await(ctx, approved, func(s Sighting) { states = append(states, request.StateOf(s.Object)) })
+			if err != nil {
+				t.Fatalf("%v, after %q", err, f.asked)
+			}
+			if request.StateOf(got) != request.Issued {
+				t.Errorf("the request is %s", request.StateOf(got))
+			}
+			if !slices.Equal(f.asked, test.asked) {
+				t.Errorf("the server was asked for %q, not %q", f.asked, test.asked)
+			}
+			if !slices.Equal(states, []request.State{request.Approved}) {
+				t.Errorf("told: %v", states)
 			}
 		})
 	}
