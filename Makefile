@@ -66,7 +66,8 @@ test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is sup
 
 .PHONY: test-unit
 test-unit: ## Run the quick tests, without a control plane
-	go test ./...
+	@# Some packages wait more than they work.
+	go test -p 4 ./...
 
 # PACKAGE:TARGET of every fuzz test.
 FUZZ := identity:FuzzFileName identity:FuzzPrintable pki:FuzzParseKey pki:FuzzParseRequest pki:FuzzParseCertificate \

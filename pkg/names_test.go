@@ -79,8 +79,9 @@ func importName(p *types.Package, spec *ast.ImportSpec) string {
 func eachName(t *testing.T, check func(*types.Package, *ast.File, *ast.Ident, types.Object) string) {
 	t.Helper()
 	exports := exportsOf(t)
+	set := token.NewFileSet()
+	config := types.Config{Importer: importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })}
 	for name, p := range list(t) {
-		set := token.NewFileSet()
 		var files []*ast.File
 		for _, path := range p.GoFiles {
 			file, err := parser.ParseFile(set, filepath.Join(p.Dir, path), nil, 0)
@@ -90,7 +91,6 @@ func eachName(t *testing.T, check func(*types.Package, *ast.File, *ast.Ident, ty
 			files = append(files, file)
 		}
 		info := types.Info{Defs: map[*ast.Ident]types.Object{}}
-		config := types.Config{Importer: importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })}
 		checked, err := config.Check(module+name, set, files, &info)
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
@@ -118,8 +117,7 @@ type waiting struct {
 }
 
 func (w *waiting) run(ctx context.Context) (*request.Request, error) {
-	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
-	next := pause
+	next := w.client.pause
 	mayWatch, expired := true, 0
 	told := ""
 	w.unsigned = time.NewTimer(signerPatience)
@@ -151,7 +149,7 @@ func (w *waiting) run(ctx context.Context) (*request.Request, error) {
 			case troubleErr == nil && w.client.api.Now().Sub(begin) > provenStream:
 				// It was a stream; a server that ends each at once is not asked
 				// without a pause.
-				next = pause
+				next = w.client.pause
 			}
 		}
 		interval := next.Step()

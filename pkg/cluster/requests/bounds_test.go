@@ -43,7 +43,9 @@ func hostileServer(t *testing.T, timeout time.Duration, answer http.HandlerFunc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return On(opened)
+	client := On(opened)
+	client.pause.Duration = time.Millisecond
+	return client
 }
 
 func page(w http.ResponseWriter, next string, names ...string) {

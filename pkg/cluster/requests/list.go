@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
@@ -92,8 +91,7 @@ type Change struct {
 // can be watched is an error.
 func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string, visit func(Change) (goOn bool), trouble func(error)) error {
 	const doing = "watch certificate signing requests"
-	pause := wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}
-	next := pause
+	next := c.pause
 	told := ""
 	expired := 0
 	for {
@@ -125,7 +123,7 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 			told = err.Error()
 			trouble(err)
 		case err == nil && c.api.Now().Sub(begin) > provenStream:
-			next, told, expired = pause, "", 0
+			next, told, expired = c.pause, "", 0
 		}
 		select {
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -15,10 +16,16 @@ import (
 )
 
 // Client submits, finds, decides and awaits CertificateSigningRequest objects.
-type Client struct{ api *connection.Connection }
+type Client struct {
+	api *connection.Connection
+	// pause is how long is waited between the streams of one watch, more and more.
+	pause wait.Backoff
+}
 
 // On makes a client that calls the API server over a connection.
-func On(api *connection.Connection) *Client { return &Client{api: api} }
+func On(api *connection.Connection) *Client {
+	return &Client{api: api, pause: wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 2 * time.Second}}
+}
 
 // Submit creates a request object. Where one of that name exists already, it
 // returns that one and created is false: whether it is the same request is for
