@@ -90,7 +90,7 @@ func TestCredentials_ALoginIsProvenForTheUserWhoWasNamed(t *testing.T) {
 	if !errors.As(err, &loginErr) || loginErr.TakenFor != "jane" || err.Error() != `the cluster accepts the new certificate as "jane", not as "joe"` {
 		t.Errorf("the error is %v", err)
 	}
-	unreachable := Target{Endpoint: kubeconfig.Endpoint{Server: "https://" + closedPort(t)}, Now: client.Target().Now}
+	unreachable := Target{Endpoint: kubeconfig.Endpoint{Server: "https://" + closedPort}, Now: client.Target().Now}
 	_, err = ProveLogIn(t.Context(), unreachable.LogIn, janes(t), "jane")
 	if !errors.As(err, &loginErr) || loginErr.TakenFor != "" || !IsUnreachable(err) || !strings.HasPrefix(err.Error(), `logging in as "jane" failed: `) {
 		t.Errorf("the error is %v", err)

@@ -175,7 +175,7 @@ func TestDiagnosis_EachCauseHasItsHint(t *testing.T) {
 			[]string{"is not one for a server"}, []string{"operators of the cluster"}, []string{unverifiable}, false},
 		{"the server's certificate is of an unknown authority", server(nil), func(c *rest.Config) { c.CAData = newIssuer(t).pem() },
 			[]string{"is not trusted", "x509: certificate signed by unknown authority"}, []string{unverifiable}, []string{"clock"}, false},
-		{"nobody listens", "https://" + closedPort(t), token,
+		{"nobody listens", "https://" + closedPort, token,
 			[]string{"cannot be reached", "connection refused"}, []string{"nothing listens there"}, nil, true},
 		{"the connection is closed", server(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), token,
 			[]string{"cannot be reached", "EOF"}, []string{"the connection was closed"}, nil, true},
@@ -189,7 +189,7 @@ func TestDiagnosis_EachCauseHasItsHint(t *testing.T) {
 			[]string{"Proxy Authentication Required"}, []string{"a user name and a password", "HTTPS_PROXY"}, nil, false},
 		{"a proxy does not allow it", server(nil), through(refusing(http.StatusForbidden)),
 			[]string{"the proxy does not connect"}, []string{"NO_PROXY"}, []string{"that verb"}, true},
-		{"a proxy is not there", server(nil), through("http://" + closedPort(t)),
+		{"a proxy is not there", server(nil), through("http://" + closedPort),
 			[]string{"the proxy to", "connection refused"}, []string{"check HTTPS_PROXY"}, nil, true},
 		{"a web server answers", server(answering(http.StatusNotFound, "text/html", "<html>not found</html>")), token,
 			[]string{"does not answer as an API server does"}, []string{"something else than an API server"}, []string{"1.28"}, false},
@@ -280,13 +280,6 @@ func TestDiagnosis_EachFaultOfTheNetworkHasItsHint(t *testing.T) {
 	}
 }
 
-// closedPort is an address at which nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close() //nolint:errcheck // It is to be closed.
-	return listener.Addr().String()
-}
+// closedPort is an address at which nobody listens: its port is given to nobody who asks for
+// any port, unlike one that was listened at before.
+const closedPort = "127.0.0.1:1"

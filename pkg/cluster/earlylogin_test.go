@@ -140,7 +140,7 @@ func earlyLogIn(ctx context.Context, client *Client, credentials kubeconfig.Cred
 func TestEarlyLogin_ALoginBehindAProxyIsNotBegunEarly(t *testing.T) {
 	server := newGreeter(t, 0)
 	target := server.client.Target()
-	target.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: closedPort(t)})
+	target.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: closedPort})
 	client, err := New(target, Credentials{})
 	if err != nil {
 		t.Fatal(err)
