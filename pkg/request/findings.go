@@ -62,7 +62,7 @@ const (
 )
 
 const (
-	// longLifetime is from where a certificate, which can't be revoked, is
+	// longLifetime is from where a certificate, which few clusters can revoke, is
 	// worth a warning.
 	longLifetime = 90 * 24 * time.Hour
 	// largestSubject bounds the subject's text, in bytes. Above the API
@@ -265,7 +265,7 @@ func (f *findings) examineSpec(object *Request) {
 	case lifetime == 0:
 		f.warn(NoLifetime, "no lifetime is asked for: the cluster gives its longest, a year by default")
 	case lifetime > longLifetime:
-		f.warn(LongLifetime, "the requested lifetime is %d days, and a certificate cannot be revoked", lifetime/(24*time.Hour))
+		f.warn(LongLifetime, "the requested lifetime is %d days, and a certificate can be revoked only on clusters with enforcers", lifetime/(24*time.Hour))
 	}
 }
 

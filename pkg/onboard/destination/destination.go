@@ -142,7 +142,7 @@ func New(endpoint kubeconfig.Endpoint, in Input, folder store.Folder, user ident
 }
 
 // CheckEarly finds what would keep the content from being written, before a wait that may be
-// long and a certificate that cannot be revoked.
+// long and a certificate that few clusters can revoke.
 func (d *Destination) CheckEarly(ctx context.Context) error {
 	if err := d.content.check(); err != nil {
 		return err

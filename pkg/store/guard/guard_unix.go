@@ -66,7 +66,7 @@ func Private(directory string) error {
 		return trouble.About(directory, err)
 	}
 	owner, _, known := Ownership(info)
-	const hint = "others could put files into it; move it away, or name another directory: --dir DIR"
+	const hint = "others could put files into it; move it away, or name another directory"
 	switch {
 	case info.Mode()&fs.ModeSymlink != 0:
 		return trouble.Refuse(hint, "the directory %q is a symbolic link, and is not followed", directory)
@@ -123,7 +123,7 @@ func parts(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(part string) bool { return part == "" })
 }
 
-const guardHint = "name a directory that only you can write to: --dir DIR or --out FILE"
+const guardHint = "name a directory that only you can write to"
 
 func judgeLink(path string) error {
 	info, err := os.Lstat(path)
