@@ -19,6 +19,10 @@ const (
 	BlockNamespace = "kube-system"
 )
 
+// AcceptedAnnotation says, with the UID of the list's own ConfigMap, that it counts in the
+// place of those that were deleted before. A copy of the ConfigMap has another UID.
+const AcceptedAnnotation = "csr-onboard.github.io/accepted"
+
 // CredentialIDKey is where the API server says by which certificate somebody is
 // logged in (k8s.io/apiserver pkg/authentication/user CredentialIDKey).
 const CredentialIDKey = "authentication.kubernetes.io/credential-id"

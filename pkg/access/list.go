@@ -194,6 +194,9 @@ func ListOf(data map[string]string) List {
 	return list
 }
 
+// Data is the data of the ConfigMap, as it was read.
+func (l List) Data() map[string]string { return l.data }
+
 // Blocks reports whether an identity is on the list of who is blocked, and what is
 // remembered about it.
 func (l List) Blocks(blocked Blocked) (Details, bool) {

@@ -377,6 +377,15 @@ var table = map[string]usesOf{
 		},
 		Connection: map[string]string{"*": "all"},
 	},
+	"revocations accept": {
+		modes: []mode{{"accept", ""}, {"client", "--dry-run=client"}, {"server", "--dry-run=server"}},
+		own: map[string]use{
+			"timeout":   {kept: "accept", shown: "TestRecreated_ANewListReplacesNothingUntilItIsAccepted"},
+			"dry-run":   {kept: "*", shown: "TestRecreated_ANewListReplacesNothingUntilItIsAccepted"},
+			"namespace": {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
 	"doctor": {
 		modes: []mode{{"look", ""}, {"probe", "--probe"}},
 		own: map[string]use{

@@ -187,6 +187,7 @@ var commandsWithKubeconfig = [][]string{
 	{"revoke", "--service-account-token", "FILE"},
 	{"unrevoke", "--certificate", "FILE"},
 	{"revocations"},
+	{"revocations", "accept"},
 	{"doctor"},
 	{"version"},
 	{"options"},

@@ -132,6 +132,8 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("the list has changed; waiting for the API servers")
 	case revoke.NotInForce:
 		n.say("not in force at %s: %s", identity.Name(e.Server.Node), e.Server.Why)
+	case revoke.KeptFromBefore:
+		n.say("warning: a list was deleted, and what it refused is still refused at %s; see: kubectl csr-onboard revocations", identity.Name(e.Node))
 	case revoke.APIServersUnknown:
 		n.say("warning: it is unknown which API servers the cluster has; only those with an enforcer are counted: %s", sentence(e.Reason))
 	case offboard.RequestDenied:

@@ -97,6 +97,7 @@ func narrated(t *testing.T) []event.Event {
 		renewal.Due{Context: hostile, User: user, NotAfter: later},
 		revoke.Listed{Blocked: access.Blocked{User: hostile}},
 		revoke.NotInForce{Server: revocation.Server{Node: hostile, Why: "its enforcer does not report"}},
+		revoke.KeptFromBefore{Node: hostile},
 		revoke.APIServersUnknown{Reason: errHostile},
 		onboard.NotDecided{Decision: request.Approval(), Reason: errHostile},
 		onboard.NotDecided{Decision: request.Denial(), Reason: errHostile},

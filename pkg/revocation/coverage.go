@@ -89,6 +89,8 @@ func (r Report) why(list access.List, nows []time.Time, entries []access.Blocked
 		return "not proven" + problem
 	case r.List != list.Digest():
 		return "another version of the list is in force" + problem
+	case len(entries) == 0 && r.Kept > 0:
+		return fmt.Sprintf("more than the list is in force: %d entries of one that was deleted", r.Kept)
 	case len(entries) > 0 && len(r.Problems) >= mostReported:
 		return "the report has too many problems to tell" + problem
 	}

@@ -45,8 +45,9 @@ type Report struct {
 	List string
 	// File is the SHA-256 of the file, in hexadecimal.
 	File string
-	// Entries is how many entries are in the file.
-	Entries int
+	// Entries is how many entries are in the file, and Kept how many of them are not on the
+	// list, but were on one that was deleted.
+	Entries, Kept int
 	// ProvenUntil is when the API server was last seen refusing what the file refuses; zero
 	// where it was not.
 	ProvenUntil time.Time
@@ -90,6 +91,7 @@ func (r Report) Lease() (*coordinationv1.Lease, error) {
 				annotation + "list":         r.List,
 				annotation + "file":         r.File,
 				annotation + "entries":      strconv.Itoa(r.Entries),
+				annotation + "kept":         strconv.Itoa(r.Kept),
 				annotation + "proven-until": proven,
 				annotation + "api-server":   r.APIServer,
 				annotation + "problems":     string(encoded),
@@ -119,6 +121,9 @@ func ReportOf(lease *coordinationv1.Lease) (Report, bool) {
 		return r, true
 	}
 	r.Entries = entries
+	if r.Kept, err = strconv.Atoi(of("kept")); err != nil {
+		return r, true
+	}
 	if proven, err := time.Parse(time.RFC3339Nano, of("proven-until")); err == nil {
 		r.ProvenUntil = proven
 	}

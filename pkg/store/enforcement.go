@@ -44,6 +44,9 @@ func (e Enforcement) LastGoodPath() string { return filepath.Join(e.directory, "
 // BasePath is the authorizers that the API server had before.
 func (e Enforcement) BasePath() string { return filepath.Join(e.directory, "base.yaml") }
 
+// ListPath is what the enforcer remembers of the list of who is revoked.
+func (e Enforcement) ListPath() string { return filepath.Join(e.directory, "list.json") }
+
 // DenierPath is the kubeconfig that the authorization file names.
 func (e Enforcement) DenierPath() string { return filepath.Join(e.directory, "denier.kubeconfig") }
 

@@ -143,6 +143,30 @@ func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, entryOf
 	return c.explainList(ctx, err, "revoke "+blocked.String(), needToChangeList)
 }
 
+// Accept says on the list that it counts in the place of those that were deleted before.
+func (c *Client) Accept(ctx context.Context, dryRun bool) error {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	lists := c.api.Core.ConfigMaps(access.BlockNamespace)
+	stored, err := lists.Get(call, access.BlockName, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrNotFound, "the list (configmap %s/%s) was not found", access.BlockNamespace, access.BlockName),
+			"restore it from a backup; or, to refuse nobody any more, create it empty (kubectl create configmap), and run the same command again")
+	}
+	var patch []byte
+	if err == nil {
+		// Only what was read is accepted, and not a list that is created meanwhile.
+		patch, err = json.Marshal(map[string]any{"metadata": map[string]any{
+			"uid": stored.UID, "annotations": map[string]string{access.AcceptedAnnotation: string(stored.UID)},
+		}})
+	}
+	if err == nil {
+		_, err = lists.Patch(call, access.BlockName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: access.ManagedByValue, DryRun: dryRunOption(dryRun)})
+	}
+	return c.explainList(ctx, err, "accept the list of who is revoked", needToChangeList)
+}
+
 func (c *Client) explainList(ctx context.Context, err error, doing, need string) error {
 	switch {
 	case errors.Is(err, outcome.ErrRefused):

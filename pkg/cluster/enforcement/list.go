@@ -25,6 +25,10 @@ type Listed struct {
 	List access.List
 	// Exists is false where the ConfigMap does not exist.
 	Exists bool
+	// UID is that of the ConfigMap, and IsAccepted says that somebody accepted it in the place
+	// of those that were deleted before.
+	UID        string
+	IsAccepted bool
 	// Version is where a watch goes on from.
 	Version string
 }
@@ -42,13 +46,21 @@ func (c *Client) List(ctx context.Context) (Listed, error) {
 	if err != nil {
 		return Listed{}, c.api.Explain(ctx, err, "read the list of who is revoked")
 	}
-	listed := Listed{List: access.ListOf(nil), Version: stored.ResourceVersion}
-	for _, object := range stored.Items {
-		if object.Name == access.BlockName {
-			listed.List, listed.Exists = access.ListOf(object.Data), true
+	listed := Listed{List: access.ListOf(nil)}
+	for i := range stored.Items {
+		if stored.Items[i].Name == access.BlockName {
+			listed = listedIn(&stored.Items[i])
 		}
 	}
+	listed.Version = stored.ResourceVersion
 	return listed, nil
+}
+
+func listedIn(object *corev1.ConfigMap) Listed {
+	return Listed{
+		List: access.ListOf(object.Data), Exists: true, UID: string(object.UID), Version: object.ResourceVersion,
+		IsAccepted: object.UID != "" && object.Annotations[access.AcceptedAnnotation] == string(object.UID),
+	}
 }
 
 // Watch hands on the list each time it changes after a version, until the server ends the
@@ -83,12 +95,11 @@ func (c *Client) Watch(ctx context.Context, version string, opened func(), chang
 			case !isList || object.Name != access.BlockName:
 			default:
 				stream.Took()
-				exists := event.Type != watch.Deleted
-				listed := Listed{List: access.ListOf(nil), Exists: exists, Version: object.ResourceVersion}
-				if exists {
-					listed.List = access.ListOf(object.Data)
+				if event.Type == watch.Deleted {
+					changed(Listed{List: access.ListOf(nil), Version: object.ResourceVersion})
+				} else {
+					changed(listedIn(object))
 				}
-				changed(listed)
 			}
 		}
 	}

@@ -46,6 +46,7 @@ enforced.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	options.AddFormatFlag(cmd, &o.Output, "lines")
+	cmd.AddCommand(newAccept(env))
 	return cmd
 }
 
@@ -80,6 +81,8 @@ func (o *revocationsOptions) Run(ctx context.Context) error {
 	case !status.CanRevoke():
 		return outcome.WithHint(errors.New("nothing is known to be in force: no enforcer reports"),
 			"set up an enforcer on each control-plane node: %s", revocation.Guide)
+	case status.IsMoreInForce():
+		return outcome.WithHint(errors.New("the list was deleted, and what it refused is still refused"), "%s", revoke.HowToAccept)
 	case missing > 0:
 		return fmt.Errorf("the list is not in force at %d of %d API servers", missing, len(status.Servers))
 	case len(status.Problems) > 0:

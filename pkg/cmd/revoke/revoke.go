@@ -8,8 +8,6 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
@@ -22,14 +20,11 @@ type revokeOptions struct {
 	target target
 	// Reason and Until are kept with the entry. Optional.
 	Reason, Until string
-	// Timeout is how long the API servers are waited for. Required; has a default.
-	Timeout time.Duration
-	// DryRun says how much is done. Required; has a default.
-	DryRun options.DryRun
+
+	waiting
 
 	command string
 	isUndo  bool
-	dryRun  onboard.DryRun
 	entry   access.Entry
 	until   *time.Time
 }
@@ -70,7 +65,7 @@ last administrator, or the identities of Kubernetes' control plane.
 	flags := cmd.Flags()
 	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations")
 	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h (default: for ever, or until the certificate expires)")
-	o.addCommon(cmd)
+	o.waiting.add(cmd)
 	return cmd
 }
 
@@ -93,13 +88,8 @@ API server refuses it any more. Of a user, also the record that the user was off
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	o.target.add(cmd)
-	o.addCommon(cmd)
+	o.waiting.add(cmd)
 	return cmd
-}
-
-func (o *revokeOptions) addCommon(cmd *cobra.Command) {
-	options.AddTimeoutFlag(cmd.Flags(), &o.Timeout, revoke.DefaultPatience, "how long to wait for the API servers")
-	o.DryRun.Add(cmd, "none, client (only check whether it is possible) or server (the cluster checks it)")
 }
 
 func oneNameAtMost(cmd *cobra.Command, arguments []string) error {
@@ -110,12 +100,11 @@ func oneNameAtMost(cmd *cobra.Command, arguments []string) error {
 }
 
 // Complete reads who is meant.
-func (o *revokeOptions) Complete(arguments []string) (err error) {
+func (o *revokeOptions) Complete(arguments []string) error {
 	if err := o.target.complete(o.command, arguments); err != nil {
 		return err
 	}
-	o.dryRun, err = o.DryRun.Parse()
-	return err
+	return o.waiting.complete()
 }
 
 // Connection implements cli.Steps.
@@ -123,11 +112,8 @@ func (o *revokeOptions) Connection() cli.Connection { return cli.Connecting() }
 
 // Validate refuses what cannot be meant.
 func (o *revokeOptions) Validate() error {
-	switch {
-	case o.Timeout <= 0:
-		return options.NoTimeToWait(o.Timeout)
-	case o.FlagSet.Changed("timeout") && o.dryRun != onboard.DryRunNone:
-		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing in a dry run"), "leave out --timeout")
+	if err := o.waiting.validate(o.FlagSet.Changed("timeout")); err != nil {
+		return err
 	}
 	if err := o.target.validate(); err != nil || o.Until == "" {
 		return err

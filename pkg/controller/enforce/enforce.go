@@ -51,16 +51,20 @@ type enforcer struct {
 
 	files  *files
 	client *enforcement.Client
-	// listed is the list, once it was read.
-	listed *enforcement.Listed
+	// listed is the list, once it was read, and remembered what is to be in force of it and of
+	// those before.
+	listed     *enforcement.Listed
+	remembered revocation.Remembered
 	// self are the enforcer's own identities, which it never refuses.
 	self []access.Blocked
 
 	// file is what the list was rendered to, entries are what is in it, and digest is that of
-	// the list; "" where a list that is gone is still in force.
+	// the list; "" where a list that is gone is still in force. isFound says that the file was
+	// there before, and the list of which it was rendered is unknown.
 	file    revocation.File
 	digest  string
 	entries []access.Entry
+	isFound bool
 	// attempt counts how often the API server was told again to load a file.
 	attempt int
 	// from is what the file was rendered from.
@@ -164,7 +168,12 @@ func begin(in Input) (*enforcer, func() error, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, release())
 	}
-	return &enforcer{Input: in, files: opened, proven: map[access.Blocked]bool{}, said: map[string]bool{}}, release, nil
+	remembered, err := opened.remembered()
+	if err != nil {
+		// The list is taken as it is.
+		in.Log.Warn("what was remembered of the list cannot be read", "error", err.Error())
+	}
+	return &enforcer{Input: in, files: opened, remembered: remembered, proven: map[access.Blocked]bool{}, said: map[string]bool{}}, release, nil
 }
 
 // follow hands on the list, and every change of it.
@@ -301,14 +310,15 @@ func (e *enforcer) render() error {
 		return nil
 	}
 	e.listProblems = nil
-	if !e.listed.Exists && len(e.files.wanted) > 0 && !revocation.RefusesNobody(e.files.wanted) {
-		// A list that was deleted revokes nobody's revocation.
+	e.isFound = !e.listed.Exists && e.remembered.UID == "" && len(e.files.wanted) > 0 && !revocation.RefusesNobody(e.files.wanted)
+	if e.isFound {
 		e.digest = ""
 		e.file, e.from = revocation.File{Text: e.files.wanted, Mark: revocation.MarkOf(e.files.wanted)}, from
-		e.listProblems = []string{"the list (configmap " + access.BlockNamespace + "/" + access.BlockName + ") does not exist; what the last one refused stays refused"}
+		e.listProblems = []string{isGone}
 		return nil
 	}
-	entries, problems := revocation.Entries(e.listed.List, e.Now())
+	rememberErr := e.remember()
+	entries, problems := e.remembered.Entries(e.Now())
 	for _, problem := range problems {
 		e.listProblems = append(e.listProblems, problem.String())
 	}
@@ -320,24 +330,47 @@ func (e *enforcer) render() error {
 		return isSelf
 	})
 	file, err := revocation.Render(e.files.base, entries, revocation.Options{Kubeconfig: e.Directory.DenierPath(), Attempt: e.attempt})
-	if err != nil {
-		return err
+	if err == nil {
+		err = e.files.put(file.Text)
 	}
-	if err := e.files.put(file.Text); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, rememberErr)
 	}
 	if e.file.Mark != file.Mark {
 		e.Log.Info("authorization file in place", "entries", len(entries), "sha256", file.SHA256(), "attempt", e.attempt)
 	}
 	e.file, e.entries, e.digest, e.from = file, entries, e.listed.List.Digest(), from
+	if !e.listed.Exists && len(entries) > 0 {
+		e.digest = ""
+		e.listProblems = append(e.listProblems, isGone)
+	}
 	e.from.nextEnd, _ = revocation.NextEnd(entries)
-	return nil
+	if rememberErr != nil {
+		// It is tried again.
+		e.from.listed = nil
+	}
+	return rememberErr
+}
+
+// isGone is the problem of a list that was deleted: that revokes nobody's revocation.
+const isGone = "the list (configmap " + access.BlockNamespace + "/" + access.BlockName + ") does not exist; what the last one refused stays refused"
+
+// remember takes in the list as it is now. It is on the disk before the file that is rendered
+// from it, so what was in force at any time is known after a restart.
+func (e *enforcer) remember() error {
+	if e.listed.Exists {
+		e.remembered = e.remembered.Seen(e.listed.UID, e.listed.IsAccepted, e.listed.List, e.Now())
+	}
+	if explained := e.remembered.Explain(); explained != "" {
+		e.listProblems = append(e.listProblems, explained)
+	}
+	return e.files.remember(e.remembered)
 }
 
 // report writes the report.
 func (e *enforcer) report(ctx context.Context) error {
 	report := revocation.Report{
-		Node: e.Node, Version: e.Version, List: e.digest, File: e.file.SHA256(), Entries: len(e.entries),
+		Node: e.Node, Version: e.Version, List: e.digest, File: e.file.SHA256(), Entries: len(e.entries), Kept: len(e.remembered.Kept),
 		APIServer: e.loaded.APIServer, Problems: e.problems(), Renewed: e.Now(),
 	}
 	if e.file.Mark != "" && e.file.Mark == e.provenMark {

@@ -22,6 +22,8 @@ type files struct {
 	// wanted is the authorization file that is to be in place; empty before the first one is
 	// known.
 	wanted []byte
+	// list is what is on the disk of what is remembered of the list.
+	list []byte
 }
 
 // openFiles reads the directory, and puts right what a damaged or missing file would keep the
@@ -153,6 +155,35 @@ func isDenierKubeconfig(text []byte) bool {
 	}
 	again, err := revocation.DenierKubeconfig(nobodyListens, parsed.Clusters[0].Cluster.Authority)
 	return err == nil && bytes.Equal(again, text) && isCertificate(parsed.Clusters[0].Cluster.Authority)
+}
+
+// remembered reads what an earlier enforcer has remembered of the list.
+func (f *files) remembered() (remembered revocation.Remembered, _ error) {
+	text, err := f.directory.Read(f.directory.ListPath())
+	if store.IsMissing(err) {
+		return revocation.Remembered{}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &remembered)
+	}
+	if err != nil {
+		return revocation.Remembered{}, err
+	}
+	f.list = text
+	return remembered, nil
+}
+
+// remember writes what is to be remembered of the list, if that changed.
+func (f *files) remember(remembered revocation.Remembered) error {
+	text, err := json.Marshal(remembered)
+	if err != nil || bytes.Equal(text, f.list) {
+		return err
+	}
+	if err := f.directory.Write(f.directory.ListPath(), text); err != nil {
+		return err
+	}
+	f.list = text
+	return nil
 }
 
 // put has an authorization file in place.

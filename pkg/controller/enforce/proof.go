@@ -82,7 +82,7 @@ func (e *enforcer) awaitUse(ctx context.Context) (bool, error) {
 		if err != nil || isUsed {
 			return isUsed, err
 		}
-		if e.listed == nil || e.digest == "" {
+		if e.listed == nil || e.isFound {
 			break
 		}
 		e.attempt++

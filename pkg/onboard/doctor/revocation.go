@@ -49,6 +49,8 @@ func (d *examination) checkRevocation(ctx context.Context) {
 	}
 	const look = "see: kubectl csr-onboard revocations"
 	switch {
+	case status.IsMoreInForce():
+		d.add(name, Fail, revoke.HowToAccept, "the list of revocations was deleted, and what it refused is still refused; %s", strings.Join(missing, "; "))
 	case len(missing) > 0:
 		d.add(name, Fail, look, "the list of revocations is in force at %d of %d API servers; %s",
 			revocation.InForce(status.Servers), len(status.Servers), strings.Join(missing, "; "))

@@ -20,6 +20,14 @@ type NotInForce struct {
 	Server revocation.Server
 }
 
+// KeptFromBefore says of one API server that it also refuses what a list refused that was
+// deleted.
+type KeptFromBefore struct {
+	event.Marker
+
+	Node string
+}
+
 // APIServersUnknown says why it is unknown which API servers the cluster has.
 type APIServersUnknown struct {
 	event.Marker

@@ -38,7 +38,8 @@ type Result struct {
 	Servers []revocation.Server
 	// Took is how long that took after the list was changed.
 	Took time.Duration
-	// WasListed says of a removal that there was something to remove.
+	// WasListed says of a removal that there was something to remove, and of an acceptance
+	// that there was something to accept.
 	WasListed bool
 }
 
@@ -140,11 +141,65 @@ func Undo(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 		pin, err = p.Cluster.Blocking().Unblock(ctx, access.Blocked{User: blocked.User, IsPin: true}, isDryRun)
 		was.WasBlocked = was.WasBlocked || pin.WasBlocked
 	}
-	if err != nil || isDryRun || !was.WasBlocked {
+	if err != nil || isDryRun {
 		return &Result{WasListed: was.WasBlocked}, err
+	}
+	if !was.WasBlocked {
+		return &Result{}, checkNotKept(ctx, p, blocked)
 	}
 	p.Tell(Listed{Blocked: blocked})
 	result, err := await(ctx, p, in.Patience)
+	if result != nil {
+		result.WasListed = true
+	}
+	return result, err
+}
+
+// checkNotKept refuses to call somebody not revoked who is not on the list, where API servers
+// still refuse what a list refused that was deleted.
+func checkNotKept(ctx context.Context, p *onboard.Program, blocked access.Blocked) error {
+	_, servers, err := look(ctx, p)
+	if err != nil {
+		return err
+	}
+	if nodes := keptAt(servers); len(nodes) > 0 {
+		return outcome.WithHint(
+			fmt.Errorf("%s is not on the list, but what a list refused that was deleted is still refused, by %d API servers", blocked, len(nodes)),
+			"%s", HowToAccept)
+	}
+	return nil
+}
+
+// HowToAccept is what to do where entries of a list that was deleted are still in force.
+const HowToAccept = "to keep somebody refused, revoke them again; then have the list count as it is: kubectl csr-onboard revocations accept"
+
+// keptAt names the nodes whose API servers refuse more than what is on the list.
+func keptAt(servers []revocation.Server) (nodes []string) {
+	for _, server := range servers {
+		if server.Report != nil && (server.Report.Kept > 0 || server.Report.List == "" && server.Report.Entries > 0) {
+			nodes = append(nodes, server.Node)
+		}
+	}
+	return nodes
+}
+
+// Accept has the list count as it is, where API servers also refuse what a list refused that
+// was deleted, and waits until none does any more.
+func Accept(ctx context.Context, p *onboard.Program, dryRun onboard.DryRun, patience time.Duration) (*Result, error) {
+	_, servers, err := look(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(keptAt(servers)) == 0 {
+		return &Result{}, nil
+	}
+	if dryRun != onboard.DryRunClient {
+		err = p.Cluster.Blocking().Accept(ctx, dryRun == onboard.DryRunServer)
+	}
+	if err != nil || dryRun != onboard.DryRunNone {
+		return &Result{WasListed: true}, err
+	}
+	result, err := await(ctx, p, patience)
 	if result != nil {
 		result.WasListed = true
 	}
@@ -212,6 +267,9 @@ func (s *Status) CanRevoke() bool {
 	return slices.ContainsFunc(s.Servers, func(server revocation.Server) bool { return server.Report != nil })
 }
 
+// IsMoreInForce reports whether API servers also refuse what a list refused that was deleted.
+func (s *Status) IsMoreInForce() bool { return len(keptAt(s.Servers)) > 0 }
+
 // Look reads who is revoked, and whether that is in force at every API server.
 func Look(ctx context.Context, p *onboard.Program) (*Status, error) {
 	listed, servers, err := look(ctx, p)
@@ -264,6 +322,9 @@ func await(ctx context.Context, p *onboard.Program, patience time.Duration, entr
 			}
 		}
 		if revocation.InForce(servers) == len(servers) && len(servers) > 0 {
+			for _, node := range keptAt(servers) {
+				p.Tell(KeptFromBefore{Node: node})
+			}
 			return result, nil
 		}
 		if result.Took+poll > patience {
@@ -286,7 +347,10 @@ func notInForce(p *onboard.Program, servers []revocation.Server) error {
 			nodes = append(nodes, identity.Name(server.Node))
 		}
 	}
+	hint := "the list was changed; see what is wrong there: kubectl csr-onboard revocations"
+	if len(keptAt(servers)) > 0 {
+		hint = HowToAccept
+	}
 	return outcome.WithHint(
-		fmt.Errorf("not known to be in force at %d of %d API servers: %s", len(nodes), len(servers), strings.Join(nodes, ", ")),
-		"the list was changed; see what is wrong there: kubectl csr-onboard revocations")
+		fmt.Errorf("not known to be in force at %d of %d API servers: %s", len(nodes), len(servers), strings.Join(nodes, ", ")), "%s", hint)
 }

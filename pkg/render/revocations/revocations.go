@@ -37,6 +37,17 @@ func Unrevoked(out io.Writer, blocked access.Blocked, result *revoke.Result, not
 	return writeLine(out, "unrevoked %s: no longer refused by %s%s", blocked, serversIn(result), note)
 }
 
+// Accepted writes that the list counts as it is.
+func Accepted(out io.Writer, result *revoke.Result, note string) error {
+	switch {
+	case !result.WasListed:
+		return writeLine(out, "the list counts as it is already%s", note)
+	case len(result.Servers) == 0:
+		return writeLine(out, "accepted the list%s", note)
+	}
+	return writeLine(out, "accepted the list: it alone is in force at %s%s", serversIn(result), note)
+}
+
 func serversIn(result *revoke.Result) string {
 	noun := "API servers"
 	if len(result.Servers) == 1 {
@@ -96,6 +107,8 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 	}
 	w := &lines{}
 	switch {
+	case !status.Exists && status.IsMoreInForce():
+		w.line("the list does not exist; what the last one refused stays refused")
 	case !status.Exists:
 		w.line("nobody is revoked: the list does not exist")
 	case len(status.Entries) == 0:
