@@ -386,6 +386,16 @@ var table = map[string]usesOf{
 		},
 		Connection: map[string]string{"*": "all"},
 	},
+	"revocations render": {
+		modes: []mode{{"modes", "--authorization-mode RBAC"}, {"base", "--base base.yaml"}},
+		own: map[string]use{
+			"authorization-mode": {kept: "modes", shown: "TestRendered_ThePluginPrintsWhatTheEnforcerWrites"},
+			"base":               {kept: "base", shown: "TestRendered_ThePluginPrintsWhatTheEnforcerWrites"},
+			"directory":          {kept: "*", shown: "TestRendered_ThePluginPrintsWhatTheEnforcerWrites"},
+			"namespace":          {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
 	"doctor": {
 		modes: []mode{{"look", ""}, {"probe", "--probe"}},
 		own: map[string]use{

@@ -188,6 +188,7 @@ var commandsWithKubeconfig = [][]string{
 	{"unrevoke", "--certificate", "FILE"},
 	{"revocations"},
 	{"revocations", "accept"},
+	{"revocations", "render", "--base", "FILE"},
 	{"doctor"},
 	{"version"},
 	{"options"},

@@ -134,6 +134,8 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("not in force at %s: %s", identity.Name(e.Server.Node), e.Server.Why)
 	case revoke.KeptFromBefore:
 		n.say("warning: a list was deleted, and what it refused is still refused at %s; see: kubectl csr-onboard revocations", identity.Name(e.Node))
+	case revoke.NotRendered:
+		n.say("warning: not in force as it is on the list: %s", e.Problem)
 	case revoke.APIServersUnknown:
 		n.say("warning: it is unknown which API servers the cluster has; only those with an enforcer are counted: %s", sentence(e.Reason))
 	case offboard.RequestDenied:

@@ -98,6 +98,7 @@ func narrated(t *testing.T) []event.Event {
 		revoke.Listed{Blocked: access.Blocked{User: hostile}},
 		revoke.NotInForce{Server: revocation.Server{Node: hostile, Why: "its enforcer does not report"}},
 		revoke.KeptFromBefore{Node: hostile},
+		revoke.NotRendered{Problem: revocation.Problem{Key: hostile, Says: "the entry names nobody"}},
 		revoke.APIServersUnknown{Reason: errHostile},
 		onboard.NotDecided{Decision: request.Approval(), Reason: errHostile},
 		onboard.NotDecided{Decision: request.Denial(), Reason: errHostile},

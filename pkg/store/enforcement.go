@@ -47,8 +47,11 @@ func (e Enforcement) BasePath() string { return filepath.Join(e.directory, "base
 // ListPath is what the enforcer remembers of the list of who is revoked.
 func (e Enforcement) ListPath() string { return filepath.Join(e.directory, "list.json") }
 
-// DenierPath is the kubeconfig that the authorization file names.
-func (e Enforcement) DenierPath() string { return filepath.Join(e.directory, "denier.kubeconfig") }
+// DenierName is the name of the kubeconfig that the authorization file names, and DenierPath
+// its path.
+const DenierName = "denier.kubeconfig"
+
+func (e Enforcement) DenierPath() string { return filepath.Join(e.directory, DenierName) }
 
 // Read reads a file of the directory. One that does not exist is fs.ErrNotExist.
 func (e Enforcement) Read(path string) ([]byte, error) {

@@ -286,8 +286,9 @@ func TestRevoke_TheExamplesOfTheHelpRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := 0
-	for _, command := range []string{"revoke", "unrevoke", "revocations"} {
-		help := shared.must(t, command, "--help").Stdout
+	write(t, filepath.Join(home, "base.yaml"), read(t, shared.nodes[0].file("base.yaml")))
+	for _, command := range []string{"revoke", "unrevoke", "revocations", "revocations accept", "revocations render"} {
+		help := shared.must(t, append(strings.Fields(command), "--help")...).Stdout
 		_, examples, _ := strings.Cut(help, "Examples:\n")
 		examples, _, _ = strings.Cut(examples, "\n\n\n")
 		for line := range strings.Lines(strings.ReplaceAll(examples, " \\\n      ", " ")) {
@@ -302,7 +303,7 @@ func TestRevoke_TheExamplesOfTheHelpRun(t *testing.T) {
 			}
 		}
 	}
-	if ran != 7 {
+	if ran != 11 {
 		t.Errorf("%d examples ran", ran)
 	}
 	shared.must(t, "unrevoke", "--credential-id", "JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f")

@@ -59,9 +59,46 @@ func TestInput_WhoIsRevokedIsWhatWasTyped(t *testing.T) {
 	if err != nil || !o.isUndo || o.entry.Blocked != (access.Blocked{User: "jane"}) || o.dryRun != onboard.DryRunClient {
 		t.Errorf("%+v, %v", o, err)
 	}
+	if err := os.WriteFile("base.yaml", []byte(baseFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, arguments := range [][]string{{"--authorization-mode", "Node,RBAC", "--directory", "/d"}, {"--base", "base.yaml", "--directory", "/d"}} {
+		printed, err := clitest.Run[*renderOptions](t, newRender, arguments...)
+		if err != nil || printed.base.String() != "Node, RBAC" || printed.Directory != "/d" {
+			t.Errorf("%q: %+v, %v", arguments, printed, err)
+		}
+	}
+	accepted, err := clitest.Run[*acceptOptions](t, newAccept, "--timeout", "1m")
+	if err != nil || accepted.Timeout != time.Minute || accepted.dryRun != onboard.DryRunNone {
+		t.Errorf("%+v, %v", accepted, err)
+	}
 	list, err := clitest.Run[*revocationsOptions](t, NewList, "-o", "json")
 	if err != nil || list.Output != "json" {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+const baseFile = `{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthorizationConfiguration",
+ "authorizers": [{"type": "Node", "name": "node"}, {"type": "RBAC", "name": "rbac"}]}`
+
+func TestInput_NoFileIsRenderedForAnImpossibleBase(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("text", []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ arguments, says string }{
+		{"", "exactly one of --authorization-mode and --base"},
+		{"--authorization-mode RBAC --base text", "exactly one of --authorization-mode and --base"},
+		{"--authorization-mode RBAC,Webhook", "depends on further flags"},
+		{"--authorization-mode rbac", "--authorization-mode \"rbac\""},
+		{"--authorization-mode RBAC --directory here", "not an absolute path"},
+		{"--authorization-mode RBAC --directory=", "not an absolute path"},
+		{"--base missing", "missing"},
+		{"--base text", "--base \"text\": invalid AuthorizationConfiguration"},
+	} {
+		if o, err := clitest.Run[*renderOptions](t, newRender, strings.Fields(test.arguments)...); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%q: %+v, %v, want %q", test.arguments, o, err, test.says)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ enforced.
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	options.AddFormatFlag(cmd, &o.Output, "lines")
-	cmd.AddCommand(newAccept(env))
+	cmd.AddCommand(newAccept(env), newRender(env))
 	return cmd
 }
 

@@ -28,6 +28,13 @@ type KeptFromBefore struct {
 	Node string
 }
 
+// NotRendered says what of the list is not in a file that is printed.
+type NotRendered struct {
+	event.Marker
+
+	Problem revocation.Problem
+}
+
 // APIServersUnknown says why it is unknown which API servers the cluster has.
 type APIServersUnknown struct {
 	event.Marker

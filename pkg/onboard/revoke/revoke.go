@@ -206,6 +206,27 @@ func Accept(ctx context.Context, p *onboard.Program, dryRun onboard.DryRun, pati
 	return result, err
 }
 
+// Render is the authorization file that an enforcer would write for the list, with the
+// authorizers of a base behind those that refuse. kubeconfig is the path of the kubeconfig in
+// the directory of the nodes.
+func Render(ctx context.Context, p *onboard.Program, base revocation.Base, kubeconfig string) ([]byte, error) {
+	listed, err := p.Cluster.Enforcement().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !listed.Exists {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrNotFound, "the list (configmap %s/%s) was not found: nobody was ever revoked, or it was deleted", access.BlockNamespace, access.BlockName),
+			"keep the file that is in place; the first one is written by: csr-onboard-controller enforce init")
+	}
+	entries, problems := revocation.Entries(listed.List, p.Now())
+	for _, problem := range problems {
+		p.Tell(NotRendered{Problem: problem})
+	}
+	file, err := revocation.Render(base, entries, revocation.Options{Kubeconfig: kubeconfig})
+	return file.Text, err
+}
+
 // ErrTooOld is the error of a cluster whose release cannot revoke.
 var ErrTooOld = errors.New("too old")
 
