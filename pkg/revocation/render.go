@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,9 +42,11 @@ type Options struct {
 	// Kubeconfig is the absolute path of the kubeconfig of DenierKubeconfig, as the API server
 	// sees it. Required.
 	Kubeconfig string
-	// HasDenier has the API server ask the denier, whose answer the revoked then read in a
-	// 403. Without it they are refused without a call, by a 500 with Message.
-	HasDenier bool
+	// Denier has the API server ask the denier, whose answer the revoked then read in a 403,
+	// and names what the kubeconfig says: an API server reads that again only if the file names
+	// another one. Lowercase letters and digits. Without it, "", the revoked are refused without
+	// a call, by a 500 with Message.
+	Denier string
 	// Attempt counts up when an API server has missed a reload: it loads a file again only if
 	// it says something else than the one before.
 	Attempt int
@@ -117,14 +120,17 @@ func (o Options) encode(base Base, chunks []chunk, mark string) ([]byte, error) 
 			c.users = append(slices.Clone(c.users), quote(mark))
 		}
 		conditions := []matchCondition{{Expression: c.expression()}}
-		if !o.HasDenier {
+		name := ownPrefix + strconv.Itoa(i)
+		if o.Denier != "" {
+			name += "-" + o.Denier
+		} else {
 			// It fails for everybody: nobody has such a key. It depends on the request, so no
 			// compiler finds that out before.
 			conditions = append(conditions, matchCondition{Expression: "request.extra[" + quote(Message) + "] != []"})
 		}
 		whole.Authorizers = append(whole.Authorizers, authorizer{
 			Type: webhookType,
-			Name: fmt.Sprintf("%s%d%s", ownPrefix, i, ownSuffix),
+			Name: name + ownSuffix,
 			Webhook: &webhook{
 				AuthorizedTTL:                            &metav1.Duration{Duration: time.Second},
 				UnauthorizedTTL:                          &metav1.Duration{Duration: 10*time.Second + time.Duration(o.Attempt%retries)*time.Second},
@@ -296,13 +302,18 @@ func CheckFile(text []byte) error {
 
 // DenierKubeconfig is the kubeconfig of the webhook: nobody answers at its address unless
 // the denier does, and nobody else can: authority is a certificate, in PEM, whose key was
-// thrown away or is the denier's own.
-func DenierKubeconfig(address string, authority []byte) ([]byte, error) {
+// thrown away or is the denier's own. token is what the API server shows the denier, "" for
+// none.
+func DenierKubeconfig(address string, authority []byte, token string) ([]byte, error) {
 	type named map[string]any
+	user := named{}
+	if token != "" {
+		user["token"] = token
+	}
 	return json.MarshalIndent(named{
 		"apiVersion": "v1", "kind": "Config", "current-context": "denier",
 		"clusters": []named{{"name": "denier", "cluster": named{"server": "https://" + address + DenierAddressPath, "certificate-authority-data": authority}}},
-		"users":    []named{{"name": "denier", "user": named{}}},
+		"users":    []named{{"name": "denier", "user": user}},
 		"contexts": []named{{"name": "denier", "context": named{"cluster": "denier", "user": "denier"}}},
 	}, "", " ")
 }

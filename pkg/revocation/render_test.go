@@ -45,7 +45,7 @@ func TestRender_TheFileIsThatOfTheGoldenFile(t *testing.T) {
 	for name, file := range map[string]File{
 		"nobody":    rendered(t, Options{}),
 		"everybody": rendered(t, Options{}, everybody...),
-		"denier":    rendered(t, Options{HasDenier: true, Attempt: 2}, everybody...),
+		"denier":    rendered(t, Options{Denier: "0a1b2c3d", Attempt: 2}, everybody...),
 	} {
 		path := filepath.Join("testdata", name+".golden.yaml")
 		if *update {
@@ -73,7 +73,7 @@ func TestRender_TheFileDependsOnWhatIsOnTheListAndOnNothingElse(t *testing.T) {
 	marks := map[string]string{}
 	for about, file := range map[string]File{
 		"one": one, "more": rendered(t, Options{}, of("jane")), "none": rendered(t, Options{}),
-		"the denier": rendered(t, Options{HasDenier: true}, of("jane"), certificateOf("bob", idOf(1))),
+		"the denier": rendered(t, Options{Denier: "0a1b2c3d"}, of("jane"), certificateOf("bob", idOf(1))),
 		"a retry":    rendered(t, Options{Attempt: 1}, of("jane"), certificateOf("bob", idOf(1))),
 	} {
 		if other, taken := marks[file.Mark]; taken {

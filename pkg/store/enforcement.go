@@ -63,6 +63,17 @@ func (e Enforcement) Write(path string, content []byte) error {
 	return enforcementFile.replaceFile(new(wholefile.Directories), path, content)
 }
 
+// ReadDenierKey reads the private key and certificate of the denier, in PEM. One that does not
+// exist is fs.ErrNotExist, and one that others can read is refused.
+func (e Enforcement) ReadDenierKey() ([]byte, error) { return ReadFileOf(denierKey, e.denierKeyPath()) }
+
+// WriteDenierKey replaces them.
+func (e Enforcement) WriteDenierKey(content []byte) error {
+	return denierKey.replaceFile(new(wholefile.Directories), e.denierKeyPath(), content)
+}
+
+func (e Enforcement) denierKeyPath() string { return filepath.Join(e.directory, "denier.pem") }
+
 // Lock makes sure that one enforcer at a time works in the directory. The lock of a process
 // that has ended, in whatever way, is taken over.
 func (e Enforcement) Lock() (release func() error, _ error) {

@@ -102,6 +102,9 @@ var (
 	// enforcementFile is a file that an API server reads, or that an enforcer goes back to.
 	enforcementFile = kind(Kind{name: "authorization file", way: replaces, place: privatePlace})
 
+	// denierKey is what the denier of an enforcer proves itself with.
+	denierKey = kind(Kind{name: "key of the denier", way: replaces, isSecret: true, place: privatePlace})
+
 	issuanceLog = kind(Kind{name: "log", way: appends})
 	lockFile    = kind(Kind{name: "lock", way: locks})
 	// A program is for everybody.
@@ -113,7 +116,7 @@ var kinds = []*Kind{
 	privateKey, pkcs10Request, UserKubeconfig, SharedKubeconfig, Certificate,
 	SignedCertificate, Handoff, PairFile, cacheKubeconfig, cachedAnswer,
 	RenewalState, renewalKey, renewalRequest, renewalPrevious, renewalRefusal,
-	contentBefore, contentAfter, enforcementFile, issuanceLog, lockFile, installedProgram,
+	contentBefore, contentAfter, enforcementFile, denierKey, issuanceLog, lockFile, installedProgram,
 }
 
 // kind gives a kind the mode that most have.

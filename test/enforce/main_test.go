@@ -73,6 +73,8 @@ type cluster struct {
 // node is one API server, its directory and its enforcer.
 type node struct {
 	name, server, directory, kubeconfig, log string
+	// arguments are further ones of the enforcer.
+	arguments []string
 
 	enforcer *exec.Cmd
 }
@@ -148,7 +150,7 @@ func (n *node) start() error {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // The enforcer has its own.
-	n.enforcer = exec.Command(controller, "enforce", "--directory", n.directory, "--kubeconfig", n.kubeconfig, "--node", n.name)
+	n.enforcer = exec.Command(controller, append([]string{"enforce", "--directory", n.directory, "--kubeconfig", n.kubeconfig, "--node", n.name}, n.arguments...)...)
 	n.enforcer.Stdout, n.enforcer.Stderr = log, log
 	n.enforcer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return n.enforcer.Start()

@@ -31,7 +31,7 @@ var compiler = authorizationcel.NewDefaultCompiler()
 func kubeconfigIn(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "denier.kubeconfig")
-	text, err := revocation.DenierKubeconfig("127.0.0.1:1", []byte("x"))
+	text, err := revocation.DenierKubeconfig("127.0.0.1:1", []byte("x"), "")
 	if err == nil {
 		err = os.WriteFile(path, text, 0o600)
 	}

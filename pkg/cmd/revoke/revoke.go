@@ -63,7 +63,7 @@ last administrator, or the identities of Kubernetes' control plane.
 	}
 	o.target.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations")
+	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations; the user reads it too where enforcers run with --denier")
 	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h (default: for ever, or until the certificate expires)")
 	o.waiting.add(cmd)
 	return cmd

@@ -79,6 +79,8 @@ type enforceOptions struct {
 	Directory, Kubeconfig, Node string
 	// Once ends after one pass. Optional.
 	Once bool
+	// Denier is the address of the denier. Optional: none.
+	Denier string
 }
 
 func newEnforce(env Environment) *cobra.Command {
@@ -92,6 +94,11 @@ The API server reads DIR/authorization.yaml (--authorization-config) and reloads
 enforce watches the list, writes that file, asks the API server whether it refuses everybody on the
 list, and reports that in a Lease in the namespace kube-system. The kubeconfig must lead to the API
 server of the same node, not to a load balancer.
+
+The API server refuses by itself, with an error (status 500) that says that access was revoked. With
+--denier, it asks the enforcer, which answers at an address that this machine alone can reach: then
+the revoked read a 403 with the reason that the administrator gave. While the enforcer does not run,
+they are refused all the same, with a 500. Nobody else is affected.
 
 Run one enforcer on each control-plane node. Set up the directory with: enforce init. Requires
 Kubernetes 1.32 or later.
@@ -108,6 +115,8 @@ enforcer works in the directory.`,
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "the kubeconfig to reach the API server of this node with")
 	flags.StringVar(&o.Node, "node", "", "the name of this node")
 	flags.BoolVar(&o.Once, "once", false, "put the list as it is into force, report it, and exit")
+	flags.StringVar(&o.Denier, "denier", "", "also answer the API server why somebody is revoked, at this address of this machine, so that they read a 403 with the reason")
+	flags.Lookup("denier").NoOptDefVal = enforce.DefaultDenier
 	cmd.AddCommand(newInit(env))
 	return cmd
 }
@@ -121,6 +130,14 @@ func (o *enforceOptions) run(ctx context.Context) error {
 	if problems := validation.IsDNS1123Subdomain(o.Node); len(problems) > 0 || len(o.Node) > 200 {
 		return outcome.Errorf(outcome.ErrUsage, "--node %q is not a valid node name", o.Node)
 	}
+	if o.Denier != "" {
+		if err := enforce.CheckDenierAddress(o.Denier); err != nil {
+			return err
+		}
+		if o.Once {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--denier and --once exclude each other"), "a denier answers as long as the enforcer runs")
+		}
+	}
 	directory, err := store.EnforcementIn(o.Directory)
 	if err != nil {
 		return err
@@ -129,7 +146,7 @@ func (o *enforceOptions) run(ctx context.Context) error {
 		return err
 	}
 	in := enforce.Input{
-		Directory: directory, Node: o.Node, Version: o.Version, Connect: o.connect, Now: o.Now,
+		Directory: directory, Node: o.Node, Version: o.Version, Denier: o.Denier, Connect: o.connect, Now: o.Now,
 		Log: slog.New(slog.NewTextHandler(screen.Escaping(o.Err), nil)),
 	}
 	if o.Once {

@@ -39,6 +39,9 @@ type Input struct {
 	// Connect makes a client to the API server of the node. It is called again where the
 	// credentials are not accepted any more. Required.
 	Connect func() (*enforcement.Client, error)
+	// Denier is the address at which the enforcer answers the API server as the denier.
+	// Optional: it does not.
+	Denier string
 	// Now is the clock. Required.
 	Now func() time.Time
 	// Log takes what happens. Required.
@@ -51,6 +54,8 @@ type enforcer struct {
 
 	files  *files
 	client *enforcement.Client
+	// denier answers the API server; nil if it is not to, or cannot.
+	denier *denier
 	// listed is the list, once it was read, and remembered what is to be in force of it and of
 	// those before.
 	listed     *enforcement.Listed
@@ -83,7 +88,7 @@ type enforcer struct {
 	loadedMark string
 
 	// These are what is wrong now.
-	followProblems, listProblems, fileProblems, proofProblems, metricProblems []string
+	followProblems, listProblems, fileProblems, proofProblems, metricProblems, denierProblems []string
 	// reported is the state that was reported last, and said are the texts that were logged.
 	reported string
 	said     map[string]bool
@@ -95,6 +100,7 @@ type source struct {
 	listed   *enforcement.Listed
 	baseText string
 	attempt  int
+	denier   string
 	nextEnd  time.Time
 }
 
@@ -105,6 +111,7 @@ func Run(ctx context.Context, in Input) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
+	e.startDenier(ctx)
 	lists := make(chan enforcement.Listed, 1)
 	failures := make(chan error, 1)
 	go e.follow(ctx, lists, failures)
@@ -291,6 +298,7 @@ func (e *enforcer) state() string {
 // enforce has the file of the list in place, and proves it.
 func (e *enforcer) enforce(ctx context.Context) {
 	e.fileProblems = nil
+	e.startDenier(ctx)
 	if err := e.render(); err != nil {
 		e.fileProblems = append(e.fileProblems, err.Error())
 	}
@@ -300,12 +308,41 @@ func (e *enforcer) enforce(ctx context.Context) {
 	e.prove(ctx)
 }
 
+// startDenier has the denier answer, where one is wanted. Where it cannot, the API server is not
+// told to ask it.
+func (e *enforcer) startDenier(ctx context.Context) {
+	if e.Denier == "" {
+		return
+	}
+	e.denierProblems = nil
+	var err error
+	if e.denier == nil {
+		e.denier, err = newDenier(e.Directory, e.Denier, e.Now())
+	}
+	if err == nil {
+		err = e.denier.listen(ctx)
+	}
+	if err != nil {
+		e.denierProblems = []string{"the denier cannot answer, and the revoked read a 500: " + err.Error()}
+		return
+	}
+	e.files.answeredBy(e.denier)
+}
+
+// denierName names the denier that the API server is to ask; "" for none.
+func (e *enforcer) denierName() string {
+	if e.denier == nil || !e.denier.isListening.Load() {
+		return ""
+	}
+	return e.denier.name()
+}
+
 // render makes the file of the list the one that is to be in place.
 func (e *enforcer) render() error {
 	if err := e.files.readBase(); err != nil {
 		return err
 	}
-	from := source{e.listed, string(e.files.baseText), e.attempt, e.from.nextEnd}
+	from := source{e.listed, string(e.files.baseText), e.attempt, e.denierName(), e.from.nextEnd}
 	if e.listed == nil || e.Now().Before(e.retryAt) || from == e.from && (from.nextEnd.IsZero() || e.Now().Before(from.nextEnd)) && bytes.Equal(e.files.wanted, e.file.Text) {
 		return nil
 	}
@@ -329,7 +366,10 @@ func (e *enforcer) render() error {
 		}
 		return isSelf
 	})
-	file, err := revocation.Render(e.files.base, entries, revocation.Options{Kubeconfig: e.Directory.DenierPath(), Attempt: e.attempt})
+	if e.denier != nil {
+		e.denier.tell(entries)
+	}
+	file, err := revocation.Render(e.files.base, entries, revocation.Options{Kubeconfig: e.Directory.DenierPath(), Denier: from.denier, Attempt: e.attempt})
 	if err == nil {
 		err = e.files.put(file.Text)
 	}
@@ -384,7 +424,7 @@ func (e *enforcer) report(ctx context.Context) error {
 }
 
 func (e *enforcer) problems() []string {
-	return slices.Concat(e.fileProblems, e.proofProblems, e.followProblems, e.metricProblems, e.listProblems)
+	return slices.Concat(e.fileProblems, e.proofProblems, e.followProblems, e.metricProblems, e.denierProblems, e.listProblems)
 }
 
 // say logs something once, until something else was said about it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
@@ -119,6 +120,9 @@ func (f *files) adoptBase() error {
 	return f.directory.Write(f.directory.BasePath(), encoded)
 }
 
+// answeredBy has the kubeconfig be that of a denier.
+func (f *files) answeredBy(d *denier) { f.denier = d.kubeconfig }
+
 // keepDenier makes sure that the kubeconfig that the authorization file names is whole: an API
 // server does not start without it.
 func (f *files) keepDenier() error {
@@ -131,7 +135,7 @@ func (f *files) keepDenier() error {
 		f.denier = text
 		return nil
 	case f.denier == nil:
-		if f.denier, err = newDenierKubeconfig(); err != nil {
+		if f.denier, err = newSilentKubeconfig(); err != nil {
 			return err
 		}
 	case err == nil && bytes.Equal(text, f.denier):
@@ -140,7 +144,7 @@ func (f *files) keepDenier() error {
 	return f.directory.Write(path, f.denier)
 }
 
-// isDenierKubeconfig reports whether a file is a kubeconfig that newDenierKubeconfig made.
+// isDenierKubeconfig reports whether a file is a kubeconfig of a denier, whole.
 func isDenierKubeconfig(text []byte) bool {
 	var parsed struct {
 		Clusters []struct {
@@ -149,12 +153,19 @@ func isDenierKubeconfig(text []byte) bool {
 				Authority []byte `json:"certificate-authority-data"`
 			} `json:"cluster"`
 		} `json:"clusters"`
+		Users []struct {
+			User struct {
+				Token string `json:"token"`
+			} `json:"user"`
+		} `json:"users"`
 	}
-	if json.Unmarshal(text, &parsed) != nil || len(parsed.Clusters) != 1 {
+	if json.Unmarshal(text, &parsed) != nil || len(parsed.Clusters) != 1 || len(parsed.Users) != 1 {
 		return false
 	}
-	again, err := revocation.DenierKubeconfig(nobodyListens, parsed.Clusters[0].Cluster.Authority)
-	return err == nil && bytes.Equal(again, text) && isCertificate(parsed.Clusters[0].Cluster.Authority)
+	cluster := parsed.Clusters[0].Cluster
+	address := strings.TrimSuffix(strings.TrimPrefix(cluster.Server, "https://"), revocation.DenierAddressPath)
+	again, err := revocation.DenierKubeconfig(address, cluster.Authority, parsed.Users[0].User.Token)
+	return err == nil && bytes.Equal(again, text) && isCertificate(cluster.Authority) && CheckDenierAddress(address) == nil
 }
 
 // remembered reads what an earlier enforcer has remembered of the list.
