@@ -442,7 +442,7 @@ var values = map[string]string{
 	"external-server": server, "server": server, "request-timeout": "5s", "proxy-url": "http://127.0.0.1:2", "certificate-authority": "ca.crt",
 	"kubeconfig": "kubeconfig", "context": "other", "cluster": "other", "user": "other", "as-user-extra": "a=b", "fingerprint": someFingerprint, "ca-fingerprint": someFingerprint, "allow": "user-offboarded",
 	"within": "7d", "fail-within": "7d", "template": "{{.kind}}", "selector": "a=b", "certificate": "jane.crt", "from": "jane.handoff.yaml", "timeout": "1m",
-	"request-name": "a-name", "until": "1h", "credential-id": someCredentialID, "service-account-token": "token",
+	"request-name": "a-name", "until": "1h", "credential-id": someCredentialID, "service-account-token": "token", "directory": "/etc/kubernetes/csr-onboard",
 }
 
 func valueOf(flag *pflag.Flag) string {
@@ -487,6 +487,7 @@ func inFilesOfModes(t *testing.T) {
 	authority := selfSigned(t, key)
 	for name, text := range map[string]string{
 		"open.yaml": team, "said.yaml": team + "  groups: [dev]\n  expiration: 8h\n  keyAlgorithm: ed25519\n  clusterRoles: [view]\n",
+		"base.yaml": "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n- {type: RBAC, name: rbac}\n",
 		"jane.csr": string(made.PEM()), "open-manifest.yaml": manifest, "manifest.yaml": manifest + "  expirationSeconds: 3600\n",
 		"jane.handoff.yaml": "kind: Config\n", "handoff": "apiVersion: v1\nkind: Config\n", "bare": authority, "other.crt": authority, "ca.crt": authority, "jane.crt": authority,
 		"kubeconfig": kubeconfigForFlags,

@@ -122,11 +122,16 @@ func parse(text []byte) (configuration, error) {
 		return invalid("%w", err)
 	}
 	var parsed configuration
-	if err := yaml.UnmarshalStrict(text, &parsed); err != nil {
-		return invalid("%s", identity.Printable(err.Error()))
+	// The file may be a kubeconfig, and the text of the YAML library quotes tokens: nothing is
+	// quoted before the file is known to be of this kind.
+	if yaml.Unmarshal(text, &parsed.TypeMeta) != nil {
+		return invalid("invalid YAML or JSON")
 	}
 	if parsed.Kind != kind {
 		return invalid("the kind is %s", identity.Quote(parsed.Kind))
+	}
+	if err := yaml.UnmarshalStrict(text, &parsed); err != nil {
+		return invalid("%s", identity.Printable(err.Error()))
 	}
 	if parsed.APIVersion != defaultVersion && parsed.APIVersion != betaVersion {
 		return invalid("the version is %s, not %s", identity.Quote(parsed.APIVersion), defaultVersion)
