@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
@@ -74,7 +75,7 @@ func (o *renderOptions) Validate() (err error) {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "exactly one of --authorization-mode and --base is required"),
 			"see how the API servers are started, for example: --authorization-mode Node,RBAC")
 	case !path.IsAbs(o.Directory):
-		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--directory %q is not an absolute path", o.Directory), "for example: --directory %s", defaultDirectory)
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--directory %q is not an absolute path", o.Directory), "for example: %s", identity.Command{}.Option("--directory", defaultDirectory))
 	case o.Modes != "":
 		if o.base, err = revocation.BaseOfModes(o.Modes); err != nil {
 			return outcome.Errorf(outcome.ErrUsage, "--authorization-mode %q: %w", o.Modes, err)

@@ -63,7 +63,7 @@ func CheckDenierAddress(address string) error {
 		}
 	}
 	return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--denier %q is not an address with a port that this machine alone can reach", address),
-		"for example: --denier=%s", DefaultDenier)
+		"for example: %s", identity.NewCommand("--denier="+DefaultDenier))
 }
 
 // denier answers the API server that the revoked are denied, and why. It never answers anything
