@@ -36,6 +36,7 @@ var rings = map[string][]string{
 	"pkg/access":                      {"pkg/identity", "pkg/outcome"},
 	"pkg/revocation":                  {"pkg/access", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/request":                     {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
+	"pkg/ledger":                      {"pkg/request", "pkg/access", "pkg/pki"},
 	"pkg/teamfile":                    {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/kubeconfig":                  {"pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
 	"pkg/cluster/internal/connection": {"pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
@@ -44,8 +45,10 @@ var rings = map[string][]string{
 	"pkg/cluster/bindings":            {"pkg/cluster/internal/connection", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/blocking":            {"pkg/cluster/internal/connection", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/enforcement":         {"pkg/cluster/internal/connection", "pkg/revocation", "pkg/access"},
+	"pkg/cluster/resources":           {"pkg/cluster/internal/connection", "pkg/ledger"},
+	"pkg/cluster/controlling":         {"pkg/cluster/internal/connection"},
 	"pkg/cluster/controlplane":        {"pkg/cluster/internal/connection"},
-	"pkg/cluster":                     {"pkg/cluster/controlplane", "pkg/cluster/enforcement", "pkg/cluster/blocking", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/cluster/internal/earlylogin", "pkg/cluster/internal/connection", "pkg/kubeconfig", "pkg/access", "pkg/identity", "pkg/outcome"},
+	"pkg/cluster":                     {"pkg/cluster/controlplane", "pkg/cluster/resources", "pkg/cluster/controlling", "pkg/cluster/enforcement", "pkg/cluster/blocking", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/cluster/internal/earlylogin", "pkg/cluster/internal/connection", "pkg/kubeconfig", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/clustertest":         {"pkg/cluster", "pkg/kubeconfig", "pkg/access"},
 	"pkg/store":                       {"pkg/identity", "pkg/store/lock", "pkg/store/wholefile", "pkg/store/guard", "pkg/store/trouble", "pkg/answer", "pkg/outcome"},
 	"pkg/process":                     {},
@@ -82,14 +85,16 @@ var rings = map[string][]string{
 	"pkg/cmd":                         {"pkg/cmd/doctor", "pkg/cmd/sign", "pkg/cmd/grant", "pkg/cmd/revoke", "pkg/cmd/renew", "pkg/cmd/fetch", "pkg/cmd/approve", "pkg/cmd/newuser", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/onboard", "pkg/process", "pkg/store", "pkg/kubeconfig", "pkg/identity", "pkg/answer", "pkg/outcome"},
 	"pkg/render/revocations":          {"pkg/render/report", "pkg/onboard/revoke", "pkg/revocation", "pkg/access", "pkg/pki", "pkg/identity"},
 	"pkg/controller/enforce":          {"pkg/store", "pkg/cluster/enforcement", "pkg/revocation", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/document", "pkg/outcome"},
-	"pkg/controller/command":          {"pkg/controller/enforce", "pkg/render", "pkg/render/screen", "pkg/store", "pkg/cluster", "pkg/cluster/enforcement", "pkg/identity", "pkg/outcome"},
+	"pkg/controller":                  {"pkg/cluster"},
+	"pkg/controller/record":           {"pkg/controller", "pkg/cluster/requests", "pkg/cluster/resources", "pkg/cluster/controlling", "pkg/cluster/enforcement", "pkg/ledger", "pkg/request", "pkg/access", "pkg/pki", "pkg/outcome"},
+	"pkg/controller/command":          {"pkg/controller", "pkg/controller/record", "pkg/controller/enforce", "pkg/request", "pkg/render", "pkg/render/screen", "pkg/store", "pkg/cluster", "pkg/cluster/enforcement", "pkg/identity", "pkg/outcome"},
 	"cmd/csr-onboard-controller":      {"pkg/controller/command"},
 	"cmd/kubectl-csr_onboard/early":   {"pkg/answer"},
 	"cmd/kubectl-csr_onboard":         {"cmd/kubectl-csr_onboard/early", "pkg/cmd", "pkg/cmd/cli"},
 }
 
 // pure are the packages without a disk or a network.
-var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/revocation", "pkg/pki", "pkg/request", "pkg/teamfile", "pkg/kubeconfig"}
+var pure = []string{"pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/revocation", "pkg/pki", "pkg/request", "pkg/ledger", "pkg/teamfile", "pkg/kubeconfig"}
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{

@@ -1,5 +1,5 @@
-// Command csr-onboard-controller runs on control-plane nodes, and has API servers refuse who
-// was revoked with kubectl csr-onboard.
+// Command csr-onboard-controller runs what kubectl csr-onboard needs on a cluster: on control-plane
+// nodes, which have API servers refuse who was revoked, and for the whole cluster, the ledger.
 package main
 
 import (

@@ -8,10 +8,12 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/blocking"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/controlling"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/resources"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 )
 
@@ -76,6 +78,12 @@ func (c *Client) Blocking() *blocking.Client { return blocking.On(c.api) }
 
 // Enforcement is for the list of who is revoked, and whether it is in force.
 func (c *Client) Enforcement() *enforcement.Client { return enforcement.On(c.api) }
+
+// Resources is for the custom resources of csr-onboard.
+func (c *Client) Resources() *resources.Client { return resources.On(c.api) }
+
+// Controlling is for controllers: who leads, and what they report.
+func (c *Client) Controlling() *controlling.Client { return controlling.On(c.api) }
 
 // ControlPlane is for questions to the cluster about itself.
 func (c *Client) ControlPlane() *controlplane.Client { return controlplane.On(c.api) }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"regexp"
 	"slices"
+	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -24,14 +25,27 @@ type SelfRenewal struct {
 // (k8s.io/apiserver pkg/authentication/request/x509).
 var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]+$`)
 
-const certificateCredentialLength = len("X509SHA256=") + 2*sha256.Size
+const (
+	certificateCredentialPrefix = "X509SHA256="
+	certificateCredentialLength = len(certificateCredentialPrefix) + 2*sha256.Size
+)
+
+// RequesterCertificate is the SHA-256 of the client certificate that the requester logged in
+// with, in hexadecimal, as the API server recorded it. isCertificate is false for those who
+// logged in with something else, and before Kubernetes 1.32.
+func RequesterCertificate(spec certificatesv1.CertificateSigningRequestSpec) (hash string, isCertificate bool) {
+	credentials := spec.Extra[access.CredentialIDKey]
+	if len(credentials) != 1 || len(credentials[0]) != certificateCredentialLength || !certificateCredential.MatchString(credentials[0]) {
+		return "", false
+	}
+	return strings.TrimPrefix(credentials[0], certificateCredentialPrefix), true
+}
 
 // selfRenewalOf is what makes a request for a user a renewal of their own; nil if
 // something does not.
 func selfRenewalOf(user identity.User, spec certificatesv1.CertificateSigningRequestSpec) *SelfRenewal {
-	credentials := spec.Extra[access.CredentialIDKey]
-	if user.Name == "" || spec.Username != user.Name || len(credentials) != 1 ||
-		len(credentials[0]) != certificateCredentialLength || !certificateCredential.MatchString(credentials[0]) {
+	hash, isCertificate := RequesterCertificate(spec)
+	if user.Name == "" || spec.Username != user.Name || !isCertificate {
 		return nil
 	}
 	for _, group := range user.Groups {
@@ -39,5 +53,5 @@ func selfRenewalOf(user identity.User, spec certificatesv1.CertificateSigningReq
 			return nil
 		}
 	}
-	return &SelfRenewal{CredentialID: credentials[0]}
+	return &SelfRenewal{CredentialID: certificateCredentialPrefix + hash}
 }

@@ -52,9 +52,10 @@ func Execute(ctx context.Context, arguments []string, env Environment) int {
 func newRoot(env Environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
-		Short: "Enforce on control-plane nodes what kubectl csr-onboard decides",
-		Long: `Enforce on control-plane nodes what kubectl csr-onboard decides. enforce has the API server of a
-node refuse who is revoked.`,
+		Short: "Run what kubectl csr-onboard needs on a cluster",
+		Long: `Run what kubectl csr-onboard needs on a cluster. enforce has the API server of a control-plane node
+refuse who is revoked. run runs controllers for the whole cluster: the ledger of every client
+certificate that it issues.`,
 		Version:           env.Version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -67,7 +68,7 @@ node refuse who is revoked.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
 	})
-	root.AddCommand(newEnforce(env))
+	root.AddCommand(newEnforce(env), newRun(env))
 	return root
 }
 
@@ -157,22 +158,27 @@ func (o *enforceOptions) run(ctx context.Context) error {
 
 // connect makes a client of the kubeconfig as it is now.
 func (o *enforceOptions) connect() (*enforcement.Client, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)
+	client, err := connect(o.Environment, o.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	return client.Enforcement(), nil
+}
+
+// connect makes a client of a kubeconfig as it is now.
+func connect(env Environment, path string) (*cluster.Client, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {
 		// The error may quote the file.
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--kubeconfig %q cannot be used", o.Kubeconfig), "check it with: kubectl config view")
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--kubeconfig %q cannot be used", path), "check it with: kubectl config view")
 	}
 	target, credentials, err := cluster.FromKubeconfig(config, "kubernetes")
 	if err != nil {
 		return nil, err
 	}
-	target.UserAgent = fmt.Sprintf("%s/%s (%s/%s)", program, o.Version, runtime.GOOS, runtime.GOARCH)
-	target.Now = o.Now
-	client, err := cluster.New(target, credentials)
-	if err != nil {
-		return nil, err
-	}
-	return client.Enforcement(), nil
+	target.UserAgent = fmt.Sprintf("%s/%s (%s/%s)", program, env.Version, runtime.GOOS, runtime.GOARCH)
+	target.Now = env.Now
+	return cluster.New(target, credentials)
 }
 
 // plainPath is a path that is the same in YAML, in systemd's units and on a command line.
