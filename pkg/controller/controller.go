@@ -95,6 +95,9 @@ func Run(ctx context.Context, in Input) error {
 	metrics, ready := prometheus.NewRegistry(), newReadiness(in.Controllers)
 	shutDown := serve(in.Listener, metrics, ready)
 	defer shutDown()
+	if in.Listener != nil {
+		in.Log.Info("serving metrics and health", "address", in.Listener.Addr().String())
+	}
 	leading := Register(metrics, prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "csr_onboard_leading", Help: "1 where this replica leads a controller.",
 	}, []string{"controller"}))

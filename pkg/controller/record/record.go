@@ -184,7 +184,7 @@ func (r *recorder) process(ctx context.Context, change requests.Change) error {
 	if !isRecorded && len(object.Status.Certificate) > 0 {
 		for _, record := range ledger.OfRequest(object, circumstances) {
 			if err := r.record(ctx, object, record); err != nil {
-				return err
+				return retry(err)
 			}
 		}
 		r.mutex.Lock()
@@ -215,7 +215,7 @@ func (r *recorder) record(ctx context.Context, object *request.Request, record *
 	if earlier != nil && earlier.Status.SupersededBy == "" {
 		earlier.Status.SupersededBy = record.Name
 		if _, err := r.records.UpdateStatus(ctx, earlier); err != nil {
-			return retry(err)
+			return err
 		}
 	}
 	if !isNew {
@@ -229,7 +229,8 @@ func (r *recorder) record(ctx context.Context, object *request.Request, record *
 	return nil
 }
 
-// retry has an outcome tried again that is none of the request's own.
+// retry takes the outcome off an error that is not about the request itself, so that it is tried
+// again.
 func retry(err error) error { return errors.New(err.Error()) }
 
 // renewedBy reads the record of what a certificate renews; nil where it renews nothing, or that
