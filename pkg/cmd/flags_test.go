@@ -369,6 +369,48 @@ var table = map[string]usesOf{
 		},
 		Connection: map[string]string{"*": "all"},
 	},
+	"ledger": {
+		modes: []mode{{"now", ""}, {"expired", "--expired"}, {"revoked", "--revoked"}, {"all", "--all"}},
+		own: map[string]use{
+			"for-user":        {kept: "*", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"group":           {kept: "*", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"approved-by":     {kept: "*", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"expiring":        {kept: "now all", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"expired":         {kept: "now expired revoked", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"revoked":         {kept: "now expired revoked", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"all":             {kept: "now all", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"without-renewal": {kept: "now", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"output":          {kept: "*", shown: "TestList_EveryFormHoldsEveryCertificate"},
+			"no-headers":      {kept: "*", shown: "TestList_EveryFormHoldsEveryCertificate"},
+			"namespace":       {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
+	"ledger import": {
+		modes: []mode{{"import", "--audit-log audit.log"}},
+		own: map[string]use{
+			"audit-log":    {kept: "*", shown: "TestImport_AnAuditLogIsImportedOnce"},
+			"issuance-log": {kept: "*", shown: "TestImport_WhatWasSignedElsewhereIsRecorded"},
+			"certificate":  {kept: "*", shown: "TestImport_WhatWasSignedElsewhereIsRecorded"},
+			"namespace":    {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
+	"ledger export": {modes: []mode{{"export", ""}}, own: map[string]use{"namespace": {}}, Connection: map[string]string{"*": "all"}},
+	"ledger verify": {
+		modes: []mode{{"cluster", "ledger.jsonl"}, {"head", "ledger.jsonl --head " + strings.Repeat("0", 64)}},
+		own: map[string]use{
+			"head":      {kept: "*", shown: "TestVerify_NamesTheLineThatIsNotAsItWasExported"},
+			"namespace": {},
+		},
+		Connection: map[string]string{"cluster": "all"},
+	},
+	"ledger seen": {
+		modes:      []mode{{"seen", "--audit-log audit.log"}},
+		own:        map[string]use{"audit-log": {kept: "*", shown: "TestSeen_TheLastUseIsFilledIn"}, "namespace": {}},
+		Connection: map[string]string{"*": "all"},
+	},
+	"ledger release": {modes: []mode{{"release", ""}}, own: map[string]use{"namespace": {}}, Connection: map[string]string{"*": "all"}},
 	"revocations": {
 		modes: []mode{{"list", ""}},
 		own: map[string]use{
@@ -443,6 +485,7 @@ var values = map[string]string{
 	"kubeconfig": "kubeconfig", "context": "other", "cluster": "other", "user": "other", "as-user-extra": "a=b", "fingerprint": someFingerprint, "ca-fingerprint": someFingerprint, "allow": "user-offboarded",
 	"within": "7d", "fail-within": "7d", "template": "{{.kind}}", "selector": "a=b", "certificate": "jane.crt", "from": "jane.handoff.yaml", "timeout": "1m",
 	"request-name": "a-name", "until": "1h", "credential-id": someCredentialID, "service-account-token": "token", "directory": "/etc/kubernetes/csr-onboard",
+	"expiring": "7d", "head": strings.Repeat("0", 64),
 }
 
 func valueOf(flag *pflag.Flag) string {
@@ -651,7 +694,7 @@ func testSources(t *testing.T, root string) map[string]string {
 		}
 		found[filepath.Base(path)] = string(text)
 	}
-	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "pkg/cmd/*_test.go"} {
+	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "test/ledger/*_test.go", "pkg/cmd/*_test.go"} {
 		paths, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		for _, path := range paths {
 			text, err := os.ReadFile(path)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/doctor"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/fetch"
@@ -53,6 +54,7 @@ var commands = []namedCommand{
 	{"approve", forAdministrators, approve.New}, {"deny", forAdministrators, approve.NewDeny}, {"show", forAdministrators, approve.NewShow}, {"list", forAdministrators, approve.NewList},
 	{"grant", forAdministrators, grant.New}, {"offboard", forAdministrators, grant.NewOffboard},
 	{"revoke", forAdministrators, revoke.New}, {"unrevoke", forAdministrators, revoke.NewUndo}, {"revocations", forAdministrators, revoke.NewList},
+	{"ledger", forAdministrators, audit.New},
 	{"sign", forCAServer, sign.New},
 	{"doctor", forDiagnosis, doctor.New},
 	{completionCommand, others, newCompletion}, {cli.OptionsCommand, others, cli.NewOptions}, {"version", others, newVersion},
@@ -127,7 +129,8 @@ renew replaces a certificate before it expires; with fetch --exec, kubectl renew
 shows until when the certificate of each context is valid.
 
 new-user --filename onboards a team. list and deny complete approve. grant gives a user a
-role, and offboard removes the user's access; revoke has the API servers refuse the user. A user without access to the cluster sends the
+role, and offboard removes the user's access; revoke has the API servers refuse the user. ledger
+lists the certificates that the cluster has issued. A user without access to the cluster sends the
 request as a file (new-user --offline, approve --filename, fetch --from). sign signs it
 without the API. doctor finds out why a cluster does not sign.
 

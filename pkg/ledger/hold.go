@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -25,6 +26,18 @@ const Approver = "system:serviceaccount:csr-onboard-system:approver"
 // GuardName is the name of the ValidatingAdmissionPolicy, and of its binding, that guards
 // finalizer and annotations.
 const GuardName = "csr-onboard-ledger"
+
+// StampNames are the names of the MutatingAdmissionPolicies, and of their bindings, that add the
+// finalizer and write who decided.
+func StampNames() []string { return []string{"csr-onboard-hold", "csr-onboard-decided-by"} }
+
+// RecorderNamespace and RecorderLease are where the recorder that leads says that it runs, and
+// RecorderSilence is after how long it does not.
+const (
+	RecorderNamespace = "csr-onboard-system"
+	RecorderLease     = "csr-onboard-ledger"
+	RecorderSilence   = 15 * time.Second
+)
 
 // Hold is what to do with the finalizer of a request.
 type Hold int

@@ -16,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/granting"
@@ -128,6 +129,12 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("not proven: %s", sentence(e.Reason))
 	case offboard.NotRemembered:
 		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", sentence(e.Reason))
+	case audit.NothingListed:
+		n.say("no client certificates found")
+	case audit.AuthoritiesUnknown:
+		n.say("warning: certificates are not checked against the certificate authority (CA) of the cluster's clients: %s", sentence(e.Reason))
+	case audit.Exported:
+		n.did("exported %d lines; the hash of the last one: %s", e.Lines, e.Head)
 	case revoke.Listed:
 		n.say("the list has changed; waiting for the API servers")
 	case revoke.NotInForce:

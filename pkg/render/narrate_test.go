@@ -23,6 +23,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/granting"
@@ -95,6 +96,7 @@ func narrated(t *testing.T) []event.Event {
 		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, IsCurrent: true, LoginChecked: true},
 		sign.NothingSigned{User: user, Authority: hostile, Lifetime: time.Hour},
 		renewal.Due{Context: hostile, User: user, NotAfter: later},
+		audit.NothingListed{}, audit.AuthoritiesUnknown{Reason: errHostile}, audit.Exported{Head: strings.Repeat("0", 64), Lines: 3},
 		revoke.Listed{Blocked: access.Blocked{User: hostile}},
 		revoke.NotInForce{Server: revocation.Server{Node: hostile, Why: "its enforcer does not report"}},
 		revoke.KeptFromBefore{Node: hostile},

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -24,10 +25,12 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 )
 
@@ -359,4 +362,24 @@ func exitCode(err error) int {
 		return exit.ExitCode()
 	}
 	return -1
+}
+
+func toUnstructured(object map[string]any) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: object}
+}
+
+// block puts an entry of the list of who is revoked on the cluster.
+func (c *cluster) block(t *testing.T, value string) {
+	t.Helper()
+	list := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: access.BlockName, Namespace: access.BlockNamespace}, Data: map[string]string{}}
+	configMaps := c.admin.CoreV1().ConfigMaps(access.BlockNamespace)
+	if _, err := configMaps.Create(t.Context(), list, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+		t.Fatal(err)
+	}
+	_, name, _ := strings.Cut(value, ":")
+	blocked := access.Blocked{CredentialID: name}
+	patch := fmt.Appendf(nil, `{"data":{%q:%q}}`, blocked.Key(), value)
+	if _, err := configMaps.Patch(t.Context(), access.BlockName, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -5,6 +5,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 )
 
+// ErrNotInstalled is the error of a cluster without the resources of csr-onboard.
+var ErrNotInstalled = connection.ErrNotServed
+
 // Client is for the custom resources of csr-onboard on one cluster.
 type Client struct{ api *connection.Connection }
 

@@ -5,10 +5,9 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -81,7 +80,7 @@ func (t *target) entry() (access.Entry, error) {
 		}
 		return entry, nil
 	}
-	certificate, err := readCertificate(t.Certificate)
+	certificate, err := options.ReadCertificate(t.Certificate)
 	if err != nil {
 		return access.Entry{}, outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", t.Certificate, err)
 	}
@@ -90,17 +89,4 @@ func (t *target) entry() (access.Entry, error) {
 		Blocked: access.Blocked{CredentialID: access.CredentialID(certificate.SHA256())},
 		Details: access.Details{User: user.Name, Groups: user.Groups, NotAfter: &notAfter},
 	}, nil
-}
-
-func readCertificate(path string) (*pki.Certificate, error) {
-	data, err := store.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if !pki.IsEncoded(data) {
-		if data, err = kubeconfig.CertificateIn(data); err != nil {
-			return nil, err
-		}
-	}
-	return pki.ParseCertificate(data)
 }

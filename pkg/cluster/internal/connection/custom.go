@@ -52,9 +52,12 @@ func (l *customList[T]) DeepCopyObject() runtime.Object {
 	return &customList[T]{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy(), Items: items}
 }
 
+// ErrNotServed is the error of a custom resource whose definition is not installed.
+var ErrNotServed = errors.New("not served")
+
 // Custom reads and writes the objects of one custom resource, in JSON, the form in which API
 // servers store and check them. A custom resource whose definition is not installed is an
-// outcome.ErrNotFound.
+// ErrNotServed.
 type Custom[T CustomObject] struct {
 	api  *Connection
 	kind CustomKind[T]
@@ -209,7 +212,8 @@ func (w customWatcher[T]) Watch(ctx context.Context, options metav1.ListOptions)
 	return w.of.options(w.of.rest.Get(), options).Watch(ctx)
 }
 
-// explain is Connection.Explain, and an outcome.ErrNotFound of what does not exist.
+// explain is Connection.Explain, an outcome.ErrNotFound of an object that does not exist, and an
+// ErrNotServed of a resource that does not.
 func (c *Custom[T]) explain(ctx context.Context, err error, doing string) error {
 	if !apierrors.IsNotFound(err) || ctx.Err() != nil {
 		return c.api.Explain(ctx, err, doing)
@@ -218,6 +222,6 @@ func (c *Custom[T]) explain(ctx context.Context, err error, doing string) error 
 	if errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name != "" {
 		return outcome.Errorf(outcome.ErrNotFound, "%s %q not found on %s", c.kind.Noun, status.Status().Details.Name, c.api.Server)
 	}
-	return outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "could not %s: %s does not serve %s.%s", doing, c.api.Server, c.kind.Resource, c.kind.Version.Group),
+	return outcome.WithHint(outcome.Errorf(ErrNotServed, "could not %s: %s does not serve %s.%s", doing, c.api.Server, c.kind.Resource, c.kind.Version.Group),
 		"install the resources of csr-onboard on the cluster first: kubectl apply -k deploy")
 }

@@ -1,0 +1,40 @@
+package audit
+
+import (
+	"context"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+)
+
+// EachPage hands over the records that a query means, page after page in the order of their names.
+// A certificate on the list of who is revoked counts as revoked at once where the list can be read,
+// and as its record says elsewhere.
+func EachPage(ctx context.Context, p *onboard.Program, query ledger.Query, visit func([]*ledger.ClientCertificate) error) error {
+	records, err := p.Cluster.Resources().Records()
+	if err != nil {
+		return err
+	}
+	list, isListKnown := revocations(ctx, p)
+	_, err = records.EachPage(ctx, query.FieldSelector(), func(page []*ledger.ClientCertificate) error {
+		var meant []*ledger.ClientCertificate
+		for _, record := range page {
+			if isListKnown {
+				record.Status.Revoked = record.IsRevokedBy(list, p.Now())
+			}
+			if query.Takes(record, p.Now()) {
+				record.ManagedFields = nil
+				meant = append(meant, record)
+			}
+		}
+		return visit(meant)
+	})
+	return err
+}
+
+// revocations is the list of who is revoked. isKnown is false where this user cannot read it.
+func revocations(ctx context.Context, p *onboard.Program) (_ access.List, isKnown bool) {
+	listed, err := p.Cluster.Enforcement().List(ctx)
+	return listed.List, err == nil
+}

@@ -1,0 +1,77 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+const (
+	// policyDelay is how long an API server may apply a policy that was removed.
+	policyDelay = 30 * time.Second
+	// poll is the pause between two looks at the requests.
+	poll = 200 * time.Millisecond
+)
+
+// Release takes the ledger's hold off a cluster: first the policies by which the API server adds
+// and guards the finalizer, then the finalizer of every request. Records stay. It refuses while a
+// recorder runs, which would add the finalizer again. released is of how many requests.
+func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
+	resources := p.Cluster.Resources()
+	seen, err := resources.RecorderSeen(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if p.Now().Sub(seen) < ledger.RecorderSilence {
+		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrRefused, "a recorder runs, which would hold requests again"),
+			"stop it, and wait for %s: kubectl -n csr-onboard-system delete deployment csr-onboard-recorder", ledger.RecorderSilence)
+	}
+	if err := resources.RemovePolicies(ctx); err != nil {
+		return 0, err
+	}
+	client := p.Cluster.Requests()
+	// An API server takes a moment to drop a policy: until then it adds the finalizer, and refuses
+	// to have it removed.
+	for begin := p.Now(); ; {
+		found, err := releaseOnce(ctx, client)
+		released += found
+		switch {
+		case err == nil && found == 0:
+			return released, nil
+		case err != nil && p.Now().Sub(begin) > policyDelay:
+			return released, err
+		}
+		select {
+		case <-ctx.Done():
+			return released, outcome.Errorf(outcome.ErrInterrupted, "%w while releasing requests; run it again to continue", outcome.ErrInterrupted)
+		case <-time.After(poll):
+		}
+	}
+}
+
+// releaseOnce removes the finalizer from the requests that have it.
+func releaseOnce(ctx context.Context, client *requests.Client) (released int, _ error) {
+	var held []*request.Request
+	if err := client.Each(ctx, requests.Query{AllSigners: true}, func(object *request.Request) {
+		if slices.Contains(object.Finalizers, ledger.Finalizer) {
+			held = append(held, object)
+		}
+	}); err != nil {
+		return 0, err
+	}
+	for _, object := range held {
+		err := client.SetFinalizers(ctx, object, ledger.WithHold(object.Finalizers, ledger.Release))
+		if err != nil && !errors.Is(err, outcome.ErrChanged) && !errors.Is(err, outcome.ErrNotFound) {
+			return released, err
+		}
+		released++
+	}
+	return released, nil
+}

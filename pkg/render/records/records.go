@@ -1,0 +1,275 @@
+package records
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
+)
+
+// The forms of a list; "" is a table.
+const (
+	Wide = "wide"
+	JSON = "json"
+	YAML = "yaml"
+	CSV  = "csv"
+	Name = "name"
+)
+
+// Formats are the forms of a list that have a name.
+func Formats() []string { return []string{Wide, JSON, YAML, CSV, Name} }
+
+// none is how kubectl writes that a cell is empty.
+const none = "<none>"
+
+// Certificate is the versioned form in which scripts read a record: the object as the API server
+// has it, and what the certificate is good for now.
+type Certificate struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+
+	// Spec is what the certificate says, and how it came to be.
+	Spec ledger.Spec `json:"spec"`
+	// Status is what was learned since.
+	Status ledger.Status `json:"status,omitzero"`
+	// State is valid, superseded, revoked, expired, not-yet-valid or unverified.
+	State ledger.State `json:"state"`
+}
+
+// Writer writes a list of records.
+type Writer struct {
+	out    io.Writer
+	format string
+	now    func() time.Time
+	grid   *screen.Grid
+	csv    *csv.Writer
+	count  int
+}
+
+// NewWriter makes a writer of one of Formats, or of a table.
+func NewWriter(out io.Writer, format string, noHeaders bool, now func() time.Time) *Writer {
+	w := &Writer{out: out, format: format, now: now}
+	switch format {
+	case "", Wide:
+		w.grid = screen.NewGrid(out, columns(), format == Wide, noHeaders)
+	case CSV:
+		w.csv = csv.NewWriter(out)
+	}
+	return w
+}
+
+func columns() []screen.GridColumn {
+	return []screen.GridColumn{
+		{Header: "USER", IsName: true}, {Header: "GROUPS", IsName: true}, {Header: "STATE"}, {Header: "EXPIRES"},
+		{Header: "REQUESTER", IsName: true}, {Header: "APPROVED BY", IsName: true},
+		{Header: "VALID UNTIL", IsWide: true}, {Header: "SERIAL", IsWide: true}, {Header: "KEY", IsWide: true}, {Header: "FINGERPRINT", IsWide: true},
+		{Header: "REQUEST", IsWide: true}, {Header: "SOURCE", IsWide: true}, {Header: "LAST SEEN", IsWide: true}, {Header: "PROBLEMS", IsWide: true}, {Header: "SHA256", IsWide: true},
+	}
+}
+
+// longestCell bounds a cell: one hostile name must not make every row as long as itself.
+const longestCell = 64
+
+// Write writes records.
+func (w *Writer) Write(found ...*ledger.ClientCertificate) error {
+	switch w.format {
+	case Name:
+		for _, record := range found {
+			if _, err := fmt.Fprintf(w.out, "%s.%s/%s\n", strings.ToLower(ledger.Kind), ledger.GroupVersion.Group, record.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	case CSV:
+		return w.writeCSV(found)
+	case JSON, YAML:
+		return w.writeDocuments(found)
+	}
+	rows := make([]screen.GridRow, len(found))
+	for i, record := range found {
+		rows[i] = w.row(record)
+	}
+	return w.grid.Write(w.out, rows...)
+}
+
+// End writes what follows the last record.
+func (w *Writer) End() error {
+	if w.format != JSON {
+		return nil
+	}
+	text := "\n    ]\n}\n"
+	if w.count == 0 {
+		text = w.opening() + "]\n}\n"
+	}
+	_, err := io.WriteString(w.out, text)
+	return err
+}
+
+func (w *Writer) row(record *ledger.ClientCertificate) screen.GridRow {
+	spec, state := record.Spec, record.StateAt(w.now())
+	color := ""
+	switch {
+	case state.LogsIn() && len(spec.Problems) > 0:
+		color = screen.Red
+	case state == ledger.Revoked, state == ledger.Unverified:
+		color = screen.Yellow
+	}
+	requester, requestName, lastSeen := "", "", none
+	if spec.Requester != nil {
+		requester = spec.Requester.User
+	}
+	if spec.Request != nil {
+		requestName = spec.Request.Name
+	}
+	if seen := record.Status.LastSeen; seen != nil {
+		lastSeen = duration.HumanDuration(w.now().Sub(seen.Time)) + " ago"
+	}
+	return screen.GridRow{Color: color, Cells: []string{
+		name(spec.User), list(spec.Groups), string(state), w.expires(spec.NotAfter.Time), unknown(requester), unknown(record.ApprovedBy()),
+		until(spec.NotAfter.Time), orNone(identity.Printable(spec.Serial)), orNone(identity.Printable(spec.Key.Algorithm)), identity.Printable(spec.Key.Fingerprint),
+		orNone(cut(identity.Printable(requestName))), identity.Printable(string(spec.Source)), lastSeen, orNone(identity.Printable(strings.Join(spec.Problems, ","))), identity.Printable(record.Name),
+	}}
+}
+
+func name(text string) string { return cut(identity.Name(text)) }
+
+// unknown is a name, or says that it is unknown, which no name is: identity.Name quotes those that
+// are written like it.
+func unknown(text string) string {
+	if text == "" {
+		return "<unknown>"
+	}
+	return name(text)
+}
+
+func orNone(text string) string { return cmp.Or(text, none) }
+
+func list(groups []string) string {
+	if len(groups) == 0 {
+		return none
+	}
+	names := make([]string, len(groups))
+	for i, group := range groups {
+		names[i] = identity.Name(group)
+	}
+	return cut(strings.Join(names, ","))
+}
+
+func cut(text string) string { return screen.Cut(text, longestCell) }
+
+func until(at time.Time) string {
+	if at.IsZero() {
+		return none
+	}
+	return pki.Stamp(at)
+}
+
+// expires says how long a certificate is still valid.
+func (w *Writer) expires(at time.Time) string {
+	left := at.Sub(w.now())
+	switch {
+	case at.IsZero():
+		return none
+	case left <= 0:
+		return duration.HumanDuration(-left) + " ago"
+	}
+	return "in " + duration.HumanDuration(left)
+}
+
+// writeCSV writes rows whose first one, the header, names the fields as JSON does. A spreadsheet
+// must not take a name for a formula: see field.
+func (w *Writer) writeCSV(found []*ledger.ClientCertificate) error {
+	if w.count == 0 {
+		if err := w.csv.Write([]string{
+			"sha256", "user", "groups", "state", "notBefore", "notAfter", "serial", "fingerprint", "requester", "approvedBy", "policy", "request", "source", "verified", "problems", "lastSeen",
+		}); err != nil {
+			return err
+		}
+	}
+	w.count++
+	for _, record := range found {
+		spec := record.Spec
+		requester, requestName, policy, lastSeen := "", "", "", ""
+		if spec.Requester != nil {
+			requester = spec.Requester.User
+		}
+		if spec.Request != nil {
+			requestName = spec.Request.Name
+		}
+		if spec.Decision != nil {
+			policy = spec.Decision.Policy
+		}
+		if record.Status.LastSeen != nil {
+			lastSeen = pki.Stamp(record.Status.LastSeen.Time)
+		}
+		if err := w.csv.Write([]string{
+			record.Name, field(spec.User), field(strings.Join(spec.Groups, ",")), string(record.StateAt(w.now())), pki.Stamp(spec.NotBefore.Time), pki.Stamp(spec.NotAfter.Time),
+			field(spec.Serial), field(spec.Key.Fingerprint), field(requester), field(record.ApprovedBy()), field(policy), field(requestName), string(spec.Source),
+			strconv.FormatBool(spec.Verified), strings.Join(spec.Problems, ","), lastSeen,
+		}); err != nil {
+			return err
+		}
+	}
+	w.csv.Flush()
+	return w.csv.Error()
+}
+
+// field escapes what came from outside: what a terminal would obey, and what a spreadsheet takes
+// for a formula (OWASP, CSV injection).
+func field(text string) string {
+	text = identity.Printable(text)
+	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// opening is the begin of the list in JSON, before its first item.
+func (w *Writer) opening() string {
+	return "{\n    \"apiVersion\": \"" + ledger.GroupVersion.String() + "\",\n    \"kind\": \"" + ledger.Kind + "List\",\n    \"items\": ["
+}
+
+// writeDocuments writes the items of a list in JSON, or a document for each in YAML.
+func (w *Writer) writeDocuments(found []*ledger.ClientCertificate) error {
+	for _, record := range found {
+		var text bytes.Buffer
+		form := Certificate{
+			TypeMeta: metav1.TypeMeta{APIVersion: ledger.GroupVersion.String(), Kind: ledger.Kind}, ObjectMeta: record.ObjectMeta,
+			Spec: record.Spec, Status: record.Status, State: record.StateAt(w.now()),
+		}
+		if err := report.Encode(&text, w.format, form); err != nil {
+			return err
+		}
+		before, item := "---\n", text.Bytes()
+		switch {
+		case w.format == JSON:
+			before = ",\n        "
+			if w.count == 0 {
+				before = w.opening() + "\n        "
+			}
+			// No string in JSON holds a line feed.
+			item = bytes.ReplaceAll(bytes.TrimSpace(item), []byte("\n"), []byte("\n        "))
+		case w.count == 0:
+			before = ""
+		}
+		w.count++
+		if _, err := w.out.Write(slices.Concat([]byte(before), item)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
