@@ -93,26 +93,22 @@ func (c *Client) CheckMayDecide(ctx context.Context, signer string) error {
 func (c *Client) RequesterCanApprove(ctx context.Context, spec certificatesv1.CertificateSigningRequestSpec) (bool, error) {
 	const group = certificatesv1.GroupName
 	domain, _, _ := strings.Cut(spec.SignerName, "/")
-	// The server is asked all at once, because one answer takes as long as three.
-	allowed, err := c.areAllowed(ctx, spec,
-		authorizationv1.ResourceAttributes{Group: group, Resource: "certificatesigningrequests", Subresource: "approval", Verb: "update"},
-		authorizationv1.ResourceAttributes{Group: group, Resource: "signers", Name: spec.SignerName, Verb: "approve"},
-		authorizationv1.ResourceAttributes{Group: group, Resource: "signers", Name: domain + "/*", Verb: "approve"})
-	if err != nil {
-		return false, err
+	rights := []authorizationv1.ResourceAttributes{
+		{Group: group, Resource: "certificatesigningrequests", Subresource: "approval", Verb: "update"},
+		{Group: group, Resource: "signers", Name: spec.SignerName, Verb: "approve"},
+		{Group: group, Resource: "signers", Name: domain + "/*", Verb: "approve"},
 	}
-	return allowed[0] && (allowed[1] || allowed[2]), nil
-}
-
-// areAllowed asks of each right whether the requester that a spec names has it.
-func (c *Client) areAllowed(ctx context.Context, spec certificatesv1.CertificateSigningRequestSpec, rights ...authorizationv1.ResourceAttributes) ([]bool, error) {
 	allowed, failures := make([]bool, len(rights)), make([]error, len(rights))
+	// The server is asked all at once, because one answer takes as long as three.
 	var asking sync.WaitGroup
 	for i, right := range rights {
 		asking.Go(func() { allowed[i], failures[i] = c.isAllowed(ctx, spec, right) })
 	}
 	asking.Wait()
-	return allowed, cmp.Or(failures...)
+	if err := cmp.Or(failures...); err != nil {
+		return false, err
+	}
+	return allowed[0] && (allowed[1] || allowed[2]), nil
 }
 
 // isAllowed asks whether the requester that a spec names has a right.
