@@ -150,7 +150,7 @@ type Status struct {
 // DeepCopyObject implements runtime.Object.
 func (c *ClientCertificate) DeepCopyObject() runtime.Object {
 	copied := *c
-	c.ObjectMeta.DeepCopyInto(&copied.ObjectMeta)
+	c.DeepCopyInto(&copied.ObjectMeta)
 	copied.Spec.Groups, copied.Spec.Problems = slices.Clone(c.Spec.Groups), slices.Clone(c.Spec.Problems)
 	copied.Spec.Request, copied.Spec.Decision = clone(c.Spec.Request), clone(c.Spec.Decision)
 	if r := copied.Spec.Request; r != nil {

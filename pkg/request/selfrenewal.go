@@ -26,7 +26,7 @@ type SelfRenewal struct {
 var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]+$`)
 
 const (
-	certificateCredentialPrefix = "X509SHA256="
+	certificateCredentialPrefix = "X509SHA256=" //nolint:gosec // It names a certificate.
 	certificateCredentialLength = len(certificateCredentialPrefix) + 2*sha256.Size
 )
 

@@ -47,10 +47,10 @@ func (e Enforcement) BasePath() string { return filepath.Join(e.directory, "base
 // ListPath is what the enforcer remembers of the list of who is revoked.
 func (e Enforcement) ListPath() string { return filepath.Join(e.directory, "list.json") }
 
-// DenierName is the name of the kubeconfig that the authorization file names, and DenierPath
-// its path.
+// DenierName is the name of the kubeconfig that the authorization file names.
 const DenierName = "denier.kubeconfig"
 
+// DenierPath is its path.
 func (e Enforcement) DenierPath() string { return filepath.Join(e.directory, DenierName) }
 
 // Read reads a file of the directory. One that does not exist is fs.ErrNotExist.

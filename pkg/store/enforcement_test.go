@@ -17,7 +17,7 @@ func TestEnforcement_ARefusalNamesNoFlagOfAnotherProgram(t *testing.T) {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chmod(path, mode); err != nil { //nolint:gosec // It is what is refused.
+		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -41,7 +41,7 @@ revoke again whom you want to keep out.
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	o.waiting.add(cmd)
+	o.add(cmd)
 	return cmd
 }
 

@@ -65,7 +65,7 @@ last administrator, or the identities of Kubernetes' control plane.
 	flags := cmd.Flags()
 	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations; the user reads it too where enforcers run with --denier")
 	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h (default: for ever, or until the certificate expires)")
-	o.waiting.add(cmd)
+	o.add(cmd)
 	return cmd
 }
 
@@ -88,7 +88,7 @@ API server refuses it any more. Of a user, also the record that the user was off
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	o.target.add(cmd)
-	o.waiting.add(cmd)
+	o.add(cmd)
 	return cmd
 }
 
@@ -104,7 +104,7 @@ func (o *revokeOptions) Complete(arguments []string) error {
 	if err := o.target.complete(o.command, arguments); err != nil {
 		return err
 	}
-	return o.waiting.complete()
+	return o.complete()
 }
 
 // Connection implements cli.Steps.
@@ -112,7 +112,7 @@ func (o *revokeOptions) Connection() cli.Connection { return cli.Connecting() }
 
 // Validate refuses what cannot be meant.
 func (o *revokeOptions) Validate() error {
-	if err := o.waiting.validate(o.FlagSet.Changed("timeout")); err != nil {
+	if err := o.validate(o.FlagSet.Changed("timeout")); err != nil {
 		return err
 	}
 	if err := o.target.validate(); err != nil || o.Until == "" {

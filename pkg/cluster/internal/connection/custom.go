@@ -49,7 +49,7 @@ func (l *customList[T]) DeepCopyObject() runtime.Object {
 		// A type's copies are of that type.
 		items[i], _ = item.DeepCopyObject().(T)
 	}
-	return &customList[T]{TypeMeta: l.TypeMeta, ListMeta: *l.ListMeta.DeepCopy(), Items: items}
+	return &customList[T]{TypeMeta: l.TypeMeta, ListMeta: *l.DeepCopy(), Items: items}
 }
 
 // ErrNotServed is the error of a custom resource whose definition is not installed.
