@@ -54,6 +54,7 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 .PHONY: test-long
 test-long: ## Run the tests that kill, repeat and wait, whole, which takes minutes more
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./e2e -run '^(TestKilled|TestRenew|TestSoak)'
+	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./ledger -run '^(TestRecorder|TestImport)'
 
 .PHONY: e2e
 e2e: ## Run end-to-end tests by name, on a real control plane: make e2e RUN='TestOne|TestOther'
@@ -62,7 +63,7 @@ e2e: ## Run end-to-end tests by name, on a real control plane: make e2e RUN='Tes
 
 .PHONY: test-skew
 test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is supported, 1.33
-	CONTROLPLANE_KUBERNETES=1.33 go -C test test -count=1 -timeout 30m ./e2e
+	CONTROLPLANE_KUBERNETES=1.33 go -C test test -count=1 -timeout 30m ./e2e ./ledger
 
 .PHONY: test-unit
 test-unit: ## Run the quick tests, without a control plane
@@ -97,7 +98,7 @@ COVERAGE := $(CURDIR)/bin/coverage
 coverage: ## Say which part of the program's statements the tests execute, and list those in bin/coverage/profile
 	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)/unit $(COVERAGE)/whole && chmod 1777 $(COVERAGE)/whole
 	go test -count=1 -coverpkg=./... ./... -args -test.gocoverdir=$(COVERAGE)/unit > /dev/null
-	GOCOVERDIR=$(COVERAGE)/whole go -C test test -count=1 -timeout 60m ./e2e ./enforce ./script ./fixture ./revocation
+	GOCOVERDIR=$(COVERAGE)/whole go -C test test -count=1 -timeout 60m ./e2e ./enforce ./ledger ./script ./fixture ./revocation
 	@go tool covdata textfmt -i=$(COVERAGE)/unit -o $(COVERAGE)/profile.unit
 	@go tool covdata textfmt -i=$(COVERAGE)/unit,$(COVERAGE)/whole -o $(COVERAGE)/profile
 	@echo "unit tests: $$(go tool cover -func $(COVERAGE)/profile.unit | tail -n 1)"

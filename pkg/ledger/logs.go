@@ -59,9 +59,9 @@ type auditEvent struct {
 	ResponseStatus struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
-	ResponseObject json.RawMessage  `json:"responseObject"`
-	StageTimestamp metav1.MicroTime `json:"stageTimestamp"`
-	ImpersonatedBy json.RawMessage  `json:"impersonatedUser"`
+	ResponseObject json.RawMessage `json:"responseObject"`
+	StageTimestamp time.Time       `json:"stageTimestamp"`
+	ImpersonatedBy json.RawMessage `json:"impersonatedUser"`
 }
 
 // ParseAuditEvent reads a line of an audit log. It is nil for an event that says nothing about
