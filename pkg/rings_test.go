@@ -39,7 +39,7 @@ var rings = map[string][]string{
 	"pkg/ledger":                      {"pkg/request", "pkg/access", "pkg/pki"},
 	"pkg/teamfile":                    {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/kubeconfig":                  {"pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
-	"pkg/cluster/internal/connection": {"pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/cluster/internal/connection": {"pkg/access", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/internal/earlylogin": {"pkg/kubeconfig", "pkg/identity"},
 	"pkg/cluster/requests":            {"pkg/cluster/internal/connection", "pkg/request", "pkg/parallel", "pkg/outcome"},
 	"pkg/cluster/bindings":            {"pkg/cluster/internal/connection", "pkg/access", "pkg/identity", "pkg/outcome"},

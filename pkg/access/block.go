@@ -34,8 +34,8 @@ type Blocked struct {
 	User string
 	// CredentialID is the certificate's or the token's; "" for a user.
 	CredentialID string
-	// IsPin says that the user is refused except with the certificates that the entry's
-	// details name. The policy, which cannot look those up, does not read such an entry.
+	// IsPin says that the user is refused except with certificates in the group that the
+	// entry's details name. The policy does not read such an entry.
 	IsPin bool
 }
 
@@ -62,6 +62,21 @@ func (b Blocked) String() string {
 
 // BlockMessage is the policy's answer to a blocked identity.
 const BlockMessage = "this identity was blocked by an administrator with kubectl csr-onboard"
+
+const (
+	// RevokedMessage is what an API server answers a revoked identity, and what follows it
+	// after ": " is the reason.
+	RevokedMessage = "access was revoked by an administrator with kubectl csr-onboard"
+	// DenierPath is the path of the denier, which an API server asks about the revoked, by which
+	// the error of a call to it is known.
+	DenierPath = "/csr-onboard-denier"
+)
+
+// IsRevokedAnswer reports whether an answer of an API server, in its words, is that to a
+// revoked identity.
+func IsRevokedAnswer(text string) bool {
+	return strings.Contains(text, RevokedMessage) || strings.Contains(text, DenierPath)
+}
 
 // maximumCredentials bounds how many credential ids of one request the policy looks up.
 // The API server sets one; more than this come from an impersonator only.

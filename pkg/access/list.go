@@ -20,7 +20,7 @@ import (
 //
 //	user-HEX                "user:NAME"             every write of the user is refused
 //	credential-HEX          "credential:ID"         every write with this certificate is refused
-//	pin-HEX                 "pin:NAME"              the user is refused except with the certificates in the details;
+//	pin-HEX                 "pin:NAME"              the user is refused except with certificates in the group in the details;
 //	                                                only an enforcer reads it
 //	details-KEY             JSON of Details         about the entry of that key
 //	offboarded-HEX          JSON of Details         the user was offboarded; the policy does not read it
@@ -70,8 +70,9 @@ type Details struct {
 	Reason string `json:"reason,omitempty"`
 	// Until is when the entry stops being in force; nil if it does not.
 	Until *time.Time `json:"until,omitempty"`
-	// Credentials are the ids of the certificates that a pin lets through.
-	Credentials []string `json:"credentials,omitempty"`
+	// PinGroup is the group by which a pin knows the certificates that it lets through; "" if
+	// it lets none through.
+	PinGroup string `json:"pinGroup,omitempty"`
 }
 
 // IsOver reports whether an entry has nothing left to refuse: its certificate has expired

@@ -23,6 +23,9 @@ const TLSInBetween = connection.TLSInBetween
 // IsUnreachable reports whether nothing is known of what the API server would say.
 func IsUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }
 
+// IsRevoked reports whether the API server refuses a call because who makes it is revoked.
+func IsRevoked(err error) bool { return connection.IsRevoked(err) }
+
 // IsNobodyThere reports whether nobody listens at the server's address, or there is no such
 // address: it was not the connection that failed.
 func IsNobodyThere(err error) bool {

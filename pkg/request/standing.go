@@ -102,7 +102,10 @@ func (f *findings) examineStanding(s *Standing, claim Claim) {
 	user := claim.User.Name
 	blocked, isBlocked := s.List.Blocks(access.Blocked{User: user})
 	offboarded, wasOffboarded := s.List.Offboarded(user)
+	pinned, isPinned := s.List.Blocks(access.Blocked{User: user, IsPin: true})
 	switch {
+	case isPinned && claim.Key != "" && !slices.Contains(claim.User.Groups, pinned.PinGroup):
+		f.refuse(UserBlocked, "the user %s is revoked, except with certificates in the group %s%s", identity.Quote(user), identity.Quote(pinned.PinGroup), since(pinned))
 	case isBlocked:
 		f.refuse(UserBlocked, "the user %s is blocked%s", identity.Quote(user), since(blocked))
 	case wasOffboarded:

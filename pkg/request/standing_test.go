@@ -47,6 +47,7 @@ func TestStanding_WhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 	expiry, expired := standingNow.Add(time.Hour), standingNow.Add(-time.Minute)
 	blocked := access.Entry{Blocked: access.Blocked{User: "jane"}, Details: details}
 	offboarded := access.Entry{Details: details}
+	pinned := access.Entry{Blocked: access.Blocked{User: "jane", IsPin: true}, Details: access.Details{User: "jane", PinGroup: "pin"}}
 	stolen := access.Entry{Blocked: access.Blocked{CredentialID: "stolen"}, Details: access.Details{User: "jane", NotAfter: &expiry, Groups: []string{"dev"}}}
 	gone := access.Entry{Blocked: access.Blocked{CredentialID: "gone"}, Details: access.Details{User: "jane", NotAfter: &expired}}
 	view := access.Grant{Role: access.Role{IsCluster: true, Name: "view"}, Namespace: "default"}
@@ -65,6 +66,9 @@ func TestStanding_WhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 		"nothing":                                    {nil, nil, Claim{Key: "k1", Gives: toName}, nil},
 		"blocked":                                    {[]access.Entry{blocked}, nil, Claim{Key: "k1"}, []string{"refused user-blocked"}},
 		"blocked and offboarded is blocked":          {[]access.Entry{blocked, offboarded}, nil, Claim{}, []string{"refused user-blocked"}},
+		"pinned, and without the group":              {[]access.Entry{pinned}, nil, Claim{Key: "k1", User: identity.User{Groups: []string{"dev"}}}, []string{"refused user-blocked"}},
+		"pinned, and with the group":                 {[]access.Entry{pinned}, nil, Claim{Key: "k1", User: identity.User{Groups: []string{"dev", "pin"}}}, nil},
+		"a grant to who is pinned":                   {[]access.Entry{pinned}, nil, Claim{Gives: toName}, nil},
 		"offboarded":                                 {[]access.Entry{offboarded}, nil, Claim{}, []string{"refused user-offboarded"}},
 		"asked with a blocked certificate":           {[]access.Entry{stolen}, nil, Claim{Key: "k9", Renews: "stolen"}, []string{"refused user-blocked", "warning other-certificate-valid"}},
 		"a blocked certificate, and no role":         {[]access.Entry{stolen}, nil, Claim{Key: "k9"}, []string{"warning other-certificate-valid"}},
@@ -84,7 +88,7 @@ func TestStanding_WhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 		"a grant to a group of only the newest":      {nil, []validCertificate{old, certificate("newest", "k4", "", 4, "dev-2")}, Claim{Gives: toGroup("dev-2")}, []string{"warning other-certificate-valid"}},
 	} {
 		t.Run(about, func(t *testing.T) {
-			test.claim.User = identity.User{Name: "jane"}
+			test.claim.User.Name = "jane"
 			standing := &Standing{List: listWith(t, test.entries...), Now: standingNow, certificates: map[string][]validCertificate{"jane": test.certificates}}
 			var got []string
 			for _, finding := range standing.Examine(test.claim) {

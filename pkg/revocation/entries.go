@@ -24,8 +24,6 @@ import (
 const (
 	// MaximumReason is the longest reason, in bytes.
 	MaximumReason = 500
-	// MaximumPinned bounds the certificates of one pin.
-	MaximumPinned = 64
 	// clockSkew is how long after its end an API server whose clock is late may still accept
 	// a certificate.
 	clockSkew = 10 * time.Minute
@@ -37,7 +35,19 @@ var (
 	certificateID = regexp.MustCompile(`^X509SHA256=[0-9a-f]{64}$`)
 	// tokenID is how it names a service account token: by its claim "jti", a UUID.
 	tokenID = regexp.MustCompile(`^JTI=[0-9A-Za-z-]{1,64}$`)
+	// pinGroup is a group of PinGroup.
+	pinGroup = regexp.MustCompile(`^` + pinGroupPrefix + `[0-9a-f]{32}$`)
 )
+
+const pinGroupPrefix = "csr-onboard:pin:"
+
+// PinGroup is the group by which a pin knows the certificates that it lets through: those that
+// were issued since, and renewals of them, which have the groups of the certificate that they
+// renew. No earlier certificate has it, because random bytes are in it, 16 of them.
+func PinGroup(random [16]byte) string { return fmt.Sprintf("%s%x", pinGroupPrefix, random) }
+
+// IsPinGroup reports whether a group is that of a pin.
+func IsPinGroup(group string) bool { return pinGroup.MatchString(group) }
 
 // systemPrefix is how the names of Kubernetes' own users begin, nodePrefix those of kubelets,
 // and serviceAccountPrefix those of service accounts.
@@ -117,13 +127,8 @@ func checkDetails(details access.Details) error {
 	switch {
 	case len(details.Reason) > MaximumReason:
 		return fmt.Errorf("the reason has %d bytes, and at most %d are kept", len(details.Reason), MaximumReason)
-	case len(details.Credentials) > MaximumPinned:
-		return fmt.Errorf("%d certificates are pinned, and at most %d can be", len(details.Credentials), MaximumPinned)
-	}
-	for _, id := range details.Credentials {
-		if !certificateID.MatchString(id) {
-			return fmt.Errorf("invalid pinned credential id %s", identity.Quote(id))
-		}
+	case details.PinGroup != "" && !IsPinGroup(details.PinGroup):
+		return fmt.Errorf("invalid group of a pin %s", identity.Quote(details.PinGroup))
 	}
 	return nil
 }

@@ -23,8 +23,11 @@ func certificateOf(user, id string) access.Entry {
 	return access.Entry{Blocked: access.Blocked{CredentialID: id}, Details: access.Details{User: user, At: now}}
 }
 
-func pinOf(user string, ids ...string) access.Entry {
-	return access.Entry{Blocked: access.Blocked{User: user, IsPin: true}, Details: access.Details{User: user, Credentials: ids, At: now}}
+// groupOf is the group of a pin.
+func groupOf(i byte) string { return PinGroup([16]byte{15: i}) }
+
+func pinOf(user, group string) access.Entry {
+	return access.Entry{Blocked: access.Blocked{User: user, IsPin: true}, Details: access.Details{User: user, PinGroup: group, At: now}}
 }
 
 // listWith is a list with entries and with further data.
@@ -66,7 +69,7 @@ func TestEntries_WhatIsOnTheListIsReadByAllowList(t *testing.T) {
 		"a user":                          {listWith(t, nil, of("jane")), []access.Blocked{{User: "jane"}}, nil},
 		"a certificate":                   {listWith(t, nil, certificateOf("jane", idOf(1))), []access.Blocked{{CredentialID: idOf(1)}}, nil},
 		"a service account token":         {listWith(t, nil, certificateOf("", "JTI=7e4-a")), []access.Blocked{{CredentialID: "JTI=7e4-a"}}, nil},
-		"a pin":                           {listWith(t, nil, pinOf("jane", idOf(1))), []access.Blocked{{User: "jane", IsPin: true}}, nil},
+		"a pin":                           {listWith(t, nil, pinOf("jane", groupOf(1))), []access.Blocked{{User: "jane", IsPin: true}}, nil},
 		"what the version before wrote":   {access.ListOf(map[string]string{"user.x": "user:jane", "anything": "credential:" + idOf(3)}), []access.Blocked{{CredentialID: idOf(3)}, {User: "jane"}}, nil},
 		"who was offboarded":              {listWith(t, nil, access.Entry{Details: access.Details{User: "jane"}}), nil, nil},
 		"what ended":                      {listWith(t, nil, temporary, still), []access.Blocked{{User: "still"}}, nil},
@@ -80,7 +83,7 @@ func TestEntries_WhatIsOnTheListIsReadByAllowList(t *testing.T) {
 		"a kubelet":                       {listWith(t, nil, of("system:node:worker")), []access.Blocked{{User: "system:node:worker"}}, nil},
 		"an id that no server gives":      {listWith(t, nil, certificateOf("jane", "X509SHA256="+strings.Repeat("A", 64)), certificateOf("", "JTI=a'b"), certificateOf("", "JTI=")), nil, []string{"invalid credential id", "invalid credential id", "invalid credential id"}},
 		"details that are not JSON":       {listWith(t, map[string]string{"details-user-" + hexOf("jane"): "{"}, of("jane")), []access.Blocked{{User: "jane"}}, []string{"not valid JSON"}},
-		"a pin without readable details":  {listWith(t, map[string]string{"details-pin-" + hexOf("jane"): `{"credentials":["x'"]}`}, pinOf("jane")), []access.Blocked{{User: "jane", IsPin: true}}, []string{"invalid pinned"}},
+		"a pin without readable details":  {listWith(t, map[string]string{"details-pin-" + hexOf("jane"): `{"pinGroup":"x'"}`}, pinOf("jane", "")), []access.Blocked{{User: "jane", IsPin: true}}, []string{"invalid group of a pin"}},
 		"hostile names":                   {listWith(t, nil, of("a'] || true || request.user in ['"), of("\n\x00\u202e佐藤😀")), []access.Blocked{{User: "\n\x00\u202e佐藤😀"}, {User: "a'] || true || request.user in ['"}}, nil},
 		"a mark of csr-onboard's own":     {listWith(t, nil, of(markPrefix+"x")), nil, []string{"own"}},
 	} {
@@ -109,21 +112,17 @@ func TestEntries_WhatCannotBeRevokedIsRefused(t *testing.T) {
 	masters.Details.Groups = []string{"system:masters"}
 	verbose := of("jane")
 	verbose.Details.Reason = strings.Repeat("x", MaximumReason+1)
-	crowd := pinOf("jane", idOf(0))
-	for i := range MaximumPinned {
-		crowd.Details.Credentials = append(crowd.Details.Credentials, idOf(i+1))
-	}
 	for about, entry := range map[string]access.Entry{
-		"nobody":                       {},
-		"the controller manager":       of("system:kube-controller-manager"),
-		"anonymous":                    of("system:anonymous"),
-		"its certificate":              certificateOf("system:kube-controller-manager", idOf(1)),
-		"a certificate of masters":     masters,
-		"a name that is not UTF-8":     of("\xff"),
-		"a name that is too long":      of(strings.Repeat("x", access.MaximumBlockedName+1)),
-		"a user and a certificate":     {Blocked: access.Blocked{User: "jane", CredentialID: idOf(1)}},
-		"a reason that is too long":    verbose,
-		"too many pinned certificates": crowd,
+		"nobody":                    {},
+		"the controller manager":    of("system:kube-controller-manager"),
+		"anonymous":                 of("system:anonymous"),
+		"its certificate":           certificateOf("system:kube-controller-manager", idOf(1)),
+		"a certificate of masters":  masters,
+		"a name that is not UTF-8":  of("\xff"),
+		"a name that is too long":   of(strings.Repeat("x", access.MaximumBlockedName+1)),
+		"a user and a certificate":  {Blocked: access.Blocked{User: "jane", CredentialID: idOf(1)}},
+		"a reason that is too long": verbose,
+		"a pin of another group":    pinOf("jane", "system:masters"),
 	} {
 		if err := Check(entry); !errors.Is(err, outcome.ErrRefused) {
 			t.Errorf("%s: %v", about, err)

@@ -85,11 +85,7 @@ func (r Remembered) Explain() string {
 // covers reports whether an entry refuses everything that another one for the same identity
 // refuses.
 func covers(entry, other access.Entry) bool {
-	if entry.Blocked != other.Blocked {
-		return false
-	}
-	isLetThrough := func(id string) bool { return !slices.Contains(other.Details.Credentials, id) }
-	if entry.Blocked.IsPin && slices.ContainsFunc(entry.Details.Credentials, isLetThrough) {
+	if entry.Blocked != other.Blocked || entry.Details.PinGroup != "" && entry.Details.PinGroup != other.Details.PinGroup {
 		return false
 	}
 	end, ends := NextEnd([]access.Entry{entry})

@@ -51,8 +51,8 @@ func TestRemembered_OnlyAnUpdateOfTheSameObjectEndsAnEntry(t *testing.T) {
 		"also at once":                          {[]seen{{"1", false, []access.Entry{jane}}, {"2", true, nil}}, "", 0},
 		"an earlier end is kept out":            {[]seen{{"1", false, []access.Entry{until(jane, time.Hour)}}, {"2", false, []access.Entry{until(jane, time.Minute)}}}, `the user "jane"`, 1},
 		"a later one is not":                    {[]seen{{"1", false, []access.Entry{until(jane, time.Minute)}}, {"2", false, []access.Entry{jane}}}, `the user "jane"`, 0},
-		"another pin is kept out":               {[]seen{{"1", false, []access.Entry{pinOf("kim", idOf(1))}}, {"2", false, []access.Entry{pinOf("kim", idOf(1), idOf(2))}}}, `the user "kim" except with pinned certificates`, 1},
-		"a stricter one is not":                 {[]seen{{"1", false, []access.Entry{pinOf("kim", idOf(1), idOf(2))}}, {"2", false, []access.Entry{pinOf("kim", idOf(2))}}}, `the user "kim" except with pinned certificates`, 0},
+		"another pin is kept out":               {[]seen{{"1", false, []access.Entry{pinOf("kim", groupOf(1))}}, {"2", false, []access.Entry{pinOf("kim", groupOf(2))}}}, `the user "kim" except with pinned certificates`, 1},
+		"a stricter one is not":                 {[]seen{{"1", false, []access.Entry{pinOf("kim", groupOf(1))}}, {"2", false, []access.Entry{pinOf("kim", "")}}}, `the user "kim" except with pinned certificates`, 0},
 	} {
 		t.Run(about, func(t *testing.T) {
 			var r Remembered
@@ -84,11 +84,11 @@ func TestRemembered_OnlyAnUpdateOfTheSameObjectEndsAnEntry(t *testing.T) {
 
 func TestRemembered_WhatIsKeptEndsAtItsTimeAndCountsBeforeTheList(t *testing.T) {
 	var r Remembered
-	r = r.Seen("1", false, listWith(t, nil, until(of("jane"), time.Hour), pinOf("kim", idOf(1))), now)
-	r = r.Seen("2", false, listWith(t, nil, pinOf("kim", idOf(1), idOf(2))), now)
+	r = r.Seen("1", false, listWith(t, nil, until(of("jane"), time.Hour), pinOf("kim", groupOf(1))), now)
+	r = r.Seen("2", false, listWith(t, nil, pinOf("kim", groupOf(2))), now)
 	entries, _ := r.Entries(now)
 	for _, entry := range entries {
-		if entry.Blocked.IsPin && len(entry.Details.Credentials) != 1 {
+		if entry.Blocked.IsPin && entry.Details.PinGroup != groupOf(1) {
 			t.Errorf("the pin of the new list counts: %+v", entry)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 const (
 	// Message is what a revoked identity reads.
-	Message = "access was revoked by an administrator with kubectl csr-onboard"
+	Message = access.RevokedMessage
 
 	// largestExpression bounds one expression, in code points, which are bytes here: the API
 	// server rejects more than 100,000 (k8s.io/apiserver pkg/cel, the parser's limit), and
@@ -30,8 +30,8 @@ const (
 	markPrefix = "csr-onboard:proof:"
 	// markDigits is how many digits follow.
 	markDigits = 32
-	// pinSeparator stands between a user's name and the id of a pinned certificate. No id has
-	// a space, so no two pairs are written alike.
+	// pinSeparator stands between a user's name and the group of a pin. No such group has a
+	// space, so no two pairs are written alike.
 	pinSeparator = " "
 	// retries is how many renderings of the same content an API server takes for different.
 	retries = 50
@@ -174,12 +174,9 @@ func (c *chunk) add(entry access.Entry) bool {
 	blocked := entry.Blocked
 	size := len(quote(blocked.User)) + len(quote(blocked.CredentialID))
 	var pins []string
-	if blocked.IsPin {
-		for _, id := range entry.Details.Credentials {
-			pin := quote(blocked.User + pinSeparator + id)
-			pins = append(pins, pin)
-			size += len(pin) + 1
-		}
+	if group := entry.Details.PinGroup; blocked.IsPin && group != "" {
+		pins = []string{quote(blocked.User + pinSeparator + group)}
+		size += len(pins[0]) + 1
 	}
 	if c.size+size > largestExpression {
 		return false
@@ -216,7 +213,7 @@ func (c *chunk) expression() string {
 	if len(c.pinned) > 0 {
 		pinned := "request.user in " + literals(c.pinned)
 		if len(c.pins) > 0 {
-			pinned += " && !(" + key + " in request.extra && size(request.extra[" + key + "]) == 1 && request.user + " + quote(pinSeparator) + " + request.extra[" + key + "][0] in " + literals(c.pins) + ")"
+			pinned += " && !request.groups.exists(group, request.user + " + quote(pinSeparator) + " + group in " + literals(c.pins) + ")"
 		}
 		people = append(people, pinned)
 	}
@@ -312,19 +309,10 @@ func DenierKubeconfig(address string, authority []byte, token string) ([]byte, e
 	}
 	return json.MarshalIndent(named{
 		"apiVersion": "v1", "kind": "Config", "current-context": "denier",
-		"clusters": []named{{"name": "denier", "cluster": named{"server": "https://" + address + DenierAddressPath, "certificate-authority-data": authority}}},
+		"clusters": []named{{"name": "denier", "cluster": named{"server": "https://" + address + access.DenierPath, "certificate-authority-data": authority}}},
 		"users":    []named{{"name": "denier", "user": user}},
 		"contexts": []named{{"name": "denier", "context": named{"cluster": "denier", "user": "denier"}}},
 	}, "", " ")
-}
-
-// DenierAddressPath is the path of the denier, by which the error of a call to it is known.
-const DenierAddressPath = "/csr-onboard-denier"
-
-// IsOwnRefusal reports whether a refusal by the API server, in its words, is that of a file
-// that was rendered here.
-func IsOwnRefusal(text string) bool {
-	return strings.Contains(text, Message) || strings.Contains(text, DenierAddressPath)
 }
 
 // RefusesNobody reports whether a file that Render made has no entries.

@@ -40,7 +40,7 @@ func TestRender_TheFileIsThatOfTheGoldenFile(t *testing.T) {
 	everybody := []access.Entry{
 		of("jane"), of("a'] || true || request.user in ['\\"), of("\n\x00\u202e佐藤😀"), of("system:node:worker"),
 		certificateOf("bob", idOf(1)), certificateOf("", "JTI=2f6f0a44-6d5e-4a0c-9a3c-3a3b6f0d8a11"),
-		pinOf("kim", idOf(2), idOf(3)), pinOf("lee"),
+		pinOf("kim", groupOf(2)), pinOf("lee", ""),
 	}
 	for name, file := range map[string]File{
 		"nobody":    rendered(t, Options{}),
@@ -94,12 +94,8 @@ func TestRender_NoExpressionIsLongerThanTheAPIServerReads(t *testing.T) {
 	for i := range 5000 {
 		entries = append(entries, of(fmt.Sprintf("%d%s", i, strings.Repeat("\x01", 100))))
 	}
-	for i := range 200 {
-		pin := pinOf(fmt.Sprintf("pinned-%d", i))
-		for id := range MaximumPinned {
-			pin.Details.Credentials = append(pin.Details.Credentials, idOf(i*100+id))
-		}
-		entries = append(entries, pin)
+	for i := range 2000 {
+		entries = append(entries, pinOf(fmt.Sprintf("pinned-%d", i), groupOf(byte(i))))
 	}
 	file := rendered(t, Options{}, entries...)
 	parsed, err := parse(file.Text)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
 
@@ -76,7 +77,7 @@ func TestDenier_TheRevokedReadWhyAndAreRefusedWithoutItAsWell(t *testing.T) {
 		go func() {
 			client := clientFor(t, revoked)
 			status, text, err := tryCall(t.Context(), client, n.server, http.MethodGet, configMaps+"/another", "")
-			if err != nil || status != http.StatusInternalServerError || !revocation.IsOwnRefusal(text) {
+			if err != nil || status != http.StatusInternalServerError || !access.IsRevokedAnswer(text) {
 				refused <- text
 			}
 			close(refused)
@@ -138,7 +139,7 @@ func TestDenier_TheRevokedReadWhyAndAreRefusedWithoutItAsWell(t *testing.T) {
 	n.restart(t)
 	until(t, "a 500 with the message", func() bool {
 		status, text := n.answers(t, revoked)
-		return status == http.StatusInternalServerError && strings.Contains(text, revocation.Message) && !strings.Contains(text, revocation.DenierAddressPath)
+		return status == http.StatusInternalServerError && strings.Contains(text, revocation.Message) && !strings.Contains(text, access.DenierPath)
 	})
 	c.untilWell(t)
 	if passed := ended(); passed > 0 {

@@ -271,7 +271,7 @@ func TestRevoke_APinnedNameComesBackWithNewCertificatesOnly(t *testing.T) {
 	shared.must(t, "new-user", "quinn", "-g", "dev", "--approve", "--pin", "--out", second)
 	shared.untilRefused(t, second, false)
 	shared.untilRefused(t, fresh, false)
-	expect(t, shared.must(t, "revocations"), 0, `the user "quinn" except with pinned certificates (2)`, "stolen laptop")
+	expect(t, shared.must(t, "revocations"), 0, `the user "quinn" except with pinned certificates, which are in the group csr-onboard:pin:`, "stolen laptop")
 	// Revoked again, none of them is of use.
 	shared.must(t, "revoke", "quinn")
 	for _, kubeconfig := range []string{stolen, fresh, second} {

@@ -80,7 +80,7 @@ func (c *cluster) user(t *testing.T, name string, groups ...string) string {
 		// An API server reads role bindings from a cache, which may be a moment behind.
 		until(t, name+" is permitted by "+n.name, func() bool {
 			status, text, err := tryCall(t.Context(), client, n.server, http.MethodGet, configMaps+"/none", "")
-			return err != nil || status != http.StatusForbidden || revocation.IsOwnRefusal(text)
+			return err != nil || status != http.StatusForbidden || access.IsRevokedAnswer(text)
 		})
 	}
 	return copied
@@ -147,10 +147,10 @@ const configMaps = "/api/v1/namespaces/default/configmaps"
 func isRefusedAt(t *testing.T, kubeconfig, server string) bool {
 	t.Helper()
 	status, text := call(t, kubeconfig, server, http.MethodGet, configMaps, "")
-	if status >= 400 && !revocation.IsOwnRefusal(text) && status != http.StatusForbidden {
+	if status >= 400 && !access.IsRevokedAnswer(text) && status != http.StatusForbidden {
 		t.Errorf("status %d: %s", status, text)
 	}
-	return status >= 400 && revocation.IsOwnRefusal(text)
+	return status >= 400 && access.IsRevokedAnswer(text)
 }
 
 // until waits until something is so.

@@ -64,6 +64,8 @@ func loaded(text []byte) (*apiserver.AuthorizationConfiguration, error) {
 type identity struct {
 	user string
 	ids  []string
+	// groups are those besides system:authenticated.
+	groups []string
 }
 
 // refused evaluates the authorizers of a file that come before the base's, as the API
@@ -83,7 +85,7 @@ func refused(t testing.TB, configuration *apiserver.AuthorizationConfiguration) 
 	}
 	return func(who identity) bool {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: who.user, Groups: []string{"system:authenticated"},
+			User: who.user, Groups: append([]string{"system:authenticated"}, who.groups...),
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: "pods"},
 		}}
 		if who.ids != nil {
@@ -112,8 +114,8 @@ func credential(id string) access.Entry {
 	return access.Entry{Blocked: access.Blocked{CredentialID: id}}
 }
 
-func pin(name string, ids ...string) access.Entry {
-	return access.Entry{Blocked: access.Blocked{User: name, IsPin: true}, Details: access.Details{User: name, Credentials: ids}}
+func pin(name, group string) access.Entry {
+	return access.Entry{Blocked: access.Blocked{User: name, IsPin: true}, Details: access.Details{User: name, PinGroup: group}}
 }
 
 func render(t testing.TB, kubeconfig string, entries ...access.Entry) revocation.File {
@@ -140,35 +142,38 @@ func loadedOf(t testing.TB, entries ...access.Entry) func(identity) bool {
 
 func TestLoaded_TheAPIServerRefusesExactlyWhoIsOnTheList(t *testing.T) {
 	hostile := "a'] || true || request.user in ['\\\n\x00\u202e佐藤😀"
-	isRefused := loadedOf(t, user("jane"), user(hostile), user("system:node:lost"), credential(id(1)), credential("JTI=one"), pin("kim", id(2)), pin("lee"))
+	group, other := revocation.PinGroup([16]byte{1}), revocation.PinGroup([16]byte{2})
+	isRefused := loadedOf(t, user("jane"), user(hostile), user("system:node:lost"), credential(id(1)), credential("JTI=one"), pin("kim", group), pin("kai", other), pin("lee", ""))
 	for about, test := range map[string]struct {
 		who  identity
 		want bool
 	}{
-		"a revoked user":                               {identity{"jane", []string{id(7)}}, true},
-		"without a certificate":                        {identity{"jane", nil}, true},
-		"a name that only begins like it":              {identity{"jane2", nil}, false},
-		"another spelling":                             {identity{"Jane", nil}, false},
-		"a hostile name":                               {identity{hostile, nil}, true},
-		"somebody else":                                {identity{"bob", []string{id(7)}}, false},
-		"nobody":                                       {identity{"", nil}, false},
-		"no credential":                                {identity{"bob", []string{}}, false},
-		"a revoked certificate":                        {identity{"bob", []string{id(1)}}, true},
-		"one among others, of an impersonator":         {identity{"bob", []string{id(7), id(1)}}, true},
-		"a pinned user with the certificate":           {identity{"kim", []string{id(2)}}, false},
-		"with another one":                             {identity{"kim", []string{id(3)}}, true},
-		"with both, of an impersonator":                {identity{"kim", []string{id(2), id(3)}}, true},
-		"without any":                                  {identity{"kim", nil}, true},
-		"somebody else with that certificate":          {identity{"bob", []string{id(2)}}, false},
-		"pinned without a certificate":                 {identity{"lee", []string{id(2)}}, true},
-		"a revoked token":                              {identity{"system:serviceaccount:default:robot", []string{"JTI=one"}}, true},
-		"another token of the service account":         {identity{"system:serviceaccount:default:robot", []string{"JTI=two"}}, false},
-		"a lost kubelet":                               {identity{"system:node:lost", []string{id(7)}}, true},
-		"another kubelet":                              {identity{"system:node:other", []string{id(7)}}, false},
-		"a kubelet with a revoked certificate":         {identity{"system:node:other", []string{id(1)}}, true},
-		"the control plane with a revoked certificate": {identity{"system:kube-controller-manager", []string{id(1)}}, false},
-		"the control plane with a revoked token's id":  {identity{"system:kube-scheduler", []string{"JTI=one"}}, false},
-		"the API server itself":                        {identity{"system:apiserver", nil}, false},
+		"a revoked user":                               {identity{"jane", []string{id(7)}, nil}, true},
+		"without a certificate":                        {identity{"jane", nil, nil}, true},
+		"a name that only begins like it":              {identity{"jane2", nil, nil}, false},
+		"another spelling":                             {identity{"Jane", nil, nil}, false},
+		"a hostile name":                               {identity{hostile, nil, nil}, true},
+		"somebody else":                                {identity{"bob", []string{id(7)}, nil}, false},
+		"nobody":                                       {identity{"", nil, nil}, false},
+		"no credential":                                {identity{"bob", []string{}, nil}, false},
+		"a revoked certificate":                        {identity{"bob", []string{id(1)}, nil}, true},
+		"one among others, of an impersonator":         {identity{"bob", []string{id(7), id(1)}, nil}, true},
+		"a pinned user with the group":                 {identity{"kim", []string{id(3)}, []string{"dev", group}}, false},
+		"without it":                                   {identity{"kim", []string{id(2)}, []string{"dev"}}, true},
+		"with the group of another pin":                {identity{"kim", []string{id(2)}, []string{other}}, true},
+		"with a group that only begins like it":        {identity{"kim", []string{id(2)}, []string{group + "0", "kim " + group}}, true},
+		"without any group":                            {identity{"kim", nil, nil}, true},
+		"with the group and a revoked certificate":     {identity{"kim", []string{id(1)}, []string{group}}, true},
+		"somebody else with that group":                {identity{"bob", []string{id(2)}, []string{group}}, false},
+		"pinned without a group":                       {identity{"lee", []string{id(2)}, []string{group, ""}}, true},
+		"a revoked token":                              {identity{"system:serviceaccount:default:robot", []string{"JTI=one"}, nil}, true},
+		"another token of the service account":         {identity{"system:serviceaccount:default:robot", []string{"JTI=two"}, nil}, false},
+		"a lost kubelet":                               {identity{"system:node:lost", []string{id(7)}, nil}, true},
+		"another kubelet":                              {identity{"system:node:other", []string{id(7)}, nil}, false},
+		"a kubelet with a revoked certificate":         {identity{"system:node:other", []string{id(1)}, nil}, true},
+		"the control plane with a revoked certificate": {identity{"system:kube-controller-manager", []string{id(1)}, nil}, false},
+		"the control plane with a revoked token's id":  {identity{"system:kube-scheduler", []string{"JTI=one"}, nil}, false},
+		"the API server itself":                        {identity{"system:apiserver", nil, nil}, false},
 	} {
 		if got := isRefused(test.who); got != test.want {
 			t.Errorf("%s: refused: %v", about, got)
@@ -188,13 +193,13 @@ func TestLoaded_ALongListIsLoadedAndRefusesEverybodyOnIt(t *testing.T) {
 	for i, entry := range entries {
 		who := identity{user: entry.Blocked.User}
 		if who.user == "" {
-			who = identity{"somebody", []string{entry.Blocked.CredentialID}}
+			who = identity{"somebody", []string{entry.Blocked.CredentialID}, nil}
 		}
 		if i%97 == 0 && !isRefused(who) {
 			t.Errorf("%s is not refused", entry.Blocked)
 		}
 	}
-	if isRefused(identity{"somebody", []string{id(5000)}}) || isRefused(identity{"system:kube-controller-manager", []string{id(1)}}) {
+	if isRefused(identity{"somebody", []string{id(5000)}, nil}) || isRefused(identity{"system:kube-controller-manager", []string{id(1)}, nil}) {
 		t.Error("who is not on the list is refused")
 	}
 }
@@ -218,7 +223,7 @@ func FuzzRender(f *testing.F) {
 	f.Add("user-6a616e65", "user:jane", "details-user-6a616e65", `{"user":"jane"}`)
 	f.Add("anything", "credential:"+id(1), "pin-6b", "pin:k")
 	f.Add("x", "user:a'] || true", "credential-4a54493d61", "credential:JTI=a")
-	f.Add("details-pin-6b", `{"credentials":["`+id(1)+`"]}`, "pin-6b", "pin:k")
+	f.Add("details-pin-6b", `{"pinGroup":"`+revocation.PinGroup([16]byte{1})+`"}`, "pin-6b", "pin:k")
 	f.Add("user-73797374656d3a78", "user:system:x", "y", "user:\x00\u2028\U0001f600\\\"")
 	base, err := revocation.BaseOfModes("Node,RBAC")
 	if err != nil {
@@ -240,16 +245,16 @@ func FuzzRender(f *testing.F) {
 			who := identity{user: entry.Blocked.User}
 			switch {
 			case revocation.IsToken(entry.Blocked):
-				who = identity{"system:serviceaccount:a:b", []string{entry.Blocked.CredentialID}}
+				who = identity{"system:serviceaccount:a:b", []string{entry.Blocked.CredentialID}, nil}
 			case entry.Blocked.CredentialID != "":
-				who = identity{"somebody", []string{entry.Blocked.CredentialID}}
+				who = identity{"somebody", []string{entry.Blocked.CredentialID}, nil}
 			}
 			if !isRefused(who) {
 				t.Errorf("%s is not refused by\n%s", entry.Blocked, file.Text)
 			}
 		}
 		for _, name := range []string{"system:kube-controller-manager", "system:kube-scheduler", "system:apiserver", "system:anonymous"} {
-			if isRefused(identity{name, []string{id(1)}}) {
+			if isRefused(identity{name, []string{id(1)}, nil}) {
 				t.Errorf("%s is refused by\n%s", name, file.Text)
 			}
 		}

@@ -14,7 +14,6 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
 
 // Subject is somebody of whom an API server is asked.
@@ -42,7 +41,7 @@ func (c *Client) IsRevoked(ctx context.Context, who Subject) (bool, error) {
 		return false, c.api.Explain(ctx, err, "ask whether the API server refuses who is revoked")
 	}
 	status := review.Status
-	return status.Denied && !status.Allowed && revocation.IsOwnRefusal(status.Reason+" "+status.EvaluationError), nil
+	return status.Denied && !status.Allowed && access.IsRevokedAnswer(status.Reason+" "+status.EvaluationError), nil
 }
 
 // Self is who this client logs in as, and with which credentials (access.CredentialIDKey).

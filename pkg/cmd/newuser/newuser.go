@@ -2,6 +2,7 @@ package newuser
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -95,8 +96,8 @@ to an administrator, who runs approve --filename and sends a handoff file back, 
 --from. The private key never leaves the machine.
 
 A user who is revoked is refused. With --approve and --pin, the name comes back with a
-new key: every API server accepts the new certificate, and still refuses the user's others. A pinned
-user gets each further certificate in the same way.
+new key: every API server accepts the new certificate and its renewals, and still refuses the user's
+others. The certificate has one more group, csr-onboard:pin:…, by which API servers know it.
 
 ` + cli.ExitCodes,
 		Example: `  # Request a certificate for jane in the group dev
@@ -142,7 +143,7 @@ user gets each further certificate in the same way.
 	options.AddDirectoryFlag(flags, &o.Directory)
 	flags.BoolVar(&o.Offline, "offline", false, "only create key and request, to send to an administrator; use no network")
 	flags.BoolVar(&o.Wait, "wait", false, "wait until somebody has approved the request, and fetch the kubeconfig")
-	flags.BoolVar(&o.Pin, "pin", false, "with --approve, let a revoked user come back: API servers accept this certificate, and refuse the user's others")
+	flags.BoolVar(&o.Pin, "pin", false, "with --approve, let a revoked user come back: API servers accept this certificate and its renewals, and refuse the user's others")
 	flags.BoolVar(&o.Approve, "approve", false, "approve the request and fetch the kubeconfig, if you can approve")
 	o.DryRun.Add(cmd, "none, client (print the object that would be sent; only key and request are created) or server (the cluster checks it)")
 	o.Output.Add(cmd)
@@ -354,6 +355,9 @@ func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Progr
 	var err error
 	if o.Pin {
 		if err := revoke.CheckPinnable(ctx, program, o.input.User.Name); err != nil {
+			return err
+		}
+		if o.input.User, err = revoke.Pinned(ctx, program, o.input.User, rand.Reader); err != nil {
 			return err
 		}
 		in.Pin = func(ctx context.Context, certificate *pki.Certificate) error {

@@ -178,7 +178,7 @@ func (d *denier) listen(ctx context.Context) error {
 
 // answer denies.
 func (d *denier) answer(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != revocation.DenierAddressPath || r.Method != http.MethodPost {
+	if r.URL.Path != access.DenierPath || r.Method != http.MethodPost {
 		http.NotFound(w, r)
 		return
 	}

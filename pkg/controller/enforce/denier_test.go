@@ -102,7 +102,7 @@ func TestDenier_ItDeniesWhateverItIsAsked(t *testing.T) {
 		"the mark of a file":           {`{"spec":{"user":"csr-onboard:proof:0"}}`, ""},
 		"nobody":                       {`{}`, ""},
 	} {
-		answered := ask(http.MethodPost, revocation.DenierAddressPath+"?timeout=3s", d.token, test.body)
+		answered := ask(http.MethodPost, access.DenierPath+"?timeout=3s", d.token, test.body)
 		var review authorizationv1.SubjectAccessReview
 		if err := json.Unmarshal(answered.Body.Bytes(), &review); err != nil || answered.Code != http.StatusOK ||
 			review.Status.Allowed || !review.Status.Denied || review.Status.Reason != revocation.Message+test.reason {
@@ -116,11 +116,11 @@ func TestDenier_ItDeniesWhateverItIsAsked(t *testing.T) {
 		method, path, token, body string
 		code                      int
 	}{
-		"somebody without the token": {http.MethodPost, revocation.DenierAddressPath, "", `{"spec":{"user":"jane"}}`, http.StatusUnauthorized},
+		"somebody without the token": {http.MethodPost, access.DenierPath, "", `{"spec":{"user":"jane"}}`, http.StatusUnauthorized},
 		"another path":               {http.MethodPost, "/", d.token, `{}`, http.StatusNotFound},
-		"another method":             {http.MethodGet, revocation.DenierAddressPath, d.token, ``, http.StatusNotFound},
-		"no JSON":                    {http.MethodPost, revocation.DenierAddressPath, d.token, `x`, http.StatusBadRequest},
-		"too much":                   {http.MethodPost, revocation.DenierAddressPath, d.token, `"` + strings.Repeat("x", largestReview) + `"`, http.StatusBadRequest},
+		"another method":             {http.MethodGet, access.DenierPath, d.token, ``, http.StatusNotFound},
+		"no JSON":                    {http.MethodPost, access.DenierPath, d.token, `x`, http.StatusBadRequest},
+		"too much":                   {http.MethodPost, access.DenierPath, d.token, `"` + strings.Repeat("x", largestReview) + `"`, http.StatusBadRequest},
 	} {
 		if answered := ask(test.method, test.path, test.token, test.body); answered.Code != test.code || strings.Contains(answered.Body.String(), "left") {
 			t.Errorf("%s: %d %s", about, answered.Code, answered.Body)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -163,7 +164,7 @@ func isDenierKubeconfig(text []byte) bool {
 		return false
 	}
 	cluster := parsed.Clusters[0].Cluster
-	address := strings.TrimSuffix(strings.TrimPrefix(cluster.Server, "https://"), revocation.DenierAddressPath)
+	address := strings.TrimSuffix(strings.TrimPrefix(cluster.Server, "https://"), access.DenierPath)
 	again, err := revocation.DenierKubeconfig(address, cluster.Authority, parsed.Users[0].User.Token)
 	return err == nil && bytes.Equal(again, text) && isCertificate(cluster.Authority) && CheckDenierAddress(address) == nil
 }

@@ -180,6 +180,8 @@ func RenewCached(ctx context.Context, p *onboard.Program, cache store.Credential
 		case errors.Is(err, outcome.ErrTimedOut):
 			record.Ending, record.Trouble = renewalWaits, "it waits for an administrator's approval"
 			record.Advice = "the administrator runs: " + identity.NewCommand("kubectl csr-onboard approve").Argument(held.Certificate.User().Name).String()
+		case cluster.IsRevoked(err):
+			record.Ending = renewalRevoked
 		case errors.Is(err, outcome.ErrInterrupted), cluster.IsUnreachable(err) && !p.Now().After(held.Certificate.WarnFrom()):
 			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""

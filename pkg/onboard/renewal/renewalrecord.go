@@ -36,6 +36,8 @@ const (
 	renewalWaits renewalEnding = "waiting"
 	// renewalFailed is one that something else kept from its certificate.
 	renewalFailed renewalEnding = "failed"
+	// renewalRevoked is one of somebody who is revoked, which may be taken back.
+	renewalRevoked renewalEnding = "revoked"
 )
 
 // tellAgain is how long a person is not told the same trouble again.
@@ -55,8 +57,12 @@ func (r renewalRecord) isToBeTried(now time.Time, left time.Duration, refused bo
 	}
 	const soon, shortest, longest = 5 * time.Second, 15 * time.Second, time.Hour
 	pause := soon
-	if r.Ending == renewalFailed {
+	switch r.Ending {
+	case renewalFailed:
 		pause = min(max(left/20, shortest), longest)
+	case renewalRevoked:
+		pause = longest
+	case renewalWaits:
 	}
 	since := now.Sub(r.Attempted)
 	// A clock that was put back must not hold it up.

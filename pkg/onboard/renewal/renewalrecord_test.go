@@ -42,6 +42,8 @@ func TestRenewalRecord_WhenARenewalIsTriedAgain(t *testing.T) {
 		{"a failed one, when almost nothing is left", renewalFailed, 15 * time.Second, time.Second, false, true},
 		{"a failed one, when almost nothing is left, too soon", renewalFailed, 14 * time.Second, time.Second, false, false},
 		{"a failed one, with months left", renewalFailed, time.Hour, 2000 * time.Hour, false, true},
+		{"one of a revoked user, when almost nothing is left", renewalRevoked, time.Hour - time.Second, time.Second, false, false},
+		{"one of a revoked user, an hour later", renewalRevoked, time.Hour, time.Second, false, true},
 		{"a refused one", renewalFailed, 100 * time.Hour, time.Hour, true, false},
 		{"a clock that was put back", renewalFailed, -time.Hour, time.Hour, false, true},
 	} {

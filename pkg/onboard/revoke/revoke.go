@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -98,28 +99,50 @@ func CheckPinnable(ctx context.Context, p *onboard.Program, user string) error {
 	return CheckPossible(ctx, p, entry)
 }
 
-// Pin has every API server accept a certificate, and those that were pinned before, and no other
-// certificate of the user.
+// Pinned is a user with the group by which a pin lets the user's certificates through: that of
+// the user's pin, or a new one.
+func Pinned(ctx context.Context, p *onboard.Program, user identity.User, random io.Reader) (identity.User, error) {
+	listed, err := p.Cluster.Enforcement().List(ctx)
+	if err != nil {
+		return user, err
+	}
+	_, isRevoked := listed.List.Blocks(access.Blocked{User: user.Name})
+	pinned, isPinned := listed.List.Blocks(access.Blocked{User: user.Name, IsPin: true})
+	group := pinned.PinGroup
+	if !isPinned || isRevoked || !revocation.IsPinGroup(group) {
+		var bytes [16]byte
+		if _, err := io.ReadFull(random, bytes[:]); err != nil {
+			return user, err
+		}
+		group = revocation.PinGroup(bytes)
+	}
+	// A group of an earlier pin would let through what it let through.
+	user.Groups = append(slices.DeleteFunc(slices.Clone(user.Groups), revocation.IsPinGroup), group)
+	return user, nil
+}
+
+// Pin has every API server accept the certificates of a user that are in the group of the pin,
+// as the one here is, and no others.
 func Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, patience time.Duration) (*Result, error) {
-	user, id := certificate.User().Name, access.CredentialID(certificate.SHA256())
+	user := certificate.User()
+	at := slices.IndexFunc(user.Groups, revocation.IsPinGroup)
+	if at < 0 {
+		return nil, errors.New("the certificate is not in the group of a pin")
+	}
 	me, _, err := p.Cluster.Self(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pinned := access.Blocked{User: user, IsPin: true}
+	pinned := access.Blocked{User: user.Name, IsPin: true}
 	entryOf := func(list access.List) access.Entry {
 		before, _ := list.Blocks(pinned)
-		revoked, isRevoked := list.Blocks(access.Blocked{User: user})
-		entry := access.Entry{Blocked: pinned, Details: access.Details{User: user, By: me.Name, At: p.Now().UTC().Truncate(time.Second), Reason: before.Reason}}
-		if isRevoked {
+		entry := access.Entry{Blocked: pinned, Details: access.Details{User: user.Name, By: me.Name, At: p.Now().UTC().Truncate(time.Second), Reason: before.Reason, PinGroup: user.Groups[at]}}
+		if revoked, isRevoked := list.Blocks(access.Blocked{User: user.Name}); isRevoked {
 			entry.Details.Reason = revoked.Reason
 		}
-		// The oldest have expired long before there are too many.
-		ids := before.Credentials
-		entry.Details.Credentials = append(slices.Clone(ids[max(0, len(ids)+1-revocation.MaximumPinned):]), id)
 		return entry
 	}
-	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), false, entryOf, access.Blocked{User: user}); err != nil {
+	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), false, entryOf, access.Blocked{User: user.Name}); err != nil {
 		return nil, err
 	}
 	p.Tell(Listed{Blocked: pinned})

@@ -73,15 +73,16 @@ type revocationList struct {
 
 type revocationForm struct {
 	// Kind is user, certificate, token or pin.
-	Kind         string     `json:"kind"`
-	User         string     `json:"user,omitempty"`
-	CredentialID string     `json:"credentialID,omitempty"`
-	Pinned       []string   `json:"pinned,omitempty"`
-	Reason       string     `json:"reason,omitempty"`
-	By           string     `json:"by,omitempty"`
-	At           *time.Time `json:"at,omitempty"`
-	Until        *time.Time `json:"until,omitempty"`
-	NotAfter     *time.Time `json:"notAfter,omitempty"`
+	Kind         string `json:"kind"`
+	User         string `json:"user,omitempty"`
+	CredentialID string `json:"credentialID,omitempty"`
+	// Pinned is the group in whose certificates a pin lets the user through.
+	Pinned   []string   `json:"pinned,omitempty"`
+	Reason   string     `json:"reason,omitempty"`
+	By       string     `json:"by,omitempty"`
+	At       *time.Time `json:"at,omitempty"`
+	Until    *time.Time `json:"until,omitempty"`
+	NotAfter *time.Time `json:"notAfter,omitempty"`
 }
 
 type serverForm struct {
@@ -145,8 +146,8 @@ func describeDetails(entry access.Entry, now time.Time) string {
 	if entry.Blocked.User == "" && details.User != "" {
 		text += " of " + identity.Quote(details.User)
 	}
-	if entry.Blocked.IsPin {
-		text += fmt.Sprintf(" (%d)", len(details.Credentials))
+	if details.PinGroup != "" {
+		text += ", which are in the group " + identity.Name(details.PinGroup)
 	}
 	if !details.IsRevoked && !entry.Blocked.IsPin {
 		text += " (blocked; refused altogether where enforcers run)"
@@ -192,7 +193,7 @@ func revocationsForm(status *revoke.Status) revocationList {
 	for _, entry := range status.Entries {
 		details := entry.Details
 		item := revocationForm{
-			Kind: "certificate", User: details.User, CredentialID: entry.Blocked.CredentialID, Pinned: details.Credentials,
+			Kind: "certificate", User: details.User, CredentialID: entry.Blocked.CredentialID,
 			Reason: details.Reason, By: details.By, Until: details.Until, NotAfter: details.NotAfter,
 		}
 		if !details.At.IsZero() {
@@ -201,6 +202,9 @@ func revocationsForm(status *revoke.Status) revocationList {
 		switch {
 		case entry.Blocked.IsPin:
 			item.Kind, item.User = "pin", entry.Blocked.User
+			if details.PinGroup != "" {
+				item.Pinned = []string{details.PinGroup}
+			}
 		case entry.Blocked.User != "":
 			item.Kind, item.User = "user", entry.Blocked.User
 		case revocation.IsToken(entry.Blocked):

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -113,6 +114,8 @@ func (c *Connection) diagnoseAnswer(err error) (diagnosis, bool) {
 	switch {
 	case !errors.As(err, &status):
 		return diagnosis{}, false
+	case IsRevoked(err):
+		return diagnosis{cause: revokedError{err}, isForbidden: true, hint: "ask an administrator; if the access was revoked by mistake: kubectl csr-onboard unrevoke"}, true
 	case apierrors.IsUnauthorized(err) && c.login().isAnonymous:
 		return diagnosis{
 			kind:  ErrNotAccepted,
@@ -140,6 +143,26 @@ func (c *Connection) diagnoseAnswer(err error) (diagnosis, bool) {
 	}
 	return diagnosis{}, false
 }
+
+// IsRevoked reports whether the API server refuses a call because who makes it is revoked.
+func IsRevoked(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && access.IsRevokedAnswer(status.Status().Message)
+}
+
+// revokedError is the answer to the revoked in words: without a denier, the API server says it
+// in the error of an expression.
+type revokedError struct{ answer error }
+
+func (e revokedError) Error() string {
+	_, reason, isGiven := strings.Cut(e.answer.Error(), access.RevokedMessage+": ")
+	if !isGiven || !apierrors.IsForbidden(e.answer) {
+		return access.RevokedMessage
+	}
+	return access.RevokedMessage + ": " + reason
+}
+
+func (e revokedError) Unwrap() error { return e.answer }
 
 const (
 	notAnAPIServer = "check the address and its path: something else than an API server may be answering there, or an API server that does not serve this; " + otherCluster

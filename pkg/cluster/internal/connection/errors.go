@@ -115,7 +115,7 @@ func IsAnswer(err error) bool {
 
 // IsTransient reports whether an error may go away by itself: the server could not
 // be reached, is starting, is overloaded, or failed within. What it answered
-// about the question itself is final, and so are a certificate of its that is not
+// about the question itself, or about who is revoked, is final, and so are a certificate of its that is not
 // trusted, an answer that is not believed or too large, a login plugin that does not work,
 // a server that does not speak TLS and a proxy that asks for a password.
 func IsTransient(err error) bool {
@@ -125,6 +125,8 @@ func IsTransient(err error) bool {
 			!isNotTLS(err) && refusedByProxy(err) != http.StatusProxyAuthRequired
 	}
 	switch code := status.Status().Code; {
+	case IsRevoked(err):
+		return false
 	case code == 429, code >= 500:
 		return true
 	}

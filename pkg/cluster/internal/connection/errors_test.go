@@ -10,6 +10,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 )
 
 func TestErrors_WhatMayGoAwayByItself(t *testing.T) {
@@ -24,6 +26,8 @@ func TestErrors_WhatMayGoAwayByItself(t *testing.T) {
 		{"the connection broke", of(errors.New("EOF")), true},
 		{"too many requests", apierrors.NewTooManyRequests("later", 1), true},
 		{"the server failed", apierrors.NewInternalError(errors.New("etcd")), true},
+		{"who asks is revoked", apierrors.NewInternalError(errors.New("no such key: " + access.RevokedMessage)), false},
+		{"who asks is revoked, and the denier is away", apierrors.NewInternalError(errors.New("Post https://127.0.0.1" + access.DenierPath)), false},
 		{"an old version", apierrors.NewResourceExpired("too old"), true},
 		{"forbidden", apierrors.NewForbidden(requests, "x", errors.New("no")), false},
 		{"unauthorized", apierrors.NewUnauthorized("who"), false},
@@ -33,6 +37,24 @@ func TestErrors_WhatMayGoAwayByItself(t *testing.T) {
 	} {
 		if got := IsTransient(test.err); got != test.transient {
 			t.Errorf("%s: %v", test.about, got)
+		}
+	}
+}
+
+func TestErrors_TheRevokedReadThatAndTheReason(t *testing.T) {
+	pods := schema.GroupResource{Resource: "pods"}
+	for about, test := range map[string]struct {
+		answer error
+		want   string
+	}{
+		"without a denier":   {apierrors.NewInternalError(errors.New("cel evaluation error: no such key: " + access.RevokedMessage)), access.RevokedMessage},
+		"the denier is away": {apierrors.NewInternalError(errors.New("Post https://127.0.0.1" + access.DenierPath + ": refused")), access.RevokedMessage},
+		"with a denier":      {apierrors.NewForbidden(pods, "", errors.New("cannot list: "+access.RevokedMessage)), access.RevokedMessage},
+		"with a reason":      {apierrors.NewForbidden(pods, "", errors.New("cannot list: "+access.RevokedMessage+": left")), access.RevokedMessage + ": left"},
+	} {
+		found, isKnown := new(Connection).diagnoseAnswer(test.answer)
+		if !isKnown || found.cause.Error() != test.want || !found.isForbidden || found.hint == "" || !errors.Is(found.cause, test.answer) {
+			t.Errorf("%s: %+v, %v", about, found, found.cause)
 		}
 	}
 }
