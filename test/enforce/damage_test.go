@@ -206,9 +206,6 @@ func (c *cluster) watchFor(t *testing.T, kubeconfig string) func() int64 {
 	}
 }
 
-// kills is how often the enforcer, and the API server, are killed.
-const kills = 40
-
 func TestDamage_AnEnforcerThatIsKilledLosesNothing(t *testing.T) {
 	c := on(t, 1)
 	n := c.nodes[0]
@@ -216,7 +213,7 @@ func TestDamage_AnEnforcerThatIsKilledLosesNothing(t *testing.T) {
 	c.untilWell(t)
 	c.must(t, "revoke", "nora")
 	ended := c.watchFor(t, revoked)
-	for i := range kills {
+	for i := range program.Times(300, 40) {
 		// The list changes, so that files are being written at any moment.
 		c.list(t, entryOf(fmt.Sprintf("another-%d", i)))
 		pause := time.Duration(rand.IntN(60_000)) * time.Microsecond //nolint:gosec // Any moment.
@@ -245,7 +242,7 @@ func TestDamage_AnAPIServerThatIsKilledStartsAgain(t *testing.T) {
 	c.untilWell(t)
 	c.must(t, "revoke", "olaf")
 	ended := c.watchFor(t, revoked)
-	for i := range 8 {
+	for i := range program.Times(100, 8) {
 		c.list(t, entryOf(fmt.Sprintf("another-%d", i)))
 		<-time.After(time.Duration(rand.IntN(40_000)) * time.Microsecond) //nolint:gosec // Any moment.
 		killProcess(t, c.nodes[0].server)

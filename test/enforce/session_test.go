@@ -39,7 +39,13 @@ func withServer(from, to, server string) error {
 // on starts a control plane of its own for a test.
 func on(t *testing.T, servers int) *cluster {
 	t.Helper()
-	c, err := launch(t.Context(), t.TempDir(), servers)
+	return launched(t, t.TempDir(), servers)
+}
+
+// launched starts one whose nodes have their files in a directory.
+func launched(t *testing.T, directory string, servers int) *cluster {
+	t.Helper()
+	c, err := launch(t.Context(), directory, servers)
 	if err != nil {
 		t.Fatal(err)
 	}
