@@ -190,17 +190,19 @@ func TestState_IsWhatACertificateIsGoodFor(t *testing.T) {
 
 func TestState_TheListOfRevocationsIsReadAsEnforcersReadIt(t *testing.T) {
 	record := recordOf("jane")
+	record.Spec.Groups = []string{"dev", "pinned"}
 	for name, row := range map[string]struct {
 		data map[string]string
 		want bool
 	}{
-		"nothing":       {nil, false},
-		"the user":      {map[string]string{access.Blocked{User: "jane"}.Key(): "user:jane"}, true},
-		"another user":  {map[string]string{access.Blocked{User: "bob"}.Key(): "user:bob"}, false},
-		"this one":      {map[string]string{access.Blocked{CredentialID: record.CredentialID()}.Key(): "credential:" + record.CredentialID()}, true},
-		"a pin":         {map[string]string{access.Blocked{User: "jane", IsPin: true}.Key(): "pin:jane"}, true},
-		"pinned itself": {map[string]string{access.Blocked{User: "jane", IsPin: true}.Key(): "pin:jane", "details-" + access.Blocked{User: "jane", IsPin: true}.Key(): `{"user":"jane","credentials":["` + record.CredentialID() + `"]}`}, false},
-		"over":          {map[string]string{access.Blocked{User: "jane"}.Key(): "user:jane", "details-" + access.Blocked{User: "jane"}.Key(): `{"user":"jane","until":"2020-01-01T00:00:00Z"}`}, false},
+		"nothing":                {nil, false},
+		"the user":               {map[string]string{access.Blocked{User: "jane"}.Key(): "user:jane"}, true},
+		"another user":           {map[string]string{access.Blocked{User: "bob"}.Key(): "user:bob"}, false},
+		"this one":               {map[string]string{access.Blocked{CredentialID: record.CredentialID()}.Key(): "credential:" + record.CredentialID()}, true},
+		"a pin":                  {map[string]string{access.Blocked{User: "jane", IsPin: true}.Key(): "pin:jane"}, true},
+		"a pin of another group": {map[string]string{access.Blocked{User: "jane", IsPin: true}.Key(): "pin:jane", "details-" + access.Blocked{User: "jane", IsPin: true}.Key(): `{"user":"jane","pinGroup":"other"}`}, true},
+		"in its group":           {map[string]string{access.Blocked{User: "jane", IsPin: true}.Key(): "pin:jane", "details-" + access.Blocked{User: "jane", IsPin: true}.Key(): `{"user":"jane","pinGroup":"pinned"}`}, false},
+		"over":                   {map[string]string{access.Blocked{User: "jane"}.Key(): "user:jane", "details-" + access.Blocked{User: "jane"}.Key(): `{"user":"jane","until":"2020-01-01T00:00:00Z"}`}, false},
 	} {
 		if got := record.IsRevokedBy(access.ListOf(row.data), now); got != row.want {
 			t.Errorf("%s: %v", name, got)

@@ -52,14 +52,14 @@ func (s State) LogsIn() bool { return s == Valid || s == Superseded }
 func (c *ClientCertificate) CredentialID() string { return "X509SHA256=" + c.Name }
 
 // IsRevokedBy reports whether a list revokes a certificate: by itself, with all of its user, or
-// by a pin that does not name it.
+// by a pin whose group it does not have.
 func (c *ClientCertificate) IsRevokedBy(list access.List, now time.Time) bool {
 	for _, blocked := range []access.Blocked{{CredentialID: c.CredentialID()}, {User: c.Spec.User}, {User: c.Spec.User, IsPin: true}} {
 		if blocked == (access.Blocked{}) || blocked == (access.Blocked{IsPin: true}) {
 			continue
 		}
 		details, isListed := list.Blocks(blocked)
-		if isListed && !details.IsOver(now, 0) && (!blocked.IsPin || !slices.Contains(details.Credentials, c.CredentialID())) {
+		if isListed && !details.IsOver(now, 0) && (!blocked.IsPin || !slices.Contains(c.Spec.Groups, details.PinGroup)) {
 			return true
 		}
 	}
