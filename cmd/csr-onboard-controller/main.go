@@ -6,17 +6,19 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/command"
 )
 
-// version is set by the linker, see the Makefile.
-var version = "v0.0.0-dev"
+// version is set by the linker in a release, see the Makefile.
+var version string
 
 func main() { os.Exit(run()) }
 
@@ -26,5 +28,7 @@ func run() int {
 	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return command.Execute(ctx, os.Args[1:], command.Environment{Out: os.Stdout, Err: os.Stderr, Version: version, Now: time.Now})
+	recorded, _ := debug.ReadBuildInfo()
+	build := buildinfo.Of(buildinfo.Build{Version: version}, recorded)
+	return command.Execute(ctx, os.Args[1:], command.Environment{Out: os.Stdout, Err: os.Stderr, Version: build.Version, Now: time.Now})
 }

@@ -5,27 +5,25 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
 	// So that administrators log in to every cloud's clusters.
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
 	"k8s.io/klog/v2"
 
 	// Answers kubectl from the credential cache before all of this is set up.
 	_ "github.com/csr-onboard/kubectl-csr-onboard/cmd/kubectl-csr_onboard/early"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 )
 
-// Set by the linker, see the Makefile.
-var (
-	version = "v0.0.0-dev"
-	commit  = ""
-	date    = ""
-)
+// Set by the linker in a release, see the Makefile.
+var version, commit, date string
 
 func main() {
 	collectLate()
@@ -40,7 +38,8 @@ func run() int {
 	defer stop()
 	// A second Ctrl-C ends the program the hard way.
 	context.AfterFunc(ctx, stop)
+	recorded, _ := debug.ReadBuildInfo()
 	return cmd.Execute(ctx, os.Args[1:],
 		genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
-		cli.Build{Version: version, Commit: commit, Date: date}, time.Now)
+		buildinfo.Of(buildinfo.Build{Version: version, Commit: commit, Date: date}, recorded), time.Now)
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 )
 
 func main() {
@@ -38,7 +38,7 @@ func main() {
 
 func run(docs string, check bool) error {
 	// Defaults that depend on the machine would be in the pages.
-	root := cmd.Tree(cli.Build{Version: "v0.0.0"})
+	root := cmd.Tree(buildinfo.Build{Version: "v0.0.0"})
 	root.DisableAutoGenTag = true
 	root.InitDefaultHelpCmd()
 	stale := []string{}

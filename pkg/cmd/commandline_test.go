@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 )
 
@@ -55,7 +55,7 @@ func (d *desk) runs(t *testing.T, code int, line string) (out, errOut string) {
 	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	got := Execute(ctx, strings.Fields(line), streams, cli.Build{Version: "v0.1.0"}, time.Now)
+	got := Execute(ctx, strings.Fields(line), streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
 	if got != code {
 		t.Errorf("%s: exit code %d, want %d\n%s%s", line, got, code, stdout.String(), stderr.String())
 	}

@@ -26,6 +26,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -576,7 +577,7 @@ func runnable(t *testing.T) map[string]*cobra.Command {
 			found[path] = command
 		}
 	}
-	visit(Tree(cli.Build{}), "")
+	visit(Tree(buildinfo.Build{}), "")
 	return found
 }
 

@@ -16,6 +16,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/answer"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -32,7 +33,7 @@ import (
 
 // Execute runs the program with the arguments behind its name and returns its
 // exit code. now is the clock.
-func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build cli.Build, now func() time.Time) int {
+func Execute(ctx context.Context, arguments []string, streams genericiooptions.IOStreams, build buildinfo.Build, now func() time.Time) int {
 	root := newRoot(ctx.Done(), streams, build, now, commandsFor(arguments))
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(ctx)
@@ -43,7 +44,7 @@ func Execute(ctx context.Context, arguments []string, streams genericiooptions.I
 }
 
 // Tree is the program's command tree, for what documents it.
-func Tree(build cli.Build) *cobra.Command {
+func Tree(build buildinfo.Build) *cobra.Command {
 	return newRoot(nil, genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: io.Discard}, build, func() time.Time { return time.Time{} }, commands)
 }
 
@@ -99,7 +100,7 @@ func commandsFor(arguments []string) []namedCommand {
 }
 
 // newRoot makes the command tree.
-func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build cli.Build, now func() time.Time, chosen []namedCommand) *cobra.Command {
+func newRoot(interrupted <-chan struct{}, streams genericiooptions.IOStreams, build buildinfo.Build, now func() time.Time, chosen []namedCommand) *cobra.Command {
 	env := &cli.Environment{
 		Streams:     streams,
 		Flags:       genericclioptions.NewConfigFlags(false),

@@ -20,7 +20,7 @@ import (
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 )
 
 // canary stands for every secret of a kubeconfig. It is one word, which no escaping
@@ -275,7 +275,7 @@ func saysNoSecret(t *testing.T, file string) {
 			arguments = append(arguments, "--kubeconfig", path, "--request-timeout", "2s")
 		}
 		var out, failure bytes.Buffer
-		Execute(context.Background(), arguments, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, cli.Build{Version: "v0"}, time.Now)
+		Execute(context.Background(), arguments, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, buildinfo.Build{Version: "v0"}, time.Now)
 		if found := secretIn(out.String() + failure.String()); found != "" {
 			t.Errorf("%q says %q:\n%s%s", command, found, out.String(), failure.String())
 		}
@@ -334,7 +334,7 @@ func TestSecrets_NoSecretOfALoginPluginIsSaid(t *testing.T) {
 				t.Fatal(err)
 			}
 			var out, failure bytes.Buffer
-			code := Execute(context.Background(), []string{"list", "--kubeconfig", path}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, cli.Build{}, time.Now)
+			code := Execute(context.Background(), []string{"list", "--kubeconfig", path}, genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &failure}, buildinfo.Build{}, time.Now)
 			if code == 0 || !strings.Contains(failure.String(), "getting credentials: ") || secretIn(out.String()+failure.String()) != "" {
 				t.Errorf("exit code %d\n%s%s", code, out.String(), failure.String())
 			}

@@ -19,12 +19,16 @@ import (
 // have allowed it by name (kuberc's credentialPluginPolicy).
 const Plugin = "kubectl-csr_onboard"
 
-// installHint is what client-go tells a person on whose PATH the program is not.
+// installHint is what client-go tells a person on whose PATH the program is not. It stays in
+// kubeconfigs for years, so it names a way that needs no release and a page that knows the others.
 const installHint = `This kubeconfig logs in with the kubectl plugin csr-onboard, which renews
 its client certificate, and works only on the machine where it was created.
-To install the plugin:
+To install the plugin with Go:
 
-  kubectl krew install csr-onboard
+  go install github.com/csr-onboard/kubectl-csr-onboard/cmd/` + Plugin + `@latest
+
+With krew, or as a package:
+https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/install.md
 
 Check that ` + Plugin + ` is on PATH.`
 

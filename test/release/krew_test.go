@@ -29,7 +29,7 @@ func newKrewUser(t *testing.T, index, system, arch string) *krewUser {
 	}
 	home := t.TempDir()
 	root := filepath.Join(home, ".krew")
-	path := []string{filepath.Join(root, "bin"), built.tools, filepath.Dir(binaries.Path(controlplane.Kubectl)), filepath.Dir(git(t))}
+	path := []string{filepath.Join(root, "bin"), tools(t), filepath.Dir(binaries.Path(controlplane.Kubectl)), filepath.Dir(git(t))}
 	return &krewUser{t: t, home: home, env: []string{
 		"HOME=" + home, "KREW_ROOT=" + root, "PATH=" + strings.Join(path, string(os.PathListSeparator)),
 		"KREW_DEFAULT_INDEX_URI=" + index, "KREW_NO_UPGRADE_CHECK=1", "KREW_OS=" + system, "KREW_ARCH=" + arch,
@@ -107,7 +107,7 @@ func indexOf(t *testing.T, manifest []byte) (address string) {
 
 func manifest(t *testing.T) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(built.dist, "csr-onboard.yaml"))
+	data, err := os.ReadFile(filepath.Join(dist(t), "csr-onboard.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestKrew_KrewInstallsEachArchiveByItsManifest(t *testing.T) {
 	for _, p := range platforms {
 		t.Run(p.os+"/"+p.arch, func(t *testing.T) {
 			u := newKrewUser(t, index, p.os, p.arch)
-			u.must("kubectl", "krew", "install", "--manifest="+filepath.Join(built.dist, "csr-onboard.yaml"), "--archive="+filepath.Join(built.dist, archiveOf(p.os, p.arch)))
+			u.must("kubectl", "krew", "install", "--manifest="+filepath.Join(dist(t), "csr-onboard.yaml"), "--archive="+filepath.Join(dist(t), archiveOf(p.os, p.arch)))
 			if _, err := os.Stat(filepath.Join(u.home, ".krew", "store", "csr-onboard", version, "LICENSE")); err != nil {
 				t.Error(err)
 			}
@@ -159,7 +159,7 @@ func TestKrew_ThisRepositoryIsAnIndexOfKrews(t *testing.T) {
 
 func TestKrew_CompletionIsInstalledBesideKrewsLink(t *testing.T) {
 	u := newKrewUser(t, indexOf(t, manifest(t)), "linux", "amd64")
-	u.must("kubectl", "krew", "install", "--manifest="+filepath.Join(built.dist, "csr-onboard.yaml"), "--archive="+filepath.Join(built.dist, archiveOf("linux", "amd64")))
+	u.must("kubectl", "krew", "install", "--manifest="+filepath.Join(dist(t), "csr-onboard.yaml"), "--archive="+filepath.Join(dist(t), archiveOf("linux", "amd64")))
 	installed := u.must("kubectl", "csr-onboard", "completion", "install")
 	if want := filepath.Join(u.home, ".krew", "bin", "kubectl_complete-csr_onboard") + "\n"; installed.Stdout != want || installed.Stderr != "" {
 		t.Errorf("it was installed as %q, want %q\n%s", installed.Stdout, want, installed.Stderr)
@@ -171,7 +171,7 @@ func TestKrew_CompletionIsInstalledBesideKrewsLink(t *testing.T) {
 }
 
 func TestKrew_ATamperedArchiveIsRefused(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(built.dist, archiveOf("linux", "amd64")))
+	data, err := os.ReadFile(filepath.Join(dist(t), archiveOf("linux", "amd64")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestKrew_ATamperedArchiveIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	u := newKrewUser(t, indexOf(t, manifest(t)), "linux", "amd64")
-	refused := u.run("kubectl", "krew", "install", "--manifest="+filepath.Join(built.dist, "csr-onboard.yaml"), "--archive="+tampered)
+	refused := u.run("kubectl", "krew", "install", "--manifest="+filepath.Join(dist(t), "csr-onboard.yaml"), "--archive="+tampered)
 	if refused.Code == 0 || !strings.Contains(refused.Stderr, "checksum does not match") {
 		t.Errorf("exit code %d\n%s", refused.Code, refused.Stderr)
 	}
@@ -190,7 +190,7 @@ func TestKrew_ATamperedArchiveIsRefused(t *testing.T) {
 func TestKrew_KrewsOwnValidatorAcceptsTheManifest(t *testing.T) {
 	u := newKrewUser(t, indexOf(t, manifest(t)), "linux", "amd64")
 	// With all archives downloaded and installed, for every platform.
-	u.must("validate-krew-manifest", "-manifest", filepath.Join(built.dist, "csr-onboard.yaml"))
+	u.must("validate-krew-manifest", "-manifest", filepath.Join(dist(t), "csr-onboard.yaml"))
 }
 
 func TestKrew_TheManifestKeepsKrewsStyle(t *testing.T) {

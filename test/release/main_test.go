@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -19,7 +20,8 @@ const (
 	date    = "2026-01-02T03:04:05Z"
 )
 
-// built is the release that the tests look at, krew and its validator.
+// built is where the release that the tests look at is, and krew with its validator, once a test
+// has asked for them.
 var built struct {
 	dist, tools string
 	// address is where the archives can be downloaded from.
@@ -45,18 +47,36 @@ func run(m *testing.M) (code int, err error) {
 	server := httptest.NewServer(http.FileServer(http.Dir(built.dist)))
 	defer server.Close()
 	built.address = server.URL + "/"
-	if err := makeRelease(checkout, built.dist, nil, "-url", built.address); err != nil {
-		return 1, err
-	}
-	if err := runProgram(filepath.Join(checkout, ".ci", "krew"), nil, "go", "build", "-o", built.tools+string(os.PathSeparator), "tool"); err != nil {
-		return 1, err
-	}
-	// As krew installs itself, for its validator and for kubectl.
-	if err := os.Symlink("krew", filepath.Join(built.tools, "kubectl-krew")); err != nil {
-		return 1, err
-	}
 	return m.Run(), nil
 }
+
+// dist is the directory of the release, which is built once for all tests.
+func dist(t *testing.T) string {
+	t.Helper()
+	if err := buildRelease(); err != nil {
+		t.Fatal(err)
+	}
+	return built.dist
+}
+
+var buildRelease = sync.OnceValue(func() error { return makeRelease(checkout, built.dist, nil, "-url", built.address) })
+
+// tools is the directory of krew and its validator.
+func tools(t *testing.T) string {
+	t.Helper()
+	if err := buildTools(); err != nil {
+		t.Fatal(err)
+	}
+	return built.tools
+}
+
+var buildTools = sync.OnceValue(func() error {
+	if err := runProgram(filepath.Join(checkout, ".ci", "krew"), nil, "go", "build", "-o", built.tools+string(os.PathSeparator), "tool"); err != nil {
+		return err
+	}
+	// As krew installs itself, for its validator and for kubectl.
+	return os.Symlink("krew", filepath.Join(built.tools, "kubectl-krew"))
+})
 
 // checkout is the repository's root.
 var checkout = func() string {

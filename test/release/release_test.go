@@ -35,7 +35,7 @@ func archiveOf(system, arch string) string {
 func TestRelease_EachArchiveHoldsTheProgramAndItsLicence(t *testing.T) {
 	for _, p := range platforms {
 		name := archiveOf(p.os, p.arch)
-		data, err := os.ReadFile(filepath.Join(built.dist, name))
+		data, err := os.ReadFile(filepath.Join(dist(t), name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func zipFiles(t *testing.T, data []byte) (entries []entry) {
 }
 
 func TestRelease_TheChecksumsAreThoseOfTheFiles(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(built.dist, "checksums.txt"))
+	text, err := os.ReadFile(filepath.Join(dist(t), "checksums.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestRelease_TheChecksumsAreThoseOfTheFiles(t *testing.T) {
 	}
 	for _, line := range lines {
 		sum, name, _ := strings.Cut(line, "  ")
-		data, err := os.ReadFile(filepath.Join(built.dist, name))
+		data, err := os.ReadFile(filepath.Join(dist(t), name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestRelease_TheChecksumsAreThoseOfTheFiles(t *testing.T) {
 }
 
 func TestRelease_TheSBOMNamesEveryModule(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(built.dist, "kubectl-csr_onboard_"+version+"_linux_amd64.cdx.json"))
+	data, err := os.ReadFile(filepath.Join(dist(t), "kubectl-csr_onboard_"+version+"_linux_amd64.cdx.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,14 +157,14 @@ func TestRelease_TheSameCommitMakesTheSameBytes(t *testing.T) {
 	if err := makeRelease(elsewhere, again, []string{"TZ=Asia/Tokyo", "GOFLAGS=-mod=mod", "GOAMD64=v3"}, "-url", built.address); err != nil {
 		t.Fatal(err)
 	}
-	sameFiles(t, built.dist, again)
+	sameFiles(t, dist(t), again)
 
 	fresh := filepath.Join(t.TempDir(), "dist")
 	cache := t.TempDir()
 	if err := makeRelease(elsewhere, fresh, []string{"GOCACHE=" + cache}, "-platforms", "linux/amd64"); err != nil {
 		t.Fatal(err)
 	}
-	sameFile(t, filepath.Join(built.dist, archiveOf("linux", "amd64")), filepath.Join(fresh, archiveOf("linux", "amd64")))
+	sameFile(t, filepath.Join(dist(t), archiveOf("linux", "amd64")), filepath.Join(fresh, archiveOf("linux", "amd64")))
 }
 
 func sameFiles(t *testing.T, a, b string) {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/homedir"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -38,16 +39,6 @@ reviewed, or somebody else decided it first; 6 refused because of a finding;
 // Program is what people type to run csr-onboard.
 const Program = "kubectl csr-onboard"
 
-// Build says which build of the program this is.
-type Build struct {
-	// Version is the release, such as "v0.1.0".
-	Version string
-	// Commit is the commit it was built from; empty if unknown.
-	Commit string
-	// Date is the commit's date, RFC 3339; empty if unknown.
-	Date string
-}
-
 // Environment is what every command takes from outside.
 type Environment struct {
 	// Streams are standard input, output and error. Required.
@@ -55,7 +46,7 @@ type Environment struct {
 	// Flags are kubectl's own flags about the connection. Required.
 	Flags *genericclioptions.ConfigFlags
 	// Build says which build of csr-onboard this is. Required.
-	Build Build
+	Build buildinfo.Build
 	// Now is the clock. Required.
 	Now func() time.Time
 	// Verbosity is the level of the log: above 0, each call to an API server is told. Optional.
