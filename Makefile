@@ -10,9 +10,9 @@ DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 
 # Every Go module of the repository, the program's own first.
-MODULES := . test test/controlplane bench docs/generate .ci/release .ci/mutate .ci/krew .ci/tools
+MODULES := . test test/controlplane bench docs/generate .ci/release .ci/mutate .ci/krew .ci/tools .ci/actionlint
 # Those with no code of their own, but tools to build.
-TOOLS := .ci/krew .ci/tools
+TOOLS := .ci/krew .ci/tools .ci/actionlint
 # What releases are built for.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
@@ -46,6 +46,7 @@ picture: ## Record docs/demo.svg again, which needs asciinema, Node.js and npm
 test: test-unit ## Run the whole suite: unit tests, scripts, and the real control plane
 	go -C docs/generate test ./...
 	go -C .ci/mutate test ./...
+	go -C .ci/release test ./...
 	go -C test/controlplane test -timeout 30m ./...
 	# What is tested is built anew, which Go's cache of results does not know.
 	go -C test test -count=1 -timeout 30m ./...
@@ -105,7 +106,9 @@ coverage: ## Say which part of the program's statements the tests execute, and l
 	@echo "all tests:  $$(go tool cover -func $(COVERAGE)/profile | tail -n 1)"
 
 .PHONY: lint
-lint: ## Check formatting, vet, linters, and drift of go.mod and go.sum
+lint: ## Check formatting, vet, linters, workflows, and drift of go.mod and go.sum
+	@go -C .ci/actionlint build -o ../../bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	@echo "lint .github/workflows" && bin/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml
 	@go -C .ci/tools build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@for module in $(MODULES); do echo "lint $$module"; (cd $$module && \
 	  unformatted=$$(gofmt -l .) && { test -z "$$unformatted" || { echo "not formatted: $$unformatted"; exit 1; }; } && \
@@ -127,7 +130,7 @@ verify: ## Fail if anything that is generated is stale
 	@go -C docs/generate run . -check
 
 .PHONY: dist
-dist: ## Build a release into dist/, and render krew's manifest to plugins/csr-onboard.yaml
+dist: ## Build a release into dist/: archives, packages, images, SBOMs, and krew's manifest also to plugins/
 	@go -C .ci/release run . -version '$(VERSION)' -commit '$(COMMIT)' -date '$(DATE)' -manifest ../../plugins/csr-onboard.yaml
 
 .PHONY: bench

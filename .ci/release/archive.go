@@ -7,21 +7,30 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
-// archived is a file of an archive: its name there, where it is, and its mode.
-type archived struct {
-	name, path string
-	mode       int64
+// file is a file of an archive, a package or an image: its name there, what is in it, and its mode.
+type file struct {
+	name string
+	data []byte
+	mode fs.FileMode
+}
+
+// readFile is a file of the checkout under another name.
+func readFile(root, path, name string, mode fs.FileMode) (file, error) {
+	data, err := os.ReadFile(filepath.Join(root, path))
+	return file{name, data, mode}, err
 }
 
 // writeArchive packs files in the order given, as a zip or as a gzipped tar, by the
 // archive's name. All are of the same time and of nobody in particular.
-func writeArchive(path string, files []archived, modified time.Time) error {
-	pack := tarball
+func writeArchive(path string, files []file, modified time.Time) error {
+	pack := compressedTarball
 	if strings.HasSuffix(path, ".zip") {
 		pack = zipped
 	}
@@ -29,48 +38,49 @@ func writeArchive(path string, files []archived, modified time.Time) error {
 	if err := pack(&buffer, files, modified); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return os.WriteFile(path, buffer.Bytes(), 0o644) //nolint:gosec // A release is for everybody.
+	return writePublic(path, buffer.Bytes())
 }
 
-func tarball(out io.Writer, files []archived, modified time.Time) error {
+// writePublic writes a file of the release, which is for everybody.
+func writePublic(path string, data []byte) error {
+	return os.WriteFile(path, data, 0o644) //nolint:gosec // A release is for everybody.
+}
+
+func compressedTarball(out io.Writer, files []file, modified time.Time) error {
 	compressed, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 	if err != nil {
 		return err
 	}
-	archive := tar.NewWriter(compressed)
-	for _, file := range files {
-		data, err := os.ReadFile(file.path)
-		if err != nil {
-			return err
-		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.name, Size: int64(len(data)), Mode: file.mode, ModTime: modified, Format: tar.FormatUSTAR}
-		if err := archive.WriteHeader(header); err != nil {
-			return err
-		}
-		if _, err := archive.Write(data); err != nil {
-			return err
-		}
-	}
-	if err := archive.Close(); err != nil {
+	if err := tarTo(compressed, files, modified); err != nil {
 		return err
 	}
 	return compressed.Close()
 }
 
-func zipped(out io.Writer, files []archived, modified time.Time) error {
-	archive := zip.NewWriter(out)
-	for _, file := range files {
-		data, err := os.ReadFile(file.path)
-		if err != nil {
+func tarTo(out io.Writer, files []file, modified time.Time) error {
+	archive := tar.NewWriter(out)
+	for _, f := range files {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Size: int64(len(f.data)), Mode: int64(f.mode.Perm()), ModTime: modified, Format: tar.FormatUSTAR}
+		if err := archive.WriteHeader(header); err != nil {
 			return err
 		}
-		header := &zip.FileHeader{Name: file.name, Method: zip.Deflate, Modified: modified}
-		header.SetMode(os.FileMode(file.mode)) //nolint:gosec // Modes are constants here.
+		if _, err := archive.Write(f.data); err != nil {
+			return err
+		}
+	}
+	return archive.Close()
+}
+
+func zipped(out io.Writer, files []file, modified time.Time) error {
+	archive := zip.NewWriter(out)
+	for _, f := range files {
+		header := &zip.FileHeader{Name: f.name, Method: zip.Deflate, Modified: modified}
+		header.SetMode(f.mode)
 		entry, err := archive.CreateHeader(header)
 		if err != nil {
 			return err
 		}
-		if _, err := entry.Write(data); err != nil {
+		if _, err := entry.Write(f.data); err != nil {
 			return err
 		}
 	}

@@ -12,10 +12,36 @@ import (
 	"time"
 )
 
-const (
-	// programName is the binary's, and pluginName krew's.
-	programName = "kubectl-csr_onboard"
-	pluginName  = "csr-onboard"
+// program is one of the two programs of a release.
+type program struct {
+	// Binary is the binary's name without ".exe", and that of its directory in cmd. Its archives
+	// and SBOMs begin with it.
+	Binary string
+	// Package is the name of its packages and of its image.
+	Package string
+	// Summary says in a line what it is, and Description in a paragraph.
+	Summary, Description string
+	// Platforms are those that it is built for.
+	Platforms []platform
+}
+
+var (
+	plugin = program{
+		Binary: "kubectl-csr_onboard", Package: "kubectl-csr-onboard",
+		Summary: "Onboard users with client certificates: a kubectl plugin",
+		Description: `From a user name and groups to a kubeconfig that has logged in: creates a private key
+and a certificate signing request, shows an approver what is in it, and fetches and
+checks the certificate.`,
+		Platforms: platforms,
+	}
+	controller = program{
+		Binary: "csr-onboard-controller", Package: "csr-onboard-controller",
+		Summary: "Enforce what kubectl csr-onboard decides, on control-plane nodes",
+		Description: `Has the API servers of a Kubernetes cluster refuse users and certificates that were
+revoked with kubectl csr-onboard revoke.`,
+		// It runs on control-plane nodes.
+		Platforms: []platform{{"linux", "amd64"}, {"linux", "arm64"}},
+	}
 )
 
 // isVersion is a semantic version as krew wants it.
@@ -29,22 +55,24 @@ var platforms = []platform{
 	{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"}, {"windows", "arm64"},
 }
 
-func (p platform) binary() string {
+// file is the name of the program's binary on a platform.
+func (b program) file(p platform) string {
 	if p.OS == "windows" {
-		return programName + ".exe"
+		return b.Binary + ".exe"
 	}
-	return programName
+	return b.Binary
 }
 
-func (p platform) base(version string) string {
-	return strings.Join([]string{programName, version, p.OS, p.Arch}, "_")
+// base is what the names of the program's files for a platform begin with.
+func (b program) base(version string, p platform) string {
+	return strings.Join([]string{b.Binary, version, p.OS, p.Arch}, "_")
 }
 
-func (p platform) archive(version string) string {
+func (b program) archive(version string, p platform) string {
 	if p.OS == "windows" {
-		return p.base(version) + ".zip"
+		return b.base(version, p) + ".zip"
 	}
-	return p.base(version) + ".tar.gz"
+	return b.base(version, p) + ".tar.gz"
 }
 
 // inherited are the variables that a build takes from its surroundings: where Go keeps
@@ -54,11 +82,14 @@ var inherited = []string{
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "USERPROFILE", "LOCALAPPDATA", "SYSTEMROOT",
 }
 
-// build builds the program for a platform into a folder, and returns its path.
-func build(ctx context.Context, s settings, p platform, folder string) (string, error) {
-	binary := filepath.Join(folder, p.base(s.Version), p.binary())
-	linker := fmt.Sprintf("-s -w -X main.version=%s -X main.commit=%s -X main.date=%s", s.Version, s.Commit, s.Date.Format(time.RFC3339))
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", linker, "-o", binary, "./cmd/"+programName)
+// build builds a program for a platform into a directory, and returns its path.
+func (b program) build(ctx context.Context, s settings, p platform, directory string) (string, error) {
+	binary := filepath.Join(directory, b.base(s.Version, p), b.file(p))
+	linker := "-s -w -X main.version=" + s.Version
+	if b.Binary == plugin.Binary {
+		linker += fmt.Sprintf(" -X main.commit=%s -X main.date=%s", s.Commit, s.Date.Format(time.RFC3339))
+	}
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", linker, "-o", binary, "./cmd/"+b.Binary)
 	command.Dir = s.Root
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
@@ -68,7 +99,7 @@ func build(ctx context.Context, s settings, p platform, folder string) (string, 
 	}
 	command.Env = append(command.Env, "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch, "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GOAMD64=v1", "GOARM64=v8.0")
 	if text, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build for %s/%s: %w\n%s", p.OS, p.Arch, err, text)
+		return "", fmt.Errorf("go build of %s for %s/%s: %w\n%s", b.Binary, p.OS, p.Arch, err, text)
 	}
 	return binary, nil
 }

@@ -1,12 +1,13 @@
-// Command release makes what a release consists of: for each platform an archive with
-// the program and its licence and an SBOM, the man pages, the checksums of all of them,
-// and the krew manifest with their addresses and sums.
+// Command release makes what a release consists of: archives, packages, images, SBOMs and man pages
+// of both programs, manifests for those who distribute them, and the checksums of all of them.
 //
 // It promises the same bytes for the same commit, version and Go, wherever and whenever
 // it runs: nothing of the machine's clock, user, paths or order of files gets in. It
-// needs Go and the module proxy, uploads nothing and signs nothing.
+// needs Go and the module proxy, and signs nothing. It uploads nothing but images, and those only when
+// it is told to.
 //
 //	go -C .ci/release run . -version v1.2.3 -commit 0123456789ab -date 2026-01-02T03:04:05Z [-out DIR] [-url URL] [-platforms linux/amd64,…] [-manifest FILE]
+//	go -C .ci/release run . push [-layouts DIR] [-registry HOST/PATH]
 package main
 
 import (
@@ -15,16 +16,22 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// repository is where releases are downloaded from.
-const repository = "https://github.com/csr-onboard/kubectl-csr-onboard"
+const (
+	// repository is where releases are downloaded from.
+	repository = "https://github.com/csr-onboard/kubectl-csr-onboard"
+	// imageRegistry is where images are pulled from.
+	imageRegistry = "ghcr.io/csr-onboard"
+)
 
 // settings are what a release is made of.
 type settings struct {
@@ -34,13 +41,18 @@ type settings struct {
 	// commit's, and that of every file in the archives.
 	Version, Commit string
 	Date            time.Time
-	// Out is the folder for everything, and Manifest another place for the manifest.
+	// Out is the directory for everything, and Manifest another place for krew's manifest.
 	// Optional.
 	Out, Manifest string
 	// URL is the address that the archives' names follow.
 	URL string
 	// Platforms are those to build for.
 	Platforms []platform
+}
+
+// wanted are the platforms of a program that are built.
+func (s settings) wanted(b program) []platform {
+	return slices.DeleteFunc(slices.Clone(b.Platforms), func(p platform) bool { return !slices.Contains(s.Platforms, p) })
 }
 
 func main() {
@@ -54,6 +66,9 @@ func main() {
 }
 
 func run(ctx context.Context, arguments []string) error {
+	if len(arguments) > 0 && arguments[0] == "push" {
+		return push(ctx, arguments[1:])
+	}
 	s, err := parse(arguments)
 	if err != nil {
 		return err
@@ -68,7 +83,7 @@ func parse(arguments []string) (settings, error) {
 	flags.StringVar(&s.Version, "version", "", "the release, such as v1.2.3")
 	flags.StringVar(&s.Commit, "commit", "", "the commit")
 	date := flags.String("date", "", "the commit's date, RFC 3339")
-	flags.StringVar(&s.Out, "out", filepath.Join("..", "..", "dist"), "the folder to put everything into; what is in it is removed")
+	flags.StringVar(&s.Out, "out", filepath.Join("..", "..", "dist"), "the directory to put everything into; what is in it is removed")
 	flags.StringVar(&s.Manifest, "manifest", "", "where to put the krew manifest besides")
 	flags.StringVar(&s.URL, "url", "", "the address that the archives' names follow; the release's on GitHub if not given")
 	wanted := flags.String("platforms", "", "build for these only, such as linux/amd64,windows/arm64")
@@ -76,7 +91,7 @@ func parse(arguments []string) (settings, error) {
 		return s, err
 	}
 	if !isVersion.MatchString(s.Version) {
-		return s, fmt.Errorf("-version %q is no semantic version with a v before it", s.Version)
+		return s, fmt.Errorf("-version %q is not a semantic version with a v before it", s.Version)
 	}
 	var err error
 	if s.Date, err = time.Parse(time.RFC3339, *date); err != nil {
@@ -93,7 +108,7 @@ func parse(arguments []string) (settings, error) {
 		})
 	}
 	if len(s.Platforms) == 0 {
-		return s, fmt.Errorf("-platforms %q names none that there is", *wanted)
+		return s, fmt.Errorf("-platforms %q names no platform of a release", *wanted)
 	}
 	return s, nil
 }
@@ -110,43 +125,150 @@ func release(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	for i, p := range s.Platforms {
-		binary, err := build(ctx, s, p, work)
+	common, err := readCommon(ctx, s, work)
+	if err != nil {
+		return err
+	}
+	bom, err := newBillOfMaterials(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, b := range []program{plugin, controller} {
+		if err := releaseProgram(ctx, s, b, common, bom, work); err != nil {
+			return err
+		}
+	}
+	if err := writeArchive(filepath.Join(s.Out, plugin.Binary+"_"+s.Version+"_man.tar.gz"), common.manPages, s.Date); err != nil {
+		return err
+	}
+	if err := writeDeployments(s); err != nil {
+		return err
+	}
+	sums, err := checksums(s.Out)
+	if err != nil {
+		return err
+	}
+	if err := writeManifests(s, sums); err != nil {
+		return err
+	}
+	return writeChecksums(s.Out)
+}
+
+// releaseProgram makes the archives, SBOMs, packages and the image of a program.
+func releaseProgram(ctx context.Context, s settings, b program, common common, bom *billOfMaterials, work string) error {
+	var images []platformImage
+	for _, p := range s.wanted(b) {
+		path, err := b.build(ctx, s, p, work)
 		if err != nil {
 			return err
 		}
-		licence := filepath.Join(s.Root, "LICENSE")
-		files := []archived{{p.binary(), binary, 0o755}, {"LICENSE", licence, 0o644}}
-		if err := writeArchive(filepath.Join(s.Out, p.archive(s.Version)), files, s.Date); err != nil {
+		binary, err := readFile("", path, b.file(p), 0o755)
+		if err != nil {
 			return err
 		}
-		if err := writeSBOM(filepath.Join(s.Out, p.base(s.Version)+".cdx.json"), binary, s, p); err != nil {
+		document, err := bom.of(path, b, p)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%d of %d: %s\n", i+1, len(s.Platforms), p.archive(s.Version))
+		if err := writePublic(filepath.Join(s.Out, b.base(s.Version, p)+".cdx.json"), document); err != nil {
+			return err
+		}
+		if err := writeArchive(filepath.Join(s.Out, b.archive(s.Version, p)), append([]file{binary, common.license}, common.extras(b)...), s.Date); err != nil {
+			return err
+		}
+		if p.OS == "linux" {
+			if err := writePackages(s, b, p, binary, common, work); err != nil {
+				return err
+			}
+			images = append(images, platformImage{p, binary, document})
+		}
+		fmt.Fprintf(os.Stderr, "%s for %s/%s\n", b.Binary, p.OS, p.Arch)
 	}
-	if err := writeManPages(s); err != nil {
-		return err
+	if len(images) == 0 {
+		return nil
 	}
-	sums, err := writeChecksums(s.Out)
-	if err != nil {
-		return err
-	}
-	return writeManifest(s, sums)
+	return writeImages(s, b, images, common.license)
 }
 
-// writeManPages packs the manual pages, which are generated from the commands.
-func writeManPages(s settings) error {
-	pages, err := filepath.Glob(filepath.Join(s.Root, "docs", "man", "*.1"))
+// common are files that do not depend on the platform.
+type common struct {
+	license, readme file
+	// manPages are under man1/, and completions have the names that shells look for.
+	manPages, completions []file
+	// shim is what kubectl runs to complete the plugin's command line.
+	shim file
+	// units are the systemd units of the controller.
+	units []file
+}
+
+// extras are what the archives of a program hold apart from the binary and its license.
+func (c common) extras(b program) []file {
+	if b.Binary == controller.Binary {
+		return c.units
+	}
+	extras := []file{c.readme, {"completions/" + c.shim.name, c.shim.data, c.shim.mode}}
+	for _, completion := range c.completions {
+		completion.name = "completions/" + completion.name
+		extras = append(extras, completion)
+	}
+	for _, page := range c.manPages {
+		page.name = "man/" + page.name
+		extras = append(extras, page)
+	}
+	return extras
+}
+
+func readCommon(ctx context.Context, s settings, work string) (c common, err error) {
+	if c.license, err = readFile(s.Root, "LICENSE", "LICENSE", 0o644); err != nil {
+		return c, err
+	}
+	if c.readme, err = readFile(s.Root, "README.md", "README.md", 0o644); err != nil {
+		return c, err
+	}
+	if c.manPages, err = readGlob(s.Root, "docs/man/*.1", "man1/"); err != nil {
+		return c, err
+	}
+	if c.units, err = readGlob(s.Root, "packaging/systemd/*.service", ""); err != nil {
+		return c, err
+	}
+	here, err := plugin.build(ctx, s, platform{runtime.GOOS, runtime.GOARCH}, work)
 	if err != nil {
-		return err
+		return c, err
 	}
-	if len(pages) == 0 {
-		return errors.New("there are no man pages: make docs")
+	for _, completion := range []struct{ shell, name string }{
+		{"bash", plugin.Binary + ".bash"}, {"zsh", "_" + plugin.Binary}, {"fish", plugin.Binary + ".fish"}, {"powershell", plugin.Binary + ".ps1"},
+	} {
+		script, err := exec.CommandContext(ctx, here, "completion", completion.shell).Output()
+		if err != nil {
+			return c, fmt.Errorf("completion %s: %w", completion.shell, err)
+		}
+		c.completions = append(c.completions, file{completion.name, script, 0o644})
 	}
-	var files []archived
-	for _, page := range pages {
-		files = append(files, archived{"man1/" + filepath.Base(page), page, 0o644})
+	installed, err := exec.CommandContext(ctx, here, "completion", "install", "--dir", work).Output()
+	if err != nil {
+		return c, fmt.Errorf("completion install: %w", err)
 	}
-	return writeArchive(filepath.Join(s.Out, programName+"_"+s.Version+"_man.tar.gz"), files, s.Date)
+	path := strings.TrimSpace(string(installed))
+	c.shim, err = readFile("", path, filepath.Base(path), 0o755)
+	return c, err
+}
+
+// readGlob reads files of the checkout, in the order of their names, which follow a prefix.
+func readGlob(root, pattern, prefix string) ([]file, error) {
+	paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("%s: no file found", pattern)
+	}
+	var files []file
+	for _, path := range paths {
+		f, err := readFile("", path, prefix+filepath.Base(path), 0o644)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
 }

@@ -5,67 +5,136 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
 
-// writeChecksums writes the sums of all files of a folder, as sha256sum checks them, and
-// returns them by the files' names.
-func writeChecksums(folder string) (map[string]string, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, err
+// checksums are the SHA-256 sums of the files of a release by their names: those in the directory, and
+// the index of each image, which names everything in its layout by digest.
+func checksums(directory string) (map[string]string, error) {
+	var paths []string
+	for _, pattern := range []string{"*", "images/*/index.json"} {
+		found, err := filepath.Glob(filepath.Join(directory, filepath.FromSlash(pattern)))
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, found...)
 	}
 	sums := map[string]string{}
-	var text strings.Builder
-	for _, entry := range entries {
-		data, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if info.IsDir() {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		relative, err := filepath.Rel(directory, path)
 		if err != nil {
 			return nil, err
 		}
 		sum := sha256.Sum256(data)
-		sums[entry.Name()] = hex.EncodeToString(sum[:])
-		fmt.Fprintf(&text, "%s  %s\n", sums[entry.Name()], entry.Name())
+		sums[filepath.ToSlash(relative)] = hex.EncodeToString(sum[:])
 	}
-	return sums, os.WriteFile(filepath.Join(folder, "checksums.txt"), []byte(text.String()), 0o644) //nolint:gosec // A release is for everybody.
+	return sums, nil
 }
 
-// manifestPlatform is what krew-manifest.yaml is rendered with for each platform.
-type manifestPlatform struct{ OS, Arch, URI, SHA256 string }
-
-// writeManifest renders krew-manifest.yaml into the folder, and to where it is wanted
-// besides.
-func writeManifest(s settings, sums map[string]string) error {
-	source, err := template.New("krew-manifest.yaml").Option("missingkey=error").ParseFiles(filepath.Join(s.Root, "krew-manifest.yaml"))
+// writeChecksums writes the sums as sha256sum checks them.
+func writeChecksums(directory string) error {
+	sums, err := checksums(directory)
 	if err != nil {
 		return err
 	}
-	values := struct {
-		TagName   string
-		Platforms []manifestPlatform
-	}{TagName: s.Version}
-	for _, p := range s.Platforms {
-		name := p.archive(s.Version)
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(&text, "%s  %s\n", sums[name], name)
+	}
+	return writePublic(filepath.Join(directory, "checksums.txt"), []byte(text.String()))
+}
+
+// manifestPlatform is an archive of the plugin.
+type manifestPlatform struct{ OS, Arch, URI, SHA256 string }
+
+// manifestValues are what the manifests of the plugin are rendered with.
+type manifestValues struct {
+	// TagName is the release, and Version the same without its v.
+	TagName, Version string
+	// Date is the commit's, as YYYY-MM-DD.
+	Date      string
+	Platforms []manifestPlatform
+}
+
+// For is the archive for a platform.
+func (v manifestValues) For(system, arch string) (manifestPlatform, error) {
+	for _, p := range v.Platforms {
+		if p.OS == system && p.Arch == arch {
+			return p, nil
+		}
+	}
+	return manifestPlatform{}, fmt.Errorf("no archive for %s/%s", system, arch)
+}
+
+// writeManifests renders krew's manifest into the directory, and to where it is wanted besides; and
+// those for Homebrew, Scoop and winget, which name archives of all platforms.
+func writeManifests(s settings, sums map[string]string) error {
+	values := manifestValues{TagName: s.Version, Version: strings.TrimPrefix(s.Version, "v"), Date: s.Date.Format("2006-01-02")}
+	for _, p := range s.wanted(plugin) {
+		name := plugin.archive(s.Version, p)
 		values.Platforms = append(values.Platforms, manifestPlatform{p.OS, p.Arch, s.URL + name, sums[name]})
 	}
-	var rendered bytes.Buffer
-	if err := source.Execute(&rendered, values); err != nil {
+	krew, err := rendered(filepath.Join(s.Root, "krew-manifest.yaml"), values)
+	if err != nil {
 		return err
 	}
-	// What explains the template explains nothing in what it was rendered to.
-	text := rendered.String()
-	for strings.HasPrefix(text, "#") {
-		_, text, _ = strings.Cut(text, "\n")
-	}
-	for _, path := range []string{filepath.Join(s.Out, pluginName+".yaml"), s.Manifest} {
+	for _, path := range []string{filepath.Join(s.Out, "csr-onboard.yaml"), s.Manifest} {
 		if path == "" {
 			continue
 		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // A release is for everybody.
+		if err := writePublic(path, krew); err != nil {
+			return err
+		}
+	}
+	if len(values.Platforms) < len(platforms) {
+		return nil
+	}
+	sources, err := filepath.Glob(filepath.Join(s.Root, "packaging", "manifests", "*"))
+	if err != nil {
+		return err
+	}
+	for _, source := range sources {
+		text, err := rendered(source, values)
+		if err != nil {
+			return err
+		}
+		if err := writePublic(filepath.Join(s.Out, filepath.Base(source)), text); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rendered is a template with its values, without the comment that it begins with: what explains
+// the template explains nothing in what it was rendered to.
+func rendered(path string, values manifestValues) ([]byte, error) {
+	source, err := template.New(filepath.Base(path)).Option("missingkey=error").Funcs(template.FuncMap{"split": strings.Fields}).ParseFiles(path)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := source.Execute(&out, values); err != nil {
+		return nil, err
+	}
+	text := out.String()
+	for strings.HasPrefix(text, "# ") {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return []byte(text), nil
 }

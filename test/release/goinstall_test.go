@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,8 +44,8 @@ func proxyOf(t *testing.T, release string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer archive.Close()
-	if err := zip.CreateFromDir(archive, module.Version{Path: modulePath, Version: release}, source); err != nil {
+	err = zip.CreateFromDir(archive, module.Version{Path: modulePath, Version: release}, source)
+	if err := errors.Join(err, archive.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return "file://" + filepath.ToSlash(proxy)

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,7 +33,7 @@ func archiveOf(system, arch string) string {
 	return "kubectl-csr_onboard_" + version + "_" + system + "_" + arch + extension
 }
 
-func TestRelease_EachArchiveHoldsTheProgramAndItsLicence(t *testing.T) {
+func TestRelease_EachArchiveHoldsTheProgramItsLicenseAndCompletions(t *testing.T) {
 	for _, p := range platforms {
 		name := archiveOf(p.os, p.arch)
 		data, err := os.ReadFile(filepath.Join(dist(t), name))
@@ -45,8 +46,16 @@ func TestRelease_EachArchiveHoldsTheProgramAndItsLicence(t *testing.T) {
 			files, binary = zipFiles, binary+".exe"
 		}
 		got := files(t, data)
-		if len(got) != 2 || got[0].name != binary || got[0].mode.Perm() != 0o755 || got[1].name != "LICENSE" || !got[1].mode.IsRegular() {
+		if len(got) < 2 || got[0].name != binary || got[0].mode.Perm() != 0o755 || got[1].name != "LICENSE" {
 			t.Errorf("%s holds %+v", name, got)
+		}
+		for _, wanted := range []entry{
+			{"README.md", 0o644}, {"completions/kubectl_complete-csr_onboard", 0o755}, {"completions/kubectl-csr_onboard.bash", 0o644},
+			{"completions/_kubectl-csr_onboard", 0o644}, {"completions/kubectl-csr_onboard.fish", 0o644}, {"man/man1/kubectl-csr-onboard.1", 0o644},
+		} {
+			if !slices.Contains(got, wanted) {
+				t.Errorf("%s does not hold %s with mode %o", name, wanted.name, wanted.mode)
+			}
 		}
 	}
 }
@@ -92,11 +101,8 @@ func TestRelease_TheChecksumsAreThoseOfTheFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Archives and SBOMs, and the man pages.
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if want := 2*len(platforms) + 1; len(lines) != want {
-		t.Errorf("there are %d checksums, want %d", len(lines), want)
-	}
+	var named []string
 	for _, line := range lines {
 		sum, name, _ := strings.Cut(line, "  ")
 		data, err := os.ReadFile(filepath.Join(dist(t), name))
@@ -106,10 +112,25 @@ func TestRelease_TheChecksumsAreThoseOfTheFiles(t *testing.T) {
 		if got := sha256.Sum256(data); hex.EncodeToString(got[:]) != sum {
 			t.Errorf("%s has another sum than %s", name, sum)
 		}
+		named = append(named, name)
+	}
+	entries, err := os.ReadDir(dist(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range entries {
+		if !file.IsDir() && file.Name() != "checksums.txt" && !slices.Contains(named, file.Name()) {
+			t.Errorf("%s has no checksum", file.Name())
+		}
+	}
+	for _, image := range []string{"kubectl-csr-onboard", "csr-onboard-controller"} {
+		if !slices.Contains(named, "images/"+image+"/index.json") {
+			t.Errorf("the image %s has no checksum", image)
+		}
 	}
 }
 
-func TestRelease_TheSBOMNamesEveryModule(t *testing.T) {
+func TestRelease_TheSBOMNamesEveryModuleWithItsHashAndLicense(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(dist(t), "kubectl-csr_onboard_"+version+"_linux_amd64.cdx.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +140,11 @@ func TestRelease_TheSBOMNamesEveryModule(t *testing.T) {
 		Metadata  struct {
 			Component struct{ Name, Version string } `json:"component"`
 		} `json:"metadata"`
-		Components []struct{ Name, Version, Purl string } `json:"components"`
+		Components []struct {
+			Name, Version string
+			Hashes        []struct{ Alg, Content string }
+			Licenses      []struct{ License struct{ ID string } }
+		} `json:"components"`
 	}
 	if err := json.Unmarshal(data, &document); err != nil {
 		t.Fatal(err)
@@ -130,6 +155,15 @@ func TestRelease_TheSBOMNamesEveryModule(t *testing.T) {
 	named := map[string]string{}
 	for _, component := range document.Components {
 		named[component.Name] = component.Version
+		for _, one := range component.Licenses {
+			if !slices.Contains([]string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"}, one.License.ID) {
+				t.Errorf("%s has the license %s", component.Name, one.License.ID)
+			}
+		}
+		// Go's own library has no hash that is published.
+		if len(component.Licenses) == 0 || component.Name != "std" && (len(component.Hashes) != 1 || len(component.Hashes[0].Content) != 64) {
+			t.Errorf("%s has the licenses %v and the hashes %v", component.Name, component.Licenses, component.Hashes)
+		}
 	}
 	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/kubectl-csr_onboard")
 	list.Dir = checkout
@@ -169,15 +203,24 @@ func TestRelease_TheSameCommitMakesTheSameBytes(t *testing.T) {
 
 func sameFiles(t *testing.T, a, b string) {
 	t.Helper()
-	entries, err := os.ReadDir(a)
+	compared := 0
+	err := filepath.WalkDir(a, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		relative, err := filepath.Rel(a, path)
+		if err != nil {
+			return err
+		}
+		sameFile(t, path, filepath.Join(b, relative))
+		compared++
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) == 0 {
+	if compared == 0 {
 		t.Fatal("there is nothing to compare")
-	}
-	for _, entry := range entries {
-		sameFile(t, filepath.Join(a, entry.Name()), filepath.Join(b, entry.Name()))
 	}
 }
 
