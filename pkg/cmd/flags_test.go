@@ -532,7 +532,7 @@ func inFilesOfModes(t *testing.T) {
 	for name, text := range map[string]string{
 		"open.yaml": team, "said.yaml": team + "  groups: [dev]\n  expiration: 8h\n  keyAlgorithm: ed25519\n  clusterRoles: [view]\n",
 		"base.yaml": "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n- {type: RBAC, name: rbac}\n",
-		"jane.csr": string(made.PEM()), "open-manifest.yaml": manifest, "manifest.yaml": manifest + "  expirationSeconds: 3600\n",
+		"jane.csr":  string(made.PEM()), "open-manifest.yaml": manifest, "manifest.yaml": manifest + "  expirationSeconds: 3600\n",
 		"jane.handoff.yaml": "kind: Config\n", "handoff": "apiVersion: v1\nkind: Config\n", "bare": authority, "other.crt": authority, "ca.crt": authority, "jane.crt": authority,
 		"kubeconfig": kubeconfigForFlags,
 		"token":      "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"a","sub":"system:serviceaccount:default:robot"}`)) + ".",

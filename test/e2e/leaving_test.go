@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // section is the text of a page under a heading, up to the next heading of the same
@@ -369,32 +372,16 @@ func TestLeaving_NeitherALongNameNorALongListEvadesABlock(t *testing.T) {
 	}
 }
 
-// earlierCondition is true of a blocked identity in the policy of the version before.
-const earlierCondition = `has(params.data) && params.data.exists(k, ` +
-	`params.data[k] == 'user:' + request.userInfo.username || ` +
-	`(has(request.userInfo.extra) && 'authentication.kubernetes.io/credential-id' in request.userInfo.extra && ` +
-	`request.userInfo.extra['authentication.kubernetes.io/credential-id'].exists(id, params.data[k] == 'credential:' + id)))`
-
 func TestLeaving_EntriesOfTheEarlierFormStayInForce(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	admin := s.client()
-	earlier := access.BlockPolicy()
-	earlier.Spec.MatchConditions = nil
-	earlier.Spec.Validations[0].Expression = "!(" + earlierCondition + ")"
-	apply := metav1.CreateOptions{FieldManager: access.ManagedByValue}
-	if _, err := admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Create(t.Context(), earlier, apply); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Create(t.Context(), access.BlockPolicyBinding(), apply); err != nil {
-		t.Fatal(err)
-	}
-	list := access.BlockList()
-	list.Data = map[string]string{
-		"user.0123456789abcdefghij0123456789ab": "user:hugo", "user.0123456789abcdefghij0123456789ac": "user:hedi", "note": "kept",
-		"credential.0123456789abcdefghij0123456789ab": "credential:X509SHA256=" + strings.Repeat("ab", 32),
-	}
-	if _, err := admin.CoreV1().ConfigMaps("kube-system").Create(t.Context(), list, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+	for _, arguments := range [][]string{
+		{"apply", "--server-side", "--field-manager", access.ManagedByValue, "-f", filepath.Join("..", "fixture", "earlier", "block.yaml")},
+		{"-n", "kube-system", "patch", "configmap", access.BlockName, "-p", `{"data":{"user.0123456789abcdefghij0123456789ac":"user:hedi","note":"kept"}}`},
+	} {
+		if applied := program.Run(t, exec.CommandContext(t.Context(), s.plane.Binary(controlplane.Kubectl), append([]string{"--kubeconfig", s.plane.Kubeconfig}, arguments...)...)); applied.Code != 0 {
+			t.Fatal(applied.Stderr)
+		}
 	}
 	if !becomesRefused(t, admin, "hugo") {
 		t.Fatal("the earlier policy is not in force")
@@ -422,7 +409,7 @@ func TestLeaving_EntriesOfTheEarlierFormStayInForce(t *testing.T) {
 		t.Error(err)
 	}
 	data := blockList(s)
-	if data["user-6875676f"] != "user:hugo" || data["note"] != "kept" || data["user.0123456789abcdefghij0123456789ab"] != "" || data["credential.0123456789abcdefghij0123456789ab"] != "" {
+	if data["user-6875676f"] != "user:hugo" || data["note"] != "kept" || data["user.ficjad2luiuaa3gkt4f5esekf5r4bncf"] != "" || data["credential.h6cvtqtfikujj2edk6anvmymujzie7fp"] != "" {
 		t.Errorf("after the next block the list is %v", data)
 	}
 	if !isRefusedByBlockAs(t, admin, "hugo") {

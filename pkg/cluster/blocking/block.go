@@ -43,7 +43,7 @@ func (c *Client) List(ctx context.Context) (list access.List, unread string, _ e
 		return access.List{}, err.Error(), nil
 	}
 	if err != nil {
-		return access.List{}, "", c.api.Explain(ctx, err, "read the list of who is blocked")
+		return access.List{}, "", c.explainList(ctx, err, "read the list of who is blocked", needToChangeList)
 	}
 	return access.ListOf(stored.Data), "", nil
 }
@@ -57,7 +57,10 @@ func (c *Client) storedList(ctx context.Context) (*corev1.ConfigMap, error) {
 	if apierrors.IsNotFound(err) {
 		return access.BlockList(), nil
 	}
-	return stored, err
+	if err != nil {
+		return nil, err
+	}
+	return stored, access.CheckFormat(stored.Annotations)
 }
 
 // attemptsToChange bounds how often the list is read again because somebody else changed

@@ -49,18 +49,20 @@ func (c *Client) List(ctx context.Context) (Listed, error) {
 	listed := Listed{List: access.ListOf(nil)}
 	for i := range stored.Items {
 		if stored.Items[i].Name == access.BlockName {
-			listed = listedIn(&stored.Items[i])
+			if listed, err = listedIn(&stored.Items[i]); err != nil {
+				return Listed{}, err
+			}
 		}
 	}
 	listed.Version = stored.ResourceVersion
 	return listed, nil
 }
 
-func listedIn(object *corev1.ConfigMap) Listed {
+func listedIn(object *corev1.ConfigMap) (Listed, error) {
 	return Listed{
 		List: access.ListOf(object.Data), Exists: true, UID: string(object.UID), Version: object.ResourceVersion,
 		IsAccepted: object.UID != "" && object.Annotations[access.AcceptedAnnotation] == string(object.UID),
-	}
+	}, access.CheckFormat(object.Annotations)
 }
 
 // Watch hands on the list each time it changes after a version, until the server ends the
@@ -97,9 +99,13 @@ func (c *Client) Watch(ctx context.Context, version string, opened func(), chang
 				stream.Took()
 				if event.Type == watch.Deleted {
 					changed(Listed{List: access.ListOf(nil), Version: object.ResourceVersion})
-				} else {
-					changed(listedIn(object))
+					continue
 				}
+				listed, err := listedIn(object)
+				if err != nil {
+					return err
+				}
+				changed(listed)
 			}
 		}
 	}
