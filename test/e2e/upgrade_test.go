@@ -80,7 +80,7 @@ func TestUpgrade_AnEarlierTeamDirectoryIsContinued(t *testing.T) {
 		}
 		keys[name] = s.read("team", name+".key")
 	}
-	if err := os.Chmod(s.path("team"), 0o700); err != nil {
+	if err := os.Chmod(s.path("team"), 0o700); err != nil { //nolint:gosec // A directory is entered.
 		t.Fatal(err)
 	}
 	s.must("new-user", "--filename", "team.csv", "--dir", "team", "--approve")
