@@ -55,6 +55,10 @@ func TestInput_WhoIsRevokedIsWhatWasTyped(t *testing.T) {
 			t.Errorf("%q:\n got %+v, %s, %s\nwant %+v, %s, %s", test.arguments, o.entry, o.dryRun, o.Timeout, test.want, test.dryRun, test.timeout)
 		}
 	}
+	temporary, err := clitest.Run[*revokeOptions](t, New, "jane", "--until", "1w2d")
+	if err != nil || temporary.until == nil || time.Until(*temporary.until).Round(time.Hour) != 9*24*time.Hour {
+		t.Errorf("%+v, %v", temporary, err)
+	}
 	o, err := clitest.Run[*revokeOptions](t, NewUndo, "jane", "--dry-run=client")
 	if err != nil || !o.isUndo || o.entry.Blocked != (access.Blocked{User: "jane"}) || o.dryRun != onboard.DryRunClient {
 		t.Errorf("%+v, %v", o, err)

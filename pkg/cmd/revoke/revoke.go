@@ -11,6 +11,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // revokeOptions is what revoke and unrevoke take.
@@ -64,7 +65,7 @@ last administrator, or the identities of Kubernetes' control plane.
 	o.target.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations; the user reads it too where enforcers run with --denier")
-	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h (default: for ever, or until the certificate expires)")
+	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h or 30d (default: for ever, or until the certificate expires)")
 	o.add(cmd)
 	return cmd
 }
@@ -121,7 +122,10 @@ func (o *revokeOptions) Validate() error {
 	until, err := time.Parse(time.RFC3339, o.Until)
 	if err != nil {
 		var after time.Duration
-		if after, err = time.ParseDuration(o.Until); err == nil {
+		if after, err = request.ParseSpan(o.Until); err != nil {
+			after, err = time.ParseDuration(o.Until)
+		}
+		if err == nil {
 			until = o.Now().Add(after)
 		}
 	}

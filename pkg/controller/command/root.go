@@ -60,7 +60,7 @@ certificate that it issues.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		Args:              cobra.NoArgs,
+		Args:              noArguments,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(env.Out)
@@ -70,6 +70,18 @@ certificate that it issues.`,
 	})
 	root.AddCommand(newEnforce(env), newRun(env))
 	return root
+}
+
+// noArguments refuses arguments as wrong usage.
+func noArguments(cmd *cobra.Command, arguments []string) error {
+	if len(arguments) == 0 {
+		return nil
+	}
+	err := outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", cmd.Name(), arguments[0])
+	if cmd.Flags().Changed("denier") {
+		return outcome.WithHint(err, "join an address to its flag by an equals sign: --denier=ADDRESS")
+	}
+	return outcome.WithHint(err, "see: %s --help", cmd.CommandPath())
 }
 
 // enforceOptions is what enforce takes.
@@ -108,7 +120,7 @@ Exit codes: 0 done; 1 failed, or with --once not everything is in force; 2 wrong
 enforcer works in the directory.`,
 		Example: `  csr-onboard-controller enforce --directory /etc/kubernetes/csr-onboard \
     --kubeconfig /etc/kubernetes/csr-onboard.kubeconfig --node "$(hostname)"`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	flags := cmd.Flags()
@@ -207,7 +219,7 @@ No file of the API server is changed. Run as root on each control-plane node.`,
 
   # Any other
   csr-onboard-controller enforce init --directory /var/lib/csr-onboard --authorization-mode Node,RBAC`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error { return o.run() },
 	}
 	flags := cmd.Flags()

@@ -73,7 +73,7 @@ Install with: kubectl apply -k deploy. Metrics are at /metrics, health at /healt
 
 Exit codes: 0 done; 1 failed; 2 wrong usage.`,
 		Example: `  csr-onboard-controller run --controllers=ledger --kubeconfig /etc/csr-onboard/kubeconfig`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	flags := cmd.Flags()

@@ -174,7 +174,11 @@ func (l *lines) server(server revocation.Server, now time.Time) {
 	}
 	about := ""
 	if seen := server.Report; seen != nil {
-		about = fmt.Sprintf(" (%d entries, enforcer %s", seen.Entries, identity.Printable(seen.Version))
+		noun := "entries"
+		if seen.Entries == 1 {
+			noun = "entry"
+		}
+		about = fmt.Sprintf(" (%d %s, enforcer %s", seen.Entries, noun, identity.Printable(seen.Version))
 		if !seen.ProvenUntil.IsZero() {
 			about += fmt.Sprintf(", proven %s ago", duration.HumanDuration(max(0, now.Sub(seen.ProvenUntil))))
 		}
