@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -86,6 +88,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Check, error) {
 	d.checkReached(ctx)
 	d.checkClientAuthority(ctx)
 	d.checkLifetimes(ctx)
+	d.checkHeld()
 	d.checkRevocation(ctx)
 	d.checkMasters()
 	if ctx.Err() != nil {
@@ -106,6 +109,8 @@ type examination struct {
 	probed probed
 	// stuck is a request that was approved a while ago and not signed.
 	stuck *request.Review
+	// held are the names of requests that were deleted a while ago, and that the ledger holds.
+	held []string
 	// unreadErr is why the requests could not be read.
 	unreadErr error
 }
@@ -236,6 +241,9 @@ func (d *examination) look(ctx context.Context) {
 	d.unreadErr = d.program.Cluster.Requests().Each(ctx, requests.Query{}, func(object *request.Request) {
 		review := request.ReviewOf(object)
 		object.Forget()
+		if deleted := object.DeletionTimestamp; deleted != nil && now.Sub(deleted.Time) > stuckAfter && slices.Contains(object.Finalizers, ledger.Finalizer) {
+			d.held = append(d.held, identity.Printable(object.Name))
+		}
 		switch {
 		case review.Certificate != nil:
 			d.issued = append(d.issued, review)
@@ -243,6 +251,15 @@ func (d *examination) look(ctx context.Context) {
 			d.stuck = review
 		}
 	})
+}
+
+// checkHeld tells of requests that wait for a recorder.
+func (d *examination) checkHeld() {
+	if len(d.held) > 0 {
+		d.add("held-requests", Fail,
+			"see that it runs: kubectl -n csr-onboard-system get deployment csr-onboard-recorder; to uninstall the ledger: kubectl csr-onboard ledger release",
+			"no recorder of the ledger works: requests that were deleted are held until their certificates are recorded: %s", strings.Join(d.held, ", "))
+	}
 }
 
 // approvedAt is when a request was approved, by the API server's clock.

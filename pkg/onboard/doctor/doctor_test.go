@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -195,6 +196,10 @@ func TestDoctor_EveryVerdictHasItsReason(t *testing.T) {
 		{"a probe that is not signed", all(func(_ *testing.T, w *onboardtest.World) { w.Server.IsUnsigned = true }, controllerManager(0, true)), true, "signer", doctor.Fail, "a probe was approved and not signed within", ""},
 		{"a probe that cannot be created", refuse("create", "certificatesigningrequests"), true, "signer", doctor.Unknown, "the probe could not be created", ""},
 		{"a probe that cannot be approved", refuse("update", "certificatesigningrequests/approval"), true, "signer", doctor.Unknown, "the probe could not be approved", ""},
+		{"requests that no recorder lets go", func(t *testing.T, w *onboardtest.World) {
+			t.Helper()
+			w.Server.Put(t, heldRequest("held\x1b", 2*time.Minute), heldRequest("just-now", 0))
+		}, false, "held-requests", doctor.Fail, `recorded: held\x1b`, "kubectl csr-onboard ledger release"},
 		{"a probe that cannot be removed", refuse("delete", "certificatesigningrequests"), true, "probe-removed", doctor.Warn, "is left", "kubectl delete csr"},
 		{"a probe that logs in", nil, true, "client-certificates", doctor.Pass, "the probe's has logged in", ""},
 		{"a probe that logs in, with its signer", nil, true, "client-authority", doctor.Pass, "the probe's certificate has logged in", ""},
@@ -301,5 +306,14 @@ func TestDoctor_AnInterruptionIsNoVerdict(t *testing.T) {
 	}
 	if _, err := doctor.Run(ctx, w.Program, doctor.Input{}); err == nil || !strings.Contains(err.Error(), outcome.ErrInterrupted.Error()) {
 		t.Errorf("%v", err)
+	}
+}
+
+// heldRequest is a request that was deleted so long ago, and that the ledger holds.
+func heldRequest(name string, ago time.Duration) *certificatesv1.CertificateSigningRequest {
+	deleted := metav1.NewTime(time.Now().Add(-ago))
+	return &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{Name: name, DeletionTimestamp: &deleted, Finalizers: []string{ledger.Finalizer}},
+		Spec:       certificatesv1.CertificateSigningRequestSpec{SignerName: certificatesv1.KubeAPIServerClientSignerName},
 	}
 }
