@@ -58,7 +58,9 @@ func TestUpgrade_AnEarlierCredentialCacheLogsInAndRenews(t *testing.T) {
 	}
 	approvesRequestsOf(t, s.client(), user)
 	before := s.certificate("config").SHA256()
-	s.until("the certificate is renewed", func() bool { return s.whoami().Stdout == user && !bytes.Equal(s.certificate("config").SHA256(), before) })
+	s.until("the certificate is renewed", func() bool {
+		return s.whoami().Stdout == user && !bytes.Equal(s.certificate("config").SHA256(), before)
+	})
 	s.until("no renewal runs", func() bool { return len(program.Processes(s.cache())) == 0 })
 	if says := s.whoami(); says.Stdout != user {
 		t.Errorf("after the renewal, kubectl is logged in as %q\n%s", says.Stdout, says.Stderr)
