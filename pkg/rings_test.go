@@ -38,6 +38,8 @@ var rings = map[string][]string{
 	"pkg/revocation":                  {"pkg/access", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/request":                     {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/ledger":                      {"pkg/request", "pkg/access", "pkg/pki"},
+	"pkg/policy":                      {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
+	"pkg/policy/condition":            {"pkg/policy", "pkg/request", "pkg/access", "pkg/identity"},
 	"pkg/teamfile":                    {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/kubeconfig":                  {"pkg/pki", "pkg/identity", "pkg/document", "pkg/answer", "pkg/outcome"},
 	"pkg/cluster/internal/connection": {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},

@@ -1,0 +1,91 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Certificate is a certificate that the cluster is known to have issued.
+type Certificate struct {
+	// CredentialID is how the API server names it: "X509SHA256=" and the SHA-256 of its DER.
+	CredentialID string
+	// User is who it makes its holder.
+	User identity.User
+	// Key is the fingerprint of its public key.
+	Key                 string
+	NotBefore, NotAfter time.Time
+	// Renews is the credential id of the certificate with which its user requested it; "" if
+	// it renews none.
+	Renews string
+	// ChainStart is when the first of its chain of renewals was issued; zero if that has to be
+	// found out by following Renews.
+	ChainStart time.Time
+}
+
+// IsValid reports whether it logs in at a time.
+func (c *Certificate) IsValid(now time.Time) bool {
+	return now.Before(c.NotAfter) && !now.Before(c.NotBefore)
+}
+
+// CertificateOf is the certificate of a request that was issued; false if there is none.
+func CertificateOf(object *request.Request) (*Certificate, bool) {
+	if request.StateOf(object) != request.Issued {
+		return nil, false
+	}
+	issued, err := pki.ParseCertificate(object.Status.Certificate)
+	if err != nil {
+		return nil, false
+	}
+	one := &Certificate{
+		CredentialID: access.CredentialID(issued.SHA256()), User: issued.User(), Key: pki.Fingerprint(issued.Leaf.PublicKey),
+		NotBefore: issued.Leaf.NotBefore, NotAfter: issued.Leaf.NotAfter,
+	}
+	if credentials := object.Spec.Extra[access.CredentialIDKey]; object.Spec.Username == one.User.Name && len(credentials) == 1 {
+		one.Renews = credentials[0]
+	}
+	return one, true
+}
+
+// Certificates are those that are known, by their credential ids.
+type Certificates map[string]*Certificate
+
+// Of are the certificates of a user, in the order of their credential ids.
+func (c Certificates) Of(user string) []*Certificate {
+	var all []*Certificate
+	for _, one := range c {
+		if one.User.Name == user {
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Certificate) int {
+		if a.CredentialID < b.CredentialID {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// chain are a certificate and those that it renews, as far as they are known, and when the first
+// of them was issued; zero if that is unknown.
+func (c Certificates) chain(last *Certificate) (ids []string, start time.Time) {
+	for one := last; ; {
+		ids = append(ids, one.CredentialID)
+		switch {
+		case !one.ChainStart.IsZero():
+			start = one.ChainStart
+		case one.Renews == "":
+			start = one.NotBefore
+		}
+		before, isKnown := c[one.Renews]
+		if !isKnown || before.User.Name != last.User.Name || slices.Contains(ids, before.CredentialID) {
+			return ids, start
+		}
+		one = before
+	}
+}

@@ -1,0 +1,32 @@
+package policy
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the API group and version of the objects.
+var GroupVersion = schema.GroupVersion{Group: Group, Version: Version}
+
+// DeepCopyObject implements runtime.Object.
+func (p *ApprovalPolicy) DeepCopyObject() runtime.Object {
+	copied := *p
+	p.ObjectMeta.DeepCopyInto(&copied.ObjectMeta)
+	spec := &copied.Spec
+	for _, list := range []*[]string{&spec.Subject.Groups, &spec.Subject.Users, &spec.KeyAlgorithms, &spec.Accept} {
+		*list = slices.Clone(*list)
+	}
+	spec.Conditions = slices.Clone(spec.Conditions)
+	if spec.Rate != nil {
+		rate := *spec.Rate
+		spec.Rate = &rate
+	}
+	if spec.MaximumCertificates != nil {
+		most := *spec.MaximumCertificates
+		spec.MaximumCertificates = &most
+	}
+	copied.Status.Conditions = slices.Clone(copied.Status.Conditions)
+	return &copied
+}

@@ -1,0 +1,142 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Facts are what a decision about one request depends on.
+type Facts struct {
+	// Review is that of the request, of which Consider has not been called. Required.
+	Review *request.Review
+	// Approver is the user who decides. Required.
+	Approver string
+	// Now is the time of the decision. Required.
+	Now time.Time
+	// Grants are what role bindings give, and Reaches how far ClusterRoles reach. Required.
+	Grants  access.Grants
+	Reaches access.Reaches
+	// List is who is blocked, revoked and offboarded.
+	List access.List
+	// Certificates are those of the request's user and the one that the requester is logged in
+	// with, as far as they are known.
+	Certificates Certificates
+	// Others are the other requests on the cluster for the same user.
+	Others []Other
+	// Approvals are when policies have approved requests of the same requester, in any order.
+	Approvals []time.Time
+
+	// MayUse reports whether the requester has the RBAC verb use on a policy. Required.
+	MayUse func(policy string) (bool, error)
+	// CanApprove reports whether the requester could approve the request. Required.
+	CanApprove func() (bool, error)
+	// Authorizer is what the variable authorizer of conditions asks; its type is known to the
+	// package that evaluates them. Optional.
+	Authorizer any
+}
+
+// Other is another request for the same user.
+type Other struct {
+	// Name is the name of the object.
+	Name string
+	// Requester is who submitted it.
+	Requester string
+	// Key is the fingerprint of its key.
+	Key string
+	// IsPending says that nobody has decided about it.
+	IsPending bool
+}
+
+// isOwn reports whether the requester is the user.
+func (f *Facts) isOwn() bool { return f.Review.Requester == f.Review.User.Name }
+
+// certificatePrefix is how the ids of certificates begin, as opposed to those of tokens.
+const certificatePrefix = "X509SHA256="
+
+// credentials are the ids of what the requester was logged in with.
+func (f *Facts) credentials() []string { return f.Review.Object.Spec.Extra[access.CredentialIDKey] }
+
+// IsRenewal reports whether users request for themselves, logged in with a certificate. The API
+// server recorded both.
+func (f *Facts) IsRenewal() bool {
+	return f.isOwn() && slices.ContainsFunc(f.credentials(), func(id string) bool { return strings.HasPrefix(id, certificatePrefix) })
+}
+
+// Renewed is the certificate that a renewal renews; nil if it is unknown, or the request is not a
+// renewal.
+func (f *Facts) Renewed() *Certificate {
+	if ids := f.credentials(); f.IsRenewal() && len(ids) == 1 {
+		return f.Certificates[ids[0]]
+	}
+	return nil
+}
+
+// ChainStart is when the first of the chain of certificates that a request renews was issued;
+// zero if that is unknown, or the request is not a renewal.
+func (f *Facts) ChainStart() time.Time {
+	renewed := f.Renewed()
+	if renewed == nil {
+		return time.Time{}
+	}
+	_, start := f.Certificates.chain(renewed)
+	return start
+}
+
+// ValidCertificates are the valid certificates of the user, revoked ones left out.
+func (f *Facts) ValidCertificates() []*Certificate {
+	return slices.DeleteFunc(f.Certificates.Of(f.Review.User.Name), func(one *Certificate) bool {
+		_, isRevoked := f.List.Blocks(access.Blocked{CredentialID: one.CredentialID})
+		return isRevoked || !one.IsValid(f.Now)
+	})
+}
+
+// otherLines counts the valid certificates that are not of the chain that the request renews.
+func (f *Facts) otherLines() int {
+	var own []string
+	if renewed := f.Renewed(); renewed != nil {
+		own, _ = f.Certificates.chain(renewed)
+	}
+	count := 0
+	for _, one := range f.ValidCertificates() {
+		if !slices.Contains(own, one.CredentialID) {
+			count++
+		}
+	}
+	return count
+}
+
+// whyRevoked says how the user, the requester or their certificate is on the list of who is
+// blocked, revoked or offboarded; "" if they are not.
+func (f *Facts) whyRevoked() string {
+	for _, name := range []string{f.Review.User.Name, f.Review.Requester} {
+		if details, isBlocked := f.List.Blocks(access.Blocked{User: name}); isBlocked && f.isInForce(details) {
+			return "the user " + identity.Quote(name) + " is revoked or blocked"
+		}
+		if details, isPinned := f.List.Blocks(access.Blocked{User: name, IsPin: true}); isPinned && f.isInForce(details) &&
+			(name != f.Review.Requester || !f.isPinned(details)) {
+			return "the user " + identity.Quote(name) + " is revoked except with pinned certificates"
+		}
+		if _, wasOffboarded := f.List.Offboarded(name); wasOffboarded {
+			return "the user " + identity.Quote(name) + " was offboarded"
+		}
+	}
+	for _, id := range f.credentials() {
+		if details, isBlocked := f.List.Blocks(access.Blocked{CredentialID: id}); isBlocked && f.isInForce(details) {
+			return "it was submitted with a certificate or token that is revoked: " + identity.Printable(id)
+		}
+	}
+	return ""
+}
+
+func (f *Facts) isInForce(details access.Details) bool { return !details.IsOver(f.Now, 0) }
+
+// isPinned reports whether the requester is logged in with what a pin lets through.
+func (f *Facts) isPinned(details access.Details) bool {
+	ids := f.credentials()
+	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(details.Credentials, id) })
+}
