@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+	_ "time/tzdata" // Conditions of policies name time zones, and images may have none.
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"

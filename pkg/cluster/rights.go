@@ -102,30 +102,13 @@ func (c *Client) RequesterCanApprove(ctx context.Context, spec certificatesv1.Ce
 	// The server is asked all at once, because one answer takes as long as three.
 	var asking sync.WaitGroup
 	for i, right := range rights {
-		asking.Go(func() { allowed[i], failures[i] = isAllowed(ctx, c.api, spec, right) })
+		asking.Go(func() {
+			allowed[i], failures[i] = c.api.RequesterMay(ctx, spec, authorizationv1.SubjectAccessReviewSpec{ResourceAttributes: &right})
+		})
 	}
 	asking.Wait()
 	if err := cmp.Or(failures...); err != nil {
 		return false, err
 	}
 	return allowed[0] && (allowed[1] || allowed[2]), nil
-}
-
-// isAllowed asks whether the requester that a spec names has a right.
-func isAllowed(ctx context.Context, api *connection.Connection, spec certificatesv1.CertificateSigningRequestSpec, right authorizationv1.ResourceAttributes) (bool, error) {
-	extra := make(map[string]authorizationv1.ExtraValue, len(spec.Extra))
-	for key, values := range spec.Extra {
-		extra[key] = authorizationv1.ExtraValue(values)
-	}
-	call, cancel := api.Bounded(ctx)
-	defer cancel()
-	review, err := api.Authorization.SubjectAccessReviews().Create(call, &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: spec.Username, Groups: spec.Groups, UID: spec.UID, Extra: extra, ResourceAttributes: &right,
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return false, api.Explain(ctx, err, "ask what the requester is permitted to do")
-	}
-	return review.Status.Allowed && !review.Status.Denied, nil
 }

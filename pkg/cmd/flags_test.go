@@ -439,6 +439,27 @@ var table = map[string]usesOf{
 		},
 		Connection: map[string]string{"*": "all"},
 	},
+	"policy": {modes: []mode{{"help", ""}}, own: map[string]use{"namespace": {}}},
+	"policy check": {
+		modes: []mode{{"cluster", ""}, {"file", "--filename FILE"}},
+		own: map[string]use{
+			"filename":  {kept: "*", shown: "TestCheck_AFileIsCheckedInPlaceOfTheCluster"},
+			"output":    {kept: "*", shown: "TestCheck_AFileIsCheckedInPlaceOfTheCluster"},
+			"approver":  {kept: "*", shown: "TestCheck_TheApproverIsNamed"},
+			"namespace": {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
+	"policy explain": {
+		modes: []mode{{"cluster", "developers jane-1"}, {"file", "developers jane-1 --filename FILE"}},
+		own: map[string]use{
+			"filename":  {kept: "*", shown: "TestCheck_ExplainShowsEachBoundAndCondition"},
+			"output":    {kept: "*", shown: "TestCheck_ExplainShowsEachBoundAndCondition"},
+			"approver":  {kept: "*", shown: "TestCheck_TheApproverIsNamed"},
+			"namespace": {},
+		},
+		Connection: map[string]string{"*": "all"},
+	},
 	"doctor": {
 		modes: []mode{{"look", ""}, {"probe", "--probe"}},
 		own: map[string]use{
@@ -695,7 +716,7 @@ func testSources(t *testing.T, root string) map[string]string {
 		}
 		found[filepath.Base(path)] = string(text)
 	}
-	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "test/ledger/*_test.go", "pkg/cmd/*_test.go"} {
+	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "test/ledger/*_test.go", "test/approve/*_test.go", "pkg/cmd/*_test.go"} {
 		paths, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		for _, path := range paths {
 			text, err := os.ReadFile(path)

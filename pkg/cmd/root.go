@@ -24,6 +24,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/fetch"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/grant"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/newuser"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/renew"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/sign"
@@ -56,6 +57,7 @@ var commands = []namedCommand{
 	{"grant", forAdministrators, grant.New}, {"offboard", forAdministrators, grant.NewOffboard},
 	{"revoke", forAdministrators, revoke.New}, {"unrevoke", forAdministrators, revoke.NewUndo}, {"revocations", forAdministrators, revoke.NewList},
 	{"ledger", forAdministrators, audit.New},
+	{"policy", forAdministrators, policy.New},
 	{"sign", forCAServer, sign.New},
 	{"doctor", forDiagnosis, doctor.New},
 	{completionCommand, others, newCompletion}, {cli.OptionsCommand, others, cli.NewOptions}, {"version", others, newVersion},

@@ -195,6 +195,7 @@ var commandsWithKubeconfig = [][]string{
 	{"ledger", "import", "--issuance-log", "FILE"},
 	{"ledger", "seen", "--audit-log", "FILE"},
 	{"ledger", "verify", "FILE"},
+	{"policy", "check"},
 	{"doctor"},
 	{"version"},
 	{"options"},

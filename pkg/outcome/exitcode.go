@@ -2,12 +2,25 @@ package outcome
 
 import (
 	"errors"
+	"fmt"
 )
+
+// Exited is the end of another program that did the work, and has said itself what went wrong.
+type Exited struct {
+	// Code is its exit code, which is not 0.
+	Code int
+}
+
+func (e *Exited) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
 // ExitCode is the one place where an outcome becomes an exit code.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
+	}
+	var exited *Exited
+	if errors.As(err, &exited) {
+		return exited.Code
 	}
 	for _, known := range []struct {
 		outcomeErr error

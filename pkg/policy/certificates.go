@@ -71,20 +71,21 @@ func (c Certificates) Of(user string) []*Certificate {
 	return all
 }
 
-// chain are a certificate and those that it renews, as far as they are known, and when the first
-// of them was issued; zero if that is unknown.
-func (c Certificates) chain(last *Certificate) (ids []string, start time.Time) {
+// chainStart is when the first of a certificate and those that it renews was issued, as far as they
+// are known; zero if that is unknown.
+func (c Certificates) chainStart(last *Certificate) (start time.Time) {
+	seen := map[string]bool{}
 	for one := last; ; {
-		ids = append(ids, one.CredentialID)
+		seen[one.CredentialID] = true
 		switch {
 		case !one.ChainStart.IsZero():
-			start = one.ChainStart
+			return one.ChainStart
 		case one.Renews == "":
-			start = one.NotBefore
+			return one.NotBefore
 		}
 		before, isKnown := c[one.Renews]
-		if !isKnown || before.User.Name != last.User.Name || slices.Contains(ids, before.CredentialID) {
-			return ids, start
+		if !isKnown || before.User.Name != last.User.Name || seen[before.CredentialID] {
+			return time.Time{}
 		}
 		one = before
 	}

@@ -13,7 +13,7 @@ var GroupVersion = schema.GroupVersion{Group: Group, Version: Version}
 // DeepCopyObject implements runtime.Object.
 func (p *ApprovalPolicy) DeepCopyObject() runtime.Object {
 	copied := *p
-	p.ObjectMeta.DeepCopyInto(&copied.ObjectMeta)
+	p.DeepCopyInto(&copied.ObjectMeta)
 	spec := &copied.Spec
 	for _, list := range []*[]string{&spec.Subject.Groups, &spec.Subject.Users, &spec.KeyAlgorithms, &spec.Accept} {
 		*list = slices.Clone(*list)

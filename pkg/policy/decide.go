@@ -325,7 +325,7 @@ func (p *Policy) bounds(facts *Facts) (checks []Check) {
 			approvedWithin(p, facts), identity.Quote(review.Requester), request.FormatLifetime(p.RatePeriod), p.RateRequests)
 	}
 	if p.MaximumCertificates > 0 {
-		count := facts.otherLines() + 1
+		count := len(facts.ValidCertificates()) + 1
 		add("maximumCertificates", count <= p.MaximumCertificates, "the user would have %d valid certificates, and at most %d are permitted", count, p.MaximumCertificates)
 	}
 	if p.MaximumChainAge > 0 && facts.IsRenewal() {

@@ -83,8 +83,7 @@ func (f *Facts) ChainStart() time.Time {
 	if renewed == nil {
 		return time.Time{}
 	}
-	_, start := f.Certificates.chain(renewed)
-	return start
+	return f.Certificates.chainStart(renewed)
 }
 
 // ValidCertificates are the valid certificates of the user, revoked ones left out.
@@ -93,21 +92,6 @@ func (f *Facts) ValidCertificates() []*Certificate {
 		_, isRevoked := f.List.Blocks(access.Blocked{CredentialID: one.CredentialID})
 		return isRevoked || !one.IsValid(f.Now)
 	})
-}
-
-// otherLines counts the valid certificates that are not of the chain that the request renews.
-func (f *Facts) otherLines() int {
-	var own []string
-	if renewed := f.Renewed(); renewed != nil {
-		own, _ = f.Certificates.chain(renewed)
-	}
-	count := 0
-	for _, one := range f.ValidCertificates() {
-		if !slices.Contains(own, one.CredentialID) {
-			count++
-		}
-	}
-	return count
 }
 
 // whyRevoked says how the user, the requester or their certificate is on the list of who is
@@ -135,8 +119,8 @@ func (f *Facts) whyRevoked() string {
 
 func (f *Facts) isInForce(details access.Details) bool { return !details.IsOver(f.Now, 0) }
 
-// isPinned reports whether the requester is logged in with what a pin lets through.
+// isPinned reports whether the requester is logged in as a member of the group that a pin lets
+// through.
 func (f *Facts) isPinned(details access.Details) bool {
-	ids := f.credentials()
-	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(details.Credentials, id) })
+	return details.PinGroup != "" && slices.Contains(f.Review.Object.Spec.Groups, details.PinGroup)
 }

@@ -47,8 +47,7 @@ type Spec struct {
 	// Rate bounds how many requests of one requester are approved. Optional.
 	Rate *Rate `json:"rate,omitempty"`
 	// MaximumCertificates bounds how many valid certificates a user can have with the
-	// requested one. A certificate that it renews, and what that one renewed, do not count.
-	// Optional.
+	// requested one: one that is renewed counts until it expires. Optional.
 	MaximumCertificates *int `json:"maximumCertificates,omitempty"`
 	// MaximumChainAge bounds how long ago the first of a chain of renewals was issued, such as
 	// 90d. Optional.

@@ -167,7 +167,7 @@ func TestPolicy_NoPolicyLiftsAFloor(t *testing.T) {
 		{"a user who was offboarded", jane, FloorStanding, listed(access.Entry{Details: access.Details{User: "jane"}})},
 		{"a revoked certificate", jane, FloorStanding, listed(access.Entry{Blocked: access.Blocked{CredentialID: ownID}, Details: access.Details{User: "jane"}})},
 		{"a certificate that is not pinned", jane, FloorStanding, listed(access.Entry{
-			Blocked: access.Blocked{User: "jane", IsPin: true}, Details: access.Details{User: "jane", Credentials: []string{certificatePrefix + strings.Repeat("b2", 32)}},
+			Blocked: access.Blocked{User: "jane", IsPin: true}, Details: access.Details{User: "jane", PinGroup: "pinned"},
 		})},
 		{"a revoked requester", bob, FloorStanding, func(f *Facts, o *certificatesv1.CertificateSigningRequest) {
 			other(f, o)
@@ -295,15 +295,12 @@ func TestPolicy_BoundsBound(t *testing.T) {
 		{"the rate, after a while", Policy{RateRequests: 2, RatePeriod: time.Hour}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Approvals = []time.Time{now.Add(-time.Hour), now.Add(-time.Minute)}
 		}, ""},
-		{"the certificates, without the one to renew", Policy{MaximumCertificates: 1}, jane, nil, ""},
-		{"the certificates, with another", Policy{MaximumCertificates: 1}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
+		{"the certificates, with the one to renew", Policy{MaximumCertificates: 1}, jane, nil, "maximumCertificates"},
+		{"the certificates, exactly", Policy{MaximumCertificates: 2}, jane, nil, ""},
+		{"the certificates, with another", Policy{MaximumCertificates: 2}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
 		}, "maximumCertificates"},
-		{"the certificates, with the one before", Policy{MaximumCertificates: 1}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
-			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
-			f.Certificates[ownID].Renews = otherID
-		}, ""},
-		{"the certificates, with one that has expired", Policy{MaximumCertificates: 1}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
+		{"the certificates, with one that has expired", Policy{MaximumCertificates: 2}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotAfter: now}
 		}, ""},
 		{"the age of the chain", Policy{MaximumChainAge: 30 * time.Minute}, jane, nil, "maximumChainAge"},

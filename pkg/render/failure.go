@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,8 +10,12 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// Failure writes an error as one line, and its hint, if it has one, as another.
+// Failure writes an error as one line, and its hint, if it has one, as another. It writes nothing of
+// what another program has said.
 func Failure(out io.Writer, err error) {
+	if exited := (*outcome.Exited)(nil); errors.As(err, &exited) {
+		return
+	}
 	_, _ = fmt.Fprintf(out, "error: %s\n", sentence(err))
 	if hint := outcome.Hint(err); hint != "" {
 		_, _ = fmt.Fprintf(out, "hint: %s\n", identity.PrintableSentence(hint))

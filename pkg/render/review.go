@@ -49,6 +49,12 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 	if r.State != request.Pending {
 		row("state", request.DescribeDecision(r.Object))
 	}
+	if what, why := r.ByPolicy(); what != "" {
+		if r.Left != nil {
+			what += ": " + identity.PrintableSentence(why)
+		}
+		row("policy", what)
+	}
 	if r.Certificate != nil {
 		row("expires", pki.Stamp(r.Certificate.Leaf.NotAfter))
 		row("issuer", issuer(r.Certificate))

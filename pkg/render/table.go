@@ -35,7 +35,7 @@ func requestColumns() []screen.GridColumn {
 		{Header: "STATE"}, {Header: "AGE"}, {Header: "LIFETIME"}, {Header: "FINDINGS"},
 		{Header: "EXPIRES", IsWide: true}, {Header: "KEY", IsWide: true}, {Header: "FINGERPRINT", IsWide: true},
 		{Header: "REQUESTER", IsWide: true}, {Header: "SIGNER", IsWide: true}, {Header: "USAGES", IsWide: true},
-		{Header: "FINDING NAMES", IsWide: true}, {Header: "SELF-RENEWAL", IsWide: true},
+		{Header: "FINDING NAMES", IsWide: true}, {Header: "SELF-RENEWAL", IsWide: true}, {Header: "POLICY", IsWide: true},
 	}
 }
 
@@ -56,7 +56,7 @@ const (
 func (t *Table) Write(reviews ...*request.Review) error {
 	rows := make([]screen.GridRow, len(reviews))
 	for i, review := range reviews {
-		rows[i] = screen.GridRow{Cells: t.cells(review, string(review.State)), Color: colorOfFindings(review)}
+		rows[i] = screen.GridRow{Cells: t.cells(review, stateOf(review)), Color: colorOfFindings(review)}
 	}
 	return t.grid.Write(t.out, rows...)
 }
@@ -109,8 +109,33 @@ func (t *Table) cells(r *request.Review, state string) []string {
 		cut(joined(usageNames), longestCell),
 		joined(names),
 		selfRenewal(r),
+		policySays(r),
 	}
 }
+
+// stateOf is the state of a request, and what policies have done about it.
+func stateOf(r *request.Review) string {
+	what, _ := r.ByPolicy()
+	switch {
+	case what == "":
+		return string(r.State)
+	case r.State == request.Denied:
+		return "Denied by policy"
+	}
+	return string(r.State) + ", " + what
+}
+
+// policySays is why policies have decided, or have not.
+func policySays(r *request.Review) string {
+	_, why := r.ByPolicy()
+	if why == "" {
+		return none
+	}
+	return cut(identity.Printable(why), longestWhy)
+}
+
+// longestWhy is how much a cell has of a reason.
+const longestWhy = 300
 
 func selfRenewal(r *request.Review) string {
 	if r.SelfRenewal == nil {

@@ -7,6 +7,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // The reasons that decisions by this program carry, so that audit logs and other
@@ -26,18 +27,20 @@ type Decision struct {
 
 	condition certificatesv1.RequestConditionType
 	reason    string
+	// annotation is written with the decision, and value is its value; "" for none.
+	annotation, value string
 	// states are those that a request which was decided this way may be in.
 	states []State
 }
 
 // Approval has the request signed.
 func Approval() Decision {
-	return Decision{"approve", "approved", "approving", certificatesv1.CertificateApproved, ApprovedReason, []State{Issued, Approved}}
+	return Decision{"approve", "approved", "approving", certificatesv1.CertificateApproved, ApprovedReason, "", "", []State{Issued, Approved}}
 }
 
 // Denial ends the request; its message is for the user who waits.
 func Denial() Decision {
-	return Decision{"deny", "denied", "denying", certificatesv1.CertificateDenied, DeniedReason, []State{Denied}}
+	return Decision{"deny", "denied", "denying", certificatesv1.CertificateDenied, DeniedReason, "", "", []State{Denied}}
 }
 
 // Is says whether a request in this state was decided this way already.
@@ -66,6 +69,9 @@ func (d Decision) Apply(object *Request, message string) *certificatesv1.Certifi
 		Reason:  d.reason,
 		Message: message,
 	})
+	if d.annotation != "" {
+		metav1.SetMetaDataAnnotation(&decided.ObjectMeta, d.annotation, d.value)
+	}
 	return decided
 }
 

@@ -39,6 +39,9 @@ type Review struct {
 	// Certificate is what the signer stored, unchecked; nil if there is none
 	// that can be read.
 	Certificate *pki.Certificate
+	// Left is why the approver has left the request to people, as far as it was read; nil if it has
+	// not.
+	Left *PolicyOutcome
 	// Findings is what the review found, the refused ones first.
 	Findings []Finding
 	// Source is the file that a request came in which is not on the cluster yet;

@@ -132,6 +132,20 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 	}
 }
 
+// Stream hands over each change of the requests of a query after a resourceVersion, until the
+// server ends the stream or has dropped those changes, which is no error, or the context ends. List
+// again and go on from there: unlike Watch, it leaves to the caller what was deleted meanwhile.
+func (c *Client) Stream(ctx context.Context, query Query, resourceVersion string, visit func(Change)) error {
+	err := c.follow(ctx, query, &resourceVersion, func(change Change) bool { visit(change); return true })
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return nil
+	}
+	return c.api.Explain(ctx, err, "watch certificate signing requests")
+}
+
 // errEnough ends a stream because nobody wants more of it.
 var errEnough = errors.New("enough")
 

@@ -68,7 +68,7 @@ certificate that it issues.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
 	})
-	root.AddCommand(newEnforce(env), newRun(env))
+	root.AddCommand(newEnforce(env), newRun(env), newPolicy(env))
 	return root
 }
 
@@ -188,6 +188,11 @@ func connect(env Environment, path string) (*cluster.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return clientTo(env, target, credentials)
+}
+
+// clientTo makes a client of this program.
+func clientTo(env Environment, target cluster.Target, credentials cluster.Credentials) (*cluster.Client, error) {
 	target.UserAgent = fmt.Sprintf("%s/%s (%s/%s)", program, env.Version, runtime.GOOS, runtime.GOARCH)
 	target.Now = env.Now
 	return cluster.New(target, credentials)

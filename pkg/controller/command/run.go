@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/record"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
@@ -51,12 +52,13 @@ func (o *runOptions) known() (map[string]controller.Controller, error) {
 		return nil, outcome.Errorf(outcome.ErrUsage, "--retention: %w", err)
 	}
 	return map[string]controller.Controller{
-		record.Name: record.Controller(record.Settings{Retention: retention}),
+		record.Name:  record.Controller(record.Settings{Retention: retention}),
+		approve.Name: approve.Controller(),
 	}, nil
 }
 
 // controllerNames are the names of the controllers, sorted.
-func controllerNames() []string { return []string{record.Name} }
+func controllerNames() []string { return []string{approve.Name, record.Name} }
 
 func newRun(env Environment) *cobra.Command {
 	o := &runOptions{Environment: env}
@@ -66,7 +68,9 @@ func newRun(env Environment) *cobra.Command {
 		Long: `Run controllers that work for the whole cluster. Several replicas can run: one leads each
 controller, elected by a Lease in the namespace csr-onboard-system, and the others wait.
 
-  ledger   records every client certificate that the cluster issues, as a ClientCertificate
+  ledger    records every client certificate that the cluster issues, as a ClientCertificate
+  approver  approves and denies requests by the approval policies of the cluster, and leaves the
+            others to people
 
 Install with: kubectl apply -k deploy. Metrics are at /metrics, health at /healthz and /readyz of
 --metrics-address. The log has UIDs and hashes; names of people are logged with --debug only.

@@ -33,6 +33,7 @@ func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*req
 	})
 	if err == nil {
 		new(requesters).consider(ctx, p, reviews...)
+		takeOutcomes(ctx, p, reviews)
 	}
 	return reviews, resourceVersion, err
 }

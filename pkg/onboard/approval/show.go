@@ -41,6 +41,7 @@ func Show(ctx context.Context, p *onboard.Program, in ShowInput) ([]*request.Rev
 	for _, review := range meant {
 		review.Consider(circumstances)
 	}
+	takeOutcomes(ctx, p, meant)
 	return meant, nil
 }
 

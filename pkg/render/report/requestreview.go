@@ -36,11 +36,20 @@ type requestReview struct {
 	State string `json:"state"`
 	// Message is what the approver or the signer had to say about the state.
 	Message string `json:"message,omitempty"`
+	// Policy is what approval policies have done about the request; absent if nothing.
+	Policy *policyReport `json:"policy,omitempty"`
 	// Certificate is what the signer stored, unchecked.
 	Certificate *certificateReport `json:"certificate,omitempty"`
 	Findings    []findingReport    `json:"findings"`
 	// NotChecked says which findings were not looked for, and why.
 	NotChecked string `json:"notChecked,omitempty"`
+}
+
+type policyReport struct {
+	// Outcome is "approved by policy", "denied by policy", "left to people" or "error, left to people".
+	Outcome string `json:"outcome"`
+	// Why says why, and by which policy.
+	Why string `json:"why,omitempty"`
 }
 
 type selfRenewalReport struct {
@@ -150,6 +159,9 @@ func reviewForm(r *request.Review) requestReview {
 	}
 	if r.SelfRenewal != nil {
 		form.SelfRenewal = &selfRenewalReport{CredentialID: r.SelfRenewal.CredentialID}
+	}
+	if what, why := r.ByPolicy(); what != "" {
+		form.Policy = &policyReport{Outcome: what, Why: why}
 	}
 	if r.Certificate != nil {
 		certificate := certificateReportOf(r.Certificate)

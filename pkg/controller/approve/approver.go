@@ -1,0 +1,367 @@
+package approve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// Name is the name of the controller.
+const Name = "approver"
+
+// DefaultAccount is the service account as which deploy/ has the approver decide.
+const DefaultAccount = ledger.Approver
+
+const (
+	// workers evaluate and decide at the same time; most of it is waiting for the API server.
+	workers = 16
+	// coalesce is how long changes are collected that may matter to every request.
+	coalesce = 300 * time.Millisecond
+	// freshness bounds how long after it was confirmed something is decided.
+	freshness = 2 * time.Second
+	// retryFailed is after how long something is tried again that the API server has not answered,
+	// and sweepPeriod how often what is due is looked for.
+	retryFailed = 2 * time.Second
+	sweepPeriod = 30 * time.Second
+)
+
+// Controller is the approver, to be run by package controller.
+func Controller() controller.Controller { return controller.Controller{Name: Name, Lead: Lead} }
+
+// approver is one term of the leader.
+type approver struct {
+	controller.Tools
+	*evaluator
+
+	clients   clients
+	queue     *queue
+	confirmer *confirmer
+	notes     *notes
+	statuses  *statuses
+	metrics   *metrics
+
+	// changed is signaled where something changed that may matter to every request.
+	changed chan struct{}
+
+	mutex sync.Mutex
+	// left are the requests that were left to people.
+	left map[types.UID]*leftRequest
+	// busy are the requests that somebody works on.
+	busy map[types.UID]bool
+	// usersChanged are the users of whom a request was decided, or is gone.
+	usersChanged map[string]bool
+}
+
+// leftRequest is what is remembered of a request that was left to people.
+type leftRequest struct {
+	rules   int64
+	version string
+	retryAt time.Time
+}
+
+// Lead decides until the context ends.
+func Lead(ctx context.Context, tools controller.Tools) error {
+	me, err := tools.Cluster.WhoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	from, err := clientsOf(tools.Cluster)
+	if err != nil {
+		return err
+	}
+	w, err := newWorld()
+	if err != nil {
+		return err
+	}
+	a := &approver{
+		Tools:     tools,
+		evaluator: &evaluator{world: w, approver: me.Name, permissions: newPermissions(tools.Cluster.Controlling(), tools.Now)},
+		clients:   from, queue: newQueue(tools.Now), metrics: newMetrics(tools.Metrics),
+		notes: newNotes(tools.Cluster.Controlling().Outcomes(), tools.Now), changed: make(chan struct{}, 1),
+		left: map[types.UID]*leftRequest{}, busy: map[types.UID]bool{}, usersChanged: map[string]bool{},
+	}
+	a.statuses = newStatuses(from.policies, w, tools.Now, tools.Log)
+	tell := listener{request: a.requestChanged, gone: a.requestGone, circumstances: a.circumstancesChanged, policies: a.statuses.compiled}
+	a.confirmer = &confirmer{clients: from, world: w, tell: tell}
+	defer a.queue.close()
+	var running sync.WaitGroup
+	defer running.Wait()
+	if err := a.followAll(ctx, &running, tell); err != nil {
+		return nil //nolint:nilerr // The term has ended.
+	}
+	if err := a.notes.load(ctx); err != nil {
+		tools.Log.Warn("earlier outcomes cannot be read", "error", err.Error())
+	}
+	tools.Working()
+	tools.Log.Info("everything was read, and all policies are compiled", "policies", len(w.compiled()), "pending", len(w.pending()))
+	for range workers {
+		running.Go(func() { a.work(ctx) })
+	}
+	running.Go(func() { a.statuses.run(ctx) })
+	a.tend(ctx)
+	return nil
+}
+
+// followAll follows every source, and returns when each was read once. The error is the context's.
+func (a *approver) followAll(ctx context.Context, running *sync.WaitGroup, tell listener) error {
+	var unread sync.WaitGroup
+	for _, one := range sourcesOf(a.world, a.clients, tell) {
+		var once sync.Once
+		unread.Add(1)
+		said := ""
+		running.Go(func() {
+			one.follow(ctx, func() { once.Do(unread.Done); said = "" }, func(err error) {
+				if err.Error() != said {
+					said = err.Error()
+					a.Log.Warn("cannot follow "+one.name, "error", said)
+				}
+			})
+			once.Do(unread.Done)
+		})
+	}
+	unread.Wait()
+	return ctx.Err()
+}
+
+// requestChanged has a pending request evaluated.
+func (a *approver) requestChanged(one *known) {
+	if one.IsPending {
+		a.queue.add(one.Requester, one.uid)
+		return
+	}
+	a.forget(one)
+}
+
+func (a *approver) requestGone(one *known) { a.forget(one) }
+
+// forget drops what is remembered of a request that is decided or gone. Other requests for its user
+// may be decided otherwise now.
+func (a *approver) forget(one *known) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	delete(a.left, one.uid)
+	if one.user != "" {
+		a.usersChanged[one.user] = true
+	}
+	a.notes.forget(one.uid)
+}
+
+// circumstancesChanged has everything evaluated again soon.
+func (a *approver) circumstancesChanged() {
+	a.permissions.forget()
+	select {
+	case a.changed <- struct{}{}:
+	default:
+	}
+}
+
+// tend does what is due from time to time, until the context ends.
+func (a *approver) tend(ctx context.Context) {
+	users, sweep := time.NewTicker(time.Second), time.NewTicker(sweepPeriod)
+	defer users.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.changed:
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(coalesce):
+			}
+			for _, one := range a.world.pending() {
+				a.queue.add(one.Requester, one.uid)
+			}
+		case <-users.C:
+			a.metrics.waiting.Set(float64(a.queue.waiting()))
+			a.requeueUsers()
+		case <-sweep.C:
+			a.world.forgetExpired(a.Now())
+			a.sweep(ctx)
+		}
+	}
+}
+
+// requeueUsers has the requests evaluated again for whose users something changed.
+func (a *approver) requeueUsers() {
+	a.mutex.Lock()
+	changed := a.usersChanged
+	a.usersChanged = map[string]bool{}
+	a.mutex.Unlock()
+	for user := range changed {
+		for _, uid := range a.world.pendingOf(user) {
+			a.again(uid)
+		}
+	}
+}
+
+// again has a request evaluated once more.
+func (a *approver) again(uid types.UID) {
+	a.mutex.Lock()
+	delete(a.left, uid)
+	a.mutex.Unlock()
+	if one := a.world.get(uid); one != nil && one.IsPending {
+		a.queue.add(one.Requester, uid)
+	}
+}
+
+// sweep evaluates what is due, and reports what was not reported or is about to be forgotten.
+func (a *approver) sweep(ctx context.Context) {
+	now := a.Now()
+	for _, one := range a.world.pending() {
+		a.mutex.Lock()
+		left := a.left[one.uid]
+		isDue := left != nil && !left.retryAt.IsZero() && !now.Before(left.retryAt)
+		a.mutex.Unlock()
+		switch {
+		case isDue:
+			a.again(one.uid)
+		case left != nil:
+			if err := a.notes.renew(ctx, one); err != nil {
+				a.Log.Warn("an outcome cannot be reported", "error", err.Error())
+				return
+			}
+		}
+	}
+}
+
+// work evaluates and decides, request after request.
+func (a *approver) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		uid, wait, isOne := a.queue.take()
+		if isOne {
+			a.process(ctx, uid)
+			continue
+		}
+		if wait <= 0 {
+			wait = time.Second
+		}
+		select {
+		case <-ctx.Done():
+		case <-a.queue.ready:
+		case <-time.After(wait):
+		}
+	}
+}
+
+// begin reports whether a request is to be evaluated now, by this worker.
+func (a *approver) begin(one *known) bool {
+	rules := a.world.version()
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.busy[one.uid] {
+		a.queue.addLater(one.Requester, one.uid, 100*time.Millisecond)
+		return false
+	}
+	if left := a.left[one.uid]; left != nil && left.rules == rules && left.version == one.object.ResourceVersion {
+		return false
+	}
+	a.busy[one.uid] = true
+	return true
+}
+
+func (a *approver) end(uid types.UID) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	delete(a.busy, uid)
+}
+
+// process evaluates one request, and decides about it.
+func (a *approver) process(ctx context.Context, uid types.UID) {
+	one := a.world.get(uid)
+	if one == nil || !one.IsPending || !a.begin(one) {
+		return
+	}
+	defer a.end(uid)
+	rules := a.world.version()
+	begin := a.Now()
+	facts, decision := a.evaluate(ctx, one, begin)
+	a.metrics.evaluations.Inc()
+	a.statuses.failed(one, decision)
+	if decision.Outcome != policy.Approved && decision.Outcome != policy.Denied {
+		a.leave(ctx, one, decision, rules)
+		return
+	}
+	begin = a.Now()
+	if err := a.confirmer.confirm(ctx); err != nil {
+		a.retry(ctx, one, err)
+		return
+	}
+	if a.world.version() != rules || a.Now().Sub(begin) > freshness {
+		// It was evaluated by other policies than those that are there now.
+		a.queue.add(one.Requester, uid)
+		return
+	}
+	a.decide(ctx, one, facts, decision)
+}
+
+// leave remembers that a request is left to people, and reports why.
+func (a *approver) leave(ctx context.Context, one *known, decision policy.Decision, rules int64) {
+	a.metrics.count(decision.Outcome)
+	a.mutex.Lock()
+	a.left[one.uid] = &leftRequest{rules: rules, version: one.object.ResourceVersion, retryAt: decision.RetryAt}
+	a.mutex.Unlock()
+	a.Log.Debug("left to people", "request", one.Name, "uid", string(one.uid), "outcome", string(decision.Outcome), "why", decision.Why)
+	if err := a.notes.say(ctx, one, request.PolicyOutcome{IsError: decision.Outcome == policy.Failed, Why: decision.Why}); err != nil && ctx.Err() == nil {
+		a.Log.Warn("an outcome cannot be reported", "uid", string(one.uid), "error", err.Error())
+	}
+}
+
+// decide writes a decision into the request that was evaluated, and no other.
+func (a *approver) decide(ctx context.Context, one *known, facts *policy.Facts, decision policy.Decision) {
+	verb, reason := request.Approval(), request.PolicyApprovedReason
+	if decision.Outcome == policy.Denied {
+		verb, reason = request.Denial(), request.PolicyDeniedReason
+	}
+	verb = verb.By(reason, ledger.PolicyAnnotation, decision.By.Name)
+	decided, err := a.clients.requests.Decide(ctx, facts.Review, verb, a.message(verb, decision), false)
+	switch {
+	case errors.Is(err, outcome.ErrChanged):
+		// Somebody else was first, or it is another request now: the watch tells.
+		a.Log.Debug("not decided", "uid", string(one.uid), "why", err.Error())
+	case err != nil:
+		a.retry(ctx, one, err)
+	default:
+		a.metrics.count(decision.Outcome)
+		a.metrics.latency.Observe(a.Now().Sub(one.created).Seconds())
+		a.Log.Info(verb.Done, "uid", string(one.uid), "policy", decision.By.Name, "generation", decision.By.Generation)
+		a.Log.Debug(verb.Done, "request", one.Name, "user", one.user)
+		a.requestChanged(a.world.setRequest(decided))
+	}
+}
+
+// message is what a decision says: why, and by which policy as it was.
+func (a *approver) message(verb request.Decision, decision policy.Decision) string {
+	by := fmt.Sprintf("%s by %s with csr-onboard-controller %s", verb.Done, decision.By, a.Version)
+	if decision.Why == "" {
+		return by
+	}
+	return decision.Why + " (" + by + ")"
+}
+
+// retry tries something again that has failed.
+func (a *approver) retry(ctx context.Context, one *known, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	a.metrics.count(policy.Failed)
+	a.Log.Warn("not decided", "uid", string(one.uid), "error", err.Error())
+	a.queue.addLater(one.Requester, one.uid, retryFailed)
+	said := request.PolicyOutcome{IsError: true, Why: identity.PrintableSentence(err.Error())}
+	if err := a.notes.say(ctx, one, said); err != nil {
+		a.Log.Debug("an outcome cannot be reported", slog.String("error", err.Error()))
+	}
+}

@@ -1,0 +1,93 @@
+package approve
+
+import (
+	"context"
+	"sync"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
+)
+
+// confirmer reads the policies and the list of who is revoked once more before something is
+// approved or denied by them: a watch may be late, and a process may have been stopped for a while.
+// Those who ask at the same time share one reading that begins after they asked.
+type confirmer struct {
+	clients clients
+	world   *world
+	tell    listener
+
+	mutex     sync.Mutex
+	next      *reading
+	isReading bool
+}
+
+// reading is one reading, and its error.
+type reading struct {
+	done chan struct{}
+	err  error
+}
+
+// confirm reads both, takes in what changed, and returns when that is done.
+func (c *confirmer) confirm(ctx context.Context) error {
+	c.mutex.Lock()
+	if c.next == nil {
+		c.next = &reading{done: make(chan struct{})}
+	}
+	mine := c.next
+	if !c.isReading {
+		c.isReading = true
+		go c.readAll(ctx)
+	}
+	c.mutex.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-mine.done:
+		return mine.err
+	}
+}
+
+// readAll reads until nobody asks.
+func (c *confirmer) readAll(ctx context.Context) {
+	for {
+		c.mutex.Lock()
+		now := c.next
+		c.next = nil
+		if now == nil {
+			c.isReading = false
+			c.mutex.Unlock()
+			return
+		}
+		c.mutex.Unlock()
+		now.err = c.read(ctx)
+		close(now.done)
+	}
+}
+
+func (c *confirmer) read(ctx context.Context) error {
+	var (
+		both               sync.WaitGroup
+		listed             enforcement.Listed
+		all                []*policy.ApprovalPolicy
+		listErr, policyErr error
+	)
+	both.Go(func() { listed, listErr = c.clients.enforcement.List(ctx) })
+	both.Go(func() {
+		_, policyErr = c.clients.policies.EachPage(ctx, "", func(page []*policy.ApprovalPolicy) error {
+			all = append(all, page...)
+			return nil
+		})
+	})
+	both.Wait()
+	if listErr != nil {
+		return listErr
+	}
+	if policyErr != nil {
+		return policyErr
+	}
+	compiled, isOther := c.world.replacePolicies(all)
+	if c.tell.policies(compiled); c.world.setList(listed.List) || isOther {
+		c.tell.circumstances()
+	}
+	return nil
+}

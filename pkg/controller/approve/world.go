@@ -1,0 +1,411 @@
+package approve
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy/condition"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// largestRequest bounds spec.request, in bytes. What is larger is dropped before it is kept: the
+// review refuses subjects half as large (request.Oversized).
+const largestRequest = 32 << 10
+
+// world is what decisions depend on, as far as it is known here.
+type world struct {
+	compiler *condition.Compiler
+
+	mutex        sync.Mutex
+	requests     map[types.UID]*known
+	byUser       map[string]map[types.UID]*known
+	certificates map[string]policy.Certificates
+	approvals    map[string]map[types.UID]time.Time
+	given        [3]map[string]bindings.Given
+	grants       access.Grants
+	reaches      access.Reaches
+	list         access.List
+	policies     map[string]*compiledPolicy
+	// rules counts the changes of policies, of the list, and of what role bindings give.
+	rules int64
+}
+
+// The kinds of what users are given.
+const (
+	clusterBindings = iota
+	namespacedBindings
+	roleReaches
+)
+
+// known is a request that the cluster has.
+type known struct {
+	// object is the request, if nobody has decided about it; its decoded form is not kept.
+	object *request.Request
+	policy.Other
+	uid         types.UID
+	user        string
+	created     time.Time
+	certificate *policy.Certificate
+	// isOversized says that its request was too large to be kept.
+	isOversized bool
+}
+
+// compiledPolicy is a policy as the cluster has it, ready to be evaluated or not.
+type compiledPolicy struct {
+	object   *policy.ApprovalPolicy
+	compiled *policy.Compiled
+}
+
+func newWorld() (*world, error) {
+	compiler, err := condition.NewCompiler()
+	if err != nil {
+		return nil, err
+	}
+	return &world{
+		compiler: compiler, requests: map[types.UID]*known{}, byUser: map[string]map[types.UID]*known{},
+		certificates: map[string]policy.Certificates{}, approvals: map[string]map[types.UID]time.Time{},
+		given: [3]map[string]bindings.Given{{}, {}, {}}, list: access.ListOf(nil), policies: map[string]*compiledPolicy{},
+	}, nil
+}
+
+// setRequest takes in a request as it is now, and returns what is known of it.
+func (w *world) setRequest(object *request.Request) *known {
+	one := knownOf(object)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.removeRequest(one.uid)
+	w.requests[one.uid] = one
+	if w.byUser[one.user] == nil {
+		w.byUser[one.user] = map[types.UID]*known{}
+	}
+	w.byUser[one.user][one.uid] = one
+	if one.certificate != nil {
+		w.addCertificate(one.certificate)
+	}
+	if at := policy.ApprovedAt(object); !at.IsZero() {
+		w.addApproval(one.Requester, one.uid, at)
+	}
+	return one
+}
+
+// knownOf is what has to be kept of a request.
+func knownOf(object *request.Request) *known {
+	one := &known{uid: object.UID, created: object.CreationTimestamp.Time}
+	one.Name, one.Requester, one.IsPending = object.Name, object.Spec.Username, request.StateOf(object) == request.Pending
+	if object.Spec.SignerName != request.Signer {
+		one.IsPending = false
+		return one
+	}
+	if len(object.Spec.Request) > largestRequest {
+		// Who is in it does not matter: it is left to people.
+		if one.isOversized = true; one.IsPending {
+			one.object = request.Of(trimmed(object.CertificateSigningRequest, true))
+		}
+		return one
+	}
+	if decoded, err := object.PKCS10(); err == nil {
+		one.user, one.Key = decoded.User().Name, decoded.Fingerprint()
+	}
+	if certificate, isIssued := policy.CertificateOf(object); isIssued {
+		one.certificate = certificate
+	}
+	if one.IsPending {
+		one.object = request.Of(trimmed(object.CertificateSigningRequest, false))
+	}
+	return one
+}
+
+// trimmed is a copy of an object without what no decision depends on. An update leaves the managed
+// fields as they are where it has none (Kubernetes managedfields, fieldmanager.go).
+func trimmed(object *certificatesv1.CertificateSigningRequest, isOversized bool) *certificatesv1.CertificateSigningRequest {
+	kept := *object
+	kept.ManagedFields = nil
+	if isOversized {
+		kept.Spec.Request = nil
+	}
+	return &kept
+}
+
+// removeRequest forgets a request. The certificate that it had is valid all the same.
+func (w *world) removeRequest(uid types.UID) {
+	before, isKnown := w.requests[uid]
+	if !isKnown {
+		return
+	}
+	delete(w.requests, uid)
+	delete(w.byUser[before.user], uid)
+	if len(w.byUser[before.user]) == 0 {
+		delete(w.byUser, before.user)
+	}
+	if at := w.approvals[before.Requester]; at != nil {
+		delete(at, uid)
+		if len(at) == 0 {
+			delete(w.approvals, before.Requester)
+		}
+	}
+}
+
+// setRecord takes in a record of the ledger.
+func (w *world) setRecord(record *ledger.ClientCertificate) {
+	one := &policy.Certificate{
+		CredentialID: certificatePrefix + record.Name, User: identity.User{Name: record.Spec.User, Groups: record.Spec.Groups},
+		Key: record.Spec.Key.Fingerprint, NotBefore: record.Spec.NotBefore.Time, NotAfter: record.Spec.NotAfter.Time,
+	}
+	if renews := record.Spec.Renews; renews == nil {
+		one.ChainStart = one.NotBefore
+	} else {
+		one.Renews = certificatePrefix + renews.Certificate
+		if renews.Since != nil {
+			one.ChainStart = renews.Since.Time
+		}
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.addCertificate(one)
+}
+
+// certificatePrefix is how the API server's names of certificates begin.
+const certificatePrefix = "X509SHA256="
+
+func (w *world) addCertificate(one *policy.Certificate) {
+	if w.certificates[one.User.Name] == nil {
+		w.certificates[one.User.Name] = policy.Certificates{}
+	}
+	of := w.certificates[one.User.Name]
+	if before, isKnown := of[one.CredentialID]; isKnown && !before.ChainStart.IsZero() {
+		// A record knows more than a request.
+		return
+	}
+	of[one.CredentialID] = one
+}
+
+func (w *world) addApproval(requester string, uid types.UID, at time.Time) {
+	if w.approvals[requester] == nil {
+		w.approvals[requester] = map[types.UID]time.Time{}
+	}
+	w.approvals[requester][uid] = at
+}
+
+// keepRequests forgets the requests that are not there any more.
+func (w *world) keepRequests(there map[types.UID]bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for uid := range maps.Clone(w.requests) {
+		if !there[uid] {
+			w.removeRequest(uid)
+		}
+	}
+}
+
+// deleteRequest forgets a request that does not exist any more, and returns what was known of it.
+func (w *world) deleteRequest(uid types.UID) *known {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	before := w.requests[uid]
+	w.removeRequest(uid)
+	return before
+}
+
+// forgetExpired forgets certificates that have expired.
+func (w *world) forgetExpired(now time.Time) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for user, of := range w.certificates {
+		maps.DeleteFunc(of, func(_ string, one *policy.Certificate) bool { return now.After(one.NotAfter) })
+		if len(of) == 0 {
+			delete(w.certificates, user)
+		}
+	}
+}
+
+// setGiven takes in what a role binding gives, or how far a role reaches; nil objects are gone.
+func (w *world) setGiven(kind int, given bindings.Given, isDeleted bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if isDeleted {
+		delete(w.given[kind], given.Key)
+	} else {
+		w.given[kind][given.Key] = given
+	}
+	w.grants, w.reaches = nil, nil
+	w.rules++
+}
+
+func (w *world) replaceGiven(kind int, all []bindings.Given) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	clear(w.given[kind])
+	for _, given := range all {
+		w.given[kind][given.Key] = given
+	}
+	w.grants, w.reaches = nil, nil
+	w.rules++
+}
+
+// version counts the changes of what every decision depends on.
+func (w *world) version() int64 {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.rules
+}
+
+// computeGrants joins what the bindings give. Readers keep what they were handed: it is never
+// changed, and made again after a change.
+func (w *world) computeGrants() {
+	if w.grants != nil {
+		return
+	}
+	w.grants, w.reaches = access.Grants{}, access.Reaches{}
+	for _, kind := range []int{clusterBindings, namespacedBindings} {
+		for _, given := range w.given[kind] {
+			for holder, grants := range given.Grants {
+				w.grants[holder] = append(w.grants[holder], grants...)
+			}
+		}
+	}
+	for name, given := range w.given[roleReaches] {
+		w.reaches[name] = given.Reach
+	}
+}
+
+// setList takes in who is revoked, and reports whether that is another list.
+func (w *world) setList(list access.List) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	isOther := w.list.Digest() != list.Digest()
+	if w.list = list; isOther {
+		w.rules++
+	}
+	return isOther
+}
+
+// replacePolicies takes in all policies that there are, compiles those that are new, and returns
+// those and whether anything changed.
+func (w *world) replacePolicies(all []*policy.ApprovalPolicy) (compiled []*compiledPolicy, isOther bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	there := map[string]*compiledPolicy{}
+	for _, object := range all {
+		before := w.policies[object.Name]
+		if before != nil && before.object.UID == object.UID && before.object.Generation == object.Generation {
+			there[object.Name] = &compiledPolicy{object: object, compiled: before.compiled}
+			continue
+		}
+		there[object.Name] = &compiledPolicy{object: object, compiled: w.compile(object)}
+		compiled = append(compiled, there[object.Name])
+	}
+	isOther = len(compiled) > 0 || len(there) != len(w.policies)
+	if w.policies = there; isOther {
+		w.rules++
+	}
+	return compiled, isOther
+}
+
+// compile makes a policy ready to be evaluated. One that cannot be read keeps its name and action.
+func (w *world) compile(object *policy.ApprovalPolicy) *policy.Compiled {
+	read, mistakes := policy.Of(object)
+	if read == nil {
+		return &policy.Compiled{
+			Policy:   &policy.Policy{Name: object.Name, Generation: object.Generation, Action: object.Spec.Action, Conditions: object.Spec.Conditions},
+			Mistakes: mistakes,
+		}
+	}
+	return w.compiler.Compile(read)
+}
+
+// compiled are all policies, in the order of their names.
+func (w *world) compiled() []*policy.Compiled {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	all := make([]*policy.Compiled, 0, len(w.policies))
+	for _, name := range slices.Sorted(maps.Keys(w.policies)) {
+		all = append(all, w.policies[name].compiled)
+	}
+	return all
+}
+
+// pending are the requests that nobody has decided about, the oldest first.
+func (w *world) pending() []*known {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	var all []*known
+	for _, one := range w.requests {
+		if one.IsPending {
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b *known) int { return a.created.Compare(b.created) })
+	return all
+}
+
+// get is a request; nil if there is none.
+func (w *world) get(uid types.UID) *known {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.requests[uid]
+}
+
+// pendingOf are the UIDs of the pending requests for a user.
+func (w *world) pendingOf(user string) []types.UID {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	var all []types.UID
+	for uid, one := range w.byUser[user] {
+		if one.IsPending {
+			all = append(all, uid)
+		}
+	}
+	return all
+}
+
+// facts are those of a request at a time. Nothing counts that came later.
+func (w *world) facts(review *request.Review, now time.Time) *policy.Facts {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.computeGrants()
+	facts := &policy.Facts{
+		Review: review, Now: now, Grants: w.grants, Reaches: w.reaches, List: w.list,
+		Certificates: policy.Certificates{}, Others: w.others(review, now),
+	}
+	own := w.requests[review.Object.UID]
+	for id, one := range w.certificates[review.User.Name] {
+		isOwn := own != nil && own.certificate != nil && own.certificate.CredentialID == id
+		if !isOwn && !one.NotBefore.After(now) {
+			facts.Certificates[id] = one
+		}
+	}
+	for uid, at := range w.approvals[review.Requester] {
+		if uid != review.Object.UID && !at.After(now) {
+			facts.Approvals = append(facts.Approvals, at)
+		}
+	}
+	return facts
+}
+
+// others are other requests for the user of a review: any one, and one that could stand in its way,
+// since there may be thousands.
+func (w *world) others(review *request.Review, now time.Time) []policy.Other {
+	var others []policy.Other
+	for uid, other := range w.byUser[review.User.Name] {
+		if uid == review.Object.UID || other.created.After(now) {
+			continue
+		}
+		if isRival := other.IsPending && other.Requester == review.Requester && other.Key != review.Fingerprint; isRival {
+			return append(others, other.Other)
+		}
+		if len(others) == 0 {
+			others = append(others, other.Other)
+		}
+	}
+	return others
+}

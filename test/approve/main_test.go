@@ -1,0 +1,191 @@
+// Package approve tests approval policies as their users run them: the plugin, and approvers with
+// exactly the permissions of deploy/approver, on a real control plane.
+//
+// One control plane with one approver is shared. A test that stops the approver starts it again, and
+// one that applies policies deletes them; tests do not run at the same time.
+package approve
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+)
+
+var (
+	// directory has the programs under test, plugin and controller.
+	directory, plugin, controller string
+	// shared is the control plane.
+	shared *cluster
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	var err error
+	if directory, err = os.MkdirTemp("", "csr-onboard-approve-"); err != nil {
+		return failed(err)
+	}
+	defer os.RemoveAll(directory) //nolint:errcheck // A temporary directory.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := filepath.Join("..", "..")
+	if plugin, err = program.Build(ctx, root, directory); err != nil {
+		return failed(err)
+	}
+	if controller, err = program.BuildNamed(ctx, program.Controller, root, directory); err != nil {
+		return failed(err)
+	}
+	if shared, err = launch(ctx); err != nil {
+		return failed(err)
+	}
+	defer shared.stop()
+	code := m.Run()
+	if code != 0 {
+		log, _ := os.ReadFile(shared.log)
+		fmt.Fprintf(os.Stderr, "approver:\n%s\n", log[max(0, len(log)-6000):])
+	}
+	return code
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, "approve:", err)
+	return 1
+}
+
+// cluster is a control plane with what deploy/approver installs.
+type cluster struct {
+	plane *controlplane.Plane
+	admin kubernetes.Interface
+	any   dynamic.Interface
+	// config is the administrator's.
+	config *rest.Config
+	// kubeconfig is that of the approver, and log where it writes.
+	kubeconfig, log string
+
+	approvers []*exec.Cmd
+}
+
+// launch starts a control plane, installs deploy/approver and starts an approver.
+func launch(ctx context.Context) (_ *cluster, err error) {
+	c := &cluster{log: filepath.Join(directory, "approver.log"), kubeconfig: filepath.Join(directory, "approver.kubeconfig")}
+	if c.plane, err = controlplane.Launch(ctx, controlplane.WithProgress(os.Stderr), controlplane.WithControllerManagerRate(400, 600)); err != nil {
+		return nil, err
+	}
+	if err := c.prepare(ctx); err != nil {
+		_ = c.plane.Stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cluster) prepare(ctx context.Context) (err error) {
+	if c.config, err = c.plane.RESTConfig(); err != nil {
+		return err
+	}
+	c.config.QPS = -1
+	if c.admin, err = kubernetes.NewForConfig(c.config); err != nil {
+		return err
+	}
+	if c.any, err = dynamic.NewForConfig(c.config); err != nil {
+		return err
+	}
+	for _, what := range []string{"system", "approver"} {
+		if err := c.kubectl(ctx, "", "apply", "-k", filepath.Join("..", "..", "deploy", what)); err != nil {
+			return err
+		}
+	}
+	if err := c.permitRequests(ctx); err != nil {
+		return err
+	}
+	token, err := c.admin.CoreV1().ServiceAccounts("csr-onboard-system").CreateToken(ctx, "approver", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	config, err := clientcmd.LoadFromFile(c.plane.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	for user := range config.AuthInfos {
+		config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
+	}
+	if err := clientcmd.WriteToFile(*config, c.kubeconfig); err != nil {
+		return err
+	}
+	return c.start()
+}
+
+// permitRequests lets every user submit requests, as renewals require.
+func (c *cluster) permitRequests(ctx context.Context) error {
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "test-requesters"}, Rules: []rbacv1.PolicyRule{{
+		APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "watch"},
+	}}}
+	if _, err := c.admin.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	_, err := c.admin.RbacV1().ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "test-requesters"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:authenticated"}},
+	}, metav1.CreateOptions{})
+	return err
+}
+
+// kubectl runs kubectl as the administrator.
+func (c *cluster) kubectl(ctx context.Context, stdin string, arguments ...string) error {
+	command := exec.CommandContext(ctx, c.plane.Binary("kubectl"), append([]string{"--kubeconfig", c.plane.Kubeconfig}, arguments...)...)
+	command.Stdin = strings.NewReader(stdin)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl %q: %w: %s", arguments, err, output)
+	}
+	return nil
+}
+
+// start starts one more approver.
+func (c *cluster) start() error {
+	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // The approver has its own.
+	command := exec.Command(controller, "run", "--controllers=approver", "--kubeconfig", c.kubeconfig, "--metrics-address", "0", "--debug")
+	command.Stdout, command.Stderr = log, log
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	c.approvers = append(c.approvers, command)
+	return nil
+}
+
+// kill ends every approver with SIGKILL.
+func (c *cluster) kill() {
+	for _, one := range c.approvers {
+		_ = one.Process.Kill()
+		_ = one.Wait()
+	}
+	c.approvers = nil
+	// The next one need not wait until the Lease of this one has expired.
+	_ = c.admin.CoordinationV1().Leases("csr-onboard-system").Delete(context.Background(), "csr-onboard-approver", metav1.DeleteOptions{})
+}
+
+func (c *cluster) stop() {
+	c.kill()
+	_ = c.plane.Stop()
+}
