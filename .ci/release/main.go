@@ -228,7 +228,7 @@ func readCommon(ctx context.Context, s settings, work string) (c common, err err
 	if c.manPages, err = readGlob(s.Root, "docs/man/*.1", "man1/"); err != nil {
 		return c, err
 	}
-	if c.units, err = readGlob(s.Root, "packaging/systemd/*.service", ""); err != nil {
+	if c.units, err = readGlob(s.Root, "deploy/systemd/*.service", ""); err != nil {
 		return c, err
 	}
 	here, err := plugin.build(ctx, s, platform{runtime.GOOS, runtime.GOARCH}, work)

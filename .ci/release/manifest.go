@@ -105,7 +105,7 @@ func writeManifests(s settings, sums map[string]string) error {
 	if len(values.Platforms) < len(platforms) {
 		return nil
 	}
-	sources, err := filepath.Glob(filepath.Join(s.Root, "packaging", "manifests", "*"))
+	sources, err := filepath.Glob(filepath.Join(s.Root, ".ci", "release", "manifests", "*"))
 	if err != nil {
 		return err
 	}

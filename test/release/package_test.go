@@ -95,7 +95,7 @@ func TestPackage_DebianInstallsWhatRunsAndRemovesItWhole(t *testing.T) {
 
 // TestPackage_TheUnitRunsWhatTheControllerHas is for a flag that is renamed without its unit.
 func TestPackage_TheUnitRunsWhatTheControllerHas(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(checkout, "packaging", "systemd", "csr-onboard-enforcer.service"))
+	text, err := os.ReadFile(filepath.Join(checkout, "deploy", "systemd", "csr-onboard-enforcer.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
