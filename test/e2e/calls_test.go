@@ -47,11 +47,13 @@ const (
 	mayICall      = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 	whoAmICall    = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews"
 	blockListCall = "GET /api/v1/namespaces/kube-system/configmaps/csr-onboard-blocked"
-	submission    = "POST " + csrs
-	decision      = "PUT " + csrs + "/REQUEST/approval"
-	ofSigner      = "GET " + csrs + "?fieldSelector=spec.signerName%3Dkubernetes.io%2Fkube-apiserver-client&limit=500"
-	ofAll         = "GET " + csrs + "?limit=500"
-	certificate   = "GET " + csrs + "?fieldSelector=metadata.name%3DREQUEST&resourceVersion=N&timeout=5m0s&timeoutSeconds=N&watch=true"
+	// Why pending requests were left to people.
+	outcomesCall = "GET /api/v1/namespaces/kube-system/events?fieldSelector=reportingComponent%3Dcsr-onboard.github.io%2Fapprover&limit=500"
+	submission   = "POST " + csrs
+	decision     = "PUT " + csrs + "/REQUEST/approval"
+	ofSigner     = "GET " + csrs + "?fieldSelector=spec.signerName%3Dkubernetes.io%2Fkube-apiserver-client&limit=500"
+	ofAll        = "GET " + csrs + "?limit=500"
+	certificate  = "GET " + csrs + "?fieldSelector=metadata.name%3DREQUEST&resourceVersion=N&timeout=5m0s&timeoutSeconds=N&watch=true"
 	// Role bindings are read from the API server's own cache: resourceVersion=0.
 	ofCluster    = "GET " + rbac + "clusterrolebindings?limit=500&resourceVersion=N"
 	ofNamespaces = "GET " + rbac + "rolebindings?limit=500&resourceVersion=N"
@@ -74,8 +76,8 @@ func TestCalls_EachCommandMakesThese(t *testing.T) {
 			prepare:   [][]string{{"new-user", "calls-fetched", "--approve"}, {"fetch", "calls-fetched", "--out", "-"}},
 			arguments: []string{"fetch", "calls-fetched", "--overwrite"}, want: []string{"GET " + csrs + "/REQUEST", whoAmICall},
 		},
-		{arguments: []string{"list"}, want: []string{ofSigner}},
-		{prepare: [][]string{{"new-user", "calls-shown"}}, arguments: []string{"show", "calls-shown"}, want: []string{blockListCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall}},
+		{arguments: []string{"list"}, want: []string{outcomesCall, ofSigner}},
+		{prepare: [][]string{{"new-user", "calls-shown"}}, arguments: []string{"show", "calls-shown"}, want: []string{blockListCall, outcomesCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall}},
 	} {
 		for _, before := range test.prepare {
 			s.must(before...)
