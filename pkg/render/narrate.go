@@ -137,6 +137,10 @@ func (n *Narrator) Tell(told event.Event) {
 		n.did("exported %d lines; the hash of the last one: %s", e.Lines, e.Head)
 	case revoke.Listed:
 		n.say("the list has changed; waiting for the API servers")
+	case revoke.Holdings:
+		ledgerWords{n.voice}.holdings(e)
+	case revoke.LedgerUnread:
+		n.say("warning: which certificates the user has, requested or approved is unknown: %s", sentence(e.Reason))
 	case revoke.NotInForce:
 		n.say("not in force at %s: %s", identity.Name(e.Server.Node), e.Server.Why)
 	case revoke.KeptFromBefore:

@@ -21,6 +21,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
@@ -45,6 +46,14 @@ var (
 	viewer     = access.Wanted{Holder: access.Holder{Name: hostile}, Grant: access.Grant{Role: access.Role{IsCluster: true, Name: "view"}, Namespace: "dev"}}
 	later      = now.Add(48 * time.Hour)
 )
+
+// recordFor is the record of a certificate that is valid for two more days.
+func recordFor(user, group string) *ledger.ClientCertificate {
+	return &ledger.ClientCertificate{
+		ObjectMeta: metav1.ObjectMeta{Name: ledger.NameOf([]byte("one"))},
+		Spec:       ledger.Spec{User: user, Groups: []string{group}, NotBefore: metav1.NewTime(now), NotAfter: metav1.NewTime(later)},
+	}
+}
 
 // held is a role binding of a user and of others.
 func held(name, user string, isOwn bool, others ...string) access.Held {
@@ -97,6 +106,8 @@ func narrated(t *testing.T) []event.Event {
 		sign.NothingSigned{User: user, Authority: hostile, Lifetime: time.Hour},
 		renewal.Due{Context: hostile, User: user, NotAfter: later},
 		audit.NothingListed{}, audit.AuthoritiesUnknown{Reason: errHostile}, audit.Exported{Head: strings.Repeat("0", 64), Lines: 3},
+		revoke.Holdings{User: hostile, Own: []*ledger.ClientCertificate{recordFor("jane", "dev")}, Others: []*ledger.ClientCertificate{recordFor(hostile, hostile)}, Now: now},
+		revoke.LedgerUnread{Reason: errHostile},
 		revoke.Listed{Blocked: access.Blocked{User: hostile}},
 		revoke.NotInForce{Server: revocation.Server{Node: hostile, Why: "its enforcer does not report"}},
 		revoke.KeptFromBefore{Node: hostile},

@@ -44,6 +44,7 @@ var resources = map[string]objectKind{
 	"leases":                            {"coordination.k8s.io/v1", "Lease"},
 	"validatingadmissionpolicies":       {"admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"},
 	"validatingadmissionpolicybindings": {"admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"},
+	"clientcertificates":                {"csr-onboard.github.io/v1alpha1", "ClientCertificate"},
 	"selfsubjectreviews":                {"authentication.k8s.io/v1", "SelfSubjectReview"},
 	"selfsubjectaccessreviews":          {"authorization.k8s.io/v1", "SelfSubjectAccessReview"},
 	"subjectaccessreviews":              {"authorization.k8s.io/v1", "SubjectAccessReview"},

@@ -232,7 +232,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dryRun onboard.DryRun) error {
 	user := o.input.User
 	entry := access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user, Reason: "offboarded"}}
-	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DryRun: dryRun, Patience: revoke.DefaultPatience})
+	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DryRun: dryRun, Patience: revoke.DefaultPatience, AreHoldingsTold: dryRun == onboard.DryRunNone})
 	if err != nil || dryRun != o.input.DryRun {
 		return err
 	}

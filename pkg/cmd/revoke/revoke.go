@@ -43,7 +43,8 @@ The cluster must have an enforcer on each control-plane node (csr-onboard-contro
 Kubernetes 1.32 or later. revoke waits until every API server was seen refusing, and says how many
 do. Otherwise the exit code is 1, and the nodes are named; the entry stays on the list. Where the
 cluster cannot revoke, nothing is changed: offboard NAME --block refuses at least what the user
-writes.
+writes. Where there is a ledger, the certificates of the user are listed, and those of others that
+the user requested or approved.
 
 Not reached: members of system:masters; watches that are open, for up to an hour; exec and
 port-forward sessions that are open; users who hold the CA's key. You cannot revoke yourself, the

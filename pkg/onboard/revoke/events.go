@@ -1,7 +1,10 @@
 package revoke
 
 import (
+	"time"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
@@ -11,6 +14,24 @@ type Listed struct {
 	event.Marker
 
 	Blocked access.Blocked
+}
+
+// Holdings says what the ledger has of a user who is to be revoked: certificates that log in.
+type Holdings struct {
+	event.Marker
+
+	User string
+	// Own are the certificates of the user, which are refused with the user. Others are those of
+	// other users that the user requested or approved, which are not.
+	Own, Others []*ledger.ClientCertificate
+	Now         time.Time
+}
+
+// LedgerUnread says why the ledger could not be read.
+type LedgerUnread struct {
+	event.Marker
+
+	Reason error
 }
 
 // NotInForce says of one API server that the list is not known to be in force there.

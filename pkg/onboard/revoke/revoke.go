@@ -29,6 +29,8 @@ type Input struct {
 	Entry access.Entry
 	// DryRun says how much is done. Required.
 	DryRun onboard.DryRun
+	// AreHoldingsTold reports that the person knows what the user has. Optional.
+	AreHoldingsTold bool
 	// Patience is how long the API servers are waited for. Required.
 	Patience time.Duration
 }
@@ -72,6 +74,11 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	}
 	if err := CheckPossible(ctx, p, entry); err != nil {
 		return nil, err
+	}
+	if !in.AreHoldingsTold {
+		if err := tellHoldings(ctx, p, entry.Blocked.User); err != nil {
+			return nil, err
+		}
 	}
 	if in.DryRun == onboard.DryRunClient {
 		return &Result{}, nil

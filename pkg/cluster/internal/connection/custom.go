@@ -219,7 +219,9 @@ func (c *Custom[T]) explain(ctx context.Context, err error, doing string) error 
 		return c.api.Explain(ctx, err, doing)
 	}
 	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name != "" {
+	// Where a path leads nowhere, the response is a text.
+	isText := apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	if errors.As(err, &status) && !isText && status.Status().Details != nil && status.Status().Details.Name != "" {
 		return outcome.Errorf(outcome.ErrNotFound, "%s %q not found on %s", c.kind.Noun, status.Status().Details.Name, c.api.Server)
 	}
 	return outcome.WithHint(outcome.Errorf(ErrNotServed, "could not %s: %s does not serve %s.%s", doing, c.api.Server, c.kind.Resource, c.kind.Version.Group),
