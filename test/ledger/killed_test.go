@@ -195,7 +195,7 @@ func renewMany(t *testing.T, times int) {
 			t.Error(err)
 			return
 		}
-		client = withCertificate(t, firstBlock(certificate), key)
+		client = shared.withCertificate(t, firstBlock(certificate), key)
 		if i == 0 {
 			until(t, user+" is permitted", func() bool {
 				_, err := client.CertificatesV1().CertificateSigningRequests().List(t.Context(), metav1.ListOptions{Limit: 1})

@@ -84,9 +84,9 @@ type cluster struct {
 }
 
 // launch starts a control plane, installs deploy/ and starts a recorder.
-func launch(ctx context.Context, directory string) (_ *cluster, err error) {
+func launch(ctx context.Context, directory string, options ...controlplane.Option) (_ *cluster, err error) {
 	c := &cluster{directory: directory, log: filepath.Join(directory, "recorder.log")}
-	if c.plane, err = controlplane.Launch(ctx, controlplane.WithProgress(os.Stderr), controlplane.WithControllerManagerRate(400, 600)); err != nil {
+	if c.plane, err = controlplane.Launch(ctx, append(options, controlplane.WithProgress(os.Stderr), controlplane.WithControllerManagerRate(400, 600))...); err != nil {
 		return nil, err
 	}
 	if err := c.prepare(ctx); err != nil {

@@ -83,7 +83,7 @@ func TestRecorder_RecordsARenewalAndWhatItSupersedes(t *testing.T) {
 	if err := shared.plane.AddUser(t.Context(), "rafa-renewed", nil, requester...); err != nil {
 		t.Fatal(err)
 	}
-	own := withCertificate(t, first, key)
+	own := shared.withCertificate(t, first, key)
 	until(t, "the user is permitted", func() bool {
 		_, err := own.CertificatesV1().CertificateSigningRequests().List(t.Context(), metav1.ListOptions{Limit: 1})
 		return err == nil

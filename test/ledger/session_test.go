@@ -317,9 +317,9 @@ func submitted(t *testing.T, client kubernetes.Interface, name, user string, gro
 }
 
 // withCertificate is a client that logs in with a certificate in DER.
-func withCertificate(t *testing.T, der []byte, key *ecdsa.PrivateKey) kubernetes.Interface {
+func (c *cluster) withCertificate(t *testing.T, der []byte, key *ecdsa.PrivateKey) kubernetes.Interface {
 	t.Helper()
-	config, err := shared.plane.RESTConfig()
+	config, err := c.plane.RESTConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
