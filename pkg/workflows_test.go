@@ -38,12 +38,12 @@ func TestWorkflows_EveryModuleIsLintedAndUpdated(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		switch name := entry.Name(); {
-		case name == "testdata", name == ".git", name == "bin", name == "dist", name == "node_modules":
+		switch entry.Name() {
+		case "testdata", ".git", "bin", "dist", "node_modules":
 			if entry.IsDir() {
 				return filepath.SkipDir
 			}
-		case name == "go.mod":
+		case "go.mod":
 			relative, err := filepath.Rel(repositoryRoot, filepath.Dir(path))
 			if err != nil {
 				return err
