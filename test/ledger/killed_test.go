@@ -133,7 +133,7 @@ func TestRecorder_LosesNothingAndRecordsNothingTwice(t *testing.T) {
 	leases := shared.admin.CoordinationV1().Leases(controllers.Namespace)
 	for kill := range kills {
 		// Wherever it is by then.
-		awaitLeader(t, time.Duration(rand.IntN(400))*time.Millisecond)
+		awaitLeader(t, time.Duration(rand.IntN(400))*time.Millisecond) //nolint:gosec // Any moment will do.
 		if kill%4 == 3 {
 			if err := leases.Delete(t.Context(), controllers.LeaseName("ledger"), metav1.DeleteOptions{}); err != nil {
 				t.Error(err)
