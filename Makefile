@@ -57,6 +57,7 @@ test-long: ## Run the tests that kill, repeat and wait, whole, which takes minut
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./e2e -run '^(TestKilled|TestRenew|TestSoak)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./ledger -run '^(TestRecorder|TestImport|TestList)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./approve
+	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./release -run '^TestRelease_TheSameCommit'
 
 .PHONY: e2e
 e2e: ## Run end-to-end tests by name, on a real control plane: make e2e RUN='TestOne|TestOther'

@@ -5,20 +5,20 @@ import (
 	"fmt"
 )
 
-// Exited is the end of another program that did the work, and has said itself what went wrong.
-type Exited struct {
+// ExitedError is the end of another program that did the work, and has said itself what went wrong.
+type ExitedError struct {
 	// Code is its exit code, which is not 0.
 	Code int
 }
 
-func (e *Exited) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
+func (e *ExitedError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
 
 // ExitCode is the one place where an outcome becomes an exit code.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	var exited *Exited
+	var exited *ExitedError
 	if errors.As(err, &exited) {
 		return exited.Code
 	}

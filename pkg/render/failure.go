@@ -13,7 +13,7 @@ import (
 // Failure writes an error as one line, and its hint, if it has one, as another. It writes nothing of
 // what another program has said.
 func Failure(out io.Writer, err error) {
-	if exited := (*outcome.Exited)(nil); errors.As(err, &exited) {
+	if exited := (*outcome.ExitedError)(nil); errors.As(err, &exited) {
 		return
 	}
 	_, _ = fmt.Fprintf(out, "error: %s\n", sentence(err))

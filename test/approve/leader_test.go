@@ -43,7 +43,7 @@ func TestLeader_KilledStoppedAndTwiceEveryRequestIsDecidedOnceAndRightly(t *test
 		})
 	})
 	for i := range kills {
-		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond) //nolint:gosec // A moment at random.
+		<-time.After(time.Duration(rand.IntN(200)) * time.Millisecond) //nolint:gosec // A moment at random.
 		last := len(c.approvers) - 1
 		_ = c.approvers[last].Process.Kill()
 		_ = c.approvers[last].Wait()
@@ -96,7 +96,7 @@ func TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew(t *testing.T) {
 		c.apply(t, policyOf(name, "Deny", "subject.name == '"+name+"'"))
 		if i == 0 {
 			// Longer than the Lease is valid.
-			time.Sleep(7 * time.Second)
+			<-time.After(7 * time.Second)
 		}
 		if err := process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)

@@ -137,7 +137,7 @@ func (o *policyOptions) Run(ctx context.Context) error {
 	case err != nil:
 		return err
 	case code != 0:
-		return &outcome.Exited{Code: code}
+		return &outcome.ExitedError{Code: code}
 	}
 	return nil
 }
