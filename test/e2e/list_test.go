@@ -51,7 +51,7 @@ func TestList_ListShowsWhatIsInside(t *testing.T) {
 		t.Errorf("a request for another signer is listed:\n%s", table)
 	}
 	wide := s.must("list", "--all-signers", "-o", "wide", "-l", "team=blue").Stdout
-	if !regexp.MustCompile(`^NAME .* FINGERPRINT +REQUESTER +SIGNER +USAGES +FINDING NAMES +SELF-RENEWAL\nforeign +iris .* ECDSA P-256 +SHA256:\S{43} +administrator +example.com/any +"client auth" +foreign-signer +<none>\n$`).MatchString(wide) {
+	if !regexp.MustCompile(`^NAME .* FINGERPRINT +REQUESTER +SIGNER +USAGES +FINDING NAMES +SELF-RENEWAL +POLICY\nforeign +iris .* ECDSA P-256 +SHA256:\S{43} +administrator +example.com/any +"client auth" +foreign-signer +<none> +<none>\n$`).MatchString(wide) {
 		t.Errorf("the wide list is\n%s", wide)
 	}
 	if names := s.must("list", "--pending", "-o", "name").Stdout; names != "certificatesigningrequest.certificates.k8s.io/"+pending+"\n" {
