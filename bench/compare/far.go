@@ -53,7 +53,7 @@ func far(b *bench) (*comparison, error) {
 	for _, command := range []struct {
 		contender int
 		atMost    float64
-	}{{farLeast, 6}, {farNewUser, 7.5}, {farApprove, 5.5}, {farFetch, 5.5}, {farList, 4.5}, {farKubectl, 4.5}} {
+	}{{farLeast, 5.5}, {farNewUser, 6.5}, {farApprove, 4.5}, {farFetch, 4.5}, {farList, 3.5}, {farKubectl, 3.5}} {
 		further := there[command.contender].Median - here[command.contender].Median
 		c.atMost(command.atMost, float64(further)/float64(distant-near), fmt.Sprintf("round trips of %q", here[command.contender].Name))
 	}
