@@ -2,6 +2,7 @@ package onboard_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -192,6 +193,23 @@ func TestNewUser_WhatIsRefusedChangesNothing(t *testing.T) {
 				t.Errorf("there are requests: %v", w.States(t))
 			}
 		})
+	}
+}
+
+// TestNewUser_WhoComesBackHasANewKey is for a user who was revoked: somebody may have a copy of the
+// key that exists.
+func TestNewUser_WhoComesBackHasANewKey(t *testing.T) {
+	w := onboardtest.New(t)
+	in := onboardtest.Asked(t, "jane", "dev")
+	fetching := onboardtest.Fetching(in)
+	fetching.Pin = func(context.Context, *pki.Certificate) error { return nil }
+	if _, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, fetching); err != nil {
+		t.Fatalf("without a key: %v", err)
+	}
+	requests := len(w.States(t))
+	_, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, fetching)
+	if !errors.Is(err, outcome.ErrUsage) || !strings.Contains(err.Error(), "comes back with a new one") || len(w.States(t)) != requests {
+		t.Errorf("with the key that exists: %v", err)
 	}
 }
 

@@ -135,6 +135,19 @@ func TestDecide_WhatIsRefusedStaysUndecided(t *testing.T) {
 
 var errFull = errors.New("the disk is full")
 
+func TestDecide_AFindingThatIsAllowedByNameIsApproved(t *testing.T) {
+	w := onboardtest.New(t)
+	name := w.Submit(t, onboardtest.Asked(t, "jane", "system:authenticated")).Name
+	in := approving("jane")
+	in.Allow = []string{"system-group"}
+	if _, err := approval.Run(t.Context(), w.Program, in); err != nil {
+		t.Fatal(err)
+	}
+	if state := request.StateOf(w.Stored(t, name)); state == request.Pending {
+		t.Errorf("the request is %s", state)
+	}
+}
+
 func declines(context.Context, *request.Review) error { return approval.ErrDeclined }
 
 func submitAgain(name string) func(*testing.T, *onboardtest.World) {
