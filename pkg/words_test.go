@@ -112,7 +112,8 @@ func isAcceptedWord(path, text string, used map[[2]string]bool) bool {
 // documentation are the pages that people read, by their paths in the repository.
 func documentation(t *testing.T) []string {
 	t.Helper()
-	pages := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+	// krew shows the description in its manifest.
+	pages := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "krew-manifest.yaml"}
 	err := filepath.WalkDir(filepath.Join("..", "docs"), func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".md") {
 			pages = append(pages, filepath.ToSlash(strings.TrimPrefix(path, ".."+string(filepath.Separator))))

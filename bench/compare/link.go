@@ -91,7 +91,7 @@ func (l *link) carry(to, from net.Conn) {
 			break
 		}
 	}
-	// Whoever reads learns of the end; whoever still writes is not kept waiting.
+	// The reader learns of the end, and the writer is not kept waiting.
 	if side, isTCP := to.(*net.TCPConn); isTCP {
 		_ = side.CloseWrite()
 	}

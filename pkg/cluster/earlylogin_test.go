@@ -98,7 +98,7 @@ func TestEarlyLogin_ALoginThatWasBegunEarlyIsOneConnection(t *testing.T) {
 	defer abandon()
 	user, err := logIn(t.Context(), janes(t))
 	if err != nil || user.Name != "jane" {
-		t.Errorf("she is %q, %v", user.Name, err)
+		t.Errorf("the user is %q, %v", user.Name, err)
 	}
 	if n := g.connections.Load(); n != 1 {
 		t.Errorf("there were %d connections", n)
@@ -111,7 +111,7 @@ func TestEarlyLogin_ALoginThatWasBegunInVainBeginsAgain(t *testing.T) {
 	defer abandon()
 	user, err := logIn(t.Context(), janes(t))
 	if err != nil || user.Name != "jane" {
-		t.Errorf("she is %q, %v", user.Name, err)
+		t.Errorf("the user is %q, %v", user.Name, err)
 	}
 	if n := g.connections.Load(); n < 2 {
 		t.Errorf("there were %d connections", n)

@@ -63,12 +63,12 @@ func TestAssemble_IsOnlyFindsWhatWouldBeLost(t *testing.T) {
 		kind, name string
 		only       bool
 	}{
-		{"an older one of hers", func(*clientcmdapi.Config) {}, "", "", true},
+		{"an older one of the user's", func(*clientcmdapi.Config) {}, "", "", true},
 		{"another cluster", func(c *clientcmdapi.Config) { c.Clusters["test"] = clientcmdapi.NewCluster() }, "cluster", "test", false},
 		{"another user", func(c *clientcmdapi.Config) { c.AuthInfos["bob"] = clientcmdapi.NewAuthInfo() }, "user", "bob", false},
 		{"the same cluster at another address", func(c *clientcmdapi.Config) { c.Clusters["prod"].Server = "https://other" }, "", "", true},
 		{"another cluster of the same name", func(c *clientcmdapi.Config) { c.Clusters["prod"].CertificateAuthorityData = []byte("other") }, "cluster", "prod", false},
-		{"a token in her own entry", func(c *clientcmdapi.Config) { c.AuthInfos["jane@prod"].Token = "t" }, "user", "jane@prod", false},
+		{"a token in the user's own entry", func(c *clientcmdapi.Config) { c.AuthInfos["jane@prod"].Token = "t" }, "user", "jane@prod", false},
 		{"another context", func(c *clientcmdapi.Config) { c.Contexts["x"] = clientcmdapi.NewContext() }, "context", "x", false},
 	} {
 		existing := wanted.DeepCopy()

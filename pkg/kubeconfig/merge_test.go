@@ -175,7 +175,7 @@ func TestMerge_MergeRenewsHerOwnCertificate(t *testing.T) {
 		t.Error("the certificate is the old one")
 	}
 	if second.Contexts["jane@prod"].Namespace != "chosen" {
-		t.Error("her own choice of namespace was lost")
+		t.Error("the user's own choice of namespace was lost")
 	}
 }
 
@@ -191,7 +191,7 @@ func TestMerge_MergeNeverReplacesWhatMeansSomethingElse(t *testing.T) {
 			c.AuthInfos["jane@prod"].ClientCertificateData = certificateOf(t, "bob")
 		}, `user "jane@prod"`, "--context-name"},
 		{"a token", func(c *clientcmdapi.Config) { c.AuthInfos["jane@prod"] = &clientcmdapi.AuthInfo{Token: "t"} }, `user "jane@prod"`, "--context-name"},
-		{"a token beside her certificate", func(c *clientcmdapi.Config) { c.AuthInfos["jane@prod"].Token = "t" }, `user "jane@prod"`, "--context-name"},
+		{"a token beside the user's certificate", func(c *clientcmdapi.Config) { c.AuthInfos["jane@prod"].Token = "t" }, `user "jane@prod"`, "--context-name"},
 		{"a context of another cluster", func(c *clientcmdapi.Config) { c.Contexts["jane@prod"].Cluster = "other" }, `context "jane@prod"`, "--context-name"},
 		{"a context of another user", func(c *clientcmdapi.Config) { c.Contexts["jane@prod"].AuthInfo = "other" }, `context "jane@prod"`, "--context-name"},
 	} {

@@ -12,7 +12,7 @@ import (
 
 // An export is a text of JSON lines. Each has its number and the SHA-256 of the line before, so
 // that a line that was changed, removed or moved is found. The hash of the last one, the head, is
-// kept on the cluster: whoever changes a line has to change all lines behind it, and the head.
+// kept on the cluster: to hide a change, all lines behind it and the head have to be changed as well.
 
 // ExportsNamespace and ExportsName are of the ConfigMap that keeps the heads: the hash of the last
 // line of each export, with JSON of Export.

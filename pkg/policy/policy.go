@@ -98,7 +98,7 @@ func (p *Policy) String() string {
 type Mistake struct {
 	// Field is the path of the field, such as spec.conditions[0].expression; "" for the whole.
 	Field string
-	// Line and Column are where in the file, counted from 1; 0 where there is no file. Of a
+	// Line and Column are where in the file, counted from 1; 0 without a file. Of a
 	// mistake within an expression they are those of the expression.
 	Line, Column int
 	// At is where in an expression, such as "1:7"; "" elsewhere.

@@ -36,7 +36,7 @@ var keys = sync.OnceValue(func() []crypto.Signer {
 	return made
 })
 
-// factsOf are the facts of a request that jane, who is in dev, submits for a renewal of her
+// factsOf are the facts of a request that jane, who is in dev, submits to renew a
 // certificate; change makes another one of it.
 func factsOf(t *testing.T, user identity.User, change ...func(*Facts, *certificatesv1.CertificateSigningRequest)) *Facts {
 	t.Helper()

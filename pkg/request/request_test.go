@@ -258,7 +258,7 @@ func TestRequest_Findings(t *testing.T) {
 		object func(*Request)
 		want   []string
 	}{
-		{"her own ordinary request", nil, nil, nil},
+		{"the user's own ordinary request", nil, nil, nil},
 		{"two common names", subject(cn("root"), cn("jane")), nil, []string{ManyCommonNames}},
 		{"no common name", subject(), nil, []string{identity.EmptyCommonName, RequestedByOther}},
 		{"a common name that is a number", subject(cn(7)), nil, []string{identity.EmptyCommonName, NonStringAttribute, RequestedByOther}},

@@ -46,7 +46,7 @@ func TestSelfRenewal_ARenewalIsHersWithHerCertificateForNoMoreThanSheHas(t *test
 			object := stored(t, newTestKey(t), identity.User{Name: "jane", Groups: test.groups}, spec(test.change))
 			review := ReviewOf(object)
 			if is := review.SelfRenewal != nil; is != test.want {
-				t.Fatalf("a renewal of her own: %v, want %v", is, test.want)
+				t.Fatalf("a renewal of the user's own: %v, want %v", is, test.want)
 			}
 			if test.want && review.SelfRenewal.CredentialID != id {
 				t.Errorf("the credential is %q", review.SelfRenewal.CredentialID)

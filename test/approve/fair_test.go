@@ -54,7 +54,7 @@ func TestFair_JunkOfOneRequesterDoesNotDelayAnother(t *testing.T) {
 	}
 }
 
-// residentMiB is the resident memory of a process; 0 where there is no /proc.
+// residentMiB is the resident memory of a process; 0 on systems without /proc.
 func residentMiB(t *testing.T, id int) int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(id), "status"))

@@ -81,7 +81,7 @@ func TestPlane_StartGivesAClusterThatOnboards(t *testing.T) {
 		}
 	})
 
-	t.Run("a user may do what her rules say and nothing else", func(t *testing.T) {
+	t.Run("a user may do what the role says and nothing else", func(t *testing.T) {
 		ada := clientOf(t, plane.KubeconfigOf("ada"))
 		who := whoAmI(t, ada)
 		if who.Username != "ada" || !slices.Contains(who.Groups, "auditors") || !slices.Contains(who.Groups, "readers") {
@@ -105,7 +105,7 @@ func TestPlane_StartGivesAClusterThatOnboards(t *testing.T) {
 		}
 	})
 
-	t.Run("a user added later has her rights at once", func(t *testing.T) {
+	t.Run("a user added later has these rights at once", func(t *testing.T) {
 		if err := plane.AddUser(t.Context(), "eve@example.com", nil, readsRequests); err != nil {
 			t.Fatal(err)
 		}

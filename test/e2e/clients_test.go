@@ -61,7 +61,7 @@ func TestClients_KubectlLogsInFromTheCacheInBothVersions(t *testing.T) {
 	// client-go refuses by itself what it does not know.
 	s.wants("client.authentication.k8s.io/v1alpha1")
 	if who := s.whoami(); who.Code == 0 {
-		t.Errorf("she logs in as %q", who.Stdout)
+		t.Errorf("the user logs in as %q", who.Stdout)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestClients_ClientGoLogsInFromTheCache(t *testing.T) {
 			t.Fatal(err)
 		}
 		if who := review.Status.UserInfo.Username; who != "in-process" {
-			t.Errorf("she is %q", who)
+			t.Errorf("the user is %q", who)
 		}
 	}
 }

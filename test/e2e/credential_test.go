@@ -252,12 +252,12 @@ func TestCredential_KubeconfigsThatRenewThemselves(t *testing.T) {
 		return s.kubectl("--context", "by-exec@csr-onboard", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}").Stdout
 	}
 	if who := login(); who != "by-exec" {
-		t.Errorf("she logs in as %q", who)
+		t.Errorf("the user logs in as %q", who)
 	}
 	kept := s.load("config")
 	user := kept.AuthInfos["by-exec@csr-onboard"]
 	if len(user.ClientKeyData) > 0 || user.Exec == nil || user.Exec.Command != program.Name {
-		t.Fatalf("her entry is %v", user)
+		t.Fatalf("the user's entry is %v", user)
 	}
 	if len(kept.Contexts) != 2 {
 		t.Errorf("there are %d contexts", len(kept.Contexts))
@@ -271,7 +271,7 @@ func TestCredential_KubeconfigsThatRenewThemselves(t *testing.T) {
 		s.must("fetch", "by-exec", "--exec")
 	}
 	if who := s.kubectl("--kubeconfig", s.path(".kube", "csr-onboard", "by-exec", "by-exec.kubeconfig"), "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"); who.Stdout != "by-exec" {
-		t.Errorf("she logs in as %q\n%s", who.Stdout, who.Stderr)
+		t.Errorf("the user logs in as %q\n%s", who.Stdout, who.Stderr)
 	}
 	s.check(s.run("fetch", "by-exec", "--merge"), expect{1, []string{"--context-name"}})
 
@@ -291,7 +291,7 @@ func TestCredential_KubeconfigsThatRenewThemselves(t *testing.T) {
 		t.Errorf("the renewed pair is gone: %v", err)
 	}
 	if who := login(); who != "by-exec" {
-		t.Errorf("she logs in as %q", who)
+		t.Errorf("the user logs in as %q", who)
 	}
 }
 

@@ -37,7 +37,7 @@ func TestGrant_AUserGetsARoleAndNothingElse(t *testing.T) {
 	s.must(onboard...)
 	kubeconfig := s.path("D", "gina.kubeconfig")
 	if !mayListPods(t, kubeconfig, "grant-dev") || mayListPods(t, kubeconfig, "default") {
-		t.Error("she may not list pods in the namespace, or may elsewhere")
+		t.Error("the user may not list pods in the namespace, or may elsewhere")
 	}
 	bindings := func() string {
 		list, err := s.client().RbacV1().RoleBindings("grant-dev").List(t.Context(), metav1.ListOptions{})
@@ -67,7 +67,7 @@ func TestGrant_AUserGetsARoleAndNothingElse(t *testing.T) {
 		t.Errorf("grant of what is new prints %q", granted)
 	}
 	if !mayListPods(t, kubeconfig, "default") {
-		t.Error("her group did not get the role")
+		t.Error("the user's group did not get the role")
 	}
 	manifest := s.must("grant", "gina", "--clusterrole", "edit", "-n", "grant-dev", "--dry-run=client", "-o", "yaml")
 	if !strings.Contains(manifest.Stdout, "kind: RoleBinding") || bindings() != before {

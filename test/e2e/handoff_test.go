@@ -68,7 +68,7 @@ func TestHandoff_AHandoffKeepsTheKeyWhereItWasMade(t *testing.T) {
 		t.Errorf("fetch printed %q\n%s", fetched.Stdout, fetched.Stderr)
 	}
 	if name := selfSubjectReview(t, clientOf(t, user.path("hanna.kubeconfig"))); name != "hanna" {
-		t.Errorf("she is logged in as %q", name)
+		t.Errorf("the user is logged in as %q", name)
 	}
 
 	// Everything that left their machine.
@@ -246,7 +246,7 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 		}
 		return config
 	}
-	hers, other := handoffOf("irma"), handoffOf("ilse")
+	own, other := handoffOf("irma"), handoffOf("ilse")
 	forged := strings.NewReplacer("dev", "ops")
 	elsewhere := newSession(t, controlplane.Start(t))
 	elsewhere.must("new-user", "irma", "--approve", "--dir", ".")
@@ -294,7 +294,7 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 		}, "invalid server: it must be a URL that begins with https://"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
-			config := hers.DeepCopy()
+			config := own.DeepCopy()
 			test.change(theOnly(config))
 			encoded, err := clientcmd.Write(*config)
 			if err != nil {
@@ -357,7 +357,7 @@ func refusesHandoff(t *testing.T, user *session, handoff, want string) {
 	}
 	user.check(program.Run(t, fetch), expect{code, []string{want}})
 	if after := snapshot(t, user.path("irma")); after != before {
-		t.Errorf("her folder was %s and is %s", before, after)
+		t.Errorf("the user's folder was %s and is %s", before, after)
 	}
 }
 
@@ -417,7 +417,7 @@ func TestHandoff_ABareCertificateNeedsToKnowItsCluster(t *testing.T) {
 		t.Errorf("fetch says\n%s", fetched.Stderr)
 	}
 	if name := selfSubjectReview(t, clientOf(t, user.path("inga.kubeconfig"))); name != "inga" {
-		t.Errorf("she is logged in as %q", name)
+		t.Errorf("the user is logged in as %q", name)
 	}
 	user.check(user.run("fetch", "inga", "--from", "inga.kubeconfig", "--dir", ".", "--certificate-authority", "ca.crt"), expect{2, []string{"is for a bare certificate"}})
 }

@@ -269,7 +269,7 @@ func TestLeaving_TheReportNamesWhatStillGivesSomething(t *testing.T) {
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("report")
 	bindings := s.client().RbacV1().RoleBindings("report")
-	for name, subject := range map[string]rbacv1.Subject{"by-hand": user("thea"), "of-group": group("thea-group"), "of-others": group("never-hers")} {
+	for name, subject := range map[string]rbacv1.Subject{"by-hand": user("thea"), "of-group": group("thea-group"), "of-others": group("never-theirs")} {
 		_, err := bindings.Create(t.Context(), &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: name}, Subjects: []rbacv1.Subject{subject},
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "edit"},
@@ -301,7 +301,7 @@ func TestLeaving_TheReportNamesWhatStillGivesSomething(t *testing.T) {
 			t.Errorf("the report does not say %q:\n%s", text, said)
 		}
 	}
-	if strings.Contains(said, "never-hers") || strings.Contains(said, "unknown") {
+	if strings.Contains(said, "never-theirs") || strings.Contains(said, "unknown") {
 		t.Errorf("the report speaks of groups that the user does not have, or calls them unknown:\n%s", said)
 	}
 	said = s.must("offboard", "thea", "--yes").Stdout

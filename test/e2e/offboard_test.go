@@ -43,7 +43,7 @@ func TestOffboard_OffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 	pending := s.must("new-user", "luzie", "--dir", "D2").Stdout
 	kubeconfig := s.path("D", "luzie.kubeconfig")
 	if !mayListPods(t, kubeconfig, "leaving") {
-		t.Fatal("she could not list pods to begin with")
+		t.Fatal("the user could not list pods to begin with")
 	}
 
 	preview := s.must("offboard", "luzie", "--dry-run=client").Stdout
@@ -67,14 +67,14 @@ func TestOffboard_OffboardingTakesAwayWhatIsHersAndNothingElse(t *testing.T) {
 		return !mayListPods(t, kubeconfig, "leaving"), nil
 	})
 	if err != nil {
-		t.Error("she may still list pods")
+		t.Error("the user may still list pods")
 	}
 	kept, err := s.client().RbacV1().RoleBindings("leaving").Get(t.Context(), "of-three", metav1.GetOptions{})
 	if err != nil || len(kept.Subjects) != 2 || kept.Subjects[0] != user("bob") || kept.Subjects[1] != group("luzie") || kept.Labels["kept"] != "yes" {
 		t.Errorf("the binding of three is %+v, %v", kept, err)
 	}
 	if state := request.StateOf(s.object(pending)); state != request.Denied {
-		t.Errorf("her pending request is %s", state)
+		t.Errorf("the user's pending request is %s", state)
 	}
 	if again := s.must("offboard", "luzie", "--yes"); !strings.Contains(again.Stderr, "nothing: no pending request and no role binding names the user") {
 		t.Errorf("the second run says\n%s", again.Stderr)
@@ -171,7 +171,7 @@ func TestOffboard_ABlockedIdentityWritesNothing(t *testing.T) {
 
 	s.must("offboard", "mona", "--block", "--certificate", s.path("first", "mona.kubeconfig"), "--yes")
 	eventually("one certificate blocked", true, mona)
-	eventually("another certificate of hers", false, onboarded("second"))
+	eventually("another certificate of the user's", false, onboarded("second"))
 	for _, dryRun := range []string{"none", "client", "server"} {
 		s.check(s.run("offboard", "somebody-else", "--unblock", "--certificate", s.path("first", "mona.kubeconfig"), "--dry-run", dryRun),
 			expect{2, []string{`CN=mona, not for the user "somebody-else"`}})
@@ -215,7 +215,7 @@ func TestOffboard_ABindingThatWasChangedMeanwhileIsLeftAlone(t *testing.T) {
 	client := connect(t, s)
 	held, err := client.Bindings().HeldBy(t.Context(), "mira")
 	if err != nil || len(held) != 2 {
-		t.Fatalf("she is named in %v, %v", held, err)
+		t.Fatalf("the user is named in %v, %v", held, err)
 	}
 	made.Subjects = append(made.Subjects, user("eve"))
 	if _, err := bindings.Update(t.Context(), made, metav1.UpdateOptions{}); err != nil {

@@ -36,7 +36,7 @@ func TestOnline_ThreeCommandsThroughKubectlMakeAUserWhoLogsIn(t *testing.T) {
 		t.Errorf("fetch printed %q, want %q", fetched.Stdout, want)
 	}
 	if !strings.Contains(fetched.Stderr, "logged in: the cluster knows the holder as jane (dev, system:authenticated)") {
-		t.Errorf("fetch does not say who the cluster says she is:\n%s", fetched.Stderr)
+		t.Errorf("fetch does not say who the cluster says the user is:\n%s", fetched.Stderr)
 	}
 	whoami := s.kubectl("--kubeconfig", "D/jane.kubeconfig", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}")
 	if want := `jane ["dev","system:authenticated"]`; whoami.Stdout != want {

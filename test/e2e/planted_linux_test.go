@@ -142,7 +142,7 @@ func TestPlanted_TheCacheOfAnotherPairIsNotKept(t *testing.T) {
 			}
 			certificate := s.certificate(filepath.Join("D-kept-pair", "kept-pair.kubeconfig"))
 			if who := certificate.User(); who.Name != "kept-pair" || len(who.Groups) != 1 {
-				t.Errorf("she logs in as %v", who)
+				t.Errorf("the user logs in as %v", who)
 			}
 		})
 	}

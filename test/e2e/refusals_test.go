@@ -102,13 +102,13 @@ func TestRefusals_ApprovingTwiceIsDoneAlready(t *testing.T) {
 
 func TestRefusals_TwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
 	s := newSession(t, shared)
-	hers := objectName(s.must("new-user", "pia", "--dir", "hers").Stdout)
+	own := objectName(s.must("new-user", "pia", "--dir", "own").Stdout)
 	planted := objectName(s.as(requester).must("new-user", "pia", "--dir", "planted").Stdout)
 
 	result := s.run("approve", "pia", "--yes")
-	s.check(result, expect{2, []string{`2 pending requests claim the name "pia"`, hers, planted, "submitted by requester", "--fingerprint"}})
+	s.check(result, expect{2, []string{`2 pending requests claim the name "pia"`, own, planted, "submitted by requester", "--fingerprint"}})
 
-	fingerprint := request.ReviewOf(s.object("x/" + hers)).Fingerprint
+	fingerprint := request.ReviewOf(s.object("x/" + own)).Fingerprint
 	s.check(s.run("approve", "pia", "--yes", "--fingerprint", "SHA256:"+strings.Repeat("A", 43)), expect{5, []string{"is for the key"}})
 	s.check(s.run("approve", "pia", "--yes", "--fingerprint", fingerprint[:20]), expect{2, []string{"not a SHA-256 fingerprint"}})
 	// As openssl prints it, in base64 and in hexadecimal.
@@ -121,8 +121,8 @@ func TestRefusals_TwoRequestsOfOneUserAreNeverGuessedBetween(t *testing.T) {
 	if state := request.StateOf(s.object("x/" + planted)); state != request.Pending {
 		t.Errorf("the planted request is %s", state)
 	}
-	if state := request.StateOf(s.object("x/" + hers)); state == request.Pending {
-		t.Error("her own request is still pending")
+	if state := request.StateOf(s.object("x/" + own)); state == request.Pending {
+		t.Error("the user's own request is still pending")
 	}
 }
 

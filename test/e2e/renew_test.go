@@ -32,7 +32,7 @@ func checkRenewed(s *session, before *pki.Certificate) {
 		s.t.Errorf("it ends %s, and the one before ended %s", after.Leaf.NotAfter, before.Leaf.NotAfter)
 	}
 	if whoami := s.kubectl("auth", "whoami", "-o", "jsonpath={.status.userInfo.username} {.status.userInfo.groups}"); whoami.Stdout != before.User().Name+` ["dev","system:authenticated"]` {
-		s.t.Errorf("she logs in as %q\n%s", whoami.Stdout, whoami.Stderr)
+		s.t.Errorf("the user logs in as %q\n%s", whoami.Stdout, whoami.Stderr)
 	}
 }
 
@@ -180,7 +180,7 @@ func TestRenew_RenewOfOneFileMakesOneFile(t *testing.T) {
 		t.Error("the key is the one before")
 	}
 	if who := whoIs(t, s.path("config")); who != "renew-one-file" {
-		t.Errorf("she logs in as %q", who)
+		t.Errorf("the user logs in as %q", who)
 	}
 	s.must("status", "--fail-within", "1m")
 }

@@ -75,7 +75,7 @@ func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 	} {
 		asked := authorizationv1.ResourceAttributes{Group: "certificates.k8s.io", Verb: test.verb, Resource: test.resource, Subresource: test.subresource}
 		if is := may(t, kubeconfig, asked); is != test.want {
-			t.Errorf("may she %s %s/%s? %v", test.verb, test.resource, test.subresource, is)
+			t.Errorf("may the user %s %s/%s? %v", test.verb, test.resource, test.subresource, is)
 		}
 	}
 	before := rolesAndBindings(s)
@@ -86,9 +86,9 @@ func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 	}
 
 	// They renew with that and nothing else, and an administrator sees that they do.
-	hers := *s
-	hers.env.Kubeconfig = kubeconfig
-	hers.must("renew", "--wait=false")
+	own := *s
+	own.env.Kubeconfig = kubeconfig
+	own.must("renew", "--wait=false")
 	old := s.certificate("D/rena.kubeconfig")
 	review := s.must("approve", "rena", "--dry-run=client")
 	id := "X509SHA256=" + hex.EncodeToString(old.SHA256())
@@ -107,14 +107,14 @@ func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 		}
 	}
 	s.must("approve", "rena", "--yes")
-	hers.must("renew")
+	own.must("renew")
 
 	// And no more, once it is taken away.
 	s.must("offboard", "rena", "--yes")
 	if left := rolesAndBindings(s); !strings.HasPrefix(left, renewableRole+" ") || strings.Contains(left, "rena\n") {
 		t.Errorf("left is\n%s", left)
 	}
-	hers.check(hers.run("renew"), expect{1, []string{"you cannot create", "kubectl csr-onboard grant rena --renewable"}})
+	own.check(own.run("renew"), expect{1, []string{"you cannot create", "kubectl csr-onboard grant rena --renewable"}})
 }
 
 func TestRenewable_ThePermissionToRenewInOtherForms(t *testing.T) {

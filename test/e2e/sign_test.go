@@ -76,7 +76,7 @@ func TestSign_ACertificateSignedOnACAServerLogsIn(t *testing.T) {
 		t.Errorf("exit code %d\n%s", fetched.Code, fetched.Stderr)
 	}
 	if name := selfSubjectReview(t, clientOf(t, user.path("sarah.kubeconfig"))); name != "sarah" {
-		t.Errorf("she is logged in as %q", name)
+		t.Errorf("the user is logged in as %q", name)
 	}
 	if n := len(issued(t, ca)); n != 2 {
 		t.Errorf("the log knows %d certificates", n)

@@ -226,7 +226,7 @@ func (s *soak) call(given *given) {
 		s.t.Fatalf("call %d, %s before the certificate's end: %v", s.calls, given.certificate.Leaf.NotAfter.Sub(s.clock()), err)
 	}
 	if name := review.Status.UserInfo.Username; name != soaked {
-		s.t.Fatalf("she is %q", name)
+		s.t.Fatalf("the user is %q", name)
 	}
 	s.calls++
 }
@@ -243,7 +243,7 @@ func (s *soak) administer() {
 		}
 		if request.StateOf(request.Of(&object)) == request.Pending {
 			if pending++; pending > 1 {
-				s.t.Fatal("she has two pending requests")
+				s.t.Fatal("the user has two pending requests")
 			}
 			if s.clock().Sub(s.seen[object.Name]) >= s.late {
 				if err := approveObject(s.t.Context(), s.client(), &object); err != nil {
@@ -270,7 +270,7 @@ func (s *soak) sign(object *certificatesv1.CertificateSigningRequest) {
 		s.t.Fatal(err)
 	}
 	if asked := request.LifetimeOf(request.Of(object)); asked != soakLifetime {
-		s.t.Errorf("she asks for %s", asked)
+		s.t.Errorf("the user asks for %s", asked)
 	}
 	object.Status.Certificate = authorityFor(s.t, s.plane).sign(s.t, parsed.User(), parsed.PublicKey, s.clock().Add(-soakBackdating), s.clock().Add(soakLifetime))
 }

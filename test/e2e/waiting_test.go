@@ -102,7 +102,7 @@ func TestWaiting_AWaitEndsWithTheApproval(t *testing.T) {
 
 func TestWaiting_NewUserWaitsForSomebodyElsesApproval(t *testing.T) {
 	s := newSession(t, shared)
-	waiting := start(s, "new-user", "wanda", "-g", "dev", "--dir", "D", "--wait", "--context-name", "hers")
+	waiting := start(s, "new-user", "wanda", "-g", "dev", "--dir", "D", "--wait", "--context-name", "own")
 	waiting.until(waitingForApproval + " wanda-")
 	s.must("approve", "wanda", "--yes")
 	result := waiting.end()

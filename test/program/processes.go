@@ -8,7 +8,7 @@ import (
 )
 
 // Processes are the running processes whose command line holds each of the words, but for this
-// one. It finds none where there is no /proc.
+// one. It finds none on systems without /proc.
 func Processes(words ...string) []int {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	var found []int

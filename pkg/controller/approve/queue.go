@@ -83,7 +83,7 @@ func (q *queue) addLater(requester string, uid types.UID, after time.Duration) {
 	q.later[uid] = time.AfterFunc(after, func() { q.add(requester, uid) })
 }
 
-// wake tells whoever waits that there may be something.
+// wake tells those who wait that there may be a request.
 func (q *queue) wake() {
 	select {
 	case q.ready <- struct{}{}:

@@ -227,8 +227,8 @@ func (d *denier) tell(entries []access.Entry) {
 	d.reasons.Store(&reasons)
 }
 
-// newSilentKubeconfig makes the kubeconfig of the webhook that is never called. Whoever answered
-// there with "allowed" would be believed, so it trusts a certificate authority whose key is
+// newSilentKubeconfig makes the kubeconfig of the webhook that is never called. A server that
+// answered there with "allowed" would be believed, so it trusts a certificate authority whose key is
 // forgotten here.
 func newSilentKubeconfig() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -1,5 +1,5 @@
 // Package record writes the ledger: a record of every client certificate that the cluster issues,
-// whoever asked and however it was approved.
+// for every requester and every way of approval.
 //
 // Nothing is lost while it does not run: requests are held by a finalizer until their certificate
 // is recorded, or until they are deleted without one. It adds the finalizer itself where the API

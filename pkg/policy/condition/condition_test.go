@@ -21,7 +21,7 @@ var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
 const ownID = "X509SHA256=0123"
 
-// facts are those of jane, who renews her certificate.
+// facts are those of jane, who renews a certificate.
 func facts(t *testing.T) *policy.Facts {
 	t.Helper()
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
