@@ -10,10 +10,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -22,8 +20,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -36,38 +32,17 @@ var (
 	shared *cluster
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	var err error
-	if directory, err = os.MkdirTemp("", "csr-onboard-approve-"); err != nil {
-		return failed(err)
-	}
-	defer os.RemoveAll(directory) //nolint:errcheck // A temporary directory.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := filepath.Join("..", "..")
-	if plugin, err = program.Build(ctx, root, directory); err != nil {
-		return failed(err)
-	}
-	if controller, err = program.BuildNamed(ctx, program.Controller, root, directory); err != nil {
-		return failed(err)
-	}
-	if shared, err = launch(ctx); err != nil {
-		return failed(err)
-	}
-	defer shared.stop()
-	code := m.Run()
-	if code != 0 {
-		log, _ := os.ReadFile(shared.log)
-		fmt.Fprintf(os.Stderr, "approver:\n%s\n", log[max(0, len(log)-6000):])
-	}
-	return code
-}
-
-func failed(err error) int {
-	fmt.Fprintln(os.Stderr, "approve:", err)
-	return 1
+func TestMain(m *testing.M) {
+	os.Exit(program.RunTests(m, "approve", []string{program.Name, program.Controller}, func(ctx context.Context, built string) (end func(int), err error) {
+		directory, plugin, controller = built, filepath.Join(built, program.Name), filepath.Join(built, program.Controller)
+		if shared, err = launch(ctx); err != nil {
+			return nil, err
+		}
+		return func(code int) {
+			shared.stop()
+			program.PrintEnd(code, "approver", shared.log)
+		}, nil
+	}))
 }
 
 // cluster is a control plane with what deploy/approver installs.
@@ -119,14 +94,7 @@ func (c *cluster) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	config, err := clientcmd.LoadFromFile(c.plane.Kubeconfig)
-	if err != nil {
-		return err
-	}
-	for user := range config.AuthInfos {
-		config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
-	}
-	if err := clientcmd.WriteToFile(*config, c.kubeconfig); err != nil {
+	if err := program.WriteWithToken(c.kubeconfig, c.plane.Kubeconfig, token.Status.Token); err != nil {
 		return err
 	}
 	return c.start()
@@ -159,15 +127,8 @@ func (c *cluster) kubectl(ctx context.Context, stdin string, arguments ...string
 
 // start starts one more approver.
 func (c *cluster) start() error {
-	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	command, err := program.StartLogged(c.log, controller, "run", "--controllers=approver", "--kubeconfig", c.kubeconfig, "--metrics-address", "0", "--debug")
 	if err != nil {
-		return err
-	}
-	defer log.Close() //nolint:errcheck // The approver has its own.
-	command := exec.Command(controller, "run", "--controllers=approver", "--kubeconfig", c.kubeconfig, "--metrics-address", "0", "--debug")
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
 		return err
 	}
 	c.approvers = append(c.approvers, command)

@@ -7,11 +7,8 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -45,38 +42,26 @@ var (
 	binary string
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	directory, err := os.MkdirTemp("", "csr-onboard-e2e-")
-	if err != nil {
-		return failed(err)
-	}
-	defer os.RemoveAll(directory) //nolint:errcheck // A temporary folder.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-ended:
-		case <-ctx.Done():
-			// The keepers of the control planes see to them; the tests can't be
-			// told to stop.
-			_ = os.RemoveAll(directory)
-			os.Exit(130)
+func TestMain(m *testing.M) {
+	os.Exit(program.RunTests(m, "e2e", []string{program.Name}, func(ctx context.Context, directory string) (end func(int), err error) {
+		binary = filepath.Join(directory, program.Name)
+		if shared, err = launch(ctx); err != nil {
+			return nil, err
 		}
-	}()
-	if binary, err = program.Build(ctx, filepath.Join("..", ".."), directory); err != nil {
-		return failed(err)
-	}
+		// The keeper ends with this process at the latest.
+		return func(int) { _ = shared.Stop() }, nil
+	}))
+}
+
+// launch starts the control plane of the package's tests.
+func launch(ctx context.Context) (*controlplane.Plane, error) {
 	deciding := []rbacv1.PolicyRule{
 		requestRule("get", "list", "watch"),
 		{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests/approval"}, Verbs: []string{"update"}},
 		{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"signers"}, ResourceNames: []string{"kubernetes.io/kube-apiserver-client"}, Verbs: []string{"approve"}},
 	}
 	binding := rbacv1.PolicyRule{APIGroups: []string{rbacv1.GroupName}, Resources: []string{"rolebindings", "clusterrolebindings"}, Verbs: []string{"get", "list", "create", "update", "patch", "delete"}}
-	shared, err = controlplane.Launch(ctx,
+	return controlplane.Launch(ctx,
 		controlplane.WithProgress(os.Stderr),
 		controlplane.WithUser(nobody, nil),
 		controlplane.WithUser(requester, nil, requestRule("create", "get", "list", "watch")),
@@ -86,19 +71,9 @@ func run(m *testing.M) int {
 		controlplane.WithUser(sender, nil, append([]rbacv1.PolicyRule{requestRule("create", "get")}, deciding[1:]...)...),
 		controlplane.WithUser(binder, nil, append(deciding, binding)...),
 	)
-	if err != nil {
-		return failed(err)
-	}
-	defer shared.Stop() //nolint:errcheck // The keeper ends with this process at the latest.
-	return m.Run()
 }
 
 // requestRule permits verbs on certificate signing requests.
 func requestRule(verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: verbs}
-}
-
-func failed(err error) int {
-	fmt.Fprintln(os.Stderr, "e2e:", err)
-	return 1
 }

@@ -11,10 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,34 +31,14 @@ var (
 	shared *cluster
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	directory, err := os.MkdirTemp("", "csr-onboard-enforce-")
-	if err != nil {
-		return failed(err)
-	}
-	defer os.RemoveAll(directory) //nolint:errcheck // A temporary directory.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := filepath.Join("..", "..")
-	if plugin, err = program.Build(ctx, root, directory); err != nil {
-		return failed(err)
-	}
-	if controller, err = program.BuildNamed(ctx, program.Controller, root, directory); err != nil {
-		return failed(err)
-	}
-	shared, err = launch(ctx, directory, 3)
-	if err != nil {
-		return failed(err)
-	}
-	defer shared.stop()
-	return m.Run()
-}
-
-func failed(err error) int {
-	fmt.Fprintln(os.Stderr, "enforce:", err)
-	return 1
+func TestMain(m *testing.M) {
+	os.Exit(program.RunTests(m, "enforce", []string{program.Name, program.Controller}, func(ctx context.Context, directory string) (end func(int), err error) {
+		plugin, controller = filepath.Join(directory, program.Name), filepath.Join(directory, program.Controller)
+		if shared, err = launch(ctx, directory, 3); err != nil {
+			return nil, err
+		}
+		return func(int) { shared.stop() }, nil
+	}))
 }
 
 // cluster is a control plane with an enforcer for each API server.
@@ -144,16 +122,10 @@ func (c *cluster) awaitReports(ctx context.Context) error {
 }
 
 // start starts the enforcer.
-func (n *node) start() error {
-	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close() //nolint:errcheck // The enforcer has its own.
-	n.enforcer = exec.Command(controller, append([]string{"enforce", "--directory", n.directory, "--kubeconfig", n.kubeconfig, "--node", n.name}, n.arguments...)...)
-	n.enforcer.Stdout, n.enforcer.Stderr = log, log
-	n.enforcer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return n.enforcer.Start()
+func (n *node) start() (err error) {
+	n.enforcer, err = program.StartLogged(n.log, controller,
+		append([]string{"enforce", "--directory", n.directory, "--kubeconfig", n.kubeconfig, "--node", n.name}, n.arguments...)...)
+	return err
 }
 
 // kill ends the enforcer with SIGKILL, if it runs.

@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -103,14 +101,7 @@ func tokenUser(t *testing.T, c *cluster, name string) (tokens, kubeconfigs [2]st
 		}
 		directory := t.TempDir()
 		tokens[i], kubeconfigs[i] = filepath.Join(directory, "token"), filepath.Join(directory, "kubeconfig")
-		config, err := clientcmd.LoadFromFile(c.plane.Kubeconfig)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for user := range config.AuthInfos {
-			config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: made.Status.Token}
-		}
-		if err := clientcmd.WriteToFile(*config, kubeconfigs[i]); err != nil {
+		if err := program.WriteWithToken(kubeconfigs[i], c.plane.Kubeconfig, made.Status.Token); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(tokens[i], []byte(made.Status.Token), 0o600); err != nil {

@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -14,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // TestLeaving_EveryCertificateOfTheUserStops has a control plane of its own, with an enforcer.
@@ -28,9 +28,8 @@ func TestLeaving_EveryCertificateOfTheUserStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.stop)
-	enforcer := exec.Command(controller, "enforce", "--directory", enforced, "--kubeconfig", c.plane.Kubeconfig, "--node", "node")
-	enforcer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := enforcer.Start(); err != nil {
+	enforcer, err := program.StartLogged(filepath.Join(directory, "enforcer.log"), controller, "enforce", "--directory", enforced, "--kubeconfig", c.plane.Kubeconfig, "--node", "node")
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = enforcer.Process.Kill(), enforcer.Wait() })

@@ -11,10 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +21,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -36,38 +33,17 @@ var (
 	shared *cluster
 )
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	directory, err := os.MkdirTemp("", "csr-onboard-ledger-")
-	if err != nil {
-		return failed(err)
-	}
-	defer os.RemoveAll(directory) //nolint:errcheck // A temporary directory.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	root := filepath.Join("..", "..")
-	if plugin, err = program.Build(ctx, root, directory); err != nil {
-		return failed(err)
-	}
-	if controller, err = program.BuildNamed(ctx, program.Controller, root, directory); err != nil {
-		return failed(err)
-	}
-	if shared, err = launch(ctx, directory); err != nil {
-		return failed(err)
-	}
-	defer shared.stop()
-	code := m.Run()
-	if code != 0 {
-		log, _ := os.ReadFile(shared.log)
-		fmt.Fprintf(os.Stderr, "recorder:\n%s\n", log[max(0, len(log)-8000):])
-	}
-	return code
-}
-
-func failed(err error) int {
-	fmt.Fprintln(os.Stderr, "ledger:", err)
-	return 1
+func TestMain(m *testing.M) {
+	os.Exit(program.RunTests(m, "ledger", []string{program.Name, program.Controller}, func(ctx context.Context, directory string) (end func(int), err error) {
+		plugin, controller = filepath.Join(directory, program.Name), filepath.Join(directory, program.Controller)
+		if shared, err = launch(ctx, directory); err != nil {
+			return nil, err
+		}
+		return func(code int) {
+			shared.stop()
+			program.PrintEnd(code, "recorder", shared.log)
+		}, nil
+	}))
 }
 
 // cluster is a control plane with what deploy/ installs.
@@ -123,7 +99,7 @@ func (c *cluster) prepare(ctx context.Context) error {
 		return err
 	}
 	c.kubeconfig = filepath.Join(c.directory, "recorder.kubeconfig")
-	if err := c.withToken(c.kubeconfig, token.Status.Token); err != nil {
+	if err := program.WriteWithToken(c.kubeconfig, c.plane.Kubeconfig, token.Status.Token); err != nil {
 		return err
 	}
 	if err := c.awaitPolicies(ctx); err != nil {
@@ -144,18 +120,6 @@ func (c *cluster) apply(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", err, output)
 	}
 	return nil
-}
-
-// withToken writes a kubeconfig that logs in with a token and nothing else.
-func (c *cluster) withToken(path, token string) error {
-	config, err := clientcmd.LoadFromFile(c.plane.Kubeconfig)
-	if err != nil {
-		return err
-	}
-	for user := range config.AuthInfos {
-		config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: token}
-	}
-	return clientcmd.WriteToFile(*config, path)
 }
 
 // awaitPolicies waits until the API server applies what was installed: it compiles policies a
@@ -182,15 +146,7 @@ func (c *cluster) start() error {
 }
 
 func (c *cluster) startAnother() (*exec.Cmd, error) {
-	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close() //nolint:errcheck // The recorder has its own.
-	command := exec.Command(controller, "run", "--controllers=ledger", "--kubeconfig", c.kubeconfig, "--metrics-address", "127.0.0.1:0")
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return command, command.Start()
+	return program.StartLogged(c.log, controller, "run", "--controllers=ledger", "--kubeconfig", c.kubeconfig, "--metrics-address", "127.0.0.1:0")
 }
 
 // kill ends the recorder with SIGKILL, if it runs.
