@@ -39,9 +39,13 @@ type Blocked struct {
 	IsPin bool
 }
 
+// CertificateIDPrefix is how the API server's name of a client certificate begins, before the
+// SHA-256 of its DER in hexadecimal (k8s.io/apiserver pkg/authentication/request/x509).
+const CertificateIDPrefix = "X509SHA256="
+
 // CredentialID is how the API server names a certificate, by the SHA-256 of its
 // DER.
-func CredentialID(sha256 []byte) string { return "X509SHA256=" + hex.EncodeToString(sha256) }
+func CredentialID(sha256 []byte) string { return CertificateIDPrefix + hex.EncodeToString(sha256) }
 
 // TokenIDPrefix is how the API server's name of a service account token begins, before the
 // token's claim "jti" (k8s.io/apiserver pkg/authentication/serviceaccount).

@@ -16,10 +16,8 @@ import (
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 )
-
-// Namespace is where the Leases of the controllers are.
-const Namespace = "csr-onboard-system"
 
 // LeaseName is the name of the Lease of a controller.
 func LeaseName(controller string) string { return "csr-onboard-" + controller }
@@ -124,7 +122,7 @@ func Run(ctx context.Context, in Input) error {
 // campaign leads whenever no other replica does, until the context ends or leading fails.
 func campaign(ctx context.Context, in Input, one Controller, tools Tools, leading prometheus.Gauge) error {
 	lock := &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: Namespace, Name: LeaseName(one.Name)},
+		LeaseMeta:  metav1.ObjectMeta{Namespace: ledger.Namespace, Name: LeaseName(one.Name)},
 		Client:     in.Cluster.Controlling().Leases(),
 		LockConfig: resourcelock.ResourceLockConfig{Identity: in.Identity},
 	}

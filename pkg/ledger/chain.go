@@ -17,7 +17,7 @@ import (
 // ExportsNamespace and ExportsName are of the ConfigMap that keeps the heads: the hash of the last
 // line of each export, with JSON of Export.
 const (
-	ExportsNamespace = "csr-onboard-system"
+	ExportsNamespace = Namespace
 	ExportsName      = "csr-onboard-exports"
 )
 

@@ -34,7 +34,7 @@ func StampNames() []string { return []string{"csr-onboard-hold", "csr-onboard-de
 // RecorderNamespace and RecorderLease are where the recorder that leads says that it runs, and
 // RecorderSilence is after how long it does not.
 const (
-	RecorderNamespace = "csr-onboard-system"
+	RecorderNamespace = Namespace
 	RecorderLease     = "csr-onboard-ledger"
 	RecorderSilence   = 15 * time.Second
 )

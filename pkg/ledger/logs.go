@@ -79,7 +79,7 @@ func ParseAuditEvent(line []byte) (*AuditEvent, error) {
 	}
 	event := &AuditEvent{At: read.StageTimestamp.UTC()}
 	if ids := read.User.Extra[access.CredentialIDKey]; len(ids) == 1 {
-		if hash, isCertificate := strings.CutPrefix(ids[0], "X509SHA256="); isCertificate && sha256Hex.MatchString(hash) {
+		if hash, isCertificate := strings.CutPrefix(ids[0], access.CertificateIDPrefix); isCertificate && sha256Hex.MatchString(hash) {
 			event.Seen = hash
 		}
 	}

@@ -11,6 +11,9 @@ import (
 // GroupVersion is the API group and version of the resources of csr-onboard.
 var GroupVersion = schema.GroupVersion{Group: "csr-onboard.github.io", Version: "v1alpha1"}
 
+// Namespace is the namespace of what deploy/ installs, but for the enforcers.
+const Namespace = "csr-onboard-system"
+
 // Kind and Resource name the records, as the CustomResourceDefinition does.
 const (
 	Kind     = "ClientCertificate"

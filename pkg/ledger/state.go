@@ -49,7 +49,7 @@ func (c *ClientCertificate) StateAt(now time.Time) State {
 func (s State) LogsIn() bool { return s == Valid || s == Superseded }
 
 // CredentialID is how the API server names the certificate when somebody logs in with it.
-func (c *ClientCertificate) CredentialID() string { return "X509SHA256=" + c.Name }
+func (c *ClientCertificate) CredentialID() string { return access.CertificateIDPrefix + c.Name }
 
 // IsRevokedBy reports whether a list revokes a certificate: by itself, with all of its user, or
 // by a pin whose group it does not have.

@@ -55,16 +55,13 @@ type Other struct {
 // isOwn reports whether the requester is the user.
 func (f *Facts) isOwn() bool { return f.Review.Requester == f.Review.User.Name }
 
-// certificatePrefix is how the ids of certificates begin, as opposed to those of tokens.
-const certificatePrefix = "X509SHA256="
-
 // credentials are the ids of what the requester was logged in with.
 func (f *Facts) credentials() []string { return f.Review.Object.Spec.Extra[access.CredentialIDKey] }
 
 // IsRenewal reports whether users request for themselves, logged in with a certificate. The API
 // server recorded both.
 func (f *Facts) IsRenewal() bool {
-	return f.isOwn() && slices.ContainsFunc(f.credentials(), func(id string) bool { return strings.HasPrefix(id, certificatePrefix) })
+	return f.isOwn() && slices.ContainsFunc(f.credentials(), func(id string) bool { return strings.HasPrefix(id, access.CertificateIDPrefix) })
 }
 
 // Renewed is the certificate that a renewal renews; nil if it is unknown, or the request is not a

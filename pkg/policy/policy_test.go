@@ -21,7 +21,7 @@ import (
 var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
 // ownID is the credential id of the certificate that jane has.
-var ownID = certificatePrefix + strings.Repeat("a1", 32)
+var ownID = access.CertificateIDPrefix + strings.Repeat("a1", 32)
 
 // keys are made once for all tests.
 var keys = sync.OnceValue(func() []crypto.Signer {
@@ -70,7 +70,7 @@ func factsFor(t *testing.T, key crypto.Signer, user identity.User, change ...fun
 }
 
 // otherID is the credential id of another certificate.
-var otherID = certificatePrefix + strings.Repeat("c3", 32)
+var otherID = access.CertificateIDPrefix + strings.Repeat("c3", 32)
 
 type change = func(*Facts, *certificatesv1.CertificateSigningRequest)
 

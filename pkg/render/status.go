@@ -63,16 +63,16 @@ func statusCells(s renewal.ContextStatus, now time.Time) []string {
 	if s.IsCurrent {
 		current = "*"
 	}
-	user, groupNames := none, none
+	user, groupNames := screen.None, screen.None
 	if s.User.Name != "" {
-		user, groupNames = identity.Name(s.User.Name), joined(s.User.Groups)
+		user, groupNames = identity.Name(s.User.Name), screen.Names(s.User.Groups)
 	}
-	key, until, left := identity.Printable(s.Login), none, none
+	key, until, left := identity.Printable(s.Login), screen.None, screen.None
 	if s.Certificate != nil {
 		end := s.Certificate.Leaf.NotAfter
 		key, until, left = pki.DescribeKey(s.Certificate.Leaf.PublicKey), pki.Stamp(end), timeLeft(s.Certificate, now)
 	}
-	renewalWords := none
+	renewalWords := screen.None
 	if s.Renewal != "" {
 		renewalWords = strings.ToLower(string(s.Renewal))
 	}

@@ -42,9 +42,6 @@ func requestColumns() []screen.GridColumn {
 // Wide is the form of a table with all of its columns.
 const Wide = "wide"
 
-// none is how kubectl writes that a cell is empty. identity.Name quotes a name like it.
-const none = "<none>"
-
 // The characters that a cell has at most: one hostile name must not make every
 // row as long as itself.
 const (
@@ -78,10 +75,10 @@ func colorOfFindings(r *request.Review) string {
 }
 
 func (t *Table) cells(r *request.Review, state string) []string {
-	user, groupNames, key, fingerprint := "<cannot be read>", none, none, none
+	user, groupNames, key, fingerprint := "<cannot be read>", screen.None, screen.None, screen.None
 	if r.IsDecoded() {
 		user, key, fingerprint = identity.Name(r.User.Name), r.Key, r.Fingerprint
-		groupNames = joined(r.User.Groups)
+		groupNames = screen.Names(r.User.Groups)
 	}
 	var usageNames []string
 	for _, usage := range r.Object.Spec.Usages {
@@ -106,8 +103,8 @@ func (t *Table) cells(r *request.Review, state string) []string {
 		fingerprint,
 		cut(identity.Name(r.Requester), longestCell),
 		cut(identity.Printable(r.Object.Spec.SignerName), longestName),
-		cut(joined(usageNames), longestCell),
-		joined(names),
+		cut(screen.Names(usageNames), longestCell),
+		screen.Names(names),
 		selfRenewal(r),
 		policySays(r),
 	}
@@ -129,7 +126,7 @@ func stateOf(r *request.Review) string {
 func policySays(r *request.Review) string {
 	_, why := r.ByPolicy()
 	if why == "" {
-		return none
+		return screen.None
 	}
 	return cut(identity.Printable(why), longestWhy)
 }
@@ -139,7 +136,7 @@ const longestWhy = 300
 
 func selfRenewal(r *request.Review) string {
 	if r.SelfRenewal == nil {
-		return none
+		return screen.None
 	}
 	return r.SelfRenewal.CredentialID
 }
@@ -154,7 +151,7 @@ func (t *Table) lifetime(r *request.Review) string {
 		}
 		return left
 	case r.Lifetime == 0:
-		return none
+		return screen.None
 	}
 	return duration.HumanDuration(r.Lifetime)
 }
@@ -162,7 +159,7 @@ func (t *Table) lifetime(r *request.Review) string {
 // expires is when the certificate of a request expires.
 func expires(r *request.Review) string {
 	if r.Certificate == nil {
-		return none
+		return screen.None
 	}
 	return pki.Stamp(r.Certificate.Leaf.NotAfter)
 }
@@ -176,20 +173,9 @@ func countOf(r *request.Review) string {
 		counts = append(counts, fmt.Sprintf("%d warned", n))
 	}
 	if len(counts) == 0 {
-		return none
+		return screen.None
 	}
 	return strings.Join(counts, ", ")
-}
-
-func joined(names []string) string {
-	if len(names) == 0 {
-		return none
-	}
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = identity.Name(name)
-	}
-	return strings.Join(quoted, ",")
 }
 
 func cut(text string, longest int) string {

@@ -21,14 +21,10 @@ type SelfRenewal struct {
 	CredentialID string
 }
 
-// certificateCredential is the credential id of a client certificate
-// (k8s.io/apiserver pkg/authentication/request/x509).
-var certificateCredential = regexp.MustCompile(`^X509SHA256=[0-9a-f]+$`)
+// certificateCredential is the credential id of a client certificate.
+var certificateCredential = regexp.MustCompile(`^` + access.CertificateIDPrefix + `[0-9a-f]+$`)
 
-const (
-	certificateCredentialPrefix = "X509SHA256=" //nolint:gosec // It names a certificate.
-	certificateCredentialLength = len(certificateCredentialPrefix) + 2*sha256.Size
-)
+const certificateCredentialLength = len(access.CertificateIDPrefix) + 2*sha256.Size
 
 // RequesterCertificate is the SHA-256 of the client certificate that the requester logged in
 // with, in hexadecimal, as the API server recorded it. isCertificate is false for those who
@@ -38,7 +34,7 @@ func RequesterCertificate(spec certificatesv1.CertificateSigningRequestSpec) (ha
 	if len(credentials) != 1 || len(credentials[0]) != certificateCredentialLength || !certificateCredential.MatchString(credentials[0]) {
 		return "", false
 	}
-	return strings.TrimPrefix(credentials[0], certificateCredentialPrefix), true
+	return strings.TrimPrefix(credentials[0], access.CertificateIDPrefix), true
 }
 
 // selfRenewalOf is what makes a request for a user a renewal of their own; nil if
@@ -53,5 +49,5 @@ func selfRenewalOf(user identity.User, spec certificatesv1.CertificateSigningReq
 			return nil
 		}
 	}
-	return &SelfRenewal{CredentialID: certificateCredentialPrefix + hash}
+	return &SelfRenewal{CredentialID: access.CertificateIDPrefix + hash}
 }

@@ -32,7 +32,7 @@ const (
 var (
 	// certificateID is how the API server names a certificate (k8s.io/apiserver
 	// pkg/authentication/request/x509, since Kubernetes 1.32).
-	certificateID = regexp.MustCompile(`^X509SHA256=[0-9a-f]{64}$`)
+	certificateID = regexp.MustCompile(`^` + access.CertificateIDPrefix + `[0-9a-f]{64}$`)
 	// tokenID is how it names a service account token: by its claim "jti", a UUID.
 	tokenID = regexp.MustCompile(`^JTI=[0-9A-Za-z-]{1,64}$`)
 	// pinGroup is a group of PinGroup.

@@ -3,7 +3,6 @@ package clustertest
 import (
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -29,7 +28,7 @@ func (s *Server) whoCalls(r *http.Request) (authenticationv1.UserInfo, bool) {
 	return authenticationv1.UserInfo{
 		Username: leaf.Subject.CommonName,
 		Groups:   append(slices.Clone(leaf.Subject.Organization), "system:authenticated"),
-		Extra:    map[string]authenticationv1.ExtraValue{access.CredentialIDKey: {"X509SHA256=" + hex.EncodeToString(fingerprint[:])}},
+		Extra:    map[string]authenticationv1.ExtraValue{access.CredentialIDKey: {access.CredentialID(fingerprint[:])}},
 	}, true
 }
 

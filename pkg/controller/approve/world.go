@@ -158,13 +158,13 @@ func (w *world) removeRequest(uid types.UID) {
 // setRecord takes in a record of the ledger.
 func (w *world) setRecord(record *ledger.ClientCertificate) {
 	one := &policy.Certificate{
-		CredentialID: certificatePrefix + record.Name, User: identity.User{Name: record.Spec.User, Groups: record.Spec.Groups},
+		CredentialID: record.CredentialID(), User: identity.User{Name: record.Spec.User, Groups: record.Spec.Groups},
 		Key: record.Spec.Key.Fingerprint, NotBefore: record.Spec.NotBefore.Time, NotAfter: record.Spec.NotAfter.Time,
 	}
 	if renews := record.Spec.Renews; renews == nil {
 		one.ChainStart = one.NotBefore
 	} else {
-		one.Renews = certificatePrefix + renews.Certificate
+		one.Renews = access.CertificateIDPrefix + renews.Certificate
 		if renews.Since != nil {
 			one.ChainStart = renews.Since.Time
 		}
@@ -173,9 +173,6 @@ func (w *world) setRecord(record *ledger.ClientCertificate) {
 	defer w.mutex.Unlock()
 	w.addCertificate(one)
 }
-
-// certificatePrefix is how the API server's names of certificates begin.
-const certificatePrefix = "X509SHA256="
 
 func (w *world) addCertificate(one *policy.Certificate) {
 	if w.certificates[one.User.Name] == nil {

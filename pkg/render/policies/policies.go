@@ -62,7 +62,7 @@ func Check(out io.Writer, format string, check *approve.Check) error {
 
 func named(name string) string {
 	if name == "" {
-		return "<none>"
+		return screen.None
 	}
 	return identity.Name(name)
 }

@@ -33,9 +33,6 @@ const (
 // Formats are the forms of a list that have a name.
 func Formats() []string { return []string{Wide, JSON, YAML, CSV, Name} }
 
-// none is how kubectl writes that a cell is empty.
-const none = "<none>"
-
 // Certificate is the versioned form in which scripts read a record: the object as the API server
 // has it, and what the certificate is good for now.
 type Certificate struct {
@@ -128,7 +125,7 @@ func (w *Writer) row(record *ledger.ClientCertificate) screen.GridRow {
 	case state == ledger.Revoked, state == ledger.Unverified:
 		color = screen.Yellow
 	}
-	requester, requestName, lastSeen := "", "", none
+	requester, requestName, lastSeen := "", "", screen.None
 	if spec.Requester != nil {
 		requester = spec.Requester.User
 	}
@@ -139,7 +136,7 @@ func (w *Writer) row(record *ledger.ClientCertificate) screen.GridRow {
 		lastSeen = duration.HumanDuration(w.now().Sub(seen.Time)) + " ago"
 	}
 	return screen.GridRow{Color: color, Cells: []string{
-		name(spec.User), list(spec.Groups), string(state), w.expires(spec.NotAfter.Time), unknown(requester), unknown(record.ApprovedBy()),
+		name(spec.User), cut(screen.Names(spec.Groups)), string(state), w.expires(spec.NotAfter.Time), unknown(requester), unknown(record.ApprovedBy()),
 		until(spec.NotAfter.Time), orNone(identity.Printable(spec.Serial)), orNone(identity.Printable(spec.Key.Algorithm)), identity.Printable(spec.Key.Fingerprint),
 		orNone(cut(identity.Printable(requestName))), identity.Printable(string(spec.Source)), lastSeen, orNone(identity.Printable(strings.Join(spec.Problems, ","))), identity.Printable(record.Name),
 	}}
@@ -156,24 +153,13 @@ func unknown(text string) string {
 	return name(text)
 }
 
-func orNone(text string) string { return cmp.Or(text, none) }
-
-func list(groups []string) string {
-	if len(groups) == 0 {
-		return none
-	}
-	names := make([]string, len(groups))
-	for i, group := range groups {
-		names[i] = identity.Name(group)
-	}
-	return cut(strings.Join(names, ","))
-}
+func orNone(text string) string { return cmp.Or(text, screen.None) }
 
 func cut(text string) string { return screen.Cut(text, longestCell) }
 
 func until(at time.Time) string {
 	if at.IsZero() {
-		return none
+		return screen.None
 	}
 	return pki.Stamp(at)
 }
@@ -183,7 +169,7 @@ func (w *Writer) expires(at time.Time) string {
 	left := at.Sub(w.now())
 	switch {
 	case at.IsZero():
-		return none
+		return screen.None
 	case left <= 0:
 		return duration.HumanDuration(-left) + " ago"
 	}

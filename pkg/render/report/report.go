@@ -1,9 +1,9 @@
 package report
 
 import (
-	"encoding/hex"
 	"io"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -78,6 +78,6 @@ func certificateReportOf(certificate *pki.Certificate) certificateReport {
 		Issuer:         leaf.Issuer.String(),
 		SerialNumber:   leaf.SerialNumber.Text(16),
 		KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
-		CredentialID:   "X509SHA256=" + hex.EncodeToString(certificate.SHA256()),
+		CredentialID:   access.CredentialID(certificate.SHA256()),
 	}
 }
