@@ -2,13 +2,10 @@ package bindings
 
 import (
 	"context"
-	"errors"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
@@ -66,13 +63,9 @@ type listPage interface {
 	metav1.ListInterface
 }
 
-type watcher interface {
-	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
-}
-
 const following = "follow what role bindings give"
 
-func kindOf[L listPage, T any](api *connection.Connection, objects watcher, list func(context.Context, metav1.ListOptions) (L, error), items func(L) []T, givenBy func(*T) Given) Kind {
+func kindOf[L listPage, T any](api *connection.Connection, objects connection.Watcher, list func(context.Context, metav1.ListOptions) (L, error), items func(L) []T, givenBy func(*T) Given) Kind {
 	return Kind{
 		List: func(ctx context.Context, visit func(Given)) (string, error) {
 			version, err := connection.EachPage(ctx, api, metav1.ListOptions{}, list, func(page L) {
@@ -84,44 +77,20 @@ func kindOf[L listPage, T any](api *connection.Connection, objects watcher, list
 			return version, api.Explain(ctx, err, following)
 		},
 		Watch: func(ctx context.Context, version string, changed func(Given, bool)) error {
-			return watchEach(ctx, api, objects, version, func(object runtime.Object, isDeleted bool) bool {
+			explain := func(err error) error {
+				if connection.IsExpired(err) {
+					return nil
+				}
+				return api.Explain(ctx, err, following)
+			}
+			return api.WatchEach(ctx, objects, metav1.ListOptions{ResourceVersion: version}, explain, nil, func(object runtime.Object, isDeleted bool) (bool, error) {
 				// What a typed client watches is of its type.
 				one, isOne := any(object).(*T)
 				if isOne {
 					changed(givenBy(one), isDeleted)
 				}
-				return isOne
+				return isOne, nil
 			})
 		},
-	}
-}
-
-// watchEach reads one stream until it ends. visit reports whether it knows the object.
-func watchEach(ctx context.Context, api *connection.Connection, objects watcher, version string, visit func(object runtime.Object, isDeleted bool) bool) error {
-	stream, err := api.Watch(ctx, objects, metav1.ListOptions{ResourceVersion: version})
-	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-		return nil
-	}
-	if err != nil {
-		return api.Explain(ctx, err, following)
-	}
-	defer stream.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return api.Explain(ctx, ctx.Err(), following)
-		case event, isOpen := <-stream.ResultChan():
-			if !isOpen {
-				return stream.TooLarge()
-			}
-			if event.Type == watch.Error || !visit(event.Object, event.Type == watch.Deleted) {
-				err := errors.Join(stream.TooLarge(), apierrors.FromObject(event.Object))
-				if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-					return nil
-				}
-				return api.Explain(ctx, err, following)
-			}
-			stream.Took()
-		}
 	}
 }

@@ -2,13 +2,11 @@ package enforcement
 
 import (
 	"context"
-	"errors"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
@@ -71,42 +69,20 @@ func (c *Client) Watch(ctx context.Context, version string, opened func(), chang
 	const doing = "watch the list of who is revoked"
 	options := onlyTheList()
 	options.ResourceVersion = version
-	stream, err := c.api.Watch(ctx, c.api.Core.ConfigMaps(access.BlockNamespace), options)
-	if err != nil {
-		return c.api.Explain(ctx, err, doing)
-	}
-	defer stream.Close()
-	opened()
-	for {
-		select {
-		case <-ctx.Done():
-			return c.api.Explain(ctx, ctx.Err(), doing)
-		case event, isOpen := <-stream.ResultChan():
-			if !isOpen {
-				return stream.TooLarge()
+	explain := func(err error) error { return c.api.Explain(ctx, err, doing) }
+	return c.api.WatchEach(ctx, c.api.Core.ConfigMaps(access.BlockNamespace), options, explain, opened, func(object runtime.Object, isDeleted bool) (bool, error) {
+		list, isList := object.(*corev1.ConfigMap)
+		switch {
+		case !isList || list.Name != access.BlockName:
+		case isDeleted:
+			changed(Listed{List: access.ListOf(nil), Version: list.ResourceVersion})
+		default:
+			listed, err := listedIn(list)
+			if err != nil {
+				return true, err
 			}
-			object, isList := event.Object.(*corev1.ConfigMap)
-			switch {
-			case event.Type == watch.Error:
-				err := errors.Join(stream.TooLarge(), apierrors.FromObject(event.Object))
-				if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-					// It is listed again.
-					return nil
-				}
-				return c.api.Explain(ctx, err, doing)
-			case !isList || object.Name != access.BlockName:
-			default:
-				stream.Took()
-				if event.Type == watch.Deleted {
-					changed(Listed{List: access.ListOf(nil), Version: object.ResourceVersion})
-					continue
-				}
-				listed, err := listedIn(object)
-				if err != nil {
-					return err
-				}
-				changed(listed)
-			}
+			changed(listed)
 		}
-	}
+		return true, nil
+	})
 }

@@ -139,7 +139,7 @@ func (w *waiting) run(ctx context.Context) (*request.Request, error) {
 				return w.last, endingErr
 			case apierrors.IsForbidden(troubleErr):
 				mayWatch = false
-			case apierrors.IsResourceExpired(troubleErr), apierrors.IsGone(troubleErr):
+			case connection.IsExpired(troubleErr):
 				// A server that never keeps the version that it gave is asked as one
 				// that may not be watched.
 				expired++

@@ -105,7 +105,7 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 			return nil
 		case ctx.Err() != nil:
 			return c.api.Explain(ctx, ctx.Err(), doing)
-		case apierrors.IsResourceExpired(err), apierrors.IsGone(err):
+		case connection.IsExpired(err):
 			if expired++; expired > mostExpired {
 				return fmt.Errorf("could not %s: %s answers with 410 Gone each time, also from the version that it listed just before (%d times)", doing, c.api.Server, expired)
 			}
@@ -140,7 +140,7 @@ func (c *Client) Stream(ctx context.Context, query Query, resourceVersion string
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+	if connection.IsExpired(err) {
 		return nil
 	}
 	return c.api.Explain(ctx, err, "watch certificate signing requests")

@@ -173,40 +173,25 @@ type CustomChange[T CustomObject] struct {
 // it returns without an error as well: list again.
 func (c *Custom[T]) Watch(ctx context.Context, resourceVersion string, changed func(CustomChange[T])) error {
 	doing := "watch " + c.kind.Noun + "s"
-	stream, err := c.api.Watch(ctx, customWatcher[T]{c}, metav1.ListOptions{ResourceVersion: resourceVersion})
-	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-		return nil
-	}
-	if err != nil {
+	explain := func(err error) error {
+		if IsExpired(err) {
+			return nil
+		}
 		return c.explain(ctx, err, doing)
 	}
-	defer stream.Close()
-	for {
-		select {
-		case <-ctx.Done():
-			return c.api.Explain(ctx, ctx.Err(), doing)
-		case event, isOpen := <-stream.ResultChan():
-			if !isOpen {
-				return stream.TooLarge()
-			}
-			object, isOurs := event.Object.(T)
-			if !isOurs {
-				err := apierrors.FromObject(event.Object)
-				if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
-					return nil
-				}
-				return c.explain(ctx, err, doing)
-			}
-			stream.Took()
-			changed(CustomChange[T]{Object: object, IsDeleted: event.Type == watch.Deleted})
+	return c.api.WatchEach(ctx, customWatcher[T]{c}, metav1.ListOptions{ResourceVersion: resourceVersion}, explain, nil, func(object runtime.Object, isDeleted bool) (bool, error) {
+		one, isOurs := object.(T)
+		if isOurs {
+			changed(CustomChange[T]{Object: one, IsDeleted: isDeleted})
 		}
-	}
+		return isOurs, nil
+	})
 }
 
 // customWatcher opens the streams of a custom resource.
 type customWatcher[T CustomObject] struct{ of *Custom[T] }
 
-// Watch implements watcher.
+// Watch implements Watcher.
 func (w customWatcher[T]) Watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	options.Watch = true
 	return w.of.options(w.of.rest.Get(), options).Watch(ctx)

@@ -130,5 +130,5 @@ func IsTransient(err error) bool {
 	case code == 429, code >= 500:
 		return true
 	}
-	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
+	return IsExpired(err)
 }
