@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -32,8 +33,10 @@ func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*req
 		}
 	})
 	if err == nil {
+		var reading sync.WaitGroup
+		reading.Go(func() { takeOutcomes(ctx, p, reviews) })
 		new(requesters).consider(ctx, p, reviews...)
-		takeOutcomes(ctx, p, reviews)
+		reading.Wait()
 	}
 	return reviews, resourceVersion, err
 }

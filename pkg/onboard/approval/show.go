@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -37,11 +38,13 @@ func Show(ctx context.Context, p *onboard.Program, in ShowInput) ([]*request.Rev
 	if err := cmp.Or(findErr, err); err != nil {
 		return nil, err
 	}
+	var reading sync.WaitGroup
+	reading.Go(func() { takeOutcomes(ctx, p, meant) })
 	circumstances := q.about(ctx, p, meant)
 	for _, review := range meant {
 		review.Consider(circumstances)
 	}
-	takeOutcomes(ctx, p, meant)
+	reading.Wait()
 	return meant, nil
 }
 
