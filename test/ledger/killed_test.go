@@ -130,7 +130,7 @@ func TestRecorder_LosesNothingAndRecordsNothingTwice(t *testing.T) {
 			}
 		}
 	})
-	leases := shared.admin.CoordinationV1().Leases(controllers.Namespace)
+	leases := shared.admin.CoordinationV1().Leases(ledger.Namespace)
 	for kill := range kills {
 		// Wherever it is by then.
 		awaitLeader(t, time.Duration(rand.IntN(400))*time.Millisecond) //nolint:gosec // Any moment will do.
@@ -170,7 +170,7 @@ func awaitLeader(t *testing.T, after time.Duration) {
 	t.Helper()
 	begun := ""
 	until(t, "a leader", func() bool {
-		lease, err := shared.admin.CoordinationV1().Leases(controllers.Namespace).Get(t.Context(), controllers.LeaseName("ledger"), metav1.GetOptions{})
+		lease, err := shared.admin.CoordinationV1().Leases(ledger.Namespace).Get(t.Context(), controllers.LeaseName("ledger"), metav1.GetOptions{})
 		if err != nil || lease.Spec.RenewTime == nil || lease.Spec.HolderIdentity == nil {
 			return false
 		}

@@ -54,7 +54,7 @@ func TestRelease_AfterAnUninstallNoRequestIsHeld(t *testing.T) {
 	// As if it had been silent for long enough.
 	long := metav1.NewMicroTime(time.Now().Add(-time.Hour)).Format("2006-01-02T15:04:05.000000Z")
 	patch := fmt.Appendf(nil, `{"spec":{"renewTime":%q}}`, long)
-	if _, err := c.admin.CoordinationV1().Leases(controllers.Namespace).Patch(t.Context(), controllers.LeaseName("ledger"), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+	if _, err := c.admin.CoordinationV1().Leases(ledger.Namespace).Patch(t.Context(), controllers.LeaseName("ledger"), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	c.done(t, "ledger", "release")
