@@ -1,6 +1,9 @@
 package store
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +58,116 @@ func TestInputs_AStreamIsToldFromAFile(t *testing.T) {
 	for path, want := range map[string]bool{"-": true, "/dev/stdin": true, "/dev/fd/63": true, file: false, file + "-missing": false, filepath.Dir(file): false} {
 		if IsStream(path) != want {
 			t.Errorf("%q: %t", path, !want)
+		}
+	}
+}
+
+func TestInputs_AFileAndStandardInputAreReadAsOneInput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "jane.csr")
+	write(t, file, "in the file", 0o600)
+	in := Inputs{Stdin: strings.NewReader("on standard input")}
+	for path, want := range map[string]string{file: "in the file", "-": "on standard input"} {
+		inputs, unread, err := in.ReadAll(path)
+		if err != nil || len(unread) > 0 || len(inputs) != 1 || inputs[0].Path != path || inputs[0].Err != nil || string(inputs[0].Data) != want {
+			t.Errorf("%s: %+v, %q, %v", path, inputs, unread, err)
+		}
+	}
+	missing := file + "-missing"
+	if _, _, err := in.ReadAll(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("all of a missing file: %v", err)
+	}
+	if _, err := in.Read(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestInputs_AFileThatCannotBeReadIsNamedAndTheOthersAreRead(t *testing.T) {
+	directory := t.TempDir()
+	write(t, filepath.Join(directory, "a.csr"), "a", 0o600)
+	if err := os.Symlink("nowhere", filepath.Join(directory, "b.csr")); err != nil {
+		t.Fatal(err)
+	}
+	inputs, _, err := (Inputs{}).ReadAll(directory)
+	if err != nil || len(inputs) != 2 || inputs[0].Err != nil || !errors.Is(inputs[1].Err, fs.ErrNotExist) {
+		t.Errorf("%+v, %v", inputs, err)
+	}
+}
+
+func TestInputs_OfManyOtherFilesTwentyAreNamed(t *testing.T) {
+	for count, want := range map[int]string{20: `"other-19"]`, 21: `"other-19"] and 1 more`} {
+		directory := t.TempDir()
+		for i := range count {
+			write(t, filepath.Join(directory, fmt.Sprintf("other-%02d", i)), "", 0o600)
+		}
+		if _, _, err := (Inputs{}).ReadAll(directory); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%d other files: %v, want %q at the end", count, err, want)
+		}
+	}
+}
+
+func TestInputs_ANamedFileIsRegularAndOfReasonableSize(t *testing.T) {
+	directory := t.TempDir()
+	file, large := filepath.Join(directory, "file"), filepath.Join(directory, "large")
+	for path, size := range map[string]int64{file: largestFile, large: largestFile + 1} {
+		write(t, path, "", 0o600)
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{file: "", filepath.Join(directory, "missing"): "", large: "more than", directory: "not a regular file"} {
+		if err := CheckNamedFile(path); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	if data, err := ReadFile(file); err != nil || len(data) != largestFile {
+		t.Errorf("the largest file: %d bytes, %v", len(data), err)
+	}
+}
+
+func TestInputs_AFolderIsToldFromAFile(t *testing.T) {
+	directory := t.TempDir()
+	file, missing := filepath.Join(directory, "file"), filepath.Join(directory, "missing")
+	write(t, file, "", 0o600)
+	for _, test := range []struct {
+		path             string
+		isFolder, isFile bool
+		asFolder         string
+	}{
+		{directory, true, false, directory},
+		{file, false, true, file},
+		{missing, false, false, missing + string(filepath.Separator)},
+		{missing + "/", true, false, missing + "/"},
+	} {
+		if isFolder, isFile, as := IsFolder(test.path), IsFile(test.path), AsFolder(test.path); isFolder != test.isFolder || isFile != test.isFile || as != test.asFolder {
+			t.Errorf("%s: %t, %t, %q", test.path, isFolder, isFile, as)
+		}
+	}
+}
+
+func TestInputs_RequestsOfUsersAreThoseOfANamedDirectoryOrOfHome(t *testing.T) {
+	home, named := t.TempDir(), t.TempDir()
+	for path, text := range map[string]string{
+		filepath.Join(ownFolder(home), "jane", "jane.csr"): "jane",
+		filepath.Join(ownFolder(home), "jane", "jane.key"): "key",
+		filepath.Join(ownFolder(home), "kim", "kim.csr"):   "kim",
+		filepath.Join(named, "rosa.csr"):                   "rosa",
+		filepath.Join(named, "rosa.kubeconfig"):            "kubeconfig",
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, text, 0o600)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(named, "broken.csr")); err != nil {
+		t.Fatal(err)
+	}
+	for directory, want := range map[string][]string{"": {"jane", "kim"}, named: {"rosa"}, filepath.Join(home, "none"): nil} {
+		var got []string
+		for _, data := range UserRequests(directory, home) {
+			got = append(got, string(data))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", directory, diff)
 		}
 	}
 }

@@ -82,3 +82,20 @@ func TestIssuanceLog_ALogIsNoSymlink(t *testing.T) {
 		t.Error("the file that the symlink points to was made")
 	}
 }
+
+func TestIssuanceLog_ALogThatOthersCanWriteToIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	for mode, isRefused := range map[os.FileMode]bool{0o600: false, 0o644: false, 0o660: true, 0o602: true} {
+		write(t, path, "line\n", 0o600)
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		err := AppendLine(t.Context(), path, []byte("next"))
+		if (err != nil) != isRefused {
+			t.Errorf("mode %v: %v", mode, err)
+		}
+		if data, _ := os.ReadFile(path); isRefused && string(data) != "line\n" {
+			t.Errorf("mode %v: the log is %q", mode, data)
+		}
+	}
+}
