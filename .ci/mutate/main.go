@@ -79,7 +79,7 @@ func run(update bool, every int, survivors bool, only []string) error {
 	return nil
 }
 
-// ScoreOf judges the packages of a pattern and prints what there is to say.
+// scoreOf judges the packages of a pattern and prints what there is to say.
 func scoreOf(root, pattern string, every int, survivors bool) (int, error) {
 	began := time.Now()
 	listed, err := goCommand(root, "list", "./pkg/"+pattern)

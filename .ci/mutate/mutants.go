@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Mutant is one small change.
+// mutant is one small change.
 type mutant struct {
 	number int
 	where  token.Position
@@ -31,7 +31,7 @@ type rewriter struct {
 	results []*ast.FieldList
 }
 
-// Rewrite returns the text of each file, by its name, with its mutants in it, and
+// rewrite returns the text of each file, by its name, with its mutants in it, and
 // the mutants in order. A declaration in which they do not compile is left as it is.
 func rewrite(s *source) (map[string][]byte, []mutant, error) {
 	r := &rewriter{source: s}
@@ -49,7 +49,7 @@ func rewrite(s *source) (map[string][]byte, []mutant, error) {
 	return nil, nil, fmt.Errorf("%s with its mutants does not compile", s.path)
 }
 
-// Attempt writes every file, and returns the declarations that no longer compile.
+// attempt writes every file, and returns the declarations that no longer compile.
 func (r *rewriter) attempt(asIs map[ast.Decl]bool) (map[string][]byte, []ast.Decl, error) {
 	texts := map[string][]byte{filepath.Join(r.directory, switchFile): switchSource(r.name)}
 	set, files := token.NewFileSet(), []*ast.File{}
@@ -100,7 +100,7 @@ func (r *rewriter) attempt(asIs map[ast.Decl]bool) (map[string][]byte, []ast.Dec
 	return texts, broken, nil
 }
 
-// Render is the text of a node with the mutants of everything in it.
+// render is the text of a node with the mutants of everything in it.
 func (r *rewriter) render(node ast.Node) string {
 	switch node := node.(type) {
 	case *ast.GenDecl:
@@ -127,7 +127,7 @@ func (r *rewriter) inFunction(node ast.Node, results *ast.FieldList) string {
 	return r.children(node)
 }
 
-// Children is the text of a node with the mutants of its children, not its own.
+// children is the text of a node with the mutants of its children, not its own.
 func (r *rewriter) children(node ast.Node) string {
 	var written strings.Builder
 	from := node.Pos()
@@ -203,7 +203,7 @@ func partOf(parent, child ast.Node) int {
 	return ordinary
 }
 
-// Statement is the text of a statement that can be left out, or can return nothing.
+// statement is the text of a statement that can be left out, or can return nothing.
 func (r *rewriter) statement(node ast.Stmt) string {
 	switch node := node.(type) {
 	case *ast.ReturnStmt:
@@ -238,13 +238,13 @@ func (r *rewriter) statement(node ast.Stmt) string {
 	return r.children(node)
 }
 
-// Without is a statement that one mutant leaves out.
+// without is a statement that one mutant leaves out.
 func (r *rewriter) without(node ast.Stmt, change string) string {
 	number := r.add(node, change)
 	return fmt.Sprintf("if !mutantIsOn(%d) { %s }", number, r.children(node))
 }
 
-// Returned is a return of which each result can be the zero value of its type.
+// returned is a return of which each result can be the zero value of its type.
 // Truth values are changed as the expressions that they are.
 func (r *rewriter) returned(node *ast.ReturnStmt) string {
 	var declared []string
@@ -288,7 +288,7 @@ func (r *rewriter) returned(node *ast.ReturnStmt) string {
 	return "{ " + variants.String() + r.children(node) + " }"
 }
 
-// IsZero reports whether an expression is the zero value of its type at first sight.
+// isZero reports whether an expression is the zero value of its type at first sight.
 func (r *rewriter) isZero(expression ast.Expr) bool {
 	value := r.info.Types[expression]
 	if literal, isLiteral := expression.(*ast.CompositeLit); isLiteral {
@@ -307,7 +307,7 @@ func (r *rewriter) isZero(expression ast.Expr) bool {
 	return constant.Sign(value.Value) == 0
 }
 
-// Expression is the text of an expression that can have another value.
+// expression is the text of an expression that can have another value.
 func (r *rewriter) expression(node ast.Expr) string {
 	value := r.info.Types[node]
 	switch {
@@ -338,14 +338,14 @@ func (r *rewriter) expression(node ast.Expr) string {
 	return r.choice(node, value.Type, r.children(node), []variant{{"the condition is negated", "!(" + r.original(node) + ")"}})
 }
 
-// OtherOperators are the neighbor at the boundary of each comparison, and the other
+// otherOperators are the neighbor at the boundary of each comparison, and the other
 // of the two that join conditions.
 var otherOperators = map[token.Token]token.Token{
 	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR,
 	token.LAND: token.LOR, token.LOR: token.LAND,
 }
 
-// OtherConstants are a constant expression with each whole number in it one greater
+// otherConstants are a constant expression with each whole number in it one greater
 // and one less, or the other truth value.
 func (r *rewriter) otherConstants(node ast.Expr, value types.TypeAndValue) []variant {
 	if value.Value.Kind() == constant.Bool {
@@ -385,7 +385,7 @@ func (r *rewriter) otherConstants(node ast.Expr, value types.TypeAndValue) []var
 	return variants
 }
 
-// IsRepresentable reports whether a changed constant still fits its type.
+// isRepresentable reports whether a changed constant still fits its type.
 func (r *rewriter) isRepresentable(node ast.Expr, of types.Type, text string) bool {
 	changed, err := types.Eval(r.set, r.checked, node.Pos(), text)
 	if err != nil || changed.Value == nil {
@@ -398,7 +398,7 @@ func (r *rewriter) isRepresentable(node ast.Expr, of types.Type, text string) bo
 // A variant is another text for an expression, and what is changed in it.
 type variant struct{ change, text string }
 
-// Choice is an expression for which a mutant chooses another. It becomes a function,
+// choice is an expression for which a mutant chooses another. It becomes a function,
 // in which recover would recover nothing.
 func (r *rewriter) choice(node ast.Expr, of types.Type, text string, variants []variant) string {
 	name, isNamed := r.nameOf(types.Default(of))
@@ -414,7 +414,7 @@ func (r *rewriter) choice(node ast.Expr, of types.Type, text string, variants []
 	return written.String()
 }
 
-// NameOf is how the file at hand names a type, if it can.
+// nameOf is how the file at hand names a type, if it can.
 func (r *rewriter) nameOf(of types.Type) (string, bool) {
 	isNamed := true
 	name := types.TypeString(of, func(other *types.Package) string {
@@ -435,7 +435,7 @@ func (r *rewriter) nameOf(of types.Type) (string, bool) {
 	return name, isNamed
 }
 
-// Add is a new mutant's number.
+// add is a new mutant's number.
 func (r *rewriter) add(node ast.Node, change string) int {
 	number := len(r.mutants) + 1
 	r.mutants = append(r.mutants, mutant{number, r.set.Position(node.Pos()), change})
@@ -444,7 +444,7 @@ func (r *rewriter) add(node ast.Node, change string) int {
 
 func (r *rewriter) original(node ast.Node) string { return r.between(node.Pos(), node.End()) }
 
-// Between is the text of the file at hand from one place to another.
+// between is the text of the file at hand from one place to another.
 func (r *rewriter) between(from, to token.Pos) string {
 	start := r.file.FileStart
 	return string(r.text[r.file][from-start : to-start])
@@ -461,7 +461,7 @@ func isBool(of types.Type) bool {
 // The file that a package with mutants gets.
 const switchFile = "mutant_switch.go"
 
-// SwitchSource is a package's switch. CSR_ONBOARD_MUTANT has the number of the mutant
+// switchSource is a package's switch. CSR_ONBOARD_MUTANT has the number of the mutant
 // that is on, and the file that CSR_ONBOARD_MUTANTS_REACHED names gets those that are
 // executed.
 func switchSource(name string) []byte {

@@ -42,7 +42,7 @@ const (
 // A suite is a package of tests, and the directory of its module.
 type suite struct{ module, pattern string }
 
-// Judge changes one package in each of its ways and says which changes the suites notice.
+// judge changes one package in each of its ways and says which changes the suites notice.
 func judge(root, path string, more []suite, every int) ([]mutant, []fate, error) {
 	s, err := load(root, path)
 	if err != nil {
@@ -93,7 +93,7 @@ func judge(root, path string, more []suite, every int) ([]mutant, []fate, error)
 	return mutants, fates, nil
 }
 
-// WriteOverlay writes what the compiler is to see in place of a package's files.
+// writeOverlay writes what the compiler is to see in place of a package's files.
 func writeOverlay(directory string, texts map[string][]byte) (string, error) {
 	replace := map[string]string{}
 	for name, text := range texts {
@@ -111,7 +111,7 @@ func writeOverlay(directory string, texts map[string][]byte) (string, error) {
 	return file, os.WriteFile(file, encoded, 0o600)
 }
 
-// Build compiles the tests of a suite, if it has any that import the package.
+// build compiles the tests of a suite, if it has any that import the package.
 func build(file, overlay string, s suite, path string) ([]binary, error) {
 	imported, err := goCommand(s.module, "list", "-deps", "-test", s.pattern)
 	if err != nil {
@@ -133,7 +133,7 @@ func build(file, overlay string, s suite, path string) ([]binary, error) {
 	return []binary{{file: file, directory: strings.TrimSpace(directory)}}, nil
 }
 
-// Measure finds what each test of a binary takes and executes, with no mutant on.
+// measure finds what each test of a binary takes and executes, with no mutant on.
 func (b *binary) measure(directory string) error {
 	listed, err := exec.Command(b.file, "-test.list", ".").Output()
 	if err != nil {
@@ -162,10 +162,10 @@ func (b *binary) measure(directory string) error {
 	return nil
 }
 
-// Quick is what a test takes at most that runs before the others.
+// quick is what a test takes at most that runs before the others.
 const quick = 50 * time.Millisecond
 
-// FateOf runs the tests that execute a mutant until one fails, the quick ones first.
+// fateOf runs the tests that execute a mutant until one fails, the quick ones first.
 func fateOf(number int, binaries []binary) fate {
 	result := notExecuted
 	for _, isTurn := range []func(test) bool{
@@ -196,7 +196,7 @@ func fateOf(number int, binaries []binary) fate {
 // The most memory that tests with a mutant may use, in KiB: a mutant may well ask for all.
 const memory = 4 << 20
 
-// Run runs tests by name, and stops them when they take too long.
+// run runs tests by name, and stops them when they take too long.
 func (b *binary) run(allowed time.Duration, names []string, variable string) error {
 	pattern := "^(" + strings.Join(names, "|") + ")$"
 	ctx, cancel := context.WithTimeout(context.Background(), allowed)

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// Source is a package of the program with its types.
+// source is a package of the program with its types.
 type source struct {
 	path      string // The import path.
 	directory string
@@ -28,7 +28,7 @@ type source struct {
 	imports types.Importer
 }
 
-// Load parses and checks one package of the module in root, for this platform.
+// load parses and checks one package of the module in root, for this platform.
 func load(root, path string) (*source, error) {
 	imports, err := exportedTypes(root, path)
 	if err != nil {
@@ -58,7 +58,7 @@ func load(root, path string) (*source, error) {
 	return s, err
 }
 
-// ExportedTypes finds what the compiler exports of each package that path, or the
+// exportedTypes finds what the compiler exports of each package that path, or the
 // switch of its mutants, imports.
 func exportedTypes(root, path string) (importer.Lookup, error) {
 	listed, err := goCommand(root, "list", "-deps", "-export", "-f", "{{.ImportPath}}\t{{.Export}}", path, "os", "strconv", "sync")
@@ -78,7 +78,7 @@ func exportedTypes(root, path string) (importer.Lookup, error) {
 	}, nil
 }
 
-// GoCommand runs the go command in a directory and returns what it prints.
+// goCommand runs the go command in a directory and returns what it prints.
 func goCommand(directory string, arguments ...string) (string, error) {
 	command := exec.Command("go", arguments...)
 	command.Dir = directory

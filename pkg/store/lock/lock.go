@@ -86,7 +86,7 @@ func Wait(ctx context.Context, path string) (*File, error) {
 	}
 }
 
-// Try takes the lock if it is free or its holder has died.
+// try takes the lock if it is free or its holder has died.
 func (l *File) try() (held bool, _ error) {
 	held, err := l.create()
 	if held || err != nil {
