@@ -27,7 +27,7 @@ func TestLeader_KilledStoppedAndTwiceEveryRequestIsDecidedOnceAndRightly(t *test
 		t.Fatal(err)
 	}
 	stopped := c.approvers[0].Process
-	if err := stopped.Signal(syscall.SIGSTOP); err != nil {
+	if err := program.Stop(stopped); err != nil {
 		t.Fatal(err)
 	}
 	objects := make([]*certificatesv1.CertificateSigningRequest, count)
@@ -88,7 +88,7 @@ func TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew(t *testing.T) {
 	until(t, "an approval", func() bool { return c.outcomeOf(t, first).what == "Approved" })
 	for i := range program.Times(20, 5) {
 		process := c.approvers[0].Process
-		if err := process.Signal(syscall.SIGSTOP); err != nil {
+		if err := program.Stop(process); err != nil {
 			t.Fatal(err)
 		}
 		name := fmt.Sprintf("stopped-%d", i)

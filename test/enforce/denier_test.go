@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // freeAddress is an address of this machine at which nobody listens.
@@ -95,7 +95,7 @@ func TestDenier_TheRevokedReadWhyAndAreRefusedWithoutItAsWell(t *testing.T) {
 			t.Errorf("%s: the revoked read %s", about, text)
 		}
 	}
-	if err := n.enforcer.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := program.Stop(n.enforcer.Process); err != nil {
 		t.Fatal(err)
 	}
 	checkFallback("an enforcer that hangs")
