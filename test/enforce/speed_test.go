@@ -13,7 +13,7 @@ import (
 )
 
 // TestSpeed_ARevocationIsInForceInASecond measures from the start of the command to the first
-// refusal by each API server, as a client sees it that asks all the time.
+// refusal by each API server, as a client sees it that asks all the time. Shortened, it judges no time.
 func TestSpeed_ARevocationIsInForceInASecond(t *testing.T) {
 	var took []time.Duration
 	kubeconfig := shared.user(t, "speedy")
@@ -40,7 +40,7 @@ func TestSpeed_ARevocationIsInForceInASecond(t *testing.T) {
 	slices.Sort(took)
 	median, longest := took[len(took)/2], took[len(took)-1]
 	t.Logf("%d runs, until the last of 3 API servers refuses: median %s, longest %s", len(took), median, longest)
-	if median > time.Second || longest > 3*time.Second {
+	if program.IsLong() && (median > time.Second || longest > 3*time.Second) {
 		t.Errorf("median %s, longest %s: %s", median, longest, took)
 	}
 }
@@ -65,7 +65,7 @@ func TestSpeed_OthersDoNotNoticeALongList(t *testing.T) {
 	c.list(t, entryOf("somebody"))
 	measure := func() (median, p99 time.Duration) {
 		var took []time.Duration
-		for range 1000 {
+		for range program.Times(10_000, 1000) {
 			begin := time.Now()
 			status, text, err := tryCall(context.Background(), client, c.nodes[0].server, http.MethodGet, configMaps+"/none", "")
 			if err != nil || status != http.StatusNotFound {

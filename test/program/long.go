@@ -9,8 +9,12 @@ const LongVariable = "CSR_ONBOARD_TEST_LONG"
 // Times is how often something random or long is done: whole where LongVariable is set, and
 // shortened elsewhere, so that a whole run of the tests stays short.
 func Times(whole, shortened int) int {
-	if os.Getenv(LongVariable) != "" {
+	if IsLong() {
 		return whole
 	}
 	return shortened
 }
+
+// IsLong reports whether tests run whole, which is on a machine that does nothing else: what depends
+// on its speed can be judged only there.
+func IsLong() bool { return os.Getenv(LongVariable) != "" }
