@@ -153,6 +153,14 @@ func TestNewUser_TheWholeStoryInOneRun(t *testing.T) {
 	}
 }
 
+// leave has the cluster know that the user jane was offboarded.
+func leave(t *testing.T, w *onboardtest.World) {
+	t.Helper()
+	if err := w.Cluster.Blocking().Remember(t.Context(), w.Now(), false, access.Entry{Details: access.Details{User: "jane", By: "sam", At: w.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestNewUser_WhatIsRefusedChangesNothing is for what an administrator has to look at first.
 func TestNewUser_WhatIsRefusedChangesNothing(t *testing.T) {
 	admins := &rbacv1.ClusterRoleBinding{
@@ -160,12 +168,6 @@ func TestNewUser_WhatIsRefusedChangesNothing(t *testing.T) {
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.GroupKind, Name: "admins"}},
 	}
 	everything := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "cluster-admin"}, Rules: []rbacv1.PolicyRule{{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}}
-	offboarded := func(t *testing.T, w *onboardtest.World) {
-		t.Helper()
-		if err := w.Cluster.Blocking().Remember(t.Context(), w.Now(), false, access.Entry{Details: access.Details{User: "jane", By: "sam", At: w.Now()}}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for about, test := range map[string]struct {
 		prepare func(*testing.T, *onboardtest.World)
 		giving  onboard.GrantInput
@@ -173,7 +175,7 @@ func TestNewUser_WhatIsRefusedChangesNothing(t *testing.T) {
 		says    string
 	}{
 		"a group of administrators": {func(t *testing.T, w *onboardtest.World) { t.Helper(); w.Server.Put(t, admins, everything) }, onboard.GrantInput{}, outcome.ErrRefused, "admin"},
-		"a user who left":           {offboarded, onboard.GrantInput{}, outcome.ErrRefused, request.UserOffboarded},
+		"a user who left":           {leave, onboard.GrantInput{}, outcome.ErrRefused, request.UserOffboarded},
 		"approving is forbidden": {func(_ *testing.T, w *onboardtest.World) {
 			w.Server.Refuse("update", "certificatesigningrequests/approval")
 		}, onboard.GrantInput{}, nil, "forbidden: you cannot approve"},
@@ -200,11 +202,16 @@ func TestNewUser_WhatIsRefusedChangesNothing(t *testing.T) {
 // key that exists.
 func TestNewUser_WhoComesBackHasANewKey(t *testing.T) {
 	w := onboardtest.New(t)
+	leave(t, w)
 	in := onboardtest.Asked(t, "jane", "dev")
 	fetching := onboardtest.Fetching(in)
 	fetching.Pin = func(context.Context, *pki.Certificate) error { return nil }
 	if _, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, fetching); err != nil {
 		t.Fatalf("without a key: %v", err)
+	}
+	told := onboardtest.Told[onboard.FindingWarned](w)
+	if len(told) == 0 || told[0].Finding.Name != request.UserOffboarded || told[0].Finding.AcceptedBy != "--pin" {
+		t.Errorf("what is accepted is not told as that: %+v", told)
 	}
 	requests := len(w.States(t))
 	_, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, fetching)

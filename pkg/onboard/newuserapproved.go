@@ -48,7 +48,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 		return nil, err
 	}
 	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.Key.Public()), Gives: NewGrants(wanted, known.Grants)}
-	if err := p.CheckStanding(standing, claim, allowed, func(finding string) string {
+	if err := p.CheckStanding(standing, claim, allowed, "--pin", func(finding string) string {
 		if finding == request.UserBlocked {
 			return "let the name come back with new certificates only: " + identity.NewCommand("kubectl csr-onboard new-user").Argument(in.User.Name).Words("--approve --pin").String()
 		}
@@ -145,7 +145,7 @@ func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted 
 // caller to tell.
 func (p *Program) CheckGrants(user identity.User, known *bindings.KnownGrants) error {
 	for _, finding := range request.ExamineGrants(user, known.Grants, known.Reaches) {
-		if finding.Severity == identity.Refused {
+		if finding.IsRefused() {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),
 				"if you know that this is right, run new-user without --approve, and then: %s", identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding.Name))

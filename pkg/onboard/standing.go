@@ -11,7 +11,6 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -50,14 +49,15 @@ func NewGrants(wanted []access.Wanted, grants access.Grants) []access.Wanted {
 }
 
 // CheckStanding tells what is known, and what could not be read, of a user who may have left, or has another
-// certificate, and refuses what is not allowed. howToAllow says how an administrator
-// accepts the findings that are refused.
-func (p *Program) CheckStanding(standing *request.Standing, claim request.Claim, allowed []string, howToAllow func(finding string) string) error {
+// certificate, and refuses what is not allowed. by is what allows findings, such as "--pin", and howToAllow
+// says how an administrator accepts those that are refused.
+func (p *Program) CheckStanding(standing *request.Standing, claim request.Claim, allowed []string, by string, howToAllow func(finding string) string) error {
 	if standing.Unread != "" {
 		p.Tell(StandingUnread{Reason: standing.Unread})
 	}
 	for _, finding := range standing.Examine(claim) {
-		if finding.Severity == identity.Refused && !slices.Contains(allowed, finding.Name) {
+		finding = finding.Accept(allowed, by)
+		if finding.IsRefused() {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),
 				"%s; if you know that this is right: %s", request.SafeReturn, howToAllow(finding.Name))

@@ -168,6 +168,10 @@ func reviews(t *testing.T) []*request.Review {
 			Spec:       certificatesv1.CertificateSigningRequestSpec{Request: []byte("text"), SignerName: request.Signer},
 		})),
 	}
+	accepted := request.ReviewOf(object(t, "accepted", identity.User{Name: "system:jane"}, nil))
+	if err := accepted.CheckAllowed([]string{identity.SystemUser}); err != nil {
+		t.Fatal(err)
+	}
 	renewed := request.ReviewOf(object(t, "jane-renewed", jane(), func(o *certificatesv1.CertificateSigningRequest) {
 		o.Spec.Username, o.Spec.Groups = jane().Name, []string{"developers", "on call", authenticated}
 		o.Spec.Extra = map[string]certificatesv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"X509SHA256=" + strings.Repeat("ab", 32)}}
@@ -175,7 +179,7 @@ func reviews(t *testing.T) []*request.Review {
 	file := request.ReviewOfFile(object(t, "", jane(), nil), "in/"+hostile+".csr")
 	unchecked := request.ReviewOf(object(t, "jane-unchecked", jane(), nil))
 	unchecked.NotChecked = "known-user: forbidden"
-	return append(all, renewed, file, unchecked)
+	return append(all, renewed, file, unchecked, accepted)
 }
 
 // checkHidden fails if a character is printed that a terminal obeys or hides.

@@ -71,7 +71,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
-		n.say("%s: %s: %s", e.Finding.Severity, e.Finding.Name, e.Finding.Sentence)
+		n.say("%s: %s: %s", severity(e.Finding), e.Finding.Name, e.Finding.Sentence)
 	case onboard.KeyReady:
 		requestWords{n.voice}.keyReady(e)
 	case onboard.KeyRetired:

@@ -63,8 +63,8 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 		return err
 	}
 	for _, finding := range r.Findings {
-		severity := screen.Painted(out, colorOf(finding.Severity), string(finding.Severity))
-		if _, err := fmt.Fprintf(out, "  %s: %s: %s\n", severity, finding.Name, finding.Sentence); err != nil {
+		painted := screen.Painted(out, colorOf(finding), severity(finding))
+		if _, err := fmt.Fprintf(out, "  %s: %s: %s\n", painted, finding.Name, finding.Sentence); err != nil {
 			return err
 		}
 	}
@@ -84,12 +84,20 @@ func submittedBy(r *request.Review) string {
 	return identity.Name(r.Requester)
 }
 
-// colorOf is red for what refuses an approval, and yellow for a warning.
-func colorOf(severity identity.Severity) string {
-	if severity == identity.Refused {
+// colorOf is red for what refuses an approval, and yellow for a warning and for what is accepted.
+func colorOf(finding request.Finding) string {
+	if finding.IsRefused() {
 		return screen.Red
 	}
 	return screen.Yellow
+}
+
+// severity is that of a finding in words, and what accepts the finding all the same.
+func severity(finding request.Finding) string {
+	if finding.AcceptedBy == "" {
+		return string(finding.Severity)
+	}
+	return string(finding.Severity) + ", but accepted by " + finding.AcceptedBy
 }
 
 // issuer is the certificate authority that a certificate names as its own.

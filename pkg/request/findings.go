@@ -27,6 +27,8 @@ type Finding struct {
 	Sentence string
 	// Final says that no administrator can allow the finding.
 	Final bool
+	// AcceptedBy is what accepts a refused finding, such as "--allow"; "" if nothing does.
+	AcceptedBy string
 
 	// more is how many findings a counting one stands for.
 	more int

@@ -145,14 +145,31 @@ func (r *Review) Count(severity identity.Severity) int {
 	return n
 }
 
+// AllowFlag is the flag by which an administrator accepts findings by name.
+const AllowFlag = "--allow"
+
+// IsRefused reports whether the finding refuses an approval: nothing accepts it.
+func (f Finding) IsRefused() bool { return f.Severity == identity.Refused && f.AcceptedBy == "" }
+
+// Accept is the finding, accepted by what by names if its name is among the allowed ones. One that
+// no administrator can allow is never accepted.
+func (f Finding) Accept(allowed []string, by string) Finding {
+	if f.IsRefused() && !f.Final && slices.Contains(allowed, f.Name) {
+		f.AcceptedBy = by
+	}
+	return f
+}
+
 // CheckAllowed says whether a request may be approved when the given findings
-// are accepted by name. A refused finding that is not among them, or that can't
-// be allowed at all, is an outcome.ErrRefused that names each.
+// are accepted by name, which the review says from then on. A refused finding that is not among
+// them, or that can't be allowed at all, is an outcome.ErrRefused that names each.
 func (r *Review) CheckAllowed(allowed []string) error {
 	var names []string
 	final := false
-	for _, finding := range r.Findings {
-		if finding.Severity != identity.Refused || slices.Contains(allowed, finding.Name) && !finding.Final {
+	for i := range r.Findings {
+		r.Findings[i] = r.Findings[i].Accept(allowed, AllowFlag)
+		finding := r.Findings[i]
+		if !finding.IsRefused() {
 			continue
 		}
 		final = final || finding.Final
@@ -169,7 +186,7 @@ func (r *Review) CheckAllowed(allowed []string) error {
 	}
 	var allow identity.Command
 	for _, name := range names {
-		allow = allow.Option("--allow", name)
+		allow = allow.Option(AllowFlag, name)
 	}
 	hint := "if you know that this is right: " + allow.String()
 	if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(ReturnFindings, name) }) {

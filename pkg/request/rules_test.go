@@ -285,6 +285,23 @@ func TestRules_ARefusalNamesEachFindingOnceAndHowToAllowIt(t *testing.T) {
 	}
 }
 
+func TestRules_AReviewSaysWhichFindingsAreAccepted(t *testing.T) {
+	refused := func(name string, isFinal bool) Finding {
+		return Finding{Name: name, Severity: identity.Refused, Final: isFinal}
+	}
+	review := &Review{Object: Of(&certificatesv1.CertificateSigningRequest{}), Findings: []Finding{
+		refused(WeakKey, false), refused(SANsPresent, false), refused(BadSignature, true), {Name: LongLifetime, Severity: identity.Warning},
+	}}
+	if review.CheckAllowed([]string{WeakKey, BadSignature, LongLifetime}) == nil {
+		t.Error("what nobody can allow is accepted")
+	}
+	for i, want := range []string{AllowFlag, "", "", ""} {
+		if got := review.Findings[i].AcceptedBy; got != want {
+			t.Errorf("%s: %q, want %q", review.Findings[i].Name, got, want)
+		}
+	}
+}
+
 func TestRules_TheCatalogueIsNotChangedByItsReaders(t *testing.T) {
 	first := Catalogue()
 	first[0].Name = "x"
@@ -532,22 +549,6 @@ func TestRules_WithinIsADurationOrAFraction(t *testing.T) {
 	for _, text := range []string{"", "0s", "0/3", "4/3", "1/0", "-1/3", "1/10000", "10000/1", "x", "1/", "/3"} {
 		if within, err := ParseWithin(text); !within.IsZero() || !errors.Is(err, outcome.ErrUsage) || outcome.Hint(err) == "" {
 			t.Errorf("%q: %v, %v", text, within, err)
-		}
-	}
-}
-
-func TestRules_WhoseCertificateExpiredIsToldTheWayBack(t *testing.T) {
-	for _, test := range []struct {
-		user identity.User
-		want string
-	}{
-		{identity.User{Name: "jane", Groups: []string{"dev", "the ops"}}, "kubectl csr-onboard new-user jane -g dev -g 'the ops' --offline,"},
-		{identity.User{Name: "kubernetes-admin", Groups: []string{"dev"}}, "kubeadm certs renew admin.conf"},
-		{identity.User{Name: "kubernetes-super-admin"}, "kubeadm certs renew admin.conf"},
-		{identity.User{Name: "root", Groups: []string{"x", "system:masters"}}, "no request for system:masters is accepted"},
-	} {
-		if got := AfterExpiry(test.user); !strings.Contains(got, test.want) {
-			t.Errorf("%s: %s, want %s", test.user, got, test.want)
 		}
 	}
 }

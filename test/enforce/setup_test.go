@@ -114,11 +114,11 @@ func TestSetup_KubeadmMakesTheDocumentedManifest(t *testing.T) {
 func TestSetup_WhereTheClusterCannotRevokeItIsSaid(t *testing.T) {
 	plane := controlplane.Start(t)
 	c := &cluster{plane: plane}
-	expect(t, c.run(t, plane.Kubeconfig, "revoke", "jane"), 1, "this cluster cannot revoke: no enforcer reports", "offboard jane --block")
+	expect(t, c.run(t, plane.Kubeconfig, "revoke", "jane"), 1, "no enforcer reports on this cluster, so nobody would be refused", "offboard jane --block")
 	if data := c.listData(t); data != nil {
 		t.Errorf("the list was changed: %q", data)
 	}
-	expect(t, c.run(t, plane.Kubeconfig, "revocations"), 0, "this cluster cannot revoke")
+	expect(t, c.run(t, plane.Kubeconfig, "revocations"), 0, "no enforcer reports, so users and certificates cannot be revoked until enforcers are set up")
 	expect(t, c.run(t, plane.Kubeconfig, "doctor"), 0, "revocation: no enforcer reports")
 	// An enforcer next to an API server that does not read its file.
 	n := &node{name: "node-1", directory: filepath.Join(t.TempDir(), "D"), kubeconfig: plane.Kubeconfig}

@@ -105,7 +105,7 @@ func checkReturn(ctx context.Context, p *onboard.Program, user identity.User, wa
 		return err
 	}
 	claim := request.Claim{User: user, Gives: onboard.NewGrants(wanted, grants)}
-	return p.CheckStanding(standing, claim, allowed, func(finding string) string { return "--allow " + finding })
+	return p.CheckStanding(standing, claim, allowed, request.AllowFlag, func(finding string) string { return request.AllowFlag + " " + finding })
 }
 
 // isKnown reports whether a request or a binding on the cluster names a user, or that could

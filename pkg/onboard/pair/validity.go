@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // CheckBegun returns an error for a certificate that has not expired and does not log in
@@ -18,9 +18,9 @@ func CheckBegun(certificate *pki.Certificate, now time.Time) error {
 	case err == nil, !now.Before(leaf.NotAfter):
 		return nil
 	case leaf.NotAfter.Before(leaf.NotBefore):
-		return outcome.WithHint(err, "%s", request.AfterExpiry(certificate.User()))
+		return outcome.WithHint(err, "%s", identity.AfterExpiry(certificate.User()))
 	}
-	return outcome.WithHint(err, request.BeforeValidity)
+	return outcome.WithHint(err, identity.BeforeValidity)
 }
 
 // Expired says that a certificate can't be renewed any more, and how it goes on.
@@ -29,5 +29,5 @@ func Expired(user KubeconfigUser, certificate *pki.Certificate, now time.Time) e
 	return outcome.WithHint(
 		fmt.Errorf("the certificate of %q in the context %q expired %s, and this machine's clock says %s: it cannot log in to request another",
 			name, user.Context, pki.Stamp(certificate.Leaf.NotAfter), pki.Stamp(now)),
-		"%s", request.AfterExpiry(certificate.User()))
+		"%s", identity.AfterExpiry(certificate.User()))
 }

@@ -286,7 +286,7 @@ func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) 
 	}
 	if len(reports) == 0 {
 		return outcome.WithHint(
-			errors.New("this cluster cannot revoke: no enforcer reports on it"),
+			errors.New("no enforcer reports on this cluster, so nobody would be refused"),
 			"have csr-onboard-controller enforce set up on each control-plane node (%s), which managed clusters do not offer; until then, refuse what the user writes: %s", revocation.Guide, whatElse(entry))
 	}
 	return nil

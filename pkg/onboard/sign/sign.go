@@ -70,9 +70,11 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 			return nil, err
 		}
 	}
+	// The review says what is accepted.
+	refusedErr := review.CheckAllowed(in.Allow)
 	p.Tell(onboard.Reviewed{Review: review, Now: p.Now()})
-	if err := review.CheckAllowed(in.Allow); err != nil {
-		return nil, err
+	if refusedErr != nil {
+		return nil, refusedErr
 	}
 	parsed, err := in.Object.VerifiedPKCS10()
 	if err != nil {

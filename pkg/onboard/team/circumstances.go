@@ -101,7 +101,7 @@ func (c *circumstances) checkReturn(member Member, key crypto.PublicKey) error {
 		return err
 	}
 	claim := request.Claim{User: member.User, Key: pki.Fingerprint(key), Gives: onboard.NewGrants(wanted, c.known.Grants)}
-	return c.program.CheckStanding(c.standing, claim, member.Allow, func(finding string) string {
+	return c.program.CheckStanding(c.standing, claim, member.Allow, "allow in the file", func(finding string) string {
 		return "write allow: [" + finding + "] for the user into the file"
 	})
 }

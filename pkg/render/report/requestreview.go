@@ -87,6 +87,8 @@ type findingReport struct {
 	Sentence string `json:"sentence"`
 	// Allowable says whether approve --allow accepts a refused finding.
 	Allowable bool `json:"allowable,omitempty"`
+	// AcceptedBy is the flag by which this run accepts a refused finding.
+	AcceptedBy string `json:"acceptedBy,omitempty"`
 }
 
 type requestReviewList struct {
@@ -169,7 +171,7 @@ func reviewForm(r *request.Review) requestReview {
 	}
 	for i, finding := range r.Findings {
 		refused := finding.Severity == identity.Refused
-		form.Findings[i] = findingReport{finding.Name, string(finding.Severity), finding.Sentence, refused && !finding.Final}
+		form.Findings[i] = findingReport{finding.Name, string(finding.Severity), finding.Sentence, refused && !finding.Final, finding.AcceptedBy}
 	}
 	return form
 }

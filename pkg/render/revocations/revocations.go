@@ -122,7 +122,7 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 		w.line("not in force as it is on the list: %s", problem)
 	}
 	if !status.CanRevoke() {
-		w.line("this cluster cannot revoke: no enforcer reports; see %s", revocation.Guide)
+		w.line("no enforcer reports, so %s; see %s", withoutEnforcers(status), revocation.Guide)
 	}
 	if len(status.Servers) > 0 {
 		w.line("in force at %d of %d API servers:", revocation.InForce(status.Servers), len(status.Servers))
@@ -132,6 +132,14 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 	}
 	_, err := io.WriteString(out, w.String())
 	return err
+}
+
+// withoutEnforcers says what follows where no enforcer reports.
+func withoutEnforcers(status *revoke.Status) string {
+	if len(status.Entries) == 0 {
+		return "users and certificates cannot be revoked until enforcers are set up"
+	}
+	return "nothing on the list is known to be in force"
 }
 
 // lines are what is written, complete.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // DescribeCredentials has the errors of the connection name the credentials as a person
@@ -83,10 +82,10 @@ func (l ownLogin) troubleWithCertificate() (hint string, _ error) {
 	}
 	switch {
 	case !l.now.Before(leaf.NotAfter):
-		return request.AfterExpiry(user) + "; or choose another context: --context NAME",
+		return identity.AfterExpiry(user) + "; or choose another context: --context NAME",
 			fmt.Errorf("%s expired %s, and this machine's clock says %s", whose, pki.Stamp(leaf.NotAfter), pki.Stamp(l.now))
 	case l.now.Before(leaf.NotBefore):
-		return request.BeforeValidity,
+		return identity.BeforeValidity,
 			fmt.Errorf("%s is not valid before %s, and this machine's clock says %s", whose, pki.Stamp(leaf.NotBefore), pki.Stamp(l.now))
 	}
 	return "", nil

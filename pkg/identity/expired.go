@@ -1,10 +1,6 @@
-package request
+package identity
 
-import (
-	"slices"
-
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-)
+import "slices"
 
 // kubeadmUsers are the users of the kubeconfigs that kubeadm makes for administrators
 // (Kubernetes cmd/kubeadm/app/phases/kubeconfig).
@@ -15,14 +11,14 @@ const BeforeValidity = "set this machine's clock, for example by NTP, or wait un
 
 // AfterExpiry says how a user gets another certificate whose own has expired, and so
 // cannot ask for one. No API server accepts a request for the group system:masters.
-func AfterExpiry(user identity.User) string {
-	switch isMaster := slices.ContainsFunc(user.Groups, identity.IsMasters); {
+func AfterExpiry(user User) string {
+	switch isMaster := slices.ContainsFunc(user.Groups, IsMasters); {
 	case slices.Contains(kubeadmUsers, user.Name):
 		return "renew it on a control plane node: kubeadm certs renew admin.conf (or super-admin.conf)"
 	case isMaster:
 		return "no request for system:masters is accepted: renew it where it was created, for example on a control plane node with kubeadm certs renew, or create another with kubeadm kubeconfig user"
 	}
-	command := identity.NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
+	command := NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
 	for _, group := range user.Groups {
 		command = command.Option("-g", group)
 	}
