@@ -63,7 +63,7 @@ var rings = map[string][]string{
 	"pkg/onboard/pair":                {"pkg/store", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/handoff":             {"pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/granting":            {"pkg/onboard", "pkg/onboard/event", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/identity", "pkg/outcome"},
-	"pkg/onboard/approval":            {"pkg/onboard", "pkg/onboard/event", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/outcome"},
+	"pkg/onboard/approval":            {"pkg/onboard", "pkg/onboard/event", "pkg/cluster/resources", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/ledger", "pkg/request", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/outcome"},
 	"pkg/onboard/renewal":             {"pkg/onboard/pair", "pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/parallel", "pkg/answer", "pkg/outcome"},
 	"pkg/onboard/team":                {"pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/cluster", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/teamfile", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/parallel", "pkg/outcome"},
 	"pkg/onboard/completion":          {"pkg/onboard", "pkg/store", "pkg/cluster/requests", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity"},

@@ -77,3 +77,16 @@ func (c *ClientCertificate) KeepUntil(retention time.Duration) time.Time {
 	}
 	return c.Spec.NotAfter.Add(retention)
 }
+
+// Count adds a certificate to those that its user has, if it has not expired.
+func (c *ClientCertificate) Count(in *access.Certificates, now time.Time) {
+	switch state := c.StateAt(now); {
+	case state == Revoked:
+		in.Revoked++
+	case state.LogsIn():
+		in.Live++
+		if end := c.Spec.NotAfter.Time; end.After(in.Until) {
+			in.Until = end
+		}
+	}
+}

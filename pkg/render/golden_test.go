@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -179,6 +180,8 @@ func reviews(t *testing.T) []*request.Review {
 	file := request.ReviewOfFile(object(t, "", jane(), nil), "in/"+hostile+".csr")
 	unchecked := request.ReviewOf(object(t, "jane-unchecked", jane(), nil))
 	unchecked.NotChecked = "known-user: forbidden"
+	unchecked.Holdings = []access.Certificates{{User: "jane", Live: 2, Until: now.Add(24 * time.Hour), Revoked: 1}, {User: hostile}}
+	renewed.Holdings = []access.Certificates{{User: "jane", Live: 1, Until: now.Add(time.Hour)}}
 	return append(all, renewed, file, unchecked, accepted)
 }
 

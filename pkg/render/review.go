@@ -10,6 +10,7 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
@@ -55,6 +56,9 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 		}
 		row("policy", what)
 	}
+	if len(r.Holdings) > 0 {
+		row("ledger", holdings(r.Holdings))
+	}
 	if r.Certificate != nil {
 		row("expires", pki.Stamp(r.Certificate.Leaf.NotAfter))
 		row("issuer", issuer(r.Certificate))
@@ -74,6 +78,25 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// holdings says how many certificates users have already.
+func holdings(all []access.Certificates) string {
+	texts := make([]string, len(all))
+	for i, has := range all {
+		text := "no certificates"
+		switch {
+		case has.Live == 1:
+			text = "1 certificate, until " + pki.Stamp(has.Until)
+		case has.Live > 1:
+			text = fmt.Sprintf("%d certificates, the last until %s", has.Live, pki.Stamp(has.Until))
+		}
+		texts[i] = identity.Name(has.User) + " has " + text
+		if has.Revoked > 0 {
+			texts[i] += fmt.Sprintf(", and %d revoked", has.Revoked)
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 // submittedBy is the requester, and why it is one who may ask for another user.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -42,6 +43,9 @@ type Review struct {
 	// Left is why the approver has left the request to people, as far as it was read; nil if it has
 	// not.
 	Left *PolicyOutcome
+	// Holdings are the certificates that the user has, and the requester if that is another, as far
+	// as the cluster's ledger was read.
+	Holdings []access.Certificates
 	// Findings is what the review found, the refused ones first.
 	Findings []Finding
 	// Source is the file that a request came in which is not on the cluster yet;

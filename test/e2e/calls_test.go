@@ -49,6 +49,9 @@ const (
 	blockListCall = "GET /api/v1/namespaces/kube-system/configmaps/csr-onboard-blocked"
 	// Why pending requests were left to people.
 	outcomesCall = "GET /api/v1/namespaces/kube-system/events?fieldSelector=reportingComponent%3Dcsr-onboard.github.io%2Fapprover&limit=500"
+	// What the user has already, and, where nobody is named, whether there is a ledger. No cluster of
+	// these tests has one, so it is asked once.
+	holdingsCall = "GET /apis/csr-onboard.github.io/v1alpha1/clientcertificates?fieldSelector=spec.user%3DUSER&limit=500"
 	submission   = "POST " + csrs
 	decision     = "PUT " + csrs + "/REQUEST/approval"
 	ofSigner     = "GET " + csrs + "?fieldSelector=spec.signerName%3Dkubernetes.io%2Fkube-apiserver-client&limit=500"
@@ -71,13 +74,13 @@ func TestCalls_EachCommandMakesThese(t *testing.T) {
 	}{
 		{arguments: []string{"new-user", "calls-submitted", "--group", "dev"}, want: []string{blockListCall, submission}},
 		{arguments: []string{"new-user", "calls-approved", "--group", "dev", "--approve"}, want: []string{blockListCall, certificate, ofSigner, ofCluster, ofNamespaces, whoAmICall, mayICall, mayICall, submission, decision}},
-		{prepare: [][]string{{"new-user", "calls-decided"}}, arguments: []string{"approve", "calls-decided", "--yes"}, want: []string{blockListCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall, decision}},
+		{prepare: [][]string{{"new-user", "calls-decided"}}, arguments: []string{"approve", "calls-decided", "--yes"}, want: []string{blockListCall, holdingsCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall, decision}},
 		{
 			prepare:   [][]string{{"new-user", "calls-fetched", "--approve"}, {"fetch", "calls-fetched", "--out", "-"}},
 			arguments: []string{"fetch", "calls-fetched", "--overwrite"}, want: []string{"GET " + csrs + "/REQUEST", whoAmICall},
 		},
 		{arguments: []string{"list"}, want: []string{outcomesCall, ofSigner}},
-		{prepare: [][]string{{"new-user", "calls-shown"}}, arguments: []string{"show", "calls-shown"}, want: []string{blockListCall, outcomesCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall}},
+		{prepare: [][]string{{"new-user", "calls-shown"}}, arguments: []string{"show", "calls-shown"}, want: []string{blockListCall, holdingsCall, outcomesCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall}},
 	} {
 		for _, before := range test.prepare {
 			s.must(before...)

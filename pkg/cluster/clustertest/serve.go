@@ -277,6 +277,7 @@ func isSelected(c call, stored object) bool {
 	known := fields.Set{"metadata.name": name}
 	if spec, isThere := stored["spec"].(object); isThere {
 		known["spec.signerName"], _ = spec["signerName"].(string)
+		known["spec.user"], _ = spec["user"].(string)
 	}
 	marked := labels.Set{}
 	if all, isThere := metaOf(stored)["labels"].(object); isThere {

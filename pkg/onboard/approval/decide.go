@@ -134,7 +134,7 @@ type prepared struct {
 func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, error) {
 	var result prepared
 	var findErr error
-	q := beginQuestions(ctx, p, in.wanted)
+	q := beginQuestions(ctx, p, namesIn(in.Names, in.Files), in.wanted)
 	// Candidates are told on the way, and only to somebody who may decide.
 	events := make([]event.Event, 0)
 	finder := *p

@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -37,6 +38,21 @@ func (i Imported) name() string {
 		return ""
 	}
 	return ready.Name
+}
+
+// namesIn are the names, or the users for whom there are requests in files, each once.
+func namesIn(names []string, files []Imported) []string {
+	users := slices.Clone(names)
+	for _, file := range files {
+		if file.Err != nil {
+			continue
+		}
+		if parsed, err := file.Object.PKCS10(); err == nil {
+			users = append(users, parsed.User().Name)
+		}
+	}
+	slices.Sort(users)
+	return slices.Compact(users)
 }
 
 // imported reviews requests from files. One that an earlier run has submitted is

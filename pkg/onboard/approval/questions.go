@@ -20,13 +20,15 @@ type questions struct {
 	mayDecideErr error
 
 	standing                          *request.Standing
+	holdings                          *holdings
 	unlisted                          string
 	circumstances                     request.Circumstances
 	whoAmIErr, grantsErr, unlistedErr error
 }
 
-// beginQuestions begins to ask, and to review the requests that are wanted. wait has to be called.
-func beginQuestions(ctx context.Context, p *onboard.Program, wants func(object *request.Request, users []string) bool) *questions {
+// beginQuestions begins to ask, and to review the requests that are wanted. names are users of whom
+// is known already that they are meant. wait has to be called.
+func beginQuestions(ctx context.Context, p *onboard.Program, names []string, wants func(object *request.Request, users []string) bool) *questions {
 	q := &questions{standing: &request.Standing{Now: p.Now()}}
 	q.asking.Go(func() { q.standing.List, q.unlisted, q.unlistedErr = p.Cluster.Blocking().List(ctx) })
 	q.asking.Go(func() { q.mayDecideErr = p.Cluster.CheckMayDecide(ctx, request.Signer) })
@@ -42,6 +44,7 @@ func beginQuestions(ctx context.Context, p *onboard.Program, wants func(object *
 			c.Grants, c.GrantsUnread, c.Reaches, c.ReachesUnread = known.Grants, known.Unread, known.Reaches, known.ReachesUnread
 		}
 	})
+	q.asking.Go(func() { q.holdings = askHoldings(ctx, p, names) })
 	q.all = beginSurvey(ctx, p, q.standing, wants)
 	return q
 }
@@ -65,6 +68,14 @@ func (q *questions) about(ctx context.Context, p *onboard.Program, meant []*requ
 			circumstances.AddRequesterCanApprove(review)
 		}
 	}
+	revoked := &q.standing.List
+	if q.unlisted != "" {
+		// The records say as much as this client can know.
+		revoked = nil
+	}
+	var asking sync.WaitGroup
+	asking.Go(func() { q.holdings.tell(ctx, meant, revoked, p.Now()) })
 	new(requesters).ask(ctx, p, meant, &circumstances)
+	asking.Wait()
 	return circumstances
 }

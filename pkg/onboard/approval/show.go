@@ -26,7 +26,7 @@ type ShowInput struct {
 // the names or is for a user of that name, and each in a file. It requires no permission to
 // approve; what the client cannot read, the reviews name as not checked.
 func Show(ctx context.Context, p *onboard.Program, in ShowInput) ([]*request.Review, error) {
-	q := beginQuestions(ctx, p, in.wants)
+	q := beginQuestions(ctx, p, namesIn(in.Names, in.Files), in.wants)
 	var meant []*request.Review
 	var findErr error
 	if len(in.Names) > 0 {

@@ -38,11 +38,23 @@ type requestReview struct {
 	Message string `json:"message,omitempty"`
 	// Policy is what approval policies have done about the request; absent if nothing.
 	Policy *policyReport `json:"policy,omitempty"`
+	// Ledger is what the user, and the requester if that is another, have already by certificates;
+	// absent where the cluster has no ledger, or it could not be read.
+	Ledger []holdingsReport `json:"ledger,omitempty"`
 	// Certificate is what the signer stored, unchecked.
 	Certificate *certificateReport `json:"certificate,omitempty"`
 	Findings    []findingReport    `json:"findings"`
 	// NotChecked says which findings were not looked for, and why.
 	NotChecked string `json:"notChecked,omitempty"`
+}
+
+type holdingsReport struct {
+	User string `json:"user"`
+	// Certificates is how many log in, and Until when the last of them expires, an RFC 3339 time.
+	Certificates int    `json:"certificates"`
+	Until        string `json:"until,omitempty"`
+	// Revoked is how many have not expired and are revoked.
+	Revoked int `json:"revoked"`
 }
 
 type policyReport struct {
@@ -164,6 +176,13 @@ func reviewForm(r *request.Review) requestReview {
 	}
 	if what, why := r.ByPolicy(); what != "" {
 		form.Policy = &policyReport{Outcome: what, Why: why}
+	}
+	for _, has := range r.Holdings {
+		item := holdingsReport{User: has.User, Certificates: has.Live, Revoked: has.Revoked}
+		if has.Live > 0 {
+			item.Until = pki.Stamp(has.Until)
+		}
+		form.Ledger = append(form.Ledger, item)
 	}
 	if r.Certificate != nil {
 		certificate := certificateReportOf(r.Certificate)

@@ -160,6 +160,14 @@ func (c *Custom[T]) EachPage(ctx context.Context, fieldSelector string, visit fu
 	return resourceVersion, c.explain(ctx, err, "list "+c.kind.Noun+"s")
 }
 
+// CheckListable asks for one object, and says why this client cannot list them; nil if it can.
+func (c *Custom[T]) CheckListable(ctx context.Context) error {
+	call, cancel := c.api.Bounded(ctx)
+	defer cancel()
+	err := c.options(c.rest.Get(), metav1.ListOptions{Limit: 1}).Do(call).Into(&customList[T]{})
+	return c.explain(ctx, err, "list "+c.kind.Noun+"s")
+}
+
 // CustomChange is one version of an object, as a watch sees it.
 type CustomChange[T CustomObject] struct {
 	// Object is the object as it is now, or as it was last.
