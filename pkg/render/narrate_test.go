@@ -167,6 +167,7 @@ func narrated(t *testing.T) []event.Event {
 		offboard.TakenAway{Held: held(hostile, hostile, true, "sam"), User: hostile},
 		offboard.NotTakenAway{Reason: errHostile},
 		renewal.NotDue{Context: hostile, NotAfter: later},
+		renewal.OthersUnrenewed{Context: hostile, User: hostile, Certificates: 2},
 		renewal.Busy{Context: hostile},
 		renewal.RenewedMeanwhile{Context: hostile, NotAfter: later},
 		renewal.GroupsLost{User: hostile, Groups: user.Groups},

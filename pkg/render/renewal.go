@@ -18,6 +18,9 @@ func (n *Narrator) tellRenewal(told event.Event) {
 	switch e := told.(type) {
 	case renewal.NotDue:
 		n.say("%s is valid until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
+	case renewal.OthersUnrenewed:
+		n.say("warning: %s: %s has further certificates that were due to be renewed and were not: %d; see: %s", identity.Printable(e.Context), identity.Name(e.User), e.Certificates,
+			identity.NewCommand("kubectl csr-onboard ledger").Option("--for-user", e.User).Words("--without-renewal"))
 	case renewal.Due:
 		n.did("would request another certificate for %s, in place of the one in %s, which is valid until %s", e.User, identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.Busy:

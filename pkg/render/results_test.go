@@ -11,10 +11,12 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
@@ -98,7 +100,9 @@ func statuses(t *testing.T) []renewal.ContextStatus {
 	t.Helper()
 	of := func(notAfter time.Time) *pki.Certificate { return certificateOf(t, jane(), notAfter) }
 	return []renewal.ContextStatus{
-		{Name: "healthy", IsCurrent: true, User: jane(), Certificate: of(now.Add(300 * 24 * time.Hour)), Live: renewal.Live},
+		{Name: "healthy", IsCurrent: true, User: jane(), Certificate: of(now.Add(300 * 24 * time.Hour)), Live: renewal.Live, Unrenewed: []*ledger.ClientCertificate{
+			{ObjectMeta: metav1.ObjectMeta{Name: strings.Repeat("ab", 32)}, Spec: ledger.Spec{NotAfter: metav1.NewTime(now.Add(time.Hour))}},
+		}},
 		{Name: "soon", User: jane(), Certificate: of(now.Add(2 * time.Hour)), Live: renewal.Live, Renewal: request.Pending, RenewalRequest: "jane-x"},
 		{Name: "renewed", User: jane(), Certificate: of(now.Add(20 * time.Hour)), Live: renewal.Live, RenewsItself: true},
 		{Name: "ended", User: jane(), Certificate: of(now.Add(-time.Minute)), Live: renewal.NotLive, Problem: "the certificate has expired"},

@@ -60,6 +60,11 @@ context does: each sends what the kubeconfig contains, also a token or the conte
 to its server. Use --live only with kubeconfigs that you trust. A context that logs in by running
 another program is never tried. -o prints a ContextStatusList.
 
+On a cluster with a ledger, a context that logs in with a certificate also asks for further
+certificates of the user that were due to be renewed and were not, and warns of those that are of no
+context here. That requires permission to list clientcertificates, which users do not have as a rule:
+RBAC cannot permit them to list only their own.
+
 ` + cli.ExitCodes,
 		Example: `  # Until when is each certificate valid?
   kubectl csr-onboard status
@@ -131,6 +136,9 @@ func (o *statusOptions) Run(ctx context.Context) error {
 		for _, status := range statuses {
 			if status.Problem != "" {
 				o.Narrator.Warn(fmt.Sprintf("%s: %s", status.Name, status.Problem))
+			}
+			if count := len(status.Unrenewed); count > 0 {
+				o.Narrator.Tell(renewal.OthersUnrenewed{Context: status.Name, User: status.User.Name, Certificates: count})
 			}
 		}
 		if notAsked > 0 {

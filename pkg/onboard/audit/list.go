@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"sync"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
@@ -16,8 +17,13 @@ func EachPage(ctx context.Context, p *onboard.Program, query ledger.Query, visit
 	if err != nil {
 		return err
 	}
-	list, isListKnown := revocations(ctx, p)
+	var list access.List
+	var isListKnown bool
+	var reading sync.WaitGroup
+	reading.Go(func() { list, isListKnown = revocations(ctx, p) })
+	defer reading.Wait()
 	_, err = records.EachPage(ctx, query.FieldSelector(), func(page []*ledger.ClientCertificate) error {
+		reading.Wait()
 		var meant []*ledger.ClientCertificate
 		for _, record := range page {
 			if isListKnown {

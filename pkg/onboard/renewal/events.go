@@ -16,6 +16,16 @@ type NotDue struct {
 	NotAfter time.Time
 }
 
+// OthersUnrenewed says that the user of a context has further certificates that were due to be
+// renewed and were not.
+type OthersUnrenewed struct {
+	event.Marker
+
+	Context, User string
+	// Certificates is how many.
+	Certificates int
+}
+
 // Due reports that a dry run would renew a certificate.
 type Due struct {
 	event.Marker

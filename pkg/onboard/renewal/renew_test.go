@@ -19,6 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
@@ -450,6 +451,40 @@ func TestStatus_EachContextIsToldAsItIs(t *testing.T) {
 	h.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	if got := one(nil); !strings.Contains(got.Problem, "expired") {
 		t.Errorf("expired: %+v", got)
+	}
+}
+
+// TestStatus_CertificatesThatNobodyRenewsAreTold is for users who can list the ledger: it knows also
+// the certificates that are elsewhere.
+func TestStatus_CertificatesThatNobodyRenewsAreTold(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t)
+	held, err := h.in.User.Read(h.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := func(name, user string, age, left time.Duration) *ledger.ClientCertificate {
+		return &ledger.ClientCertificate{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec:       ledger.Spec{User: user, NotBefore: metav1.NewTime(h.Now().Add(-age)), NotAfter: metav1.NewTime(h.Now().Add(left))},
+		}
+	}
+	superseded, revoked := record(strings.Repeat("c", 64), "jane", 9*time.Hour, time.Hour), record(strings.Repeat("d", 64), "jane", 9*time.Hour, time.Hour)
+	superseded.Status.SupersededBy, revoked.Status.Revoked = strings.Repeat("b", 64), true
+	due := record(strings.Repeat("a", 64), "jane", 9*time.Hour, time.Hour)
+	h.Server.Put(t, due, superseded, revoked, record(strings.Repeat("b", 64), "jane", time.Hour, 9*time.Hour),
+		record(strings.Repeat("e", 64), "sam", 9*time.Hour, time.Hour), record(ledger.NameOf(held.Certificate.Leaf.Raw), "jane", 9*time.Hour, time.Hour))
+	look := func() renewal.ContextStatus {
+		return renewal.Status(t.Context(), h.Program, []renewal.ContextInput{{
+			Name: "jane@test", User: &h.in.User, Renewals: h.in.Renewals, Connect: func() (*cluster.Client, error) { return h.Cluster, nil },
+		}})[0]
+	}
+	if got := look(); got.Live != renewal.Live || got.Unrenewed != nil {
+		t.Errorf("who cannot list the ledger: %+v", got)
+	}
+	h.Server.Permit("jane", "list", ledger.Resource)
+	if got := look(); got.Live != renewal.Live || len(got.Unrenewed) != 1 || got.Unrenewed[0].Name != due.Name {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -3,11 +3,15 @@ package renewal
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
@@ -76,6 +80,9 @@ type ContextStatus struct {
 	// InTrouble why it does not; "" where nothing is wrong.
 	RenewsItself bool
 	InTrouble    string
+	// Unrenewed are further certificates of the user, of no context here, that were due to be renewed
+	// and were not, as far as the context's credentials can list the cluster's ledger.
+	Unrenewed []*ledger.ClientCertificate
 	// Live says whether the credentials log in, and Problem what is wrong with
 	// them; "" if nothing is.
 	Live    Liveness
@@ -123,7 +130,17 @@ const statusWorkers = 16
 
 // Status looks at contexts, and asks each one's API server who that is.
 func Status(ctx context.Context, p *onboard.Program, contexts []ContextInput) []ContextStatus {
-	return parallel.Map(statusWorkers, contexts, func(in ContextInput) ContextStatus { return status(ctx, p, in) })
+	all := parallel.Map(statusWorkers, contexts, func(in ContextInput) ContextStatus { return status(ctx, p, in) })
+	known := map[string]bool{}
+	for _, found := range all {
+		if found.Certificate != nil {
+			known[ledger.NameOf(found.Certificate.Leaf.Raw)] = true
+		}
+	}
+	for i := range all {
+		all[i].Unrenewed = slices.DeleteFunc(all[i].Unrenewed, func(record *ledger.ClientCertificate) bool { return known[record.Name] })
+	}
+	return all
 }
 
 func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextStatus {
@@ -150,6 +167,8 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 		return found
 	}
 	var client *cluster.Client
+	var others []*ledger.ClientCertificate
+	var reading sync.WaitGroup
 	if in.Connect != nil {
 		client, err = in.Connect()
 		if err == nil && in.User != nil {
@@ -161,6 +180,9 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 		if err != nil {
 			found.Problem = err.Error()
 			return found
+		}
+		if held != nil {
+			reading.Go(func() { others = unrenewed(ctx, p, client, held.Certificate.User().Name) })
 		}
 		found.tryLogin(ctx, client)
 	}
@@ -178,6 +200,26 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 	}
 	if found.InTrouble != "" && found.Problem == "" {
 		found.Problem = "it is not renewed: " + found.InTrouble
+	}
+	reading.Wait()
+	if found.Live == Live {
+		found.Unrenewed = others
+	}
+	return found
+}
+
+// unrenewed are the certificates of a user that were due to be renewed and were not. It is empty where
+// the cluster has no ledger, or the user cannot list it: RBAC cannot permit a user to list only the
+// user's own records.
+func unrenewed(ctx context.Context, p *onboard.Program, client *cluster.Client, user string) (found []*ledger.ClientCertificate) {
+	asUser := *p
+	asUser.Cluster = client
+	err := audit.EachPage(ctx, &asUser, ledger.Query{User: user, WithoutRenewal: true}, func(page []*ledger.ClientCertificate) error {
+		found = append(found, page...)
+		return nil
+	})
+	if err != nil {
+		return nil
 	}
 	return found
 }

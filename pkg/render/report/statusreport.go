@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
 // contextStatusList is the versioned form in which scripts read how things are with
@@ -31,10 +32,20 @@ type contextStatusForm struct {
 	Renewal *pendingRenewal `json:"renewal,omitempty"`
 	// RenewsItself reports that this program renews the certificate before it expires.
 	RenewsItself bool `json:"renewsItself,omitempty"`
+	// Unrenewed are further certificates of the user, of no context here, that were due to be renewed
+	// and were not; absent where the cluster has no ledger, or the user cannot list it.
+	Unrenewed []unrenewedReport `json:"unrenewed,omitempty"`
 	// Live is yes, no, unreachable, or not tried.
 	Live string `json:"live"`
 	// Problem says why it is not.
 	Problem string `json:"problem,omitempty"`
+}
+
+type unrenewedReport struct {
+	// CredentialID is how Kubernetes names the certificate in audit logs.
+	CredentialID string `json:"credentialID"`
+	// NotAfter is an RFC 3339 time.
+	NotAfter string `json:"notAfter"`
 }
 
 type pendingRenewal struct {
@@ -62,6 +73,9 @@ func statusForm(s renewal.ContextStatus, now time.Time) contextStatusForm {
 		certificate := certificateReportOf(s.Certificate)
 		left := s.Certificate.SecondsLeft(now)
 		form.Certificate, form.SecondsLeft = &certificate, &left
+	}
+	for _, record := range s.Unrenewed {
+		form.Unrenewed = append(form.Unrenewed, unrenewedReport{CredentialID: record.CredentialID(), NotAfter: pki.Stamp(record.Spec.NotAfter.Time)})
 	}
 	if s.Renewal != "" {
 		form.Renewal = &pendingRenewal{Request: s.RenewalRequest, State: string(s.Renewal)}
