@@ -49,7 +49,7 @@ var rings = map[string][]string{
 	"pkg/cluster/blocking":            {"pkg/cluster/internal/connection", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/enforcement":         {"pkg/cluster/internal/connection", "pkg/revocation", "pkg/access"},
 	"pkg/cluster/resources":           {"pkg/cluster/internal/connection", "pkg/policy", "pkg/ledger"},
-	"pkg/cluster/controlling":         {"pkg/cluster/internal/connection", "pkg/policy", "pkg/request"},
+	"pkg/cluster/controlling":         {"pkg/cluster/internal/connection", "pkg/policy", "pkg/request", "pkg/identity"},
 	"pkg/cluster/controlplane":        {"pkg/cluster/internal/connection"},
 	"pkg/cluster":                     {"pkg/cluster/controlplane", "pkg/cluster/controlling", "pkg/cluster/resources", "pkg/cluster/enforcement", "pkg/cluster/blocking", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/cluster/internal/earlylogin", "pkg/cluster/internal/connection", "pkg/kubeconfig", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cluster/clustertest":         {"pkg/cluster", "pkg/kubeconfig", "pkg/access"},

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
 // ReportNamespace is where the enforcers' Leases are, and ReportLabel and ReportValue mark
@@ -70,7 +71,7 @@ func (r Report) Lease() (*coordinationv1.Lease, error) {
 		if len(problems) == mostReported {
 			break
 		}
-		problems = append(problems, strings.ToValidUTF8(problem[:min(len(problem), longestReported)], ""))
+		problems = append(problems, identity.Shorten(problem, longestReported))
 	}
 	encoded, err := json.Marshal(problems)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
 // longestMessage bounds the message of an event, in bytes (Kubernetes
@@ -41,16 +42,12 @@ func (c *Events) Emit(ctx context.Context, event Event) error {
 	if event.IsWarning {
 		kind = corev1.EventTypeWarning
 	}
-	message := event.Message
-	if len(message) > longestMessage {
-		message = message[:longestMessage]
-	}
 	now := metav1.NewTime(c.api.Now())
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	_, err := c.api.Core.Events(namespace).Create(call, &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{GenerateName: c.reporter + ".", Namespace: namespace},
-		InvolvedObject: event.About, Type: kind, Reason: event.Reason, Message: message,
+		InvolvedObject: event.About, Type: kind, Reason: event.Reason, Message: identity.Shorten(event.Message, longestMessage),
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 		Source: corev1.EventSource{Component: c.reporter}, ReportingController: c.reporter, ReportingInstance: c.reporter,
 	}, metav1.CreateOptions{})

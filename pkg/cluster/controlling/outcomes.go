@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -44,16 +45,12 @@ func (c *Outcomes) Write(ctx context.Context, about *request.Request, said reque
 	if said.IsError {
 		kind = corev1.EventTypeWarning
 	}
-	message := said.Why
-	if len(message) > longestMessage {
-		message = message[:longestMessage-3] + "..."
-	}
 	event := &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Name: outcomePrefix + string(about.UID), Namespace: outcomeNamespace},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: certificatesv1.SchemeGroupVersion.String(), Kind: "CertificateSigningRequest", Name: about.Name, UID: about.UID,
 		},
-		Type: kind, Reason: policy.ReportedReason(said), Action: "Evaluate", Message: message,
+		Type: kind, Reason: policy.ReportedReason(said), Action: "Evaluate", Message: identity.Shorten(said.Why, longestMessage),
 		EventTime: metav1.NewMicroTime(c.api.Now()), ReportingController: outcomeReporter, ReportingInstance: outcomeReporter,
 	}
 	call, cancel := c.api.Bounded(ctx)
