@@ -93,7 +93,7 @@ var rings = map[string][]string{
 	"pkg/render/revocations":          {"pkg/render/report", "pkg/onboard/revoke", "pkg/revocation", "pkg/access", "pkg/pki", "pkg/identity"},
 	"pkg/controller/enforce":          {"pkg/store", "pkg/cluster/enforcement", "pkg/revocation", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/document", "pkg/outcome"},
 	"pkg/controller":                  {"pkg/cluster", "pkg/ledger"},
-	"pkg/controller/approve":          {"pkg/controller", "pkg/cluster", "pkg/cluster/controlling", "pkg/cluster/resources", "pkg/cluster/enforcement", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/policy/condition", "pkg/policy", "pkg/ledger", "pkg/request", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/outcome"},
+	"pkg/controller/approve":          {"pkg/controller", "pkg/cluster", "pkg/cluster/resources", "pkg/cluster/enforcement", "pkg/cluster/bindings", "pkg/cluster/requests", "pkg/policy/condition", "pkg/policy", "pkg/ledger", "pkg/request", "pkg/access", "pkg/identity", "pkg/parallel", "pkg/outcome"},
 	"pkg/render/policies":             {"pkg/controller/approve", "pkg/render/report", "pkg/render/screen", "pkg/policy", "pkg/request", "pkg/identity"},
 	"pkg/controller/record":           {"pkg/controller", "pkg/cluster/controlling", "pkg/cluster/resources", "pkg/cluster/enforcement", "pkg/cluster/requests", "pkg/ledger", "pkg/request", "pkg/access", "pkg/pki", "pkg/outcome"},
 	"pkg/controller/command":          {"pkg/controller/record", "pkg/render/policies", "pkg/controller/approve", "pkg/controller", "pkg/controller/enforce", "pkg/render", "pkg/render/report", "pkg/render/screen", "pkg/store", "pkg/cluster", "pkg/cluster/enforcement", "pkg/policy", "pkg/request", "pkg/identity", "pkg/outcome"},

@@ -40,12 +40,26 @@ const (
 // Controller is the approver, to be run by package controller.
 func Controller() controller.Controller { return controller.Controller{Name: Name, Lead: Lead} }
 
+// decider writes a decision into the request that was reviewed, and no other.
+type decider interface {
+	Decide(ctx context.Context, review *request.Review, decision request.Decision, message string, dryRun bool) (*request.Request, error)
+}
+
+// doors are what an approver asks of the API server besides the sources that it follows.
+type doors struct {
+	requests  decider
+	rules     ruleReader
+	authority authority
+	reports   reports
+	statuses  statusWriter
+}
+
 // approver is one term of the leader.
 type approver struct {
 	controller.Tools
 	*evaluator
 
-	clients   clients
+	requests  decider
 	queue     *queue
 	confirmer *confirmer
 	notes     *notes
@@ -81,43 +95,59 @@ func Lead(ctx context.Context, tools controller.Tools) error {
 	if err != nil {
 		return err
 	}
-	w, err := newWorld()
+	a, tell, err := newApprover(tools, me.Name, doors{
+		requests: from.requests, rules: from, authority: tools.Cluster.Controlling(), reports: tools.Cluster.Controlling().Outcomes(), statuses: from.policies,
+	})
 	if err != nil {
 		return err
 	}
+	a.run(ctx, sourcesOf(a.world, from, tell))
+	return nil
+}
+
+// newApprover makes an approver that decides as a user, and what its sources have to tell it.
+func newApprover(tools controller.Tools, name string, to doors) (*approver, listener, error) {
+	w, err := newWorld()
+	if err != nil {
+		return nil, listener{}, err
+	}
 	a := &approver{
 		Tools:     tools,
-		evaluator: &evaluator{world: w, approver: me.Name, permissions: newPermissions(tools.Cluster.Controlling(), tools.Now)},
-		clients:   from, queue: newQueue(tools.Now), metrics: newMetrics(tools.Metrics),
-		notes: newNotes(tools.Cluster.Controlling().Outcomes(), tools.Now), changed: make(chan struct{}, 1),
+		evaluator: &evaluator{world: w, approver: name, permissions: newPermissions(to.authority, tools.Now)},
+		requests:  to.requests, queue: newQueue(tools.Now), metrics: newMetrics(tools.Metrics),
+		notes: newNotes(to.reports, tools.Now), statuses: newStatuses(to.statuses, w, tools.Now, tools.Log), changed: make(chan struct{}, 1),
 		left: map[types.UID]*leftRequest{}, busy: map[types.UID]bool{}, usersChanged: map[string]bool{},
 	}
-	a.statuses = newStatuses(from.policies, w, tools.Now, tools.Log)
 	tell := listener{request: a.requestChanged, gone: a.requestGone, circumstances: a.circumstancesChanged, policies: a.statuses.compiled}
-	a.confirmer = &confirmer{clients: from, world: w, tell: tell}
+	a.confirmer = &confirmer{rules: to.rules, world: w, tell: tell}
+	return a, tell, nil
+}
+
+// run decides until the context ends, once every source was read.
+func (a *approver) run(ctx context.Context, sources []source) {
 	defer a.queue.close()
 	var running sync.WaitGroup
 	defer running.Wait()
-	if err := a.followAll(ctx, &running, tell); err != nil {
-		return nil //nolint:nilerr // The term has ended.
+	if err := a.followAll(ctx, &running, sources); err != nil {
+		// The term has ended.
+		return
 	}
 	if err := a.notes.load(ctx); err != nil {
-		tools.Log.Warn("earlier outcomes cannot be read", "error", err.Error())
+		a.Log.Warn("earlier outcomes cannot be read", "error", err.Error())
 	}
-	tools.Working()
-	tools.Log.Info("everything was read, and all policies are compiled", "policies", len(w.compiled()), "pending", len(w.pending()))
+	a.Working()
+	a.Log.Info("everything was read, and all policies are compiled", "policies", len(a.world.compiled()), "pending", len(a.world.pending()))
 	for range workers {
 		running.Go(func() { a.work(ctx) })
 	}
 	running.Go(func() { a.statuses.run(ctx) })
 	a.tend(ctx)
-	return nil
 }
 
 // followAll follows every source, and returns when each was read once. The error is the context's.
-func (a *approver) followAll(ctx context.Context, running *sync.WaitGroup, tell listener) error {
+func (a *approver) followAll(ctx context.Context, running *sync.WaitGroup, sources []source) error {
 	var unread sync.WaitGroup
-	for _, one := range sourcesOf(a.world, a.clients, tell) {
+	for _, one := range sources {
 		var once sync.Once
 		unread.Add(1)
 		said := ""
@@ -327,7 +357,7 @@ func (a *approver) decide(ctx context.Context, one *known, facts *policy.Facts, 
 		verb, reason = request.Denial(), request.PolicyDeniedReason
 	}
 	verb = verb.By(reason, ledger.PolicyAnnotation, decision.By.Name)
-	decided, err := a.clients.requests.Decide(ctx, facts.Review, verb, a.message(verb, decision), false)
+	decided, err := a.requests.Decide(ctx, facts.Review, verb, a.message(verb, decision), false)
 	switch {
 	case errors.Is(err, outcome.ErrChanged):
 		// Somebody else was first, or it is another request now: the watch tells.

@@ -4,17 +4,25 @@ import (
 	"context"
 	"sync"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 )
+
+// ruleReader reads what has to be as it is at the moment of a decision.
+type ruleReader interface {
+	// Policies are all policies.
+	Policies(ctx context.Context) ([]*policy.ApprovalPolicy, error)
+	// Revoked is the list of who is revoked.
+	Revoked(ctx context.Context) (access.List, error)
+}
 
 // confirmer reads the policies and the list of who is revoked once more before something is
 // approved or denied by them: a watch may be late, and a process may have been stopped for a while.
 // Those who ask at the same time share one reading that begins after they asked.
 type confirmer struct {
-	clients clients
-	world   *world
-	tell    listener
+	rules ruleReader
+	world *world
+	tell  listener
 
 	mutex     sync.Mutex
 	next      *reading
@@ -67,17 +75,12 @@ func (c *confirmer) readAll(ctx context.Context) {
 func (c *confirmer) read(ctx context.Context) error {
 	var (
 		both               sync.WaitGroup
-		listed             enforcement.Listed
+		list               access.List
 		all                []*policy.ApprovalPolicy
 		listErr, policyErr error
 	)
-	both.Go(func() { listed, listErr = c.clients.enforcement.List(ctx) })
-	both.Go(func() {
-		_, policyErr = c.clients.policies.EachPage(ctx, "", func(page []*policy.ApprovalPolicy) error {
-			all = append(all, page...)
-			return nil
-		})
-	})
+	both.Go(func() { list, listErr = c.rules.Revoked(ctx) })
+	both.Go(func() { all, policyErr = c.rules.Policies(ctx) })
 	both.Wait()
 	if listErr != nil {
 		return listErr
@@ -86,7 +89,7 @@ func (c *confirmer) read(ctx context.Context) error {
 		return policyErr
 	}
 	compiled, isOther := c.world.replacePolicies(all)
-	if c.tell.policies(compiled); c.world.setList(listed.List) || isOther {
+	if c.tell.policies(compiled); c.world.setList(list) || isOther {
 		c.tell.circumstances()
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/controlling"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy/condition"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -80,9 +79,15 @@ func attributesOf(group, name, subresource, object, verb string) *authorizationv
 // it is asked at once.
 const permissionTime = 10 * time.Second
 
+// authority answers whether the requester of a request is permitted to do something. One of resource
+// and path is given.
+type authority interface {
+	RequesterMay(ctx context.Context, spec certificatesv1.CertificateSigningRequestSpec, resource *authorizationv1.ResourceAttributes, path *authorizationv1.NonResourceAttributes) (bool, error)
+}
+
 // permissions are what requesters are permitted to do, as the API server says.
 type permissions struct {
-	cluster *controlling.Client
+	cluster authority
 	now     func() time.Time
 
 	mutex   sync.Mutex
@@ -94,7 +99,7 @@ type answer struct {
 	until time.Time
 }
 
-func newPermissions(of *controlling.Client, now func() time.Time) *permissions {
+func newPermissions(of authority, now func() time.Time) *permissions {
 	return &permissions{cluster: of, now: now, answers: map[string]answer{}}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
@@ -92,6 +93,21 @@ func clientsOf(c *cluster.Client) (clients, error) {
 	policies, policiesErr := c.Resources().Policies()
 	records, recordsErr := c.Resources().Records()
 	return clients{c, c.Requests(), c.Bindings(), c.Enforcement(), policies, records}, errors.Join(policiesErr, recordsErr)
+}
+
+// Policies implements ruleReader.
+func (c clients) Policies(ctx context.Context) (all []*policy.ApprovalPolicy, _ error) {
+	_, err := c.policies.EachPage(ctx, "", func(page []*policy.ApprovalPolicy) error {
+		all = append(all, page...)
+		return nil
+	})
+	return all, err
+}
+
+// Revoked implements ruleReader.
+func (c clients) Revoked(ctx context.Context) (access.List, error) {
+	listed, err := c.enforcement.List(ctx)
+	return listed.List, err
 }
 
 // reader makes sources that a world takes in.

@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/controlling"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -21,9 +20,16 @@ const (
 	noteTime = 30 * time.Minute
 )
 
+// reports are where it is reported why requests were left to people.
+type reports interface {
+	Write(ctx context.Context, about *request.Request, said request.PolicyOutcome) error
+	// Read is what was reported of the requests that are still there, by their UIDs.
+	Read(ctx context.Context) (map[types.UID]request.PolicyOutcome, error)
+}
+
 // notes report why requests were left to people, each once.
 type notes struct {
-	outcomes *controlling.Outcomes
+	outcomes reports
 	now      func() time.Time
 
 	mutex   sync.Mutex
@@ -43,7 +49,7 @@ type bucket struct {
 	at     time.Time
 }
 
-func newNotes(of *controlling.Outcomes, now func() time.Time) *notes {
+func newNotes(of reports, now func() time.Time) *notes {
 	return &notes{outcomes: of, now: now, said: map[types.UID]note{}, buckets: map[string]*bucket{}}
 }
 

@@ -117,10 +117,12 @@ func (q *queue) take() (uid types.UID, wait time.Duration, isOne bool) {
 		delete(of.isQueued, uid)
 		if len(of.waiting) > 0 {
 			q.turns.MoveToBack(front)
-			q.wake()
 		} else {
 			q.turns.Remove(front)
 			of.turn, of.waiting = nil, nil
+		}
+		if q.turns.Len() > 0 {
+			q.wake()
 		}
 		return uid, 0, true
 	}

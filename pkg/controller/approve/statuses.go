@@ -11,15 +11,23 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/resources"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 )
 
+// longestStatus bounds the message of a condition, in characters (deploy/approver/crd.yaml, after
+// metav1.Condition).
+const longestStatus = 32 << 10
+
+// statusWriter writes the status of a policy as it was read.
+type statusWriter interface {
+	UpdateStatus(ctx context.Context, changed *policy.ApprovalPolicy) (*policy.ApprovalPolicy, error)
+}
+
 // statuses write into policies whether they compile and can be evaluated.
 type statuses struct {
-	policies *resources.Policies
+	policies statusWriter
 	world    *world
 	now      func() time.Time
 	log      *slog.Logger
@@ -35,7 +43,7 @@ type failure struct {
 	text       string
 }
 
-func newStatuses(of *resources.Policies, w *world, now func() time.Time, log *slog.Logger) *statuses {
+func newStatuses(of statusWriter, w *world, now func() time.Time, log *slog.Logger) *statuses {
 	return &statuses{policies: of, world: w, now: now, log: log, failures: map[string]failure{}, wake: make(chan struct{}, 1)}
 }
 
@@ -119,6 +127,7 @@ func (s *statuses) statusOf(name string, one *compiledPolicy) (changed *policy.A
 	// A policy's copies are policies.
 	changed, _ = one.object.DeepCopyObject().(*policy.ApprovalPolicy)
 	set := func(condition metav1.Condition) {
+		condition.Message = identity.Shorten(condition.Message, longestStatus)
 		condition.ObservedGeneration, condition.LastTransitionTime = one.object.Generation, metav1.NewTime(s.now())
 		isOther = meta.SetStatusCondition(&changed.Status.Conditions, condition) || isOther
 	}
@@ -141,7 +150,7 @@ func (s *statuses) statusOf(name string, one *compiledPolicy) (changed *policy.A
 	return changed, isOther
 }
 
-// joined are all mistakes in one text, which has to be bounded (metav1.Condition: 32768 bytes).
+// joined are the first mistakes in one text.
 func joined(mistakes []policy.Mistake) string {
 	const most = 10
 	text := ""
