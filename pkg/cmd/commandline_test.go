@@ -284,3 +284,33 @@ func TestCommandLine_WithoutACommandItHelps(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandLine_AMissingFileIsNamedOnce is for every flag and argument that names a file to be read.
+func TestCommandLine_AMissingFileIsNamedOnce(t *testing.T) {
+	d := newDesk(t)
+	d.runs(t, 0, "new-user jane --dir jane")
+	for line, code := range map[string]int{
+		"new-user -f missing":                                   2,
+		"new-user kim --key missing":                            2,
+		"approve -f missing":                                    1,
+		"show -f missing":                                       1,
+		"fetch jane --dir jane --from missing":                  1,
+		"offboard jane --certificate missing":                   2,
+		"revoke --certificate missing":                          2,
+		"revoke --service-account-token missing":                2,
+		"revocations render --base missing":                     2,
+		"ledger verify missing":                                 1,
+		"ledger import --certificate missing":                   2,
+		"ledger import --audit-log missing":                     1,
+		"ledger import --issuance-log missing":                  1,
+		"ledger seen --audit-log missing":                       1,
+		"sign missing --yes --ca-cert missing --ca-key missing": 1,
+		"list --kubeconfig missing":                             2,
+		"status --kubeconfig missing":                           2,
+	} {
+		_, errOut := d.runs(t, code, line)
+		if strings.Count(errOut, `"missing"`) != 1 || !strings.Contains(errOut, "error: ") {
+			t.Errorf("%s: %s", line, errOut)
+		}
+	}
+}

@@ -10,6 +10,8 @@ package outcome
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // The outcomes a script may branch on.
@@ -49,6 +51,13 @@ func (d *described) Unwrap() []error { return d.wrapped }
 func Errorf(kindErr error, format string, arguments ...any) error {
 	causeErr := fmt.Errorf(format, arguments...)
 	return &described{sentence: causeErr.Error(), wrapped: []error{kindErr, causeErr}}
+}
+
+// OfFile is an error about a file that its text names once: WHAT "PATH": REASON. The errors of
+// reading a file begin with its path, and those of understanding what is in it do not.
+func OfFile(what, path string, err error) error {
+	quoted := strconv.Quote(path) + ": "
+	return &described{sentence: what + " " + quoted + strings.TrimPrefix(err.Error(), quoted), wrapped: []error{err}}
 }
 
 // hinted adds the next step to try to an error, apart from what went wrong.

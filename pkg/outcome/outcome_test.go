@@ -44,3 +44,17 @@ func TestOutcome_TheHintNearestToTheCauseIsShown(t *testing.T) {
 		t.Errorf("a hint for no error is the error %v", err)
 	}
 }
+
+func TestOutcome_AFileIsNamedOnce(t *testing.T) {
+	for _, test := range []struct{ cause, want string }{
+		{`"a b": no such file or directory`, `--key "a b": no such file or directory`},
+		{`not a private key`, `--key "a b": not a private key`},
+		{`the file "a b" is too large`, `--key "a b": the file "a b" is too large`},
+	} {
+		causeErr := errors.New(test.cause)
+		err := outcome.OfFile("--key", "a b", outcome.WithHint(causeErr, "try again"))
+		if err.Error() != test.want || !errors.Is(err, causeErr) || outcome.Hint(err) != "try again" {
+			t.Errorf("%q: %v, %q", test.cause, err, outcome.Hint(err))
+		}
+	}
+}

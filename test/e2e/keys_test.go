@@ -73,7 +73,7 @@ func TestKeys_AGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.check(s.run("new-user", "open", "--key", "mine.pem", "--dir", "D"), expect{2, []string{"can be read by others than its owner (mode 0640)", "chmod 600 mine.pem"}})
-	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "E"), expect{2, []string{`--key "nowhere.pem" cannot be used`}})
+	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "E"), expect{2, []string{`--key "nowhere.pem": no such file or directory`}})
 	if _, err := os.Stat(s.path("E")); !os.IsNotExist(err) {
 		t.Error("a key that cannot be used left a folder")
 	}

@@ -12,17 +12,14 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // offboardOptions is what offboard takes.
@@ -150,17 +147,9 @@ func (o *offboardOptions) Read() error {
 	if o.Certificate == "" {
 		return nil
 	}
-	data, err := store.ReadFile(o.Certificate)
-	if err != nil {
-		return outcome.Errorf(outcome.ErrUsage, "--certificate: %w", err)
-	}
-	if !pki.IsEncoded(data) {
-		if data, err = kubeconfig.CertificateIn(data); err != nil {
-			return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
-		}
-	}
-	if o.input.Certificate, err = pki.ParseCertificate(data); err != nil {
-		return outcome.Errorf(outcome.ErrUsage, "--certificate %q: %w", o.Certificate, err)
+	var err error
+	if o.input.Certificate, err = options.ReadCertificate(o.Certificate); err != nil {
+		return outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--certificate", o.Certificate, err))
 	}
 	o.input.Source = o.Certificate
 	return nil

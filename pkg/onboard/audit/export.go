@@ -62,11 +62,11 @@ type Verified struct {
 func VerifyFile(path string) (Verified, error) {
 	var verification ledger.Verification
 	if err := store.EachLine(path, func(_ int, line []byte) error { return verification.Add(line) }); err != nil {
-		return Verified{}, fmt.Errorf("%s: %w", identity.Quote(path), err)
+		return Verified{}, outcome.OfFile("the export", path, err)
 	}
 	head, lines, err := verification.End()
 	if err != nil {
-		return Verified{}, fmt.Errorf("%s: %w", identity.Quote(path), err)
+		return Verified{}, outcome.OfFile("the export", path, err)
 	}
 	return Verified{Head: head, Lines: lines}, nil
 }
