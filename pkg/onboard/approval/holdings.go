@@ -99,7 +99,7 @@ func holdersOf(review *request.Review) (names []string) {
 	if review.IsDecoded() {
 		names = append(names, review.User.Name)
 	}
-	if review.Requester != "" && !(review.IsDecoded() && review.Requester == review.User.Name) {
+	if review.Requester != "" && (!review.IsDecoded() || review.Requester != review.User.Name) {
 		names = append(names, review.Requester)
 	}
 	return names
