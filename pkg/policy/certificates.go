@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -19,6 +21,9 @@ type Certificate struct {
 	// Key is the fingerprint of its public key.
 	Key                 string
 	NotBefore, NotAfter time.Time
+	// ApprovedAt is when its request was approved, which is before it was issued; zero if unknown.
+	// NotBefore is minutes before that (Kubernetes pkg/controller/certificates/authority).
+	ApprovedAt time.Time
 	// Renews is the credential id of the certificate with which its user requested it; "" if
 	// it renews none.
 	Renews string
@@ -44,6 +49,11 @@ func CertificateOf(object *request.Request) (*Certificate, bool) {
 	one := &Certificate{
 		CredentialID: access.CredentialID(issued.SHA256()), User: issued.User(), Key: pki.Fingerprint(issued.Leaf.PublicKey),
 		NotBefore: issued.Leaf.NotBefore, NotAfter: issued.Leaf.NotAfter,
+	}
+	for _, condition := range object.Status.Conditions {
+		if condition.Type == certificatesv1.CertificateApproved {
+			one.ApprovedAt = condition.LastUpdateTime.Time
+		}
 	}
 	if credentials := object.Spec.Extra[access.CredentialIDKey]; object.Spec.Username == one.User.Name && len(credentials) == 1 {
 		one.Renews = credentials[0]

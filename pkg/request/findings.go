@@ -92,15 +92,21 @@ func examineRequest(user identity.User, parsed *pki.Request) []Finding {
 	if err := parsed.CheckSignature(); err != nil && !errors.Is(err, pki.ErrBrokenSignatureAlgorithm) {
 		found = append(found, undecodable(err))
 	}
+	found = append(found, examineUser(user)...)
+	found.examineSubject(parsed)
+	found.examineKey(parsed)
+	found.examineExtensions(parsed)
+	return found
+}
+
+// examineUser lists what there is to say about the names of a user and their groups.
+func examineUser(user identity.User) (found []Finding) {
 	for _, problem := range identity.Examine(user) {
 		found = append(found, Finding{
 			Name: problem.Finding, Severity: problem.Severity, Sentence: problem.Sentence,
 			Final: problem.Finding == identity.EmptyCommonName || problem.Finding == identity.SystemGroup && slices.ContainsFunc(user.Groups, identity.IsMasters),
 		})
 	}
-	found.examineSubject(parsed)
-	found.examineKey(parsed)
-	found.examineExtensions(parsed)
 	return found
 }
 

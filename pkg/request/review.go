@@ -63,34 +63,35 @@ type Review struct {
 // with the finding that says so. It is a pure function of the object, so that every command says
 // the same of it; Consider adds what a decision depends on besides the object.
 func ReviewOf(object *Request) *Review {
-	parsed, decodeErr := object.PKCS10()
-	review := &Review{
-		Object:    object,
-		Requester: object.Spec.Username,
-		State:     StateOf(object),
-		Lifetime:  LifetimeOf(object),
+	parsed, err := object.PKCS10()
+	if err != nil {
+		return new(Review).with(object, findings{undecodable(err)})
 	}
-	var found findings
-	if decodeErr != nil {
-		found = append(found, undecodable(decodeErr))
-	} else {
-		review.Subject = parsed.Subject
-		review.User = parsed.User()
-		review.Key = pki.DescribeKey(parsed.PublicKey)
-		review.derivedName = objectNameFor(object.Spec.SignerName, review.User, parsed.PublicKey)
-		review.Fingerprint = parsed.Fingerprint()
-		review.SelfRenewal = selfRenewalOf(review.User, object.Spec)
-		review.RequesterCanApprove = isOfMasters(object.Spec)
-		found = examineRequest(review.User, parsed)
-		found.examineRequester(review.User, object.Spec)
+	user := parsed.User()
+	review := &Review{User: user, Subject: parsed.Subject, Key: pki.DescribeKey(parsed.PublicKey), Fingerprint: parsed.Fingerprint()}
+	review.derivedName = objectNameFor(object.Spec.SignerName, user, parsed.PublicKey)
+	return review.with(object, examineRequest(user, parsed))
+}
+
+// ReviewOfRecorded reviews a request whose bytes are unknown, and in which nothing is found therefore.
+// key is what pki.DescribeKey says of its key.
+func ReviewOfRecorded(object *Request, user identity.User, key, fingerprint string) *Review {
+	return (&Review{User: user, Key: key, Fingerprint: fingerprint}).with(object, examineUser(user))
+}
+
+// with adds what an object says around the request in it.
+func (r *Review) with(object *Request, found findings) *Review {
+	r.Object, r.Requester, r.State, r.Lifetime = object, object.Spec.Username, StateOf(object), LifetimeOf(object)
+	if r.IsDecoded() {
+		r.SelfRenewal, r.RequesterCanApprove = selfRenewalOf(r.User, object.Spec), isOfMasters(object.Spec)
+		found.examineRequester(r.User, object.Spec)
 	}
 	found.examineSpec(object)
-	review.Findings = sorted(found)
-	if review.State == Issued {
+	if r.Findings = sorted(found); r.State == Issued {
 		// One that can't be read is nothing to hold against the request.
-		review.Certificate, _ = pki.ParseCertificate(object.Status.Certificate)
+		r.Certificate, _ = pki.ParseCertificate(object.Status.Certificate)
 	}
-	return review
+	return r
 }
 
 // ReviewOfFile reviews an imported object (see Import) before it is submitted.

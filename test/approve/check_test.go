@@ -68,6 +68,13 @@ func TestCheck_MistakesEndWithTheirPosition(t *testing.T) {
 	}
 }
 
+func TestCheck_AClusterWithoutALedgerSaysSo(t *testing.T) {
+	result := shared.runPlugin(t, "policy", "check", "--from-ledger", "--since", "7d")
+	if result.Code != 4 || !strings.Contains(result.Stderr, "ledger not found on this cluster") || !strings.Contains(result.Stderr, "kubectl apply -k deploy") {
+		t.Errorf("%+v", result)
+	}
+}
+
 func TestCheck_ExplainShowsEachBoundAndCondition(t *testing.T) {
 	c := shared
 	object := c.submit(t, ask{user: "check-kate", groups: []string{"dev"}, lifetime: 9 * hour})

@@ -29,6 +29,10 @@ type policyOptions struct {
 	Output string
 	// Approver is the user as whom the controller decides. Optional.
 	Approver string
+	// FromLedger has the requests of the ledger evaluated, and Since says for how long back. Optional:
+	// the requests of the cluster.
+	FromLedger bool
+	Since      string
 }
 
 // New makes the command policy.
@@ -59,6 +63,11 @@ that are. Requests that are decided are evaluated as they were when they were cr
 
 Whether a requester can use a policy (RBAC verb use) is asked of the cluster, by the policy's name.
 
+The cluster keeps a request for an hour after its certificate was issued. --from-ledger evaluates the
+requests that the ledger has recorded since --since instead, as far as a record holds a request, and says
+what it does not hold: requests for which no certificate was issued, what is in the bytes of a request,
+and role bindings, permissions and revocations as they were at the time.
+
 The exit code is 1 if a policy cannot be evaluated, or could not for a request, and 2 if a file has a
 mistake, which is shown with its line and column.
 
@@ -67,12 +76,17 @@ mistake, which is shown with its line and column.
   kubectl csr-onboard policy check
 
   # What would these say? For CI
-  kubectl csr-onboard policy check -f policies.yaml -o json`,
+  kubectl csr-onboard policy check -f policies.yaml -o json
+
+  # What would they have said in the last 90 days?
+  kubectl csr-onboard policy check -f policies.yaml --from-ledger --since 90d`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&o.FromLedger, "from-ledger", false, "evaluate the requests that the ledger has recorded in place of those of the cluster")
+	cmd.Flags().StringVar(&o.Since, "since", "", "with --from-ledger, how long ago a request was submitted at most, such as 90d; 30d by default")
 	return cmd
 }
 
@@ -117,6 +131,9 @@ func (o *policyOptions) Validate() error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "policy explain requires the name of a policy and the name of a request"),
 			"see which there are: kubectl get approvalpolicies; kubectl csr-onboard list")
 	}
+	if o.FlagSet.Changed("since") && !o.FromLedger {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--since does nothing without --from-ledger"), "add --from-ledger, or leave it out")
+	}
 	if slices.Contains(o.Files, "") {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--filename is empty"), "give it a value, or leave it out")
 	}
@@ -146,7 +163,7 @@ func (o *policyOptions) Run(ctx context.Context) error {
 // be taken for a flag.
 func (o *policyOptions) evaluatorArguments() []string {
 	arguments := []string{"policy", o.verb}
-	known := append(o.ConnectionFlags(), "filename", "output", "approver")
+	known := append(o.ConnectionFlags(), "filename", "output", "approver", "from-ledger", "since")
 	o.FlagSet.Visit(func(flag *pflag.Flag) {
 		if !slices.Contains(known, flag.Name) {
 			return

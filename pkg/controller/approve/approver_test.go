@@ -418,6 +418,11 @@ func TestApprover_NothingIsKeptOfRequestsThatAreDecidedOrForeign(t *testing.T) {
 	foreign.Spec.SignerName = "example.com/other"
 	decided := requestOf(t, "jane")
 	decided = request.Of(request.Denial().Apply(decided, "no"))
+	pending := requestOf(t, "jane")
+	pending.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "test"}}
+	if one := knownOf(pending); !one.IsPending || one.object.ManagedFields != nil || pending.ManagedFields == nil {
+		t.Errorf("of a pending one: %+v", one.object.ManagedFields)
+	}
 	for about, object := range map[string]*request.Request{"foreign": foreign, "decided": decided} {
 		if one := knownOf(object); one.IsPending || one.object != nil {
 			t.Errorf("%s: %+v", about, one)
@@ -577,7 +582,7 @@ func TestApprover_ConditionsAskTheServerOnceInAWhile(t *testing.T) {
 	inTest(t, func(t *testing.T, a *test) {
 		ask := func() {
 			t.Helper()
-			facts := a.facts(t.Context(), requestOf(t, "jane"), time.Now())
+			facts := a.facts(t.Context(), request.ReviewOf(requestOf(t, "jane")), time.Now())
 			if may, err := facts.MayUse("all"); err != nil || !may {
 				t.Errorf("%v, %v", may, err)
 			}

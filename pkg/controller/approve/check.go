@@ -3,7 +3,9 @@ package approve
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/resources"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
@@ -28,14 +32,15 @@ type CheckInput struct {
 	Policies []*policy.Policy
 	// Now is the clock. Required.
 	Now func() time.Time
+	// Since has the requests evaluated that the ledger's records have since that time, in place of
+	// those of the cluster; zero for those of the cluster. Explain does not use it.
+	Since time.Time
 }
 
 // Checked is what the policies say of one request.
 type Checked struct {
-	// Request is the request, and State where it stands.
-	Request *request.Request
-	// User is who it is for; "" if that cannot be read.
-	User     string
+	// Review is that of the request. Its User is empty if it cannot be read.
+	Review   *request.Review
 	Decision policy.Decision
 }
 
@@ -43,8 +48,12 @@ type Checked struct {
 type Check struct {
 	// Policies are those that were evaluated.
 	Policies []*policy.Compiled
-	// Requests are those of the cluster, the oldest first.
+	// Requests are those of the cluster or of the ledger, the oldest first.
 	Requests []Checked
+	// Since is from when the ledger's records are; zero for the requests of the cluster.
+	Since time.Time
+	// NotEvaluated counts records since then that do not hold who asked for what.
+	NotEvaluated int
 }
 
 // Broken are the policies that cannot be evaluated, or could not for a request.
@@ -62,7 +71,7 @@ func (c *Check) Broken() (mistakes []string) {
 			}
 			seen[explained.Policy.Name] = true
 			mistakes = append(mistakes, fmt.Sprintf("policy %q: %s (request %s)", identity.Printable(explained.Policy.Name),
-				identity.PrintableSentence(explained.Err.Error()), identity.Quote(checked.Request.Name)))
+				identity.PrintableSentence(explained.Err.Error()), identity.Quote(checked.Review.Object.Name)))
 		}
 	}
 	return mistakes
@@ -73,27 +82,25 @@ type rehearsal struct {
 	evaluator
 	policies []*policy.Compiled
 
-	requests []*request.Request
+	// reviews are those of the requests to evaluate, the oldest first.
+	reviews      []*request.Review
+	notEvaluated int
 }
 
 // checksAtOnce bounds how many requests are evaluated at the same time.
 const checksAtOnce = 8
 
-// CheckAll evaluates policies for the requests of the cluster and decides nothing. Requests that are
-// decided are evaluated as they were when they were created.
+// CheckAll evaluates policies for the requests of the cluster, or for those of the ledger, and decides
+// nothing. Requests that are decided are evaluated as they were when they were created.
 func CheckAll(ctx context.Context, in CheckInput) (*Check, error) {
 	r, err := rehearse(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	check := &Check{Policies: r.policies}
-	check.Requests = parallel.Map(checksAtOnce, r.requests, func(object *request.Request) Checked {
-		_, decision := r.decide(ctx, object, in.Now())
-		checked := Checked{Request: object, Decision: decision}
-		if decoded, err := object.PKCS10(); err == nil {
-			checked.User = decoded.User().Name
-		}
-		return checked
+	check := &Check{Policies: r.policies, Since: in.Since, NotEvaluated: r.notEvaluated}
+	check.Requests = parallel.Map(checksAtOnce, r.reviews, func(review *request.Review) Checked {
+		_, decision := r.decide(ctx, review, in.Now())
+		return Checked{Review: review, Decision: decision}
 	})
 	return check, nil
 }
@@ -109,6 +116,7 @@ type Explanation struct {
 
 // Explain evaluates one policy for one request, whatever the others say.
 func Explain(ctx context.Context, in CheckInput, policyName, requestName string) (*Explanation, error) {
+	in.Since = time.Time{}
 	r, err := rehearse(ctx, in)
 	if err != nil {
 		return nil, err
@@ -117,21 +125,27 @@ func Explain(ctx context.Context, in CheckInput, policyName, requestName string)
 	if at < 0 {
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "approval policy %q not found", policyName), "see which there are: %s", identity.NewCommand("kubectl get").Words(policy.Resource))
 	}
-	found := slices.IndexFunc(r.requests, func(one *request.Request) bool { return one.Name == requestName })
+	found := slices.IndexFunc(r.reviews, func(one *request.Review) bool { return one.Object.Name == requestName })
 	if found < 0 {
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "certificate signing request %q not found", requestName), "see which there are: kubectl csr-onboard list")
 	}
-	object := r.requests[found]
-	facts, decision := r.decide(ctx, object, in.Now())
-	return &Explanation{Request: object, Facts: facts, Explained: policy.Explain(facts, r.policies[at]), Decision: decision}, nil
+	review := r.reviews[found]
+	facts, decision := r.decide(ctx, review, in.Now())
+	return &Explanation{Request: review.Object, Facts: facts, Explained: policy.Explain(facts, r.policies[at]), Decision: decision}, nil
 }
 
 // decide decides about a request, as of its creation where somebody has decided since.
-func (r *rehearsal) decide(ctx context.Context, object *request.Request, now time.Time) (*policy.Facts, policy.Decision) {
-	if request.StateOf(object) != request.Pending {
-		now = object.CreationTimestamp.Time
+func (r *rehearsal) decide(ctx context.Context, review *request.Review, now time.Time) (*policy.Facts, policy.Decision) {
+	isDecided := review.State != request.Pending
+	if isDecided {
+		now = review.Object.CreationTimestamp.Time
 	}
-	return r.evaluateWith(ctx, &known{object: object, isOversized: len(object.Spec.Request) > largestRequest}, now, r.policies)
+	facts := r.facts(ctx, review, now)
+	if isDecided {
+		// Both times are of the API server.
+		maps.DeleteFunc(facts.Certificates, func(_ string, one *policy.Certificate) bool { return one.ApprovedAt.After(now) })
+	}
+	return facts, decide(facts, r.policies, len(review.Object.Spec.Request) > largestRequest)
 }
 
 // rehearse reads what decisions depend on, once.
@@ -148,9 +162,13 @@ func rehearse(ctx context.Context, in CheckInput) (*rehearsal, error) {
 	quiet := listener{request: func(*known) {}, gone: func(*known) {}, circumstances: func() {}, policies: func([]*compiledPolicy) {}}
 	sources := sourcesOf(w, from, quiet)
 	sources = slices.DeleteFunc(sources, func(one source) bool {
-		return one.name == requestsName || one.name == policiesName && in.Policies != nil
+		return one.name == requestsName || one.name == policiesName && in.Policies != nil || one.name == recordsName && !in.Since.IsZero()
 	})
-	errs := parallel.Map(len(sources)+1, append(sources, source{list: func(ctx context.Context) (string, error) { return r.listRequests(ctx, from) }}), func(one source) error {
+	requested := source{list: func(ctx context.Context) (string, error) { return r.listRequests(ctx, from) }}
+	if !in.Since.IsZero() {
+		requested = source{list: func(ctx context.Context) (string, error) { return r.listRecords(ctx, from, in.Since) }}
+	}
+	errs := parallel.Map(len(sources)+1, append(sources, requested), func(one source) error {
 		_, err := one.list(ctx)
 		return err
 	})
@@ -175,12 +193,52 @@ func (r *rehearsal) listRequests(ctx context.Context, from clients) (string, err
 			r.world.setRequest(object)
 			if !seen[object.UID] {
 				seen[object.UID] = true
-				r.requests = append(r.requests, object)
+				r.reviews = append(r.reviews, request.ReviewOf(object))
 			}
 		}
 	})
-	slices.SortStableFunc(r.requests, func(a, b *request.Request) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
-	})
+	r.sort()
 	return version, err
+}
+
+// listRecords takes in all records of the ledger, and keeps the requests of those since a time, the
+// oldest first.
+func (r *rehearsal) listRecords(ctx context.Context, from clients, since time.Time) (string, error) {
+	version, err := from.records.EachPage(ctx, "", func(page []*ledger.ClientCertificate) error {
+		for _, record := range page {
+			r.addRecord(record, since)
+		}
+		return nil
+	})
+	if errors.Is(err, resources.ErrNotInstalled) {
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "ledger not found on this cluster"), "install it with: kubectl apply -k deploy")
+	}
+	r.sort()
+	return version, err
+}
+
+// addRecord takes in a record, of which the request counts as far as it is known.
+func (r *rehearsal) addRecord(record *ledger.ClientCertificate, since time.Time) {
+	r.world.setRecord(record)
+	review, isKnown := record.ReviewOfRequest()
+	if isKnown {
+		r.world.setRecordedRequest(record, review)
+	}
+	switch asked := record.Spec.Request; {
+	case asked == nil || asked.CreatedAt == nil:
+		if !record.Spec.NotBefore.Time.Before(since) {
+			r.notEvaluated++
+		}
+	case asked.CreatedAt.Time.Before(since):
+	case isKnown:
+		r.reviews = append(r.reviews, review)
+	default:
+		r.notEvaluated++
+	}
+}
+
+func (r *rehearsal) sort() {
+	slices.SortStableFunc(r.reviews, func(a, b *request.Review) int {
+		return cmp.Or(a.Object.CreationTimestamp.Compare(b.Object.CreationTimestamp.Time), strings.Compare(a.Object.Name, b.Object.Name))
+	})
 }

@@ -25,22 +25,23 @@ type evaluator struct {
 
 // evaluate decides about a request as it is at a time.
 func (e *evaluator) evaluate(ctx context.Context, one *known, now time.Time) (*policy.Facts, policy.Decision) {
-	return e.evaluateWith(ctx, one, now, e.world.compiled())
+	facts := e.facts(ctx, request.ReviewOf(one.object), now)
+	return facts, decide(facts, e.world.compiled(), one.isOversized)
 }
 
-func (e *evaluator) evaluateWith(ctx context.Context, one *known, now time.Time, policies []*policy.Compiled) (*policy.Facts, policy.Decision) {
-	facts := e.facts(ctx, one.object, now)
-	if one.isOversized {
-		return facts, policy.Decision{Outcome: policy.Left, Why: fmt.Sprintf("%s: the request is larger than %d bytes, and is not read", request.Oversized, largestRequest)}
+// decide decides by policies, unless the request was too large to be kept.
+func decide(facts *policy.Facts, policies []*policy.Compiled, isOversized bool) policy.Decision {
+	if isOversized {
+		return policy.Decision{Outcome: policy.Left, Why: fmt.Sprintf("%s: the request is larger than %d bytes, and is not read", request.Oversized, largestRequest)}
 	}
-	return facts, policy.Decide(facts, policies)
+	return policy.Decide(facts, policies)
 }
 
-// facts are those of a request, with the questions that the API server answers.
-func (e *evaluator) facts(ctx context.Context, object *request.Request, now time.Time) *policy.Facts {
-	facts := e.world.facts(request.ReviewOf(object), now)
+// facts are those of a reviewed request, with the questions that the API server answers.
+func (e *evaluator) facts(ctx context.Context, review *request.Review, now time.Time) *policy.Facts {
+	facts := e.world.facts(review, now)
 	facts.Approver = e.approver
-	spec := object.Spec
+	spec := review.Object.Spec
 	facts.MayUse = func(name string) (bool, error) {
 		return e.permissions.ask(ctx, spec, attributesOf(policy.Group, policy.Resource, "", name, policy.UseVerb), nil)
 	}

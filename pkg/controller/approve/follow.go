@@ -31,6 +31,7 @@ type source struct {
 const (
 	policiesName = "approval policies"
 	requestsName = "certificate signing requests"
+	recordsName  = "the ledger's records"
 )
 
 // requestQuery selects the requests that policies can approve.
@@ -247,7 +248,7 @@ func (r reader) given(name string, kind int, of bindings.Kind) source {
 // records is the ledger. A cluster without one has no records.
 func (r reader) records() source {
 	return source{
-		name: "the ledger's records",
+		name: recordsName,
 		list: func(ctx context.Context) (string, error) {
 			version, err := r.from.records.EachPage(ctx, "", func(page []*ledger.ClientCertificate) error {
 				for _, record := range page {

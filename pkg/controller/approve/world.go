@@ -84,6 +84,12 @@ func (w *world) setRequest(object *request.Request) *known {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.removeRequest(one.uid)
+	w.keepRequest(one, object)
+	return one
+}
+
+// keepRequest adds what is known of a request.
+func (w *world) keepRequest(one *known, object *request.Request) {
 	w.requests[one.uid] = one
 	if w.byUser[one.user] == nil {
 		w.byUser[one.user] = map[types.UID]*known{}
@@ -95,7 +101,6 @@ func (w *world) setRequest(object *request.Request) *known {
 	if at := policy.ApprovedAt(object); !at.IsZero() {
 		w.addApproval(one.Requester, one.uid, at)
 	}
-	return one
 }
 
 // knownOf is what has to be kept of a request.
@@ -169,9 +174,22 @@ func (w *world) setRecord(record *ledger.ClientCertificate) {
 			one.ChainStart = renews.Since.Time
 		}
 	}
+	if asked := record.Spec.Request; asked != nil && asked.DecidedAt != nil {
+		one.ApprovedAt = asked.DecidedAt.Time
+	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.addCertificate(one)
+}
+
+// setRecordedRequest takes in the request of a record.
+func (w *world) setRecordedRequest(record *ledger.ClientCertificate, review *request.Review) {
+	one := &known{uid: review.Object.UID, created: review.Object.CreationTimestamp.Time, user: review.User.Name}
+	one.Name, one.Requester, one.Key = review.Object.Name, review.Requester, review.Fingerprint
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	one.certificate = w.certificates[one.user][record.CredentialID()]
+	w.keepRequest(one, review.Object)
 }
 
 func (w *world) addCertificate(one *policy.Certificate) {

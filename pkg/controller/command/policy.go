@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -13,10 +14,12 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/policies"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -32,7 +35,14 @@ type policyOptions struct {
 	Output string
 	// Approver is the user as whom the controller decides.
 	Approver string
+	// FromLedger has the requests of the ledger's records evaluated, and SinceText says for how long
+	// back. Optional: the requests of the cluster.
+	FromLedger bool
+	SinceText  string
 }
+
+// defaultSince is for how long back the ledger is read.
+const defaultSince = "30d"
 
 // newPolicy makes the commands that evaluate policies and decide nothing. kubectl csr-onboard policy
 // runs them, since the plugin does not link what evaluates conditions.
@@ -65,12 +75,22 @@ func newPolicyCheck(env Environment) *cobra.Command {
 		Long: `Say what policies would decide about each request of the cluster: approve it, deny it, or leave it to
 people, and why. Requests that are decided are evaluated as they were when they were created.
 
+--from-ledger evaluates the requests for which the ledger has recorded a certificate since --since, as
+far as a record holds a request: what it does not hold is printed.
+
 Exit codes: 0 every policy could be evaluated; 1 one could not, or the check failed; 2 wrong usage,
 such as a mistake in a file.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.check(cmd.Context(), cmd.InOrStdin()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("since") && !o.FromLedger {
+				return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--since does nothing without --from-ledger"), "add --from-ledger, or leave it out")
+			}
+			return o.check(cmd.Context(), cmd.InOrStdin())
+		},
 	}
 	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&o.FromLedger, "from-ledger", false, "evaluate the requests that the ledger has recorded in place of those of the cluster")
+	cmd.Flags().StringVar(&o.SinceText, "since", defaultSince, "with --from-ledger, how long ago a request was submitted at most, such as 30d")
 	return cmd
 }
 
@@ -94,15 +114,23 @@ not found.`,
 }
 
 func (o *policyOptions) check(ctx context.Context, in io.Reader) error {
+	since, err := o.since()
+	if err != nil {
+		return err
+	}
 	input, err := o.input(in)
 	if err != nil {
 		return err
 	}
+	input.Since = since
 	result, err := approve.CheckAll(ctx, input)
 	if err != nil {
 		return err
 	}
 	if err := policies.Check(o.Out, o.Output, result); err != nil {
+		return err
+	}
+	if err := o.tellOfLedger(result); err != nil {
 		return err
 	}
 	broken := result.Broken()
@@ -115,6 +143,34 @@ func (o *policyOptions) check(ctx context.Context, in io.Reader) error {
 		return outcome.WithHint(fmt.Errorf("%d of %d policies could not be evaluated", len(broken), len(result.Policies)), "fix the expressions that are named above")
 	}
 	return nil
+}
+
+// since is from when the ledger's records are evaluated; zero for the requests of the cluster.
+func (o *policyOptions) since() (time.Time, error) {
+	if !o.FromLedger {
+		return time.Time{}, nil
+	}
+	span, err := request.ParseSpan(o.SinceText)
+	if err == nil && span <= 0 {
+		err = errors.New("it must be longer than zero")
+	}
+	if err != nil {
+		return time.Time{}, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--since %q is not a valid duration", o.SinceText), "write days, hours or minutes, for example 30d, 8h, 90m")
+	}
+	return o.Now().Add(-span), nil
+}
+
+// tellOfLedger says what was evaluated, and without what.
+func (o *policyOptions) tellOfLedger(result *approve.Check) error {
+	if result.Since.IsZero() {
+		return nil
+	}
+	_, err := fmt.Fprintf(o.Err, "%d requests since %s, as the ledger has recorded them. A record does not hold:\n  %s\n",
+		len(result.Requests), result.Since.UTC().Format(time.RFC3339), strings.Join(ledger.UnknownOfRequests(), "\n  "))
+	if err == nil && result.NotEvaluated > 0 {
+		_, err = fmt.Fprintf(o.Err, "%d records were not evaluated: they do not hold who asked for what\n", result.NotEvaluated)
+	}
+	return err
 }
 
 func (o *policyOptions) explain(ctx context.Context, in io.Reader, policyName, requestName string) error {

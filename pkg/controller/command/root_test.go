@@ -23,6 +23,9 @@ func TestRoot_WrongUsageIsToldWithItsCode(t *testing.T) {
 		"a denier that ends at once":     {"enforce --directory D --kubeconfig K --node n --denier --once", "exclude each other"},
 		"no directory":                   {"enforce --kubeconfig K --node n", "--directory is required"},
 		"a name that no node has":        {"enforce --directory D --kubeconfig K --node N_", "not a valid node name"},
+		"since without a ledger":         {"policy check --since 30d", "--from-ledger"},
+		"since a time":                   {"policy check --from-ledger --since 2026-11-27", "not a valid duration"},
+		"since now":                      {"policy check --from-ledger --since 0h", "not a valid duration"},
 		"a kubeconfig that is missing":   {"enforce --directory D --kubeconfig K --node n", "cannot be used"},
 	} {
 		var out, errOut bytes.Buffer

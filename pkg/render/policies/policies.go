@@ -7,8 +7,11 @@ import (
 	"io"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/approve"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
@@ -19,11 +22,22 @@ const apiVersion = policy.APIVersion
 
 // policyCheck is the versioned form in which scripts read what policies say of requests.
 type policyCheck struct {
-	APIVersion string        `json:"apiVersion"`
-	Kind       string        `json:"kind"`
-	Items      []checkedForm `json:"items"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Ledger says of which records the requests are; nil for the requests of the cluster.
+	Ledger *ledgerForm   `json:"ledger,omitempty"`
+	Items  []checkedForm `json:"items"`
 	// Broken says which policies cannot be evaluated, or could not for a request.
 	Broken []string `json:"broken,omitempty"`
+}
+
+type ledgerForm struct {
+	// Since is when the first of the requests can have been submitted.
+	Since metav1.Time `json:"since"`
+	// Unknown says what records do not hold of requests.
+	Unknown []string `json:"unknown"`
+	// NotEvaluated counts records that do not hold who asked for what.
+	NotEvaluated int `json:"notEvaluated"`
 }
 
 type checkedForm struct {
@@ -42,8 +56,14 @@ type checkedForm struct {
 // Check writes what the policies say of every request: as a table, or as JSON or YAML.
 func Check(out io.Writer, format string, check *approve.Check) error {
 	form := policyCheck{APIVersion: apiVersion, Kind: "PolicyCheck", Items: []checkedForm{}, Broken: check.Broken()}
+	if !check.Since.IsZero() {
+		since := metav1.NewTime(check.Since)
+		form.Ledger = &ledgerForm{Since: since, Unknown: ledger.UnknownOfRequests(), NotEvaluated: check.NotEvaluated}
+	}
 	for _, one := range check.Requests {
-		form.Items = append(form.Items, formOf(one.Request, one.User, one.Decision))
+		item := formOf(one.Review.Object, one.Review.User.Name, one.Decision)
+		item.State = string(one.Review.State)
+		form.Items = append(form.Items, item)
 	}
 	if format != "" {
 		return report.Encode(out, format, form)
