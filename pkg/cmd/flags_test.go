@@ -264,18 +264,21 @@ var table = map[string]usesOf{
 		Connection: map[string]string{"*": contextFlags},
 	},
 	"list": {
-		modes: []mode{{"table", ""}, {"wide", "-o wide"}, {"json", "-o json"}, {"name", "-o name"}, {"watch", "--watch"}},
+		modes: []mode{{"table", ""}, {"wide", "-o wide"}, {"json", "-o json"}, {"name", "-o name"}, {"watch", "--watch"}, {"clusters", "--contexts x,other"}},
 		own: map[string]use{
 			"all-signers": {kept: "*", shown: "TestList_ListShowsWhatIsInside"},
 			"pending":     {kept: "*", shown: "TestList_ListShowsWhatIsInside"},
 			"selector":    {kept: "*", shown: "TestList_ListShowsWhatIsInside"},
 			"watch":       {kept: "*", shown: "TestList_ListGoesOnWithWhatChanges"},
 			"output":      {kept: "*", shown: "TestList_ListShowsWhatIsInside"},
-			"no-headers":  {kept: "table wide watch", shown: "TestPrompt_ChoosingFromAListAtATerminal"},
+			"no-headers":  {kept: "table wide watch clusters", shown: "TestPrompt_ChoosingFromAListAtATerminal"},
 			"sort-by":     {kept: "* -watch", shown: "TestShow_TheReviewWithoutADecision"},
 			"namespace":   {},
+
+			"contexts":      {kept: "* -name", shown: "TestClusters_ListIsOneTableOfAllClusters"},
+			"contexts-from": {kept: "* -name -clusters", shown: "TestClusters_ListIsOneTableOfAllClusters"},
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"show": {
 		modes: []mode{{"name", "jane"}, {"names", "jane bob"}, {"json", "jane -o json"}, {"file", "-f jane.csr"}},
@@ -463,14 +466,16 @@ var table = map[string]usesOf{
 		Connection: map[string]string{"*": "all"},
 	},
 	"doctor": {
-		modes: []mode{{"look", ""}, {"probe", "--probe"}},
+		modes: []mode{{"look", ""}, {"probe", "--probe"}, {"clusters", "--contexts x,other"}},
 		own: map[string]use{
 			"probe":     {kept: "*", shown: "TestDoctor_DoctorTellsApart"},
 			"timeout":   {kept: "probe", shown: "TestDoctor_DoctorTellsApart"},
 			"output":    {kept: "*", shown: "TestDoctor_DoctorTellsApart"},
 			"namespace": {},
+
+			"contexts": {kept: "*", shown: "TestClusters_DoctorExaminesEachCluster"}, "contexts-from": contextsFrom,
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"options": {modes: []mode{{"options", ""}}, own: map[string]use{"namespace": {}}},
 	"version": {
@@ -492,6 +497,12 @@ var table = map[string]usesOf{
 	"completion powershell": {modes: []mode{{"print", ""}}, own: map[string]use{"namespace": {}}},
 }
 
+// contextsFrom is the row of --contexts-from, which excludes --contexts. clusterFlags are the connection
+// flags that are kept with several clusters.
+var contextsFrom = use{kept: "* -clusters", shown: "TestClusters_ListIsOneTableOfAllClusters"}
+
+const clusterFlags = "kubeconfig request-timeout as as-group as-uid as-user-extra disable-compression"
+
 // confirmingFlags are the connection flags that confirm what a handoff says.
 const confirmingFlags = "request-timeout server insecure-skip-tls-verify proxy-url"
 
@@ -509,7 +520,7 @@ var values = map[string]string{
 	"kubeconfig": "kubeconfig", "context": "other", "cluster": "other", "user": "other", "as-user-extra": "a=b", "fingerprint": someFingerprint, "ca-fingerprint": someFingerprint, "allow": "user-offboarded",
 	"within": "7d", "fail-within": "7d", "template": "{{.kind}}", "selector": "a=b", "certificate": "jane.crt", "from": "jane.handoff.yaml", "timeout": "1m",
 	"request-name": "a-name", "until": "1h", "credential-id": someCredentialID, "service-account-token": "token", "directory": "/etc/kubernetes/csr-onboard",
-	"expiring": "7d", "head": strings.Repeat("0", 64),
+	"contexts": "x,other", "contexts-from": "contexts", "expiring": "7d", "head": strings.Repeat("0", 64),
 }
 
 func valueOf(flag *pflag.Flag) string {
@@ -557,8 +568,8 @@ func inFilesOfModes(t *testing.T) {
 		"base.yaml": "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n- {type: RBAC, name: rbac}\n",
 		"jane.csr":  string(made.PEM()), "open-manifest.yaml": manifest, "manifest.yaml": manifest + "  expirationSeconds: 3600\n",
 		"jane.handoff.yaml": "kind: Config\n", "handoff": "apiVersion: v1\nkind: Config\n", "bare": authority, "other.crt": authority, "ca.crt": authority, "jane.crt": authority,
-		"kubeconfig": kubeconfigForFlags,
-		"token":      "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"a","sub":"system:serviceaccount:default:robot"}`)) + ".",
+		"kubeconfig": kubeconfigForFlags, "contexts": "x\nother\n",
+		"token": "e30." + base64.RawURLEncoding.EncodeToString([]byte(`{"jti":"a","sub":"system:serviceaccount:default:robot"}`)) + ".",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

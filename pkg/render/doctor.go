@@ -21,6 +21,19 @@ func colorOfVerdict(verdict doctor.Verdict) string {
 	return ""
 }
 
+// ChecksOfClusters is Checks for several clusters; each line begins with the cluster.
+func ChecksOfClusters(out io.Writer, format string, all []report.OnCluster[[]doctor.Check]) error {
+	if format != "" {
+		return report.Examinations(out, format, all)
+	}
+	for _, one := range all {
+		if err := Checks(screen.Prefixing(out, ClusterPrefix(one.Cluster)), "", one.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Checks writes what was examined: as lines for people, or as JSON or YAML.
 func Checks(out io.Writer, format string, checks []doctor.Check) error {
 	if format == "" {

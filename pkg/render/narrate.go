@@ -17,6 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/granting"
@@ -26,8 +27,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/sign"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
 // Narrator tells a person what happens, a line or a few for each event. It may be used from several
@@ -35,7 +36,8 @@ import (
 type Narrator struct {
 	*voice
 
-	mutex sync.Mutex
+	// mutex is shared by narrators that write to the same stream.
+	mutex *sync.Mutex
 }
 
 // NewNarrator makes a narrator that writes to standard error, or wherever else
@@ -43,8 +45,18 @@ type Narrator struct {
 // changes; elsewhere it is a line for each change of state.
 // now is the clock by which a wait is shown.
 func NewNarrator(out io.Writer, now func() time.Time) *Narrator {
-	return &Narrator{voice: &voice{out: out, now: now, animated: printers.AllowsColorOutput(out)}}
+	return &Narrator{voice: &voice{out: out, now: now, animated: printers.AllowsColorOutput(out)}, mutex: new(sync.Mutex)}
 }
+
+// ForCluster is a narrator of what happens on one of several clusters, whose name is at the begin of
+// each line. Lines of one event stay together. Waits are lines: what changes on a screen would be
+// several at once.
+func (n *Narrator) ForCluster(name string) *Narrator {
+	return &Narrator{voice: &voice{out: screen.Prefixing(n.out, ClusterPrefix(name)), now: n.now, dryRun: n.dryRun}, mutex: n.mutex}
+}
+
+// ClusterPrefix is what lines about one of several clusters begin with.
+func ClusterPrefix(name string) string { return "[" + identity.Name(name) + "] " }
 
 // In has the narrator say of everything done that it is a dry run, if it is one.
 func (n *Narrator) In(dryRun onboard.DryRun) *Narrator {
@@ -68,6 +80,9 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("warning: %s", identity.PrintableSentence(e.Text))
 	case onboard.Called:
 		n.called(e)
+	case clusters.NotDone:
+		n.say("not done on %s: %s", identity.Name(e.Cluster), sentence(e.Reason))
+		n.hint(e.Reason)
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
@@ -214,9 +229,7 @@ func (n *Narrator) Tell(told event.Event) {
 		n.tellProgress(e)
 	case team.MemberNotOnboarded:
 		n.did("not onboarded: %s: %s", member(e.User, e.Line), sentence(e.Reason))
-		if hint := outcome.Hint(e.Reason); hint != "" {
-			n.say("  hint: %s", identity.PrintableSentence(hint))
-		}
+		n.hint(e.Reason)
 	case approval.RequestGivenTwice:
 		n.say("%s holds the same request as %s", identity.PrintableSentence(e.Source), identity.PrintableSentence(e.First))
 	case team.MembersNotOnboarded:

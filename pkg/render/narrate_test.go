@@ -10,6 +10,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/granting"
@@ -191,6 +193,7 @@ func narrated(t *testing.T) []event.Event {
 		team.Waits{Waiting: 2, AreApproved: true, Signer: request.Signer},
 		team.Waits{Waiting: 2, AreApproved: true, Signer: "example.com/" + hostile},
 		team.CertificatesProven{User: user, Key: "Ed25519", Authority: hostile},
+		clusters.NotDone{Cluster: hostile, Reason: errHostile},
 		team.MemberNotOnboarded{User: hostile, Line: 3, Reason: errHostile},
 		team.MemberNotOnboarded{User: hostile, Reason: errors.New(hostile)},
 		team.LifetimesDiffer{Asked: 48 * time.Hour, Given: time.Hour},
@@ -272,7 +275,7 @@ func TestNarrate_AWarningOfTheServerIsOneLine(t *testing.T) {
 
 func TestNarrate_AWaitIsALineThatGoesAway(t *testing.T) {
 	var screen bytes.Buffer
-	narrator := &Narrator{voice: &voice{out: &screen, now: clock, animated: true}}
+	narrator := &Narrator{voice: &voice{out: &screen, now: clock, animated: true}, mutex: new(sync.Mutex)}
 	narrator.Tell(onboard.StillWaiting{Sighting: requests.Sighting{Object: object(t, "jane-x", jane(), nil)}})
 	narrator.Tell(onboard.RequestApproved{Name: "jane-x"})
 	narrator.Close()
@@ -314,7 +317,7 @@ func TestNarrate_ProgressIsToldNowAndThen(t *testing.T) {
 func TestNarrate_AProgressBarGoesAway(t *testing.T) {
 	var screen bytes.Buffer
 	at := now
-	narrator := &Narrator{voice: &voice{out: &screen, now: func() time.Time { return at }, animated: true}}
+	narrator := &Narrator{voice: &voice{out: &screen, now: func() time.Time { return at }, animated: true}, mutex: new(sync.Mutex)}
 	narrator.Tell(onboard.Progress{Doing: "onboarding", Total: 9})
 	at = at.Add(2 * progressPatience)
 	narrator.Tell(onboard.Progress{Doing: "onboarding", Done: 3, Total: 9})
@@ -326,5 +329,22 @@ func TestNarrate_AProgressBarGoesAway(t *testing.T) {
 	narrator.Close()
 	if screen.Len() != 0 {
 		t.Errorf("a bar is left: %q", screen.String())
+	}
+}
+
+func TestNarrate_WhatHappensOnOneOfSeveralClustersBeginsWithItsName(t *testing.T) {
+	var out bytes.Buffer
+	all := NewNarrator(&out, func() time.Time { return now })
+	one := all.ForCluster(hostile)
+	all.Tell(approval.NothingListed{})
+	one.Tell(team.MemberNotOnboarded{User: "jane", Reason: errHostile})
+	one.Warn("a")
+	lines := strings.Split(out.String(), "\n")
+	prefix := ClusterPrefix(hostile)
+	if len(lines) != 5 || strings.HasPrefix(lines[0], prefix) || !strings.HasPrefix(lines[1], prefix+"not onboarded: jane") || !strings.HasPrefix(lines[2], prefix+"  hint: ") || lines[3] != prefix+"warning: a" {
+		t.Errorf("got %q", lines)
+	}
+	if identity.HasHidden(prefix, func(rune) bool { return false }) {
+		t.Errorf("the prefix is %q", prefix)
 	}
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -40,6 +41,12 @@ func TestRequest_RowsAreWrittenAsInTheGoldenFile(t *testing.T) {
 			}
 		}
 		return table.WriteDeleted(all[0])
+	})
+	g.add(t, "a list of several clusters", func(out io.Writer) error {
+		onCluster := *all[0]
+		onCluster.Cluster = hostile
+		table := NewTableOfClusters(out, false, false, clock)
+		return errors.Join(table.Write(&onCluster), table.WriteDeleted(&onCluster))
 	})
 	g.compare(t)
 	var shown bytes.Buffer

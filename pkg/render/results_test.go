@@ -172,6 +172,9 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 		}
 	}
 	g.inEveryFormat(t, "doctor", func(out io.Writer, format string) error { return Checks(out, format, checks) })
+	g.inEveryFormat(t, "doctor of several clusters", func(out io.Writer, format string) error {
+		return ChecksOfClusters(out, format, []report.OnCluster[[]doctor.Check]{{Cluster: hostile, Value: checks[:1]}, {Cluster: "other"}})
+	})
 	g.add(t, "an error", func(out io.Writer) error { Failure(out, errHostile); return nil })
 	g.compare(t)
 	checkHidden(t, "reports", g.text.String())

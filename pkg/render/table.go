@@ -21,12 +21,20 @@ type Table struct {
 	out  io.Writer
 	grid *screen.Grid
 	now  func() time.Time
+	// ofClusters reports whether the first column is the cluster.
+	ofClusters bool
 }
 
 // NewTable makes a table whose columns stay where they are from one Write to the
 // next as long as nothing wider comes.
 func NewTable(out io.Writer, wide, noHeaders bool, now func() time.Time) *Table {
 	return &Table{out: out, grid: screen.NewGrid(out, requestColumns(), wide, noHeaders), now: now}
+}
+
+// NewTableOfClusters is NewTable for requests on several clusters.
+func NewTableOfClusters(out io.Writer, wide, noHeaders bool, now func() time.Time) *Table {
+	columns := append([]screen.GridColumn{{Header: "CLUSTER", IsName: true}}, requestColumns()...)
+	return &Table{out: out, grid: screen.NewGrid(out, columns, wide, noHeaders), now: now, ofClusters: true}
 }
 
 func requestColumns() []screen.GridColumn {
@@ -53,14 +61,23 @@ const (
 func (t *Table) Write(reviews ...*request.Review) error {
 	rows := make([]screen.GridRow, len(reviews))
 	for i, review := range reviews {
-		rows[i] = screen.GridRow{Cells: t.cells(review, stateOf(review)), Color: colorOfFindings(review)}
+		rows[i] = t.row(review, stateOf(review))
+		rows[i].Color = colorOfFindings(review)
 	}
 	return t.grid.Write(t.out, rows...)
 }
 
+func (t *Table) row(review *request.Review, state string) screen.GridRow {
+	cells := t.cells(review, state)
+	if t.ofClusters {
+		cells = append([]string{cut(identity.Name(review.Cluster), longestName)}, cells...)
+	}
+	return screen.GridRow{Cells: cells}
+}
+
 // WriteDeleted adds the row of a request that is gone.
 func (t *Table) WriteDeleted(review *request.Review) error {
-	return t.grid.Write(t.out, screen.GridRow{Cells: t.cells(review, "Deleted")})
+	return t.grid.Write(t.out, t.row(review, "Deleted"))
 }
 
 // colorOfFindings is red where an approval is refused, and yellow where there is a warning.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -53,9 +52,7 @@ func (w teamWords) membersNotOnboarded(e team.MembersNotOnboarded) {
 		names[i] = member(one.User.Name, one.Line)
 	}
 	w.say("not onboarded: %s: %s", strings.Join(names, ", "), sentence(e.Reason))
-	if hint := outcome.Hint(e.Reason); hint != "" {
-		w.say("  hint: %s", identity.PrintableSentence(hint))
-	}
+	w.hint(e.Reason)
 }
 
 // waits says what is in the way of many certificates.

@@ -5,7 +5,9 @@ import (
 	"io"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
@@ -57,6 +59,13 @@ func (t copyable) String() string { return string(t) }
 func (v *voice) next(what string, command fmt.Stringer) {
 	v.say("  %s:", what)
 	v.say("    %s", command)
+}
+
+// hint says what to try after an error, in a line below it, if the error says it.
+func (v *voice) hint(err error) {
+	if hint := outcome.Hint(err); hint != "" {
+		v.say("  hint: %s", identity.PrintableSentence(hint))
+	}
 }
 
 func (v *voice) say(format string, arguments ...any) {

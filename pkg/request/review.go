@@ -46,6 +46,8 @@ type Review struct {
 	// Holdings are the certificates that the user has, and the requester if that is another, as far
 	// as the cluster's ledger was read.
 	Holdings []access.Certificates
+	// Cluster is the context of the cluster that the request is on, where there are several. Optional.
+	Cluster string
 	// Findings is what the review found, the refused ones first.
 	Findings []Finding
 	// Source is the file that a request came in which is not on the cluster yet;

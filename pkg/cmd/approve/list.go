@@ -1,15 +1,20 @@
 package approve
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
@@ -35,7 +40,8 @@ type listOptions struct {
 	// SortBy is a JSONPath expression of a row's data. Optional.
 	SortBy string
 
-	input approval.ListInput
+	clusters options.Clusters
+	input    approval.ListInput
 }
 
 // NewList makes the command list.
@@ -68,7 +74,10 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
   kubectl csr-onboard list --all-signers -o wide
 
   # In a script
-  kubectl csr-onboard list --pending -o json`,
+  kubectl csr-onboard list --pending -o json
+
+  # The requests on several clusters
+  kubectl csr-onboard list --contexts dev,prod`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -80,6 +89,7 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
 	flags.BoolVarP(&o.Watch, "watch", "w", false, "after listing, watch for changes")
 	options.AddFormatFlag(cmd, &o.Output, "a table", "name", render.Wide)
 	options.AddRowFlags(cmd, &o.NoHeaders, &o.SortBy, "{.request.createdAt}")
+	o.clusters.Add(cmd, env)
 	return cmd
 }
 
@@ -102,45 +112,126 @@ func (o *listOptions) Validate() error {
 			return err
 		}
 	}
+	if err := o.clusters.RefuseNames(o.Output); err != nil {
+		return err
+	}
+	if err := o.clusters.Validate(); err != nil {
+		return err
+	}
 	return options.ValidateRowFlags(o.FlagSet, o.Output, o.SortBy)
 }
+
+// Read finds the contexts that are meant.
+func (o *listOptions) Read() error { return o.clusters.Read(o.Environment) }
 
 // Connection implements cli.Steps.
 func (o *listOptions) Connection() cli.Connection { return cli.Connecting() }
 
 // Run lists, and goes on for as long as it is wanted.
 func (o *listOptions) Run(ctx context.Context) error {
-	narrator := o.Narrator
-	program, err := o.Connect()
+	if o.clusters.IsGiven() {
+		return o.runOnClusters(ctx)
+	}
+	listed, err := o.list(ctx, o.Environment)
 	if err != nil {
 		return err
 	}
 	out := o.printer()
-	reviews, resourceVersion, err := approval.List(ctx, program, o.input)
-	if err != nil {
+	if err := o.print(out, listed.reviews); err != nil || !o.Watch {
 		return err
 	}
+	return o.follow(ctx, listed, out.change)
+}
+
+// requestList is what was listed on one cluster.
+type requestList struct {
+	program *onboard.Program
+	reviews []*request.Review
+	// resourceVersion is where changes begin.
+	resourceVersion string
+}
+
+// list lists the requests of the cluster of an environment.
+func (o *listOptions) list(ctx context.Context, on *cli.Environment) (*requestList, error) {
+	program, err := on.Connect()
+	if err != nil {
+		return nil, err
+	}
+	reviews, resourceVersion, err := approval.List(ctx, program, o.input)
+	if err != nil {
+		return nil, err
+	}
+	for _, review := range reviews {
+		review.Cluster = on.Cluster
+	}
+	return &requestList{program, reviews, resourceVersion}, nil
+}
+
+// print writes a list, or says in words that there is nothing in it.
+func (o *listOptions) print(out listPrinter, reviews []*request.Review) error {
 	if err := report.SortReviews(reviews, o.SortBy); err != nil {
 		return err
 	}
-	if len(reviews) == 0 && o.isInRows() {
-		if o.Pending {
-			narrator.Tell(approval.NothingPending{})
-		} else {
-			narrator.Tell(approval.NothingListed{})
-		}
-	} else if err := out.list(reviews, o.Watch); err != nil {
-		return err
+	switch {
+	case len(reviews) > 0 || !o.isInRows():
+		return out.list(reviews, o.Watch)
+	case o.Pending:
+		o.Narrator.Tell(approval.NothingPending{})
+	default:
+		o.Narrator.Tell(approval.NothingListed{})
 	}
-	if !o.Watch {
-		return nil
-	}
-	err = approval.Follow(ctx, program, o.input, reviews, resourceVersion, out.change)
+	return nil
+}
+
+// follow hands over what changes, until a person ends it.
+func (o *listOptions) follow(ctx context.Context, from *requestList, change func(review *request.Review, deleted bool) error) error {
+	err := approval.Follow(ctx, from.program, o.input, from.reviews, from.resourceVersion, change)
 	if errors.Is(err, outcome.ErrInterrupted) {
-		// That is how a person ends it.
 		return nil
 	}
 	return err
+}
+
+// runOnClusters is Run for several clusters, whose requests are one list.
+func (o *listOptions) runOnClusters(ctx context.Context) error {
+	results := options.OnEach(ctx, &o.clusters, o.list)
+	var all []*request.Review
+	for _, result := range results {
+		if result.Err == nil {
+			all = append(all, result.Value.reviews...)
+		}
+	}
+	out := o.printer()
+	if !clusters.AreFailed(results) {
+		if err := o.print(out, all); err != nil {
+			return err
+		}
+	}
+	err := clusters.Failure(results, o.Narrator.Tell)
+	if !o.Watch || clusters.AreFailed(results) {
+		return err
+	}
+	return cmp.Or(o.followAll(ctx, results, out), err)
+}
+
+// followAll follows those clusters that were listed, until one of them cannot be followed.
+func (o *listOptions) followAll(ctx context.Context, results []clusters.Result[*requestList], out listPrinter) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var writing sync.Mutex
+	followed := slices.DeleteFunc(slices.Clone(results), func(result clusters.Result[*requestList]) bool { return result.Err != nil })
+	return clusters.Failure(clusters.Run(followed, func(one clusters.Result[*requestList]) string { return one.Cluster }, func(one clusters.Result[*requestList]) (any, error) {
+		err := o.follow(ctx, one.Value, func(review *request.Review, deleted bool) error {
+			writing.Lock()
+			defer writing.Unlock()
+			review.Cluster = one.Cluster
+			return out.change(review, deleted)
+		})
+		if err != nil {
+			cancel()
+		}
+		return nil, err
+	}), o.Narrator.Tell)
 }
 
 // listPrinter writes a list and what changes of it, in one form.
@@ -176,7 +267,11 @@ func (o *listOptions) printer() listPrinter {
 			return report.Reviews(out, o.Output, reviews)
 		}, one}
 	}
-	table := render.NewTable(out, o.Output == render.Wide, o.NoHeaders, o.Now)
+	newTable := render.NewTable
+	if o.clusters.IsGiven() {
+		newTable = render.NewTableOfClusters
+	}
+	table := newTable(out, o.Output == render.Wide, o.NoHeaders, o.Now)
 	return listPrinter{
 		func(reviews []*request.Review, _ bool) error { return table.Write(reviews...) },
 		func(review *request.Review, deleted bool) error {

@@ -58,6 +58,10 @@ type Environment struct {
 	// Run is the last of a command's steps; tests end before it. Required.
 	Run func(context.Context, Steps) error
 
+	// Cluster is the context of the cluster that this environment is for, if the command runs on
+	// several: see ForContext. Optional.
+	Cluster string
+
 	// FlagSet has the flags of the command that runs, and Narrator tells what it does. Both are
 	// set before its steps.
 	FlagSet  *pflag.FlagSet

@@ -23,11 +23,12 @@ const (
 	HandoffSection    Section = "Handoff"
 	RBACSection       Section = "RBAC"
 	TeamSection       Section = "Team"
+	ClustersSection   Section = "Clusters"
 	OutputSection     Section = "Output"
 	connectionSection Section = "Connection"
 )
 
-var sections = []Section{KubeconfigSection, HandoffSection, RBACSection, TeamSection, OutputSection}
+var sections = []Section{KubeconfigSection, HandoffSection, RBACSection, TeamSection, ClustersSection, OutputSection}
 
 // sectionAnnotation is the annotation of a flag that names its section.
 const sectionAnnotation = "csr-onboard.github.io/section"

@@ -12,11 +12,16 @@ func (e *Environment) SameCluster(command identity.Command) identity.Command {
 			command = command.Option("--"+flag, value)
 		}
 	}
+	context := e.Flags.Context
+	if e.Cluster != "" {
+		// Its files lie where those of several clusters are.
+		command, context = contextsOption(command, e.Cluster), nil
+	}
 	for _, flag := range []struct {
 		name  string
 		value *string
 	}{
-		{"kubeconfig", e.Flags.KubeConfig}, {"context", e.Flags.Context}, {"cluster", e.Flags.ClusterName},
+		{"kubeconfig", e.Flags.KubeConfig}, {"context", context}, {"cluster", e.Flags.ClusterName},
 		{"user", e.Flags.AuthInfoName}, {"server", e.Flags.APIServer}, {"tls-server-name", e.Flags.TLSServerName},
 		{"certificate-authority", e.Flags.CAFile}, {"as", e.Flags.Impersonate}, {"as-uid", e.Flags.ImpersonateUID},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/doctor"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
@@ -29,6 +30,8 @@ type doctorOptions struct {
 	Timeout time.Duration
 	// Output is the form of what was found. Optional: lines.
 	Output string
+
+	clusters options.Clusters
 }
 
 // New makes the command doctor.
@@ -54,7 +57,10 @@ deleted. Its private key is discarded, and its certificate expires after ten min
   kubectl csr-onboard doctor --probe
 
   # In a script
-  kubectl csr-onboard doctor --probe -o json`,
+  kubectl csr-onboard doctor --probe -o json
+
+  # Check several clusters
+  kubectl csr-onboard doctor --contexts dev,prod`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -63,6 +69,7 @@ deleted. Its private key is discarded, and its certificate expires after ten min
 	flags.BoolVar(&o.Probe, "probe", false, "create, approve, wait for and delete one request")
 	options.AddTimeoutFlag(flags, &o.Timeout, defaultProbeTimeout, "with --probe, how long to wait for its certificate")
 	options.AddFormatFlag(cmd, &o.Output, "lines")
+	o.clusters.Add(cmd, env)
 	return cmd
 }
 
@@ -77,8 +84,14 @@ func (o *doctorOptions) Validate() error {
 	case o.FlagSet.Changed("timeout") && !o.Probe:
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--timeout does nothing without --probe"), "add --probe")
 	}
+	if err := o.clusters.Validate(); err != nil {
+		return err
+	}
 	return options.ValidateFormat(o.FlagSet, o.Output, "an examination", "lines")
 }
+
+// Read finds the contexts that are meant.
+func (o *doctorOptions) Read() error { return o.clusters.Read(o.Environment) }
 
 // Connection implements cli.Steps.
 func (o *doctorOptions) Connection() cli.Connection { return cli.Connecting() }
@@ -90,25 +103,54 @@ func (o *doctorOptions) input() doctor.Input {
 
 // Run examines.
 func (o *doctorOptions) Run(ctx context.Context) error {
-	work, err := o.Connect()
-	if err != nil {
-		return err
+	if o.clusters.IsGiven() {
+		return o.runOnClusters(ctx)
 	}
-	checks, err := doctor.Run(ctx, work, o.input())
+	checks, err := o.examine(ctx, o.Environment)
 	if err != nil {
 		return err
 	}
 	if err := render.Checks(o.Streams.Out, o.Output, checks); err != nil {
 		return err
 	}
+	return failure(checks)
+}
+
+// examine examines the cluster of an environment.
+func (o *doctorOptions) examine(ctx context.Context, on *cli.Environment) ([]doctor.Check, error) {
+	work, err := on.Connect()
+	if err != nil {
+		return nil, err
+	}
+	return doctor.Run(ctx, work, o.input())
+}
+
+// runOnClusters is Run for several clusters.
+func (o *doctorOptions) runOnClusters(ctx context.Context) error {
+	results := options.OnEach(ctx, &o.clusters, o.examine)
+	if !clusters.AreFailed(results) {
+		if err := render.ChecksOfClusters(o.Streams.Out, o.Output, options.Done(results)); err != nil {
+			return err
+		}
+	}
+	for i, result := range results {
+		if result.Err == nil {
+			results[i].Err = failure(result.Value)
+		}
+	}
+	return clusters.Failure(results, o.Narrator.Tell)
+}
+
+// failure is the error of checks that failed; nil if none did.
+func failure(checks []doctor.Check) error {
 	var failed []string
 	for _, check := range checks {
 		if check.Verdict == doctor.Fail {
 			failed = append(failed, check.Name)
 		}
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d checks failed: %s", len(failed), len(checks), strings.Join(failed, ", "))
+	if len(failed) == 0 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%d of %d checks failed: %s", len(failed), len(checks), strings.Join(failed, ", "))
 }

@@ -5,6 +5,7 @@ func Forms() map[string]any {
 	return map[string]any{
 		"ContextStatusList":  contextStatusList{},
 		"Examination":        examination{},
+		"ExaminationList":    examinationList{},
 		"FetchedCertificate": fetchedReport{},
 		"OffboardingReport":  offboardingReport{},
 		"RenewalReport":      renewalReport{},

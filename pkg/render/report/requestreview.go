@@ -12,6 +12,8 @@ import (
 type requestReview struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
+	// Cluster is the context of the cluster, where several were asked.
+	Cluster string `json:"cluster,omitempty"`
 	// Source is the file of a request that is not on the cluster yet.
 	Source  string        `json:"source,omitempty"`
 	Request requestReport `json:"request"`
@@ -141,6 +143,7 @@ func reviewForm(r *request.Review) requestReview {
 	form := requestReview{
 		APIVersion: APIVersion,
 		Kind:       "RequestReview",
+		Cluster:    r.Cluster,
 		Source:     r.Source,
 		Request: requestReport{
 			Name:              r.Object.Name,
