@@ -1,10 +1,15 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,5 +114,148 @@ func TestClusters_DoctorExaminesEachCluster(t *testing.T) {
 	}
 	if len(d.servers["prod-eu"].Names("certificatesigningrequests")) != 0 {
 		t.Error("a cluster that was not named was asked")
+	}
+}
+
+// keysOf are the private keys of jane below the directory jane, by their paths.
+func keysOf(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("jane", "clusters", "*", "*.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]string{}
+	for _, path := range append(paths, filepath.Join("jane", "jane.key")) {
+		text, err := os.ReadFile(path)
+		switch {
+		case err == nil:
+			keys[path] = string(text)
+		case !errors.Is(err, fs.ErrNotExist):
+			t.Fatal(err)
+		}
+	}
+	return keys
+}
+
+// contextsOf are the contexts of a kubeconfig.
+func contextsOf(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := kubeconfig.Decode(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(config.Contexts))
+}
+
+func TestClusters_OneCommandMakesAKubeconfigWithAContextForEach(t *testing.T) {
+	d := newThreeClusters(t)
+	out, errOut := d.runs(t, 0, "new-user jane -g dev --approve --contexts dev,prod-* --dir jane")
+	if out != filepath.Join("jane", "jane.kubeconfig")+"\n" || !strings.Contains(errOut, "[prod-us] logged in") {
+		t.Errorf("got %q and\n%s", out, errOut)
+	}
+	want := []string{"jane@cluster-dev", "jane@cluster-prod-eu", "jane@cluster-prod-us"}
+	if got := contextsOf(t, "jane/jane.kubeconfig"); !slices.Equal(got, want) {
+		t.Errorf("contexts %q", got)
+	}
+	d.says(t, 0, "status --kubeconfig jane/jane.kubeconfig --live", "cluster-prod-eu")
+	keys := keysOf(t)
+	if len(keys) != 3 || keys[filepath.Join("jane", "clusters", "dev", "jane.key")] == keys[filepath.Join("jane", "clusters", "prod-eu", "jane.key")] {
+		t.Errorf("keys: %q", slices.Collect(maps.Keys(keys)))
+	}
+	// Again, it changes nothing.
+	before, _ := os.ReadFile("jane/jane.kubeconfig")
+	d.runs(t, 0, "new-user jane -g dev --approve --contexts prod-*,dev --dir jane")
+	if after, _ := os.ReadFile("jane/jane.kubeconfig"); !bytes.Equal(before, after) || !maps.Equal(keys, keysOf(t)) {
+		t.Error("the second run changed something")
+	}
+	for _, name := range threeNames {
+		if names := d.servers[name].Names("certificatesigningrequests"); len(names) != 1 {
+			t.Errorf("%s has the requests %q", name, names)
+		}
+	}
+}
+
+func TestClusters_AClusterThatFailedIsCompletedByTheNextRun(t *testing.T) {
+	d := newThreeClusters(t)
+	d.fails("prod-eu", true)
+	d.says(t, 1, "new-user jane --approve --contexts dev,prod-eu,prod-us --dir jane", "not done on prod-eu: ", "jane.kubeconfig, with the contexts jane@cluster-dev, jane@cluster-prod-us")
+	keys := keysOf(t)
+	d.fails("prod-eu", false)
+	d.runs(t, 0, "new-user jane --approve --contexts dev,prod-eu,prod-us --dir jane")
+	if got := contextsOf(t, "jane/jane.kubeconfig"); len(got) != 3 {
+		t.Errorf("contexts %q", got)
+	}
+	for path, key := range keysOf(t) {
+		if before, existed := keys[path]; existed && before != key {
+			t.Errorf("%s was replaced", path)
+		}
+	}
+}
+
+func TestClusters_OneKeyIsTheSameOnAllClusters(t *testing.T) {
+	d := newThreeClusters(t)
+	d.runs(t, 0, "new-user jane --approve --contexts dev,prod-eu --one-key --dir jane")
+	keys := keysOf(t)
+	first := keys[filepath.Join("jane", "jane.key")]
+	if len(keys) != 3 || first == "" || keys[filepath.Join("jane", "clusters", "dev", "jane.key")] != first || keys[filepath.Join("jane", "clusters", "prod-eu", "jane.key")] != first {
+		t.Errorf("%d keys", len(keys))
+	}
+	// Another cluster later gets the same key.
+	d.runs(t, 0, "new-user jane --approve --contexts prod-us --one-key --dir jane")
+	if keysOf(t)[filepath.Join("jane", "clusters", "prod-us", "jane.key")] != first || len(contextsOf(t, "jane/jane.kubeconfig")) != 3 {
+		t.Error("the cluster that came later has another key, or a context is missing")
+	}
+	// A cluster whose key exists keeps it.
+	d.runs(t, 0, "new-user joe --contexts dev --dir joe")
+	d.says(t, 2, "new-user joe --contexts dev --one-key --dir joe", "is another key than")
+}
+
+func TestClusters_RequestsAreFetchedFromAllClustersLater(t *testing.T) {
+	d := newThreeClusters(t)
+	d.says(t, 0, "new-user jane --contexts dev,prod-us --dir jane", "[dev] certificatesigningrequest.certificates.k8s.io/jane-", " created",
+		"kubectl csr-onboard approve jane --contexts dev,prod-us", "kubectl csr-onboard fetch jane --dir jane --contexts dev,prod-us")
+	d.says(t, 0, "new-user jane --contexts dev,prod-us --dir jane", " unchanged")
+	for _, name := range []string{"dev", "prod-us"} {
+		d.runs(t, 0, "approve jane --yes --context "+name)
+	}
+	out, _ := d.runs(t, 0, "fetch jane --contexts dev,prod-us --dir jane -o json --out all.kubeconfig")
+	var list struct {
+		Kind  string
+		Items []struct{ Cluster, Kubeconfig, Context string }
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || list.Kind != "FetchedCertificateList" || len(list.Items) != 2 || list.Items[1].Cluster != "prod-us" || list.Items[1].Kubeconfig != "all.kubeconfig" {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	d.runs(t, 0, "fetch jane --contexts dev,prod-us --dir jane --merge")
+	if got := contextsOf(t, "admin.kubeconfig"); !slices.Equal(got, []string{"dev", "jane@cluster-dev", "jane@cluster-prod-us", "prod-eu", "prod-us"}) {
+		t.Errorf("contexts %q", got)
+	}
+	d.says(t, 1, "fetch jane --contexts dev --dir jane --out admin.kubeconfig", "is not \"jane\" with a certificate")
+	d.says(t, 1, "fetch jane --contexts prod-eu --dir jane", "private key of \"jane\" not found")
+	d.says(t, 124, "new-user kim --dir kim --wait --timeout 100ms --contexts dev,prod-us", "kubectl csr-onboard fetch kim --dir kim --contexts dev")
+	out, _ = d.runs(t, 0, "new-user lee --dir lee --contexts dev,prod-us --dry-run=server -o jsonpath={.items[*].cluster}")
+	if out != "dev prod-us" {
+		t.Errorf("got %q", out)
+	}
+}
+
+func TestClusters_WhatIsForOneClusterIsRefused(t *testing.T) {
+	d := newThreeClusters(t)
+	for _, line := range []string{
+		"new-user jane --offline", "new-user -f team.yaml", "new-user jane --approve --pin", "new-user jane --approve --context-name x", "new-user jane -o name",
+		"new-user jane --approve --out -", "new-user jane --approve --merge --set-current", "new-user jane --one-key --key k", "fetch jane --from f", "fetch jane --key k",
+		"fetch jane --certificate-only", "fetch jane --cluster-name c", "fetch jane --external-server https://a", "fetch jane --out -",
+	} {
+		d.says(t, 2, line+" --contexts dev,prod-us", "error: --")
+	}
+	d.says(t, 2, "new-user jane --one-key", "--one-key does nothing without --contexts")
+	for _, name := range threeNames {
+		if names := d.servers[name].Names("certificatesigningrequests"); len(names) != 0 {
+			t.Errorf("%s has the requests %q", name, names)
+		}
 	}
 }

@@ -140,17 +140,7 @@ func submitPrepared(ctx context.Context, p *Program, in NewUserInput, s *Submiss
 // PrepareRequest makes the user's key and request where they are not there yet, and
 // the object that is to be sent. The request is to be kept by the caller.
 func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
-	var given crypto.Signer
-	if in.KeyFile != "" {
-		var err error
-		if given, err = givenKey(in.KeyFile); err != nil {
-			return nil, err
-		}
-	}
-	if err := in.Folder.Prepare(); err != nil {
-		return nil, err
-	}
-	key, keyPEM, err := ensureKey(p, in, given)
+	key, keyPEM, err := PrepareKey(p, in)
 	if err != nil {
 		return nil, err
 	}
@@ -160,6 +150,21 @@ func (p *Program) PrepareRequest(in NewUserInput) (*Submission, error) {
 	}
 	object := request.Build(wanted, request.Terms{Lifetime: in.Lifetime, Signer: in.Signer, Name: in.RequestName})
 	return &Submission{Object: object, Created: true, Key: key, KeyPEM: keyPEM, Keep: keep}, nil
+}
+
+// PrepareKey makes the user's key where it is not there yet, and returns it with its PEM.
+func PrepareKey(p *Program, in NewUserInput) (crypto.Signer, []byte, error) {
+	var given crypto.Signer
+	if in.KeyFile != "" {
+		var err error
+		if given, err = givenKey(in.KeyFile); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := in.Folder.Prepare(); err != nil {
+		return nil, nil, err
+	}
+	return ensureKey(p, in, given)
 }
 
 // Send submits what was prepared, or finds it submitted. whoAmI says who runs this.

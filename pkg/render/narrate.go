@@ -83,6 +83,10 @@ func (n *Narrator) Tell(told event.Event) {
 	case clusters.NotDone:
 		n.say("not done on %s: %s", identity.Name(e.Cluster), sentence(e.Reason))
 		n.hint(e.Reason)
+	case clusters.NextSteps:
+		n.say("next:")
+		n.next("review and approve them, as an administrator", e.Approve)
+		n.next("fetch the kubeconfig after they are signed", e.Fetch)
 	case onboard.NameWarned:
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
@@ -225,6 +229,8 @@ func (n *Narrator) Tell(told event.Event) {
 			n.say("warning: it has not been tried: %s", identity.NewCommand("kubectl").Option("--kubeconfig", e.Path).Words("auth whoami"))
 		}
 		n.howToUse(e)
+	case destination.KubeconfigJoined:
+		n.joined(e)
 	case onboard.Progress:
 		n.tellProgress(e)
 	case team.MemberNotOnboarded:

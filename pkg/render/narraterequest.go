@@ -118,6 +118,23 @@ func (v *voice) howToUse(e destination.KubeconfigWritten) {
 	}
 }
 
+// joined says where the contexts of several clusters are, and how they are used.
+func (v *voice) joined(e destination.KubeconfigJoined) {
+	names := make([]string, len(e.Contexts))
+	for i, name := range e.Contexts {
+		names[i] = identity.Name(name)
+	}
+	v.say("wrote the kubeconfig %s, with the contexts %s", identity.PrintableSentence(e.Path), strings.Join(names, ", "))
+	command := identity.NewCommand("kubectl")
+	if e.Named != "" {
+		command = command.Option("--kubeconfig", e.Named)
+	}
+	if !e.LoginChecked {
+		v.say("warning: not every context has been tried: %s", command.Words("auth whoami --context NAME"))
+	}
+	v.next("use one of them", command.Words("auth whoami").Option("--context", e.Contexts[0]))
+}
+
 // called says how a call to an API server was answered.
 func (v *voice) called(e onboard.Called) {
 	answer := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))

@@ -151,6 +151,9 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 	for _, format := range forms {
 		g.add(t, "fetched "+format, func(out io.Writer) error { return report.Fetched(out, format, fetched) })
 		g.add(t, "certificate only "+format, func(out io.Writer) error { return report.Fetched(out, format, &alone) })
+		g.add(t, "fetched from several clusters "+format, func(out io.Writer) error {
+			return report.FetchedOnClusters(out, format, []report.OnCluster[*onboard.Fetched]{{Cluster: hostile, Value: fetched}})
+		})
 		g.add(t, "team "+format, func(out io.Writer) error { return report.Team(out, format, results) })
 		g.add(t, "versions "+format, func(out io.Writer) error {
 			return report.Versions(out, format, client, &version.Info{GitVersion: hostile})

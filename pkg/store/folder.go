@@ -81,6 +81,13 @@ func (f Folder) directories() *wholefile.Directories {
 	return f.written
 }
 
+// ForCluster is the folder of the same user's files for one of several clusters, which is called by a
+// context of a kubeconfig: a directory below the user's.
+func (f Folder) ForCluster(context string) Folder {
+	f.directory = filepath.Join(f.directory, "clusters", identity.FileName(context))
+	return f
+}
+
 // Directory is the folder's path.
 func (f Folder) Directory() string { return f.directory }
 

@@ -39,13 +39,13 @@ func ForContext(e *Environment, name string) *Environment {
 	return &on
 }
 
-// contextsOption adds to a command the flag that names one context as one of several.
-func contextsOption(command identity.Command, name string) identity.Command {
+// OnContexts adds to a command the flag that names several contexts.
+func OnContexts(command identity.Command, names ...string) identity.Command {
 	// The flag's value is a line of CSV.
 	var line bytes.Buffer
 	fields := csv.NewWriter(&line)
 	// Nothing is written to but memory.
-	_ = fields.Write([]string{name})
+	_ = fields.Write(names)
 	fields.Flush()
 	return command.Option("--"+ContextsFlag, strings.TrimSuffix(line.String(), "\n"))
 }

@@ -15,7 +15,7 @@ func (e *Environment) SameCluster(command identity.Command) identity.Command {
 	context := e.Flags.Context
 	if e.Cluster != "" {
 		// Its files lie where those of several clusters are.
-		command, context = contextsOption(command, e.Cluster), nil
+		command, context = OnContexts(command, e.Cluster), nil
 	}
 	for _, flag := range []struct {
 		name  string

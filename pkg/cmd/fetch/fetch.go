@@ -18,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // fetchOptions is what fetch takes.
@@ -39,6 +40,8 @@ type fetchOptions struct {
 	Key, RequestName string
 	// Output is the form of the report on standard output. Optional.
 	Output string
+	// clusters are the clusters to fetch from, if there are several.
+	clusters options.Clusters
 
 	name string
 	// handoff is what --from names, and endpoint the cluster of a bare certificate.
@@ -84,6 +87,10 @@ With --exec, certificate and key are written to a credential cache next to the u
 the kubeconfig makes kubectl run csr-onboard, which hands them out and renews them before they
 expire (see credential). Such a kubeconfig works on this machine only.
 
+With --contexts, the certificates that new-user --contexts has requested are fetched from several
+clusters at the same time, and one kubeconfig has a context for each. NAME is the user's name. If
+you run it again, it continues with the clusters that failed.
+
 ` + cli.ExitCodes,
 		Example: `  # Wait for jane's certificate and write the kubeconfig
   kubectl csr-onboard fetch jane
@@ -105,7 +112,10 @@ expire (see credential). Such a kubeconfig works on this machine only.
   kubectl csr-onboard fetch jane --exec
 
   # With the user's files in another directory
-  kubectl csr-onboard fetch jane --dir ./jane --timeout 1h`,
+  kubectl csr-onboard fetch jane --dir ./jane --timeout 1h
+
+  # From several clusters, into one kubeconfig
+  kubectl csr-onboard fetch jane --contexts dev,prod`,
 		Args:              cli.OneName,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOwnUsers(env, &o.Directory),
@@ -119,6 +129,7 @@ expire (see credential). Such a kubeconfig works on this machine only.
 	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, if another tool created it")
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	options.AddFormatFlag(cmd, &o.Output, "the path of the kubeconfig")
+	o.clusters.Add(cmd, env)
 	return cmd
 }
 
@@ -151,6 +162,14 @@ func (o *fetchOptions) Validate() error {
 			outcome.Errorf(outcome.ErrUsage, "--timeout does nothing with --from, which waits for nothing"),
 			"for the time to log in: --request-timeout 30s")
 	}
+	if o.clusters.IsGiven() {
+		if err := o.clusters.RefuseOne("from", "key", "request-name"); err != nil {
+			return err
+		}
+		if err := o.flags.ValidateClusters(&o.clusters); err != nil {
+			return err
+		}
+	}
 	for i, given := range o.AuthorityFingerprints {
 		fingerprint, err := options.ParseFingerprint("ca-fingerprint", given)
 		if err != nil {
@@ -171,8 +190,12 @@ func (o *fetchOptions) Validate() error {
 	return nil
 }
 
-// Read reads the handoff of --from, and the kubeconfig that is merged into.
+// Read reads the handoff of --from, the contexts that are meant, and the kubeconfig that is merged
+// into.
 func (o *fetchOptions) Read() (err error) {
+	if err := o.clusters.Read(o.Environment); err != nil {
+		return err
+	}
 	if o.From != "" {
 		if o.handoff, err = o.Inputs().Read(o.From); err != nil {
 			return outcome.WithHint(fmt.Errorf("the handoff cannot be read: %w", err), "name the file that the administrator sent back")
@@ -205,6 +228,9 @@ func (o *fetchOptions) Connection() cli.Connection {
 
 // Run waits, or reads what was sent, checks and writes.
 func (o *fetchOptions) Run(ctx context.Context) error {
+	if o.clusters.IsGiven() {
+		return o.runOnClusters(ctx)
+	}
 	fetch := o.fromCluster
 	if o.From != "" {
 		fetch = o.fromHandoff
@@ -214,6 +240,33 @@ func (o *fetchOptions) Run(ctx context.Context) error {
 		return err
 	}
 	return options.PrintFetched(o.Streams, o.Output, fetched)
+}
+
+// runOnClusters fetches from several clusters.
+func (o *fetchOptions) runOnClusters(ctx context.Context) error {
+	folder, err := store.UserFolder(o.Directory, o.Home(), o.name)
+	if err != nil {
+		return err
+	}
+	return o.flags.FetchOnClusters(ctx, o.Environment, &o.clusters, folder, o.name, o.Output,
+		func(ctx context.Context, env *cli.Environment, program *onboard.Program) (*onboard.Fetched, error) {
+			return program.Fetch(ctx, o.inputOn(env))
+		})
+}
+
+// inputOn is what is fetched from one of several clusters, in whose directory there is a key of the
+// user.
+func (o *fetchOptions) inputOn(env *cli.Environment) onboard.FetchInput {
+	in := o.flags.Input(env, o.name, o.Directory)
+	folderOf := in.FolderOf
+	in.FolderOf = func(user string) (store.Folder, error) {
+		if user != o.name {
+			return store.Folder{}, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is the name of a request for the user %s", o.name, identity.Quote(user)),
+				"with --contexts, name the user")
+		}
+		return folderOf(user)
+	}
+	return in
 }
 
 func (o *fetchOptions) fromCluster(ctx context.Context) (*onboard.Fetched, error) {

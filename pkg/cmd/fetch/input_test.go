@@ -9,6 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli/clitest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 func TestInput_TheInputOfAFetchIsWhatWasTyped(t *testing.T) {
@@ -57,6 +58,27 @@ func TestInput_TheInputOfAFetchIsWhatWasTyped(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%q:\n got %+v\nwant %+v", test.arguments, got, test.want)
+		}
+	}
+}
+
+func TestInput_EachClusterHasADirectoryAndOneKubeconfigHasAll(t *testing.T) {
+	clitest.Contexts(t)
+	o, err := clitest.Run[*fetchOptions](t, New, "jane", "--dir", "d", "--contexts", "prod,dev", "--out", "f", "--exec=false")
+	if err != nil || len(o.clusters.Each) != 2 || o.flags.Out != "f" {
+		t.Fatalf("%v, %+v", err, o)
+	}
+	for i, name := range []string{"prod", "dev"} {
+		in := o.inputOn(o.clusters.Each[i])
+		folder, err := in.FolderOf("jane")
+		if want := filepath.Join("d", "clusters", name, "jane.key"); err != nil || folder.KeyPath() != want {
+			t.Errorf("%s: the key is in %q (%v), not in %q", name, folder.KeyPath(), err, want)
+		}
+		if in.Kubeconfig.Path != "" || in.Kubeconfig.Merge || in.Resume != "kubectl csr-onboard fetch jane --dir d --contexts "+name {
+			t.Errorf("%s: %+v", name, in)
+		}
+		if _, err := in.FolderOf("another"); outcome.ExitCode(err) != 2 {
+			t.Errorf("the request of another is fetched: %v", err)
 		}
 	}
 }

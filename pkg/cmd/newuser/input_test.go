@@ -159,3 +159,28 @@ func TestInput_TheInputOfATeamIsTheFileAndWhatWasTyped(t *testing.T) {
 		}
 	}
 }
+
+func TestInput_EachClusterHasAKeyUnlessThereIsOneForAll(t *testing.T) {
+	clitest.Contexts(t)
+	for _, test := range []struct {
+		arguments  []string
+		given, key string
+	}{
+		{[]string{"jane", "--contexts", "*"}, "", ""},
+		{[]string{"jane", "--contexts", "*", "--one-key", "--approve"}, "one.key", "one.key"},
+		{[]string{"jane", "--contexts", "*", "--key", "k.pem"}, "", "k.pem"},
+	} {
+		o, err := clitest.Run[*newUserOptions](t, New, test.arguments...)
+		if err != nil || len(o.clusters.Each) != 2 {
+			t.Errorf("%q: %v", test.arguments, err)
+			continue
+		}
+		for i, name := range []string{"dev", "prod"} {
+			on := onCluster(o, o.clusters.Each[i], test.given)
+			want := filepath.Join(filepath.Dir(ownKey), "clusters", name, "jane.key")
+			if on.input.KeyFile != test.key || on.input.Folder.KeyPath() != want || *on.Flags.Context != name {
+				t.Errorf("%q on %s: the key %q, a copy of %q", test.arguments, name, on.input.Folder.KeyPath(), on.input.KeyFile)
+			}
+		}
+	}
+}

@@ -63,6 +63,10 @@ type newUserOptions struct {
 	fetch options.Fetch
 	// grants is what the user gets besides an approval.
 	grants options.Grants
+	// clusters are the clusters to run on, if there are several.
+	clusters options.Clusters
+	// OneKey uses the same private key for all of them. Optional.
+	OneKey bool
 
 	input onboard.NewUserInput
 	// members are the users of the file.
@@ -95,6 +99,11 @@ With --offline nothing is submitted and no cluster is required: the request is a
 to an administrator, who runs approve --filename and sends a handoff file back, for fetch
 --from. The private key never leaves the machine.
 
+With --contexts the user is onboarded on several clusters at the same time, with a private key for
+each, or one with --one-key; with --approve or --wait, one kubeconfig has a context for each. Keys and
+requests are in the directory clusters below the user's. If you run it again, it continues with the
+clusters that failed.
+
 A user who is revoked is refused. With --approve and --pin, the name comes back with a
 new key: every API server accepts the new certificate and its renewals, and still refuses the user's
 others. The certificate has one more group, csr-onboard:pin:…, by which API servers know it.
@@ -125,7 +134,10 @@ others. The certificate has one more group, csr-onboard:pin:…, by which API se
   kubectl csr-onboard new-user --filename team.yaml --approve --dry-run=server --dir ./check
 
   # Give the user a role in one namespace as well
-  kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default`,
+  kubectl csr-onboard new-user jane --group dev --approve --clusterrole view -n default
+
+  # On several clusters, with one kubeconfig
+  kubectl csr-onboard new-user jane --group dev --approve --contexts dev,prod`,
 		Args:              o.nameOrFile,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -149,6 +161,10 @@ others. The certificate has one more group, csr-onboard:pin:…, by which API se
 	o.Output.Add(cmd)
 	o.fetch.Add(flags)
 	o.grants.Add(cmd, env)
+	o.clusters.Add(cmd, env)
+	cli.ClustersSection.In(flags, func(set *pflag.FlagSet) {
+		set.BoolVar(&o.OneKey, "one-key", false, "with --contexts, use the same private key on all clusters")
+	})
 	_ = cmd.MarkFlagFilename("key", "pem", "key")
 	_ = cmd.MarkFlagFilename("filename", "yaml", "yml", "json", "csv")
 	cli.RegisterCompletion(cmd, "key-algorithm", pki.KeyAlgorithms())
@@ -209,8 +225,12 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	return err
 }
 
-// Read reads the users of the file, and the kubeconfig that is merged into.
+// Read reads the users of the file, the contexts that are meant, and the kubeconfig that is merged
+// into.
 func (o *newUserOptions) Read() error {
+	if err := o.clusters.Read(o.Environment); err != nil {
+		return err
+	}
 	if o.Filename != "" {
 		if err := o.readTeam(); err != nil {
 			return err
@@ -227,6 +247,9 @@ func (o *newUserOptions) Validate() error {
 			"an existing key has its own algorithm")
 	}
 	if err := o.validateMode(); err != nil {
+		return err
+	}
+	if err := validateClusters(o); err != nil {
 		return err
 	}
 	if given := o.fetch.Given(); given != "" && !o.Approve && !o.Wait {
@@ -322,6 +345,8 @@ func (o *newUserOptions) Connection() cli.Connection {
 // Run submits the request and, with --approve or --wait, sees it through.
 func (o *newUserOptions) Run(ctx context.Context) error {
 	switch {
+	case o.clusters.IsGiven():
+		return runOnClusters(ctx, o)
 	case o.Filename != "":
 		return o.runTeam(ctx)
 	case o.Offline:
@@ -332,48 +357,50 @@ func (o *newUserOptions) Run(ctx context.Context) error {
 		return err
 	}
 	if o.Approve || o.Wait {
-		return o.runToTheEnd(ctx, program)
+		fetched, err := o.seeThrough(ctx, program)
+		if err != nil {
+			return err
+		}
+		return options.PrintFetched(o.Streams, o.Output.Format(), fetched)
 	}
 	object, created, err := program.NewUser(ctx, o.input)
 	if err != nil {
 		return err
 	}
-	done := "created"
-	if !created {
-		done = "unchanged"
-	}
 	if o.input.DryRun == onboard.DryRunNone {
 		o.Narrator.Tell(onboard.NextSteps{Object: object, Fetch: o.SameCluster(options.FetchCommand(o.nameToFetch(object.Name), o.Directory))})
 	}
-	return o.Output.Print(o.Streams, done+o.input.DryRun.Note(), false, object)
+	return o.Output.Print(o.Streams, done(created, o.input.DryRun), false, object)
 }
 
-// runToTheEnd sees the request through to the kubeconfig.
-func (o *newUserOptions) runToTheEnd(ctx context.Context, program *onboard.Program) error {
+// done is what is printed to have been done to a request.
+func done(created bool, dryRun onboard.DryRun) string {
+	if created {
+		return "created" + dryRun.Note()
+	}
+	return "unchanged" + dryRun.Note()
+}
+
+// seeThrough sees the request through to the kubeconfig.
+func (o *newUserOptions) seeThrough(ctx context.Context, program *onboard.Program) (*onboard.Fetched, error) {
 	in := o.fetchInput()
-	var fetched *onboard.Fetched
-	var err error
+	if !o.Approve {
+		return program.NewUserFetched(ctx, o.input, in)
+	}
 	if o.Pin {
-		if err := revoke.CheckPinnable(ctx, program, o.input.User.Name); err != nil {
-			return err
+		var err error
+		if err = revoke.CheckPinnable(ctx, program, o.input.User.Name); err != nil {
+			return nil, err
 		}
 		if o.input.User, err = revoke.Pinned(ctx, program, o.input.User, rand.Reader); err != nil {
-			return err
+			return nil, err
 		}
 		in.Pin = func(ctx context.Context, certificate *pki.Certificate) error {
 			_, err := revoke.Pin(ctx, program, certificate, revoke.DefaultPatience)
 			return err
 		}
 	}
-	if o.Approve {
-		fetched, err = program.NewUserApproved(ctx, o.input, o.grants.Input(), in)
-	} else {
-		fetched, err = program.NewUserFetched(ctx, o.input, in)
-	}
-	if err != nil {
-		return err
-	}
-	return options.PrintFetched(o.Streams, o.Output.Format(), fetched)
+	return program.NewUserApproved(ctx, o.input, o.grants.Input(), in)
 }
 
 // fetchInput is how the certificate is fetched, with --approve or --wait.

@@ -14,6 +14,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -87,6 +88,11 @@ func (f *Clusters) Refuse(why, hint string, names ...string) error {
 	return cli.RefuseGiven(f.set, "with --"+f.given()+", "+why, hint, names...)
 }
 
+// RefuseOne refuses flags that say something about one cluster.
+func (f *Clusters) RefuseOne(names ...string) error {
+	return f.Refuse("which names several clusters", "leave it out, or run the command for each cluster: --context NAME", names...)
+}
+
 // RefuseNames refuses -o name, whose lines do not say which cluster an object is on.
 func (f *Clusters) RefuseNames(format string) error {
 	if !f.IsGiven() || format != "name" {
@@ -123,6 +129,15 @@ func (f *Clusters) Read(env *cli.Environment) error {
 		f.Each = append(f.Each, cli.ForContext(env, name))
 	}
 	return nil
+}
+
+// On adds to a command what has it run on the same clusters.
+func (f *Clusters) On(env *cli.Environment, command identity.Command) identity.Command {
+	names := make([]string, len(f.Each))
+	for i, on := range f.Each {
+		names[i] = on.Cluster
+	}
+	return env.SameCluster(cli.OnContexts(command, names...))
 }
 
 // readFile reads the names and patterns of a file.

@@ -191,29 +191,43 @@ func (f *Fetch) Read(env *cli.Environment) (err error) {
 
 // Input is what these flags say about the request of a name, with the user's files in directory.
 func (f *Fetch) Input(env *cli.Environment, name, directory string) onboard.FetchInput {
+	written := f.destination(env)
+	if env.Cluster != "" {
+		// What is written for each cluster is joined at the end: see FetchOnClusters.
+		written.Path, written.Merge, written.Visible = "", false, nil
+	}
 	return onboard.FetchInput{
 		Name: name,
 		FolderOf: func(user string) (store.Folder, error) {
-			return store.UserFolder(directory, env.Home(), user)
+			folder, err := store.UserFolder(directory, env.Home(), user)
+			if err == nil && env.Cluster != "" {
+				folder = folder.ForCluster(env.Cluster)
+			}
+			return folder, err
 		},
-		Timeout: f.Timeout,
-		Kubeconfig: destination.Input{
-			CertificateOnly: f.CertificateOnly,
-			Path:            f.path,
-			Merge:           f.Merge,
-			Named:           *env.Flags.KubeConfig,
-			Visible:         f.visible,
-			SetCurrent:      f.SetCurrent,
-			ExternalServer:  f.ExternalServer,
-			ClusterName:     f.ClusterName,
-			ContextName:     f.ContextName,
-			Namespace:       f.DefaultNamespace,
-			Exec:            f.Exec,
-			ExecCommand:     f.execCommand,
-			Overwrite:       f.Overwrite,
-		},
+		Timeout:     f.Timeout,
+		Kubeconfig:  written,
 		VerifyLogin: f.VerifyLogin,
 		Resume:      env.SameCluster(f.resume(name, directory)).String(),
+	}
+}
+
+// destination says what is written, and where.
+func (f *Fetch) destination(env *cli.Environment) destination.Input {
+	return destination.Input{
+		CertificateOnly: f.CertificateOnly,
+		Path:            f.path,
+		Merge:           f.Merge,
+		Named:           *env.Flags.KubeConfig,
+		Visible:         f.visible,
+		SetCurrent:      f.SetCurrent,
+		ExternalServer:  f.ExternalServer,
+		ClusterName:     f.ClusterName,
+		ContextName:     f.ContextName,
+		Namespace:       f.DefaultNamespace,
+		Exec:            f.Exec,
+		ExecCommand:     f.execCommand,
+		Overwrite:       f.Overwrite,
 	}
 }
 

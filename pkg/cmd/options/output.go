@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -19,6 +20,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -106,6 +108,51 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 	list := &certificatesv1.CertificateSigningRequestList{Items: []certificatesv1.CertificateSigningRequest{}}
 	for _, object := range objects {
 		list.Items = append(list.Items, *object.CertificateSigningRequest)
+	}
+	return printer.PrintObj(list, out)
+}
+
+// Objects are requests on one cluster, and what was done to them.
+type Objects struct {
+	// Done is what a line for people says, such as "approved". Required.
+	Done  string
+	Items []*request.Request
+}
+
+// PrintOnClusters is Print for requests on several clusters, each of which says in the field cluster
+// where it is. They are always a list.
+func (o Output) PrintOnClusters(streams genericiooptions.IOStreams, all []report.OnCluster[Objects]) error {
+	if o.IsForPeople() {
+		for _, one := range all {
+			on := streams
+			on.Out = screen.Prefixing(streams.Out, render.ClusterPrefix(one.Cluster))
+			if err := o.Print(on, one.Value.Done, true, one.Value.Items...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequestList"))
+	for _, one := range all {
+		for _, object := range one.Value.Items {
+			fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object.CertificateSigningRequest)
+			if err != nil {
+				return err
+			}
+			item := unstructured.Unstructured{Object: fields}
+			item.SetGroupVersionKind(certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"))
+			item.Object["cluster"] = one.Cluster
+			list.Items = append(list.Items, item)
+		}
+	}
+	printer, err := o.Flags.ToPrinter()
+	if err != nil {
+		return err
+	}
+	out := streams.Out
+	if prompt.IsTerminal(out) {
+		out = screen.Escaping(out)
 	}
 	return printer.PrintObj(list, out)
 }

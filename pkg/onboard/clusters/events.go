@@ -1,6 +1,7 @@
 package clusters
 
 import (
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 )
 
@@ -10,4 +11,11 @@ type NotDone struct {
 
 	Cluster string
 	Reason  error
+}
+
+// NextSteps says how it continues after requests were submitted to several clusters.
+type NextSteps struct {
+	event.Marker
+
+	Approve, Fetch identity.Command
 }

@@ -22,6 +22,20 @@ type KubeconfigWritten struct {
 	LoginChecked bool
 }
 
+// KubeconfigJoined says where the contexts of a user on several clusters are now.
+type KubeconfigJoined struct {
+	event.Marker
+
+	Path string
+	// Named is what --kubeconfig has to say for kubectl to use it; "" if kubectl uses it without.
+	Named    string
+	Contexts []string
+	// IsMerged reports that it is the kubeconfig that kubectl uses.
+	IsMerged bool
+	// LoginChecked reports that each certificate has logged in.
+	LoginChecked bool
+}
+
 // CertificateWritten says that a certificate that was signed here is on the disk.
 type CertificateWritten struct {
 	event.Marker

@@ -48,7 +48,7 @@ func (h *hearing) hear(heard event.Event) {
 	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
 		destination.KubeconfigWritten, destination.CertificateWritten, destination.CacheFilled, destination.CacheKept:
 		// What was done for each is in the result.
-	case onboard.Reviewed, onboard.StillWaiting, onboard.ContextsNotAsked, onboard.NextSteps, onboard.NextStepsOffline, onboard.ServerVersionUnknown:
+	case destination.KubeconfigJoined, onboard.Reviewed, onboard.StillWaiting, onboard.ContextsNotAsked, onboard.NextSteps, onboard.NextStepsOffline, onboard.ServerVersionUnknown:
 		// They are of commands for one user.
 	}
 }

@@ -3,18 +3,19 @@ package report
 // Forms are the versioned forms by their kinds, each as an empty value, for what documents them.
 func Forms() map[string]any {
 	return map[string]any{
-		"ContextStatusList":  contextStatusList{},
-		"Examination":        examination{},
-		"ExaminationList":    examinationList{},
-		"FetchedCertificate": fetchedReport{},
-		"OffboardingReport":  offboardingReport{},
-		"RenewalReport":      renewalReport{},
-		"RenewalReportList":  renewalReportList{},
-		"RequestReview":      requestReview{},
-		"RequestReviewList":  requestReviewList{},
-		"SignedCertificate":  signedReport{},
-		"TeamReport":         teamReport{},
-		"Version":            versionReport{},
+		"ContextStatusList":      contextStatusList{},
+		"Examination":            examination{},
+		"ExaminationList":        examinationList{},
+		"FetchedCertificate":     fetchedReport{},
+		"FetchedCertificateList": fetchedReportList{},
+		"OffboardingReport":      offboardingReport{},
+		"RenewalReport":          renewalReport{},
+		"RenewalReportList":      renewalReportList{},
+		"RequestReview":          requestReview{},
+		"RequestReviewList":      requestReviewList{},
+		"SignedCertificate":      signedReport{},
+		"TeamReport":             teamReport{},
+		"Version":                versionReport{},
 	}
 }
 

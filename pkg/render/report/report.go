@@ -12,9 +12,11 @@ import (
 // fetchedReport is the versioned form in which scripts read what was fetched.
 // Fields are added to it; none is renamed or removed within a version.
 type fetchedReport struct {
-	APIVersion string     `json:"apiVersion"`
-	Kind       string     `json:"kind"`
-	User       userReport `json:"user"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Cluster is the context of the cluster, where there are several.
+	Cluster string     `json:"cluster,omitempty"`
+	User    userReport `json:"user"`
 	// Request is the CertificateSigningRequest's name.
 	Request string `json:"request"`
 	// Kubeconfig is the file's path and Context the context's name in it. Both are
@@ -53,9 +55,29 @@ type certificateReport struct {
 
 // Fetched writes what was fetched, as JSON or YAML.
 func Fetched(out io.Writer, format string, fetched *onboard.Fetched) error {
+	return encode(out, format, fetchedForm("", fetched))
+}
+
+type fetchedReportList struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"`
+	Items      []fetchedReport `json:"items"`
+}
+
+// FetchedOnClusters writes what was fetched from several clusters, as JSON or YAML.
+func FetchedOnClusters(out io.Writer, format string, all []OnCluster[*onboard.Fetched]) error {
+	list := fetchedReportList{APIVersion: APIVersion, Kind: "FetchedCertificateList", Items: make([]fetchedReport, len(all))}
+	for i, one := range all {
+		list.Items[i] = fetchedForm(one.Cluster, one.Value)
+	}
+	return encode(out, format, list)
+}
+
+func fetchedForm(cluster string, fetched *onboard.Fetched) fetchedReport {
 	report := fetchedReport{
 		APIVersion:  APIVersion,
 		Kind:        "FetchedCertificate",
+		Cluster:     cluster,
 		User:        userReportOf(fetched.User),
 		Request:     fetched.Request,
 		Context:     fetched.Context,
@@ -67,7 +89,7 @@ func Fetched(out io.Writer, format string, fetched *onboard.Fetched) error {
 	} else {
 		report.Kubeconfig = fetched.Path
 	}
-	return encode(out, format, report)
+	return report
 }
 
 func certificateReportOf(certificate *pki.Certificate) certificateReport {

@@ -5,6 +5,8 @@ package clitest
 import (
 	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,4 +44,18 @@ func Run[S cli.Steps](t *testing.T, newCommand func(*cli.Environment) *cobra.Com
 	root.SetArgs(append([]string{command.Name()}, arguments...))
 	err = root.ExecuteContext(t.Context())
 	return steps, err
+}
+
+// Contexts makes a kubeconfig with the contexts dev and prod, of two clusters, that of the environment.
+func Contexts(t *testing.T) {
+	t.Helper()
+	const text = `{"apiVersion": "v1", "kind": "Config",
+"clusters": [{"name": "dev", "cluster": {"server": "https://127.0.0.1:1"}}, {"name": "prod", "cluster": {"server": "https://127.0.0.1:2"}}],
+"users": [{"name": "u", "user": {}}],
+"contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "u"}}, {"name": "prod", "context": {"cluster": "prod", "user": "u"}}]}`
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", path)
 }
