@@ -259,3 +259,34 @@ func TestClusters_WhatIsForOneClusterIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestClusters_WhatIsTheSameIsApprovedOnAllClusters(t *testing.T) {
+	d := newThreeClusters(t)
+	d.runs(t, 0, "new-user jane -g dev --one-key --contexts dev,prod-us --dir jane")
+	out, errOut := d.runs(t, 0, "approve jane --contexts dev,prod-us --dry-run=client")
+	if strings.Count(out, "certificate signing request jane-") != 1 || !strings.Contains(out, "  clusters      dev, prod-us\n") || !strings.Contains(errOut, "nothing was approved") {
+		t.Errorf("got\n%s%s", out, errOut)
+	}
+	d.says(t, 0, "approve jane --contexts dev,prod-us --dry-run=client -o jsonpath={.items[*].cluster}", "dev prod-us")
+	d.says(t, 2, "approve jane --contexts dev,prod-us", "no terminal is available")
+	out, errOut = d.runs(t, 0, "approve jane --contexts dev,prod-us --yes --wait")
+	if strings.Count(errOut, "certificate signing request jane-") != 1 || !strings.Contains(errOut, "  clusters      dev, prod-us\n") ||
+		!strings.HasPrefix(out, "[dev] certificatesigningrequest.certificates.k8s.io/jane-") || strings.Count(out, " approved\n") != 2 || strings.Count(errOut, "] the certificate is valid until") != 2 {
+		t.Errorf("got\n%s%s", out, errOut)
+	}
+	d.says(t, 0, "approve jane --contexts dev,prod-us --yes -o jsonpath={.items[*].cluster}", "dev prod-us", "[dev] jane-", "is approved already")
+	d.says(t, 0, "fetch jane --contexts dev,prod-us --dir jane", "jane@cluster-prod-us")
+	d.says(t, 4, "approve jane --contexts dev,prod-eu --yes", "not done on prod-eu: ", "not found", "[dev] certificatesigningrequest")
+	d.says(t, 2, "approve --contexts dev,prod-eu --yes", "--contexts requires a NAME, --all or --selector")
+	d.says(t, 2, "approve jane --contexts dev,prod-eu --out x", "--out does nothing with --contexts")
+}
+
+func TestClusters_WhatDiffersIsShownForEachCluster(t *testing.T) {
+	d := newThreeClusters(t)
+	d.runs(t, 0, "new-user jane -g dev --contexts dev,prod-us --dir jane")
+	out, _ := d.runs(t, 0, "approve --all --contexts dev,prod-us --dry-run=client")
+	if strings.Count(out, "certificate signing request jane-") != 2 || !strings.Contains(out, "  clusters      dev\n") || !strings.Contains(out, "  clusters      prod-us\n") {
+		t.Errorf("got\n%s", out)
+	}
+	d.says(t, 0, "approve --all --contexts dev,prod-us --yes", "[prod-us] certificate signing request jane-", "[prod-us] certificatesigningrequest", " approved")
+}

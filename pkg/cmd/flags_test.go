@@ -154,6 +154,7 @@ var table = map[string]usesOf{
 		modes: []mode{
 			{"name", "jane"}, {"names", "jane bob"}, {"wait", "jane --wait"}, {"handoff", "jane --out OUT"}, {"all", "--all"}, {"selector", "-l a=b"}, {"pkcs10", "-f jane.csr"}, {"manifest", "-f open-manifest.yaml"},
 			{"said", "-f manifest.yaml"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}, {"file-client", "-f jane.csr --dry-run=client"}, {"file-server", "-f jane.csr --dry-run=server"},
+			{"clusters", "jane --contexts x,other"},
 		},
 		own: map[string]use{
 			"yes":                         {kept: "*", shown: "TestReview_ApprovingEverythingThatIsPending"},
@@ -180,8 +181,10 @@ var table = map[string]usesOf{
 			"renewable":                   {kept: "*", shown: "TestRenewable_ThePermissionToRenewIsThatAndNothingElse"},
 			"to-group":                    {kept: "*", with: "--clusterrole view", shown: "TestGrant_WhatCannotBeGivenIsFoundBeforeAnythingIsApproved"},
 			"namespace":                   {kept: "*", with: "--clusterrole view", shown: "TestGrant_AUserGetsARoleAndNothingElse"},
+			"contexts":                    {kept: "* -handoff -pkcs10 -manifest -said -file-client -file-server", shown: "TestClusters_WhatIsTheSameIsApprovedOnAllClusters"},
+			"contexts-from":               {kept: "* -handoff -pkcs10 -manifest -said -file-client -file-server -clusters", shown: "TestClusters_ListIsOneTableOfAllClusters"},
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"deny": {
 		modes: []mode{{"name", "jane"}, {"names", "jane bob"}, {"all", "--all"}, {"selector", "-l a=b"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},

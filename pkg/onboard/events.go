@@ -102,6 +102,8 @@ type Reviewed struct {
 
 	Review *request.Review
 	Now    time.Time
+	// Clusters are the contexts of the clusters that the same request is on, if there are several.
+	Clusters []string
 }
 
 // Given says that a holder has a grant, by a binding that is there now.

@@ -124,7 +124,7 @@ func (n *Narrator) Tell(told event.Event) {
 		requestWords{n.voice}.candidates(e)
 	case onboard.Reviewed:
 		n.close()
-		_ = Review(n.out, e.Review, e.Now)
+		_ = ReviewOn(n.out, e.Review, e.Now, e.Clusters)
 	case approval.ToBeGiven:
 		for _, wanted := range e.Wanted {
 			n.say("  to be given: %s to %s", wanted.Grant, wanted.Holder)

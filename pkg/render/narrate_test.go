@@ -119,6 +119,7 @@ func narrated(t *testing.T) []event.Event {
 		onboard.NotDecided{Decision: request.Denial(), Reason: errHostile},
 		onboard.StillFollowing{Trouble: errHostile},
 		onboard.Reviewed{Review: review, Now: now},
+		onboard.Reviewed{Review: review, Now: now, Clusters: []string{"dev", hostile}},
 		onboard.Given{Wanted: viewer},
 		onboard.RequestApproved{Name: hostile},
 		onboard.StillWaiting{Sighting: requests.Sighting{Object: pending}},

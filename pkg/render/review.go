@@ -20,6 +20,12 @@ import (
 // Review shows what an administrator decides about: what the request bytes hold
 // and what the API server recorded, nothing that the requester could make up.
 func Review(out io.Writer, r *request.Review, now time.Time) error {
+	return ReviewOn(out, r, now, nil)
+}
+
+// ReviewOn is Review for a request that is the same on several clusters, but for its age; it shows that
+// of the first.
+func ReviewOn(out io.Writer, r *request.Review, now time.Time, clusters []string) error {
 	title := identity.Printable(r.Object.Name)
 	if r.Source != "" {
 		title = "in " + identity.Printable(r.Source)
@@ -29,6 +35,9 @@ func Review(out io.Writer, r *request.Review, now time.Time) error {
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(what, value string) { _, _ = fmt.Fprintf(table, "  %s\t%s\n", what, value) }
+	if len(clusters) > 0 {
+		row("clusters", groups(clusters))
+	}
 	if r.IsDecoded() {
 		row("user", identity.Name(r.User.Name))
 		row("groups", groups(r.User.Groups))
@@ -128,6 +137,7 @@ func issuer(certificate *pki.Certificate) string {
 	return identity.Printable(certificate.Leaf.Issuer.String())
 }
 
+// groups are names in one row.
 func groups(names []string) string {
 	if len(names) == 0 {
 		return "none"

@@ -208,7 +208,7 @@ func Submittable(object *Request) (*Request, error) {
 func CheckSubmitted(stored, wanted *Request) error {
 	var different string
 	switch {
-	case !asksTheSame(stored, wanted):
+	case !AskTheSame(stored, wanted):
 		different = "the request itself"
 	case stored.Spec.SignerName != wanted.Spec.SignerName:
 		different = "the signer"
@@ -222,7 +222,8 @@ func CheckSubmitted(stored, wanted *Request) error {
 		"look at it: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(stored.Name).Words("--dry-run=client"))
 }
 
-func asksTheSame(a, b *Request) bool {
+// AskTheSame reports whether two requests can be decoded, and differ in their signatures at most.
+func AskTheSame(a, b *Request) bool {
 	first, err := a.PKCS10()
 	if err != nil {
 		return false

@@ -43,6 +43,9 @@ error, it continues. A manifest without a lifetime gets that of --expiration, if
 a directory, the files with the name of a request are read; every other entry is reported and
 not opened, because it may be a private key.
 
+With --contexts, requests are approved on several clusters at the same time. What is the same on
+several clusters is shown once, with their names, and asked once; each is approved by itself.
+
 --clusterrole and --role also give the user a role, in the namespace of -n or in all of them.
 Whether you can do that is checked before anything is approved.
 
@@ -76,6 +79,9 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
   # Give the user a role in one namespace as well
   kubectl csr-onboard approve jane --yes --clusterrole view -n default
 
+  # On several clusters
+  kubectl csr-onboard approve jane --contexts dev,prod
+
   # Approve a request that jane sent as a file, and write the file to send back
   kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
 	options.AddAllowFlag(cmd, &o.Allow)
@@ -85,5 +91,6 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
 	_ = cmd.MarkFlagFilename("filename", requestExtensions...)
 	o.handoff.Add(cmd.Flags())
 	o.grants.Add(cmd, env)
+	o.clusters.Add(cmd, env)
 	return cmd
 }

@@ -59,6 +59,8 @@ type decideOptions struct {
 	// handoff and grants are for what comes after an approval; approve only.
 	handoff options.Handoff
 	grants  options.Grants
+	// clusters are the clusters to decide on, if there are several; approve only.
+	clusters options.Clusters
 
 	selection approval.Selection
 	dryRun    onboard.DryRun
@@ -107,6 +109,9 @@ func (o *decideOptions) Complete(arguments []string) error {
 // Validate refuses names that no request can have, findings that there are not,
 // and flags that contradict each other.
 func (o *decideOptions) Validate() error {
+	if err := validateClusters(o); err != nil {
+		return err
+	}
 	if err := o.validateSelection(); err != nil {
 		return err
 	}
@@ -121,8 +126,11 @@ func (o *decideOptions) Validate() error {
 	return request.CheckAllowable(o.Allow)
 }
 
-// Read reads the requests in files, and refuses what is for one request if there are several.
+// Read finds the contexts that are meant, reads the requests in files, and refuses what is for one request if there are several.
 func (o *decideOptions) Read() error {
+	if err := o.clusters.Read(o.Environment); err != nil {
+		return err
+	}
 	if err := o.readFiles(); err != nil {
 		return err
 	}
@@ -237,6 +245,9 @@ func (o *decideOptions) validateHandoff() error {
 
 // Run shows, asks and decides.
 func (o *decideOptions) Run(ctx context.Context) error {
+	if o.clusters.IsGiven() {
+		return runOnClusters(ctx, o)
+	}
 	o.Narrator.In(o.dryRun)
 	for _, text := range o.unread {
 		o.Narrator.Warn(text)
@@ -281,7 +292,7 @@ func (o *decideOptions) input(ctx context.Context) approval.Input {
 		Message: o.Message,
 		DryRun:  o.dryRun,
 		Unasked: o.Yes || o.dryRun != onboard.DryRunNone,
-		Confirm: options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}.Ask,
+		Confirm: o.confirmation().Ask,
 	}
 	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.selection.Labels == nil {
 		in.Choose = func(pending []*request.Review) ([]*request.Review, error) { return o.choose(ctx, pending) }
@@ -290,6 +301,11 @@ func (o *decideOptions) input(ctx context.Context) approval.Input {
 		in.Grants = o.grants.Input()
 	}
 	return in
+}
+
+// confirmation asks the administrator about a request.
+func (o *decideOptions) confirmation() options.Confirmation {
+	return options.Confirmation{Person: o.person, Yes: o.Yes, Verb: o.Decision.Verb, Done: o.Decision.Done}
 }
 
 // handOff waits for the certificates of what was approved, and writes the handoffs.

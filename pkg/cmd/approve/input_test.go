@@ -4,14 +4,19 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli/clitest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 
 	"github.com/spf13/cobra"
@@ -103,6 +108,45 @@ func TestInput_WhatIsNotMeantIsRefused(t *testing.T) {
 	} {
 		if o, err := clitest.Run[*decideOptions](t, New, strings.Fields(test.arguments)...); err == nil || !strings.Contains(err.Error()+outcome.Hint(err), test.says) {
 			t.Errorf("%q: %+v, %v, want %q", test.arguments, o, err, test.says)
+		}
+	}
+}
+
+func TestInput_TheSameIsAskedOnceAndWhatDiffersForEachCluster(t *testing.T) {
+	clitest.Contexts(t)
+	o, err := clitest.Run[*decideOptions](t, New, "jane", "--contexts", "prod,dev", "--yes")
+	if err != nil || len(o.clusters.Each) != 2 || o.clusters.Each[0].Cluster != "prod" {
+		t.Fatalf("%v, %+v", err, o)
+	}
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(name, cluster, requester string, groups ...string) question {
+		made, err := pki.NewRequest(key, identity.User{Name: name, Groups: groups})
+		if err != nil {
+			t.Fatal(err)
+		}
+		object := request.Build(made, request.Terms{Lifetime: time.Hour, Signer: request.Signer})
+		object.Spec.Username = requester
+		object.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Duration(len(cluster)) * time.Hour))
+		return question{cluster: cluster, review: request.ReviewOf(object)}
+	}
+	questions := []question{ask("jane", "dev", "admin"), ask("joe", "dev", "admin"), ask("jane", "production", "admin"), ask("jane", "test", "eve"), ask("jane", "lab", "admin", "dev")}
+	var got [][]string
+	for _, one := range distinctOf(questions) {
+		got = append(got, one.clusters)
+	}
+	if want := [][]string{{"dev", "production"}, {"dev"}, {"test"}, {"lab"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	questions[2].given = []access.Wanted{{}}
+	if len(distinctOf(questions)) != 5 {
+		t.Error("what the user gets besides makes no difference")
+	}
+	for i, answerErr := range o.ask(t.Context(), questions) {
+		if answerErr != nil {
+			t.Errorf("question %d: %v", i, answerErr)
 		}
 	}
 }

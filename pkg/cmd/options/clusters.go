@@ -48,8 +48,9 @@ func (f *Clusters) Add(cmd *cobra.Command, env *cli.Environment) {
 }
 
 // IsGiven reports whether the command is to run on several clusters.
+// A command without these flags runs on one.
 func (f *Clusters) IsGiven() bool {
-	return f.set.Changed(cli.ContextsFlag) || f.set.Changed(contextsFromFlag)
+	return f.set != nil && (f.set.Changed(cli.ContextsFlag) || f.set.Changed(contextsFromFlag))
 }
 
 // given is the flag that was given.

@@ -20,6 +20,8 @@ type Confirmation struct {
 	Yes bool
 	// Verb and Done are what is asked about: "approve", "approved".
 	Verb, Done string
+	// On says on which of several clusters, such as " on dev, prod". Optional.
+	On string
 }
 
 // Ask is an approval.Input's Confirm. Ctrl-C is a no to this request and to
@@ -34,7 +36,7 @@ func (c Confirmation) Ask(ctx context.Context, review *request.Review) error {
 			"to %s what was shown without a question: --yes", c.Verb)
 	}
 	verb := strings.ToUpper(c.Verb[:1]) + c.Verb[1:]
-	yes, err := c.Person.Confirm(ctx, fmt.Sprintf("%s the request of %s?", verb, review.User))
+	yes, err := c.Person.Confirm(ctx, fmt.Sprintf("%s the request of %s%s?", verb, review.User, c.On))
 	declinedErr := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), c.Done)
 	switch {
 	case errors.Is(err, prompt.ErrStopped):

@@ -1,0 +1,273 @@
+package approve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+)
+
+// validateClusters refuses what is not decided on several clusters.
+func validateClusters(o *decideOptions) error {
+	if !o.clusters.IsGiven() {
+		return nil
+	}
+	if err := o.clusters.RefuseOne("filename", "out", "external-server", "cluster-name"); err != nil {
+		return err
+	}
+	if o.dryRun == onboard.DryRunClient {
+		if err := o.clusters.Refuse("which with --dry-run=client only prints reviews", "leave it out, or use --dry-run=server", "clusterrole", "role", "renewable", "to-group"); err != nil {
+			return err
+		}
+	}
+	if len(o.selection.Names) == 0 && !o.All && o.Selector == "" {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--contexts requires a NAME, --all or --selector"), "list the requests: %s list --pending --contexts NAMES", cli.Program)
+	}
+	if err := o.clusters.RefuseNames(o.Output.Format()); err != nil {
+		return err
+	}
+	return o.clusters.Validate()
+}
+
+// onCluster is what was decided on one cluster.
+type onCluster struct {
+	env     *cli.Environment
+	program *onboard.Program
+	decided []approval.Decided
+}
+
+// runOnClusters decides on several clusters at the same time. Everything is decided before
+// certificates are waited for, so nothing is told while a person is asked.
+func runOnClusters(ctx context.Context, o *decideOptions) error {
+	o.Narrator.In(o.dryRun)
+	for _, on := range o.clusters.Each {
+		on.Narrator.In(o.dryRun)
+	}
+	asking := clusters.NewMeeting(len(o.clusters.Each), o.ask)
+	results := options.OnEach(ctx, &o.clusters, func(ctx context.Context, env *cli.Environment) (onCluster, error) {
+		defer asking.Leave(ctx)
+		return decideOn(ctx, o, env, asking)
+	})
+	if err := printOnClusters(o, results); err != nil {
+		return err
+	}
+	if o.dryRun == onboard.DryRunNone && o.handoff.Waits(false) {
+		waits := clusters.Run(results, func(one clusters.Result[onCluster]) string { return one.Cluster }, func(one clusters.Result[onCluster]) (onCluster, error) {
+			if len(one.Value.decided) == 0 {
+				return one.Value, one.Err
+			}
+			err := o.handOff(ctx, one.Value.program, one.Value.decided, o.handoff.Input(one.Value.env))
+			if one.Err != nil {
+				err = one.Err
+			}
+			return one.Value, err
+		})
+		results = waits
+	}
+	return clusters.Failure(results, o.Narrator.Tell)
+}
+
+// decideOn decides on one of several clusters, and asks together with the others.
+func decideOn(ctx context.Context, o *decideOptions, env *cli.Environment, asking *clusters.Meeting[question]) (onCluster, error) {
+	on := onCluster{env: env}
+	var err error
+	if on.program, err = env.Connect(); err != nil {
+		return on, err
+	}
+	held := &heldBack{tell: on.program.Tell}
+	on.program.Tell = held.Tell
+	in := o.input(ctx)
+	in.Confirm = func(ctx context.Context, review *request.Review) error {
+		return asking.Ask(ctx, slices.Index(o.clusters.Each, env), question{cluster: env.Cluster, review: review, given: held.take()})
+	}
+	on.decided, err = approval.Run(ctx, on.program, in)
+	held.flush()
+	return on, cli.HintAtFile(err, o.selection.Names, o.forFile())
+}
+
+// question is a request on one cluster about which a person is asked.
+type question struct {
+	cluster string
+	review  *request.Review
+	// given is what the user is to get besides.
+	given []access.Wanted
+}
+
+// text is everything that is shown about a request but its age.
+func (q question) text() string {
+	var text bytes.Buffer
+	// Nothing is written to but memory.
+	_ = render.Review(&text, q.review, q.review.Object.CreationTimestamp.Time)
+	_, _ = fmt.Fprintf(&text, "%q", q.given)
+	return text.String()
+}
+
+// isSame reports whether two requests have the same content, so that a person who was shown one has
+// seen the other: the same is shown of both, and the requests differ in their signatures at most.
+func (q question) isSame(other question) bool {
+	return q.text() == other.text() && request.AskTheSame(q.review.Object, other.review.Object)
+}
+
+// distinct is one content, with the places of the questions that have it and their clusters.
+type distinct struct {
+	question
+
+	places   []int
+	clusters []string
+}
+
+// distinctOf are the different contents of questions, in their order.
+func distinctOf(questions []question) (all []distinct) {
+	for place, one := range questions {
+		known := slices.IndexFunc(all, func(other distinct) bool { return one.isSame(other.question) })
+		if known < 0 {
+			known = len(all)
+			all = append(all, distinct{question: one})
+		}
+		all[known].places = append(all[known].places, place)
+		all[known].clusters = append(all[known].clusters, one.cluster)
+	}
+	return all
+}
+
+// ask shows each distinct content once, with the clusters that it is on, and asks about it once. After
+// Ctrl-C nothing more is asked.
+func (o *decideOptions) ask(ctx context.Context, questions []question) []error {
+	answers := make([]error, len(questions))
+	var stopErr error
+	for _, one := range distinctOf(questions) {
+		answerErr := stopErr
+		if stopErr == nil {
+			answerErr = o.askOne(ctx, one)
+			if answerErr != nil && !errors.Is(answerErr, approval.ErrDeclined) {
+				stopErr = answerErr
+			}
+		}
+		for _, place := range one.places {
+			answers[place] = answerErr
+		}
+	}
+	return answers
+}
+
+func (o *decideOptions) askOne(ctx context.Context, one distinct) error {
+	o.Narrator.Tell(onboard.Reviewed{Review: one.review, Now: o.Now(), Clusters: one.clusters})
+	if len(one.given) > 0 {
+		o.Narrator.Tell(approval.ToBeGiven{Wanted: one.given})
+	}
+	quoted := make([]string, len(one.clusters))
+	for i, name := range one.clusters {
+		quoted[i] = identity.Name(name)
+	}
+	asking := o.confirmation()
+	asking.On = " on " + strings.Join(quoted, ", ")
+	return asking.Ask(ctx, one.review)
+}
+
+// heldBack holds back what a run shows of a request until it is known whether a person is asked about it,
+// together with what other runs ask.
+type heldBack struct {
+	tell func(event.Event)
+
+	mutex sync.Mutex
+	shown []event.Event
+}
+
+// Tell tells everything but what is held back, and that before.
+func (h *heldBack) Tell(told event.Event) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	switch told.(type) {
+	case onboard.Reviewed:
+		h.tellShown()
+		h.shown = []event.Event{told}
+	case approval.ToBeGiven:
+		h.shown = append(h.shown, told)
+	default:
+		h.tellShown()
+		h.tell(told)
+	}
+}
+
+func (h *heldBack) tellShown() {
+	for _, one := range h.shown {
+		h.tell(one)
+	}
+	h.shown = nil
+}
+
+// flush tells what is held back.
+func (h *heldBack) flush() {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.tellShown()
+}
+
+// take forgets what is held back, because the person who is asked is shown it, and returns what is to
+// be given.
+func (h *heldBack) take() (given []access.Wanted) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	for _, one := range h.shown {
+		if toBeGiven, is := one.(approval.ToBeGiven); is {
+			given = toBeGiven.Wanted
+		}
+	}
+	h.shown = nil
+	return given
+}
+
+// printOnClusters writes what was decided on each cluster, or, in a client's dry run, what was shown.
+func printOnClusters(o *decideOptions, results []clusters.Result[onCluster]) error {
+	var all []report.OnCluster[options.Objects]
+	var shown []question
+	for _, result := range results {
+		objects := options.Objects{Done: o.Decision.Done + o.dryRun.Note()}
+		for _, one := range result.Value.decided {
+			one.Review.Cluster = result.Cluster
+			objects.Items = append(objects.Items, one.Object)
+			shown = append(shown, question{cluster: result.Cluster, review: one.Review})
+		}
+		if result.Value.decided != nil {
+			all = append(all, report.OnCluster[options.Objects]{Cluster: result.Cluster, Value: objects})
+		}
+	}
+	switch {
+	case all == nil:
+		return nil
+	case o.dryRun != onboard.DryRunClient:
+		return o.Output.PrintOnClusters(o.Streams, all)
+	}
+	if len(shown) > 0 {
+		o.Narrator.Tell(approval.NothingDecided{Decision: o.Decision})
+	}
+	if format := o.Output.Format(); format != "" {
+		reviews := make([]*request.Review, len(shown))
+		for i, one := range shown {
+			reviews[i] = one.review
+		}
+		return report.Reviews(o.Streams.Out, format, reviews)
+	}
+	for _, one := range distinctOf(shown) {
+		if err := render.ReviewOn(o.Streams.Out, one.review, o.Now(), one.clusters); err != nil {
+			return err
+		}
+	}
+	return nil
+}
