@@ -2,30 +2,51 @@ package onboard
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/recording"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
 // ahead is what is begun before its turn, because the API server may be far away: the
-// connection over which the certificate logs in, and the watch that brings it. Either may
-// be missing.
+// connection over which the certificate logs in, the watch that brings it, and whether it is to be
+// recorded on the ledger. The first two may be missing.
 type ahead struct {
 	logIn     cluster.LogIn
 	abandon   func()
 	following *requests.Following
+	standby   *recording.Standby
 }
 
 // beginLogin connects for the login with a certificate that is there within moments, or is
 // expected to be. end has to be called.
 func beginLogin(ctx context.Context, p *Program, in FetchInput) *ahead {
-	a := &ahead{}
+	a := beginRecording(ctx, p)
 	if in.VerifyLogin {
 		a.logIn, a.abandon = p.Cluster.ExpectLogIn(ctx)
 	}
 	return a
+}
+
+// beginRecording begins what is needed for any certificate, whenever it comes.
+func beginRecording(ctx context.Context, p *Program) *ahead {
+	return &ahead{standby: recording.BeginStandby(ctx, p.Cluster, p.Now)}
+}
+
+// record records an issued certificate where nobody else does, while it logs in. end waits for that,
+// and tells it.
+func (a *ahead) record(ctx context.Context, p *Program, issued *request.Request) (end func()) {
+	var isNew bool
+	var err error
+	var writing sync.WaitGroup
+	writing.Go(func() { isNew, err = a.standby.Record(ctx, issued) })
+	return func() {
+		writing.Wait()
+		p.TellRecorded(issued, isNew, err)
+	}
 }
 
 // follow watches a request from its version on, where its certificate is not there yet.

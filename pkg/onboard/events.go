@@ -128,6 +128,20 @@ type NotDecided struct {
 	Reason   error
 }
 
+// Recorded says that the certificate of a request was recorded on the ledger, for want of a recorder.
+type Recorded struct {
+	event.Marker
+
+	Request string
+}
+
+// NotRecorded says why it was not.
+type NotRecorded struct {
+	event.Marker
+
+	Reason error
+}
+
 // StillWaiting says how the wait for a certificate stands.
 type StillWaiting struct {
 	event.Marker

@@ -199,6 +199,7 @@ func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folde
 	if err != nil {
 		return nil, err
 	}
+	defer begun.record(ctx, p, issued)()
 	return p.Receive(ctx, to, submitted, issued, in.pinned(prove))
 }
 

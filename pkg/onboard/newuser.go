@@ -90,9 +90,9 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 	if err != nil {
 		return nil, err
 	}
-	var nothing ahead
-	defer nothing.end()
-	return p.collect(ctx, fetch, in.Folder, in.User, submitted, &nothing)
+	begun := beginRecording(ctx, p)
+	defer begun.end()
+	return p.collect(ctx, fetch, in.Folder, in.User, submitted, begun)
 }
 
 // checkNotRevoked refuses a user whom the API servers would refuse with any certificate, where

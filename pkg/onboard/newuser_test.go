@@ -12,11 +12,14 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
@@ -345,4 +348,75 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// withRecorder has the cluster know the authorities of clients, and a recorder that was seen so long
+// ago.
+func withRecorder(t *testing.T, w *onboardtest.World, ago time.Duration) {
+	t.Helper()
+	seen := metav1.NewMicroTime(w.Now().Add(-ago))
+	w.Server.Put(t, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "extension-apiserver-authentication", Namespace: metav1.NamespaceSystem},
+		Data:       map[string]string{"client-ca-file": string(w.Server.Endpoint.CertificateAuthority)},
+	}, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: ledger.RecorderLease, Namespace: ledger.Namespace}, Spec: coordinationv1.LeaseSpec{RenewTime: &seen},
+	})
+}
+
+// TestNewUser_WhereNoRecorderRunsItIsRecordedAtOnce is for those who are permitted to: what they
+// cannot read or write is not their mistake.
+func TestNewUser_WhereNoRecorderRunsItIsRecordedAtOnce(t *testing.T) {
+	for about, test := range map[string]struct {
+		ago      time.Duration
+		prepare  func(*onboardtest.World)
+		recorded int
+		warned   bool
+	}{
+		"no recorder runs":                {time.Hour, nil, 1, false},
+		"a recorder runs":                 {time.Second, nil, 0, false},
+		"the ledger cannot be listed":     {time.Hour, func(w *onboardtest.World) { w.Server.Refuse("list", ledger.Resource) }, 0, false},
+		"nothing can be recorded":         {time.Hour, func(w *onboardtest.World) { w.Server.Refuse("create", ledger.Resource) }, 0, false},
+		"whether one runs cannot be read": {time.Hour, func(w *onboardtest.World) { w.Server.Refuse("get", "leases") }, 0, false},
+		"the authorities cannot be read": {time.Hour, func(w *onboardtest.World) {
+			w.Server.Remove("configmaps", metav1.NamespaceSystem, "extension-apiserver-authentication")
+		}, 0, false},
+		"whether it is guarded is not known": {time.Hour, func(w *onboardtest.World) { w.Server.Refuse("get", "validatingadmissionpolicies") }, 0, false},
+		"the ledger breaks": {time.Hour, func(w *onboardtest.World) {
+			w.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+				isRecord := r.Method == http.MethodPost && strings.Contains(r.URL.Path, ledger.Resource)
+				if isRecord {
+					clustertest.Fail(rw, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
+				}
+				return isRecord
+			}
+		}, 0, true},
+	} {
+		t.Run(about, func(t *testing.T) {
+			w := onboardtest.New(t)
+			withRecorder(t, w, test.ago)
+			if test.prepare != nil {
+				test.prepare(w)
+			}
+			in := onboardtest.Asked(t, "jane", "dev")
+			fetched, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, onboardtest.Fetching(in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := w.Server.Names(ledger.Resource)
+			if len(names) != test.recorded || len(onboardtest.Told[onboard.Recorded](w)) != test.recorded || (len(onboardtest.Told[onboard.NotRecorded](w)) > 0) != test.warned {
+				t.Fatalf("recorded %q, told %+v", names, onboardtest.Told[onboard.NotRecorded](w))
+			}
+			if test.recorded == 0 {
+				return
+			}
+			var record ledger.ClientCertificate
+			if !w.Server.Find(t, ledger.NameOf(fetched.Certificate.Leaf.Raw), &record) || !record.Spec.Verified || record.Spec.User != "jane" || record.Spec.Requester.User != "admin" {
+				t.Errorf("%+v", record)
+			}
+			// Again, the record that exists stays as it is.
+			if _, err := w.Fetch(t.Context(), onboardtest.Fetching(in)); err != nil || len(w.Server.Names(ledger.Resource)) != 1 || len(onboardtest.Told[onboard.Recorded](w)) != 1 {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 }

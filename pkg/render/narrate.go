@@ -91,6 +91,10 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("warning: %s (%s)", e.Problem.Sentence, e.Problem.Finding)
 	case onboard.FindingWarned:
 		n.say("%s: %s: %s", severity(e.Finding), e.Finding.Name, e.Finding.Sentence)
+	case onboard.Recorded:
+		n.say("recorded the certificate of %s on the ledger: no recorder runs", identity.Printable(e.Request))
+	case onboard.NotRecorded:
+		n.say("warning: no recorder runs, and the certificate is not on the ledger: %s", sentence(e.Reason))
 	case onboard.KeyReady:
 		requestWords{n.voice}.keyReady(e)
 	case onboard.KeyRetired:

@@ -85,6 +85,7 @@ func narrated(t *testing.T) []event.Event {
 		onboard.Warning{Text: hostile},
 		onboard.NameWarned{Problem: identity.Examine(identity.User{Name: hostile})[0]},
 		onboard.FindingWarned{Finding: review.Findings[0]},
+		onboard.Recorded{Request: hostile}, onboard.NotRecorded{Reason: errHostile},
 		onboard.KeyReady{Path: "d/" + hostile, Kind: "Ed25519", Fingerprint: "SHA256:key", Created: true},
 		onboard.KeyReady{Path: "d/jane.key", CopiedFrom: hostile, Kind: "Ed25519", Fingerprint: "SHA256:key", Created: true},
 		onboard.KeyReady{Path: hostile, Kind: "Ed25519", Fingerprint: "SHA256:key"},

@@ -52,6 +52,7 @@ const (
 	// What the user has already, and, where nobody is named, whether there is a ledger. No cluster of
 	// these tests has one, so it is asked once.
 	holdingsCall = "GET /apis/csr-onboard.github.io/v1alpha1/clientcertificates?fieldSelector=spec.user%3DUSER&limit=500"
+	ledgerCall   = "GET /apis/csr-onboard.github.io/v1alpha1/clientcertificates?limit=1"
 	submission   = "POST " + csrs
 	decision     = "PUT " + csrs + "/REQUEST/approval"
 	ofSigner     = "GET " + csrs + "?fieldSelector=spec.signerName%3Dkubernetes.io%2Fkube-apiserver-client&limit=500"
@@ -73,11 +74,11 @@ func TestCalls_EachCommandMakesThese(t *testing.T) {
 		want      []string
 	}{
 		{arguments: []string{"new-user", "calls-submitted", "--group", "dev"}, want: []string{blockListCall, submission}},
-		{arguments: []string{"new-user", "calls-approved", "--group", "dev", "--approve"}, want: []string{blockListCall, certificate, ofSigner, ofCluster, ofNamespaces, whoAmICall, mayICall, mayICall, submission, decision}},
+		{arguments: []string{"new-user", "calls-approved", "--group", "dev", "--approve"}, want: []string{blockListCall, ledgerCall, certificate, ofSigner, ofCluster, ofNamespaces, whoAmICall, mayICall, mayICall, submission, decision}},
 		{prepare: [][]string{{"new-user", "calls-decided"}}, arguments: []string{"approve", "calls-decided", "--yes"}, want: []string{blockListCall, holdingsCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall, decision}},
 		{
 			prepare:   [][]string{{"new-user", "calls-fetched", "--approve"}, {"fetch", "calls-fetched", "--out", "-"}},
-			arguments: []string{"fetch", "calls-fetched", "--overwrite"}, want: []string{"GET " + csrs + "/REQUEST", whoAmICall},
+			arguments: []string{"fetch", "calls-fetched", "--overwrite"}, want: []string{"GET " + csrs + "/REQUEST", ledgerCall, whoAmICall},
 		},
 		{arguments: []string{"list"}, want: []string{outcomesCall, ofSigner}},
 		{prepare: [][]string{{"new-user", "calls-shown"}}, arguments: []string{"show", "calls-shown"}, want: []string{blockListCall, holdingsCall, outcomesCall, "GET " + csrs + "/USER", ofAll, ofCluster, clusterRoles, ofNamespaces, whoAmICall, mayICall, mayICall}},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -384,5 +385,76 @@ func TestRoles_AnAuditorReadsAndExportsAndChangesNothing(t *testing.T) {
 	}
 	if result := shared.runAs(t, kubeconfig, "ledger", "import", "--certificate", file); result.Code != 1 || !strings.Contains(result.Stderr, "forbidden: you cannot create the client certificate") {
 		t.Errorf("%d: %s", result.Code, result.Stderr)
+	}
+}
+
+// bind gives a user a role of deploy: a ClusterRole, or a Role in a namespace.
+func (c *cluster) bind(t *testing.T, user, role string, namespaces ...string) {
+	t.Helper()
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	if len(namespaces) == 0 {
+		binding := &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "test:" + role + ":" + user}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		}
+		if _, err := c.admin.RbacV1().ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, namespace := range namespaces {
+		binding := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "test:" + role + ":" + user, Namespace: namespace}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		}
+		if _, err := c.admin.RbacV1().RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestNewUser_RecordsAtOnceWhereNoRecorderRuns is run by a person with exactly the roles of deploy.
+func TestNewUser_RecordsAtOnceWhereNoRecorderRuns(t *testing.T) {
+	const administrator, told = "once-admin", "on the ledger: no recorder runs"
+	shared.user(t, administrator, approver...)
+	onboards := func(t *testing.T, user string, recorded bool) {
+		t.Helper()
+		got := shared.runAs(t, shared.plane.KubeconfigOf(administrator), "new-user", user, "--approve", "--dir", t.TempDir())
+		if got.Code != 0 || strings.Contains(got.Stderr, told) != recorded {
+			t.Errorf("%s: %d\n%s%s", user, got.Code, got.Stdout, got.Stderr)
+		}
+	}
+	awaitLeader(t, 0)
+	shared.bind(t, administrator, "csr-onboard-ledger-administrator")
+	shared.bind(t, administrator, "csr-onboard-ledger-administrator", ledger.Namespace, metav1.NamespaceSystem)
+	until(t, administrator+" is permitted", func() bool {
+		return shared.runAs(t, shared.plane.KubeconfigOf(administrator), "ledger", "--for-user", "nobody-at-all").Code == 0
+	})
+	onboards(t, "once-running", false)
+	shared.stopped(t)
+	if err := shared.admin.CoordinationV1().Leases(ledger.Namespace).Delete(t.Context(), ledger.RecorderLease, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	onboards(t, "once-absent", true)
+	if err := shared.start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitLeader(t, 0)
+	// The recorder finds the record of the one, and makes that of the other.
+	onboards(t, "once-again", false)
+	specs := map[string]ledger.Spec{}
+	for _, user := range []string{"once-running", "once-absent", "once-again"} {
+		until(t, "a record of "+user, func() bool { return len(shared.records(t, user)[user]) > 0 })
+		names := shared.records(t, user)[user]
+		if len(names) != 1 {
+			t.Errorf("%s has %d records", user, len(names))
+		}
+		spec := shared.record(t, names[0]).Spec
+		// What differs from certificate to certificate.
+		spec.User, spec.Serial, spec.Key.Fingerprint, spec.NotBefore, spec.NotAfter = "", "", "", metav1.Time{}, metav1.Time{}
+		spec.Request = nil
+		specs[user] = spec
+	}
+	if !specs["once-absent"].Verified || !reflect.DeepEqual(specs["once-absent"], specs["once-running"]) || !reflect.DeepEqual(specs["once-absent"], specs["once-again"]) {
+		t.Errorf("%+v", specs)
 	}
 }

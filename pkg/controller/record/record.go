@@ -11,12 +11,12 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/controlling"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/recording"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/resources"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -201,22 +201,11 @@ func (r *recorder) process(ctx context.Context, change requests.Change) error {
 	return r.requests.SetFinalizers(ctx, object, ledger.WithHold(object.Finalizers, what))
 }
 
-// record writes one record, and what follows from it, unless it was written before.
+// record writes one record, unless it was written before.
 func (r *recorder) record(ctx context.Context, object *request.Request, record *ledger.ClientCertificate) error {
-	earlier, err := r.renewedBy(ctx, record)
+	isNew, err := recording.Write(ctx, r.records, record)
 	if err != nil {
 		return err
-	}
-	record.RenewedFrom(earlier)
-	_, isNew, err := r.records.Create(ctx, record)
-	if err != nil {
-		return err
-	}
-	if earlier != nil && earlier.Status.SupersededBy == "" {
-		earlier.Status.SupersededBy = record.Name
-		if _, err := r.records.UpdateStatus(ctx, earlier); err != nil {
-			return err
-		}
 	}
 	if !isNew {
 		return nil
@@ -233,32 +222,15 @@ func (r *recorder) record(ctx context.Context, object *request.Request, record *
 // again.
 func retry(err error) error { return errors.New(err.Error()) }
 
-// renewedBy reads the record of what a certificate renews; nil where it renews nothing, or that
-// is not on the ledger.
-func (r *recorder) renewedBy(ctx context.Context, record *ledger.ClientCertificate) (*ledger.ClientCertificate, error) {
-	if record.Spec.Renews == nil || !record.Spec.Verified {
-		return nil, nil
-	}
-	earlier, err := r.records.Get(ctx, record.Spec.Renews.Certificate)
-	if errors.Is(err, outcome.ErrNotFound) {
-		return nil, nil
-	}
-	return earlier, err
-}
-
 // readCircumstances reads the authorities of clients, and whether the annotations are guarded.
 func (r *recorder) readCircumstances(ctx context.Context) error {
-	text, err := r.Cluster.ControlPlane().ClientAuthorities(ctx)
-	if err != nil {
-		return err
-	}
-	since, err := r.Cluster.Resources().GuardedSince(ctx)
+	found, err := recording.Circumstances(ctx, r.Cluster)
 	if err != nil {
 		return err
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.circumstances = ledger.Circumstances{Authorities: pki.ParseClientAuthorities(text), Source: ledger.FromCluster, GuardedSince: since}
+	r.circumstances = found
 	return nil
 }
 

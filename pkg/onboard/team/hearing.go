@@ -35,6 +35,8 @@ func (h *hearing) hear(heard event.Event) {
 		if e.IsOtherThanAsked() {
 			h.tellOnce(fmt.Sprint(e.Asked, e.Given), LifetimesDiffer{Asked: e.Asked, Given: e.Given})
 		}
+	case onboard.NotRecorded:
+		h.tellOnce(fmt.Sprintf("%T", e), e)
 	case onboard.LifetimeChanged:
 		h.tellOnce(fmt.Sprintf("%T%v", e, e), e)
 	case onboard.StillFollowing:
@@ -45,7 +47,7 @@ func (h *hearing) hear(heard event.Event) {
 		}
 	case onboard.NameWarned, onboard.FindingWarned, onboard.GrantsUnread, onboard.StandingUnread, destination.ServerNotVerified, destination.ServerIsLoopback, destination.ExecIsLocal, destination.KubeconfigNotPrivate:
 		h.tellOnce(fmt.Sprintf("%+v", heard), heard)
-	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Given, onboard.LoggedIn,
+	case onboard.KeyReady, onboard.RequestReady, onboard.RequestApproved, onboard.Recorded, onboard.Given, onboard.LoggedIn,
 		destination.KubeconfigWritten, destination.CertificateWritten, destination.CacheFilled, destination.CacheKept:
 		// What was done for each is in the result.
 	case destination.KubeconfigJoined, onboard.Reviewed, onboard.StillWaiting, onboard.ContextsNotAsked, onboard.NextSteps, onboard.NextStepsOffline, onboard.ServerVersionUnknown:

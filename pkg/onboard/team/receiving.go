@@ -3,6 +3,7 @@ package team
 import (
 	"context"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/recording"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 )
@@ -13,6 +14,8 @@ type receiving struct {
 
 	// prove is nil where nobody is to log in.
 	prove onboard.Prove
+	// standby records certificates where no recorder does.
+	standby *recording.Standby
 }
 
 // receive takes a user's certificate and writes their kubeconfig.
@@ -27,6 +30,8 @@ func (r *receiving) receive(ctx context.Context, ending requests.Ending) Result 
 		result.Err = err
 		return result
 	}
+	isNew, err := r.standby.Record(ctx, ending.Object)
+	r.program.TellRecorded(ending.Object, isNew, err)
 	to := r.program.Destination(r.in.Kubeconfig, member.Folder, member.User)
 	var fetched *onboard.Fetched
 	result.Err = r.persevere(ctx, func() (err error) {

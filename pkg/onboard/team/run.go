@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/recording"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
 )
@@ -32,7 +33,7 @@ func run(parent context.Context, facts *circumstances, found *rehearsal) ([]Resu
 	}
 	f := newFollowing(facts.session, awaited)
 	if awaited != nil {
-		second := &receiving{session: facts.session}
+		second := &receiving{session: facts.session, standby: recording.BeginStandby(ctx, facts.program.Cluster, facts.program.Now)}
 		if facts.in.VerifyLogin {
 			second.prove = newProof(ctx, facts.program).prove
 		}
