@@ -121,11 +121,11 @@ func Run(ctx context.Context, in Input) error {
 
 // campaign leads whenever no other replica does, until the context ends or leading fails.
 func campaign(ctx context.Context, in Input, one Controller, tools Tools, leading prometheus.Gauge) error {
-	lock := &resourcelock.LeaseLock{
+	lock := &loggedLock{log: tools.Log, Interface: &resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: ledger.Namespace, Name: LeaseName(one.Name)},
 		Client:     in.Cluster.Controlling().Leases(),
 		LockConfig: resourcelock.ResourceLockConfig{Identity: in.Identity},
-	}
+	}}
 	for ctx.Err() == nil {
 		term, end := context.WithCancel(ctx)
 		var hasBegun atomic.Bool

@@ -136,8 +136,13 @@ func TestStatus_StatusSaysOfEveryContextUntilWhen(t *testing.T) {
 
 func TestStatus_StatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
 	s := ending(t, "unchosen")
-	var asked atomic.Int64
-	foreign := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	var asked, logins atomic.Int64
+	foreign := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") {
+			logins.Add(1)
+		}
+	}))
 	t.Cleanup(foreign.Close)
 	config := s.load("config")
 	pair := config.AuthInfos["unchosen@csr-onboard"]
@@ -166,12 +171,12 @@ func TestStatus_StatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
 		t.Errorf("for a script it says %q, and asks %d times", said.Stderr, asked.Load())
 	}
 	s.must("status", "--context", "foreign-token")
-	if n := asked.Load(); n != 1 {
+	if n := asked.Load(); n != 1 || logins.Load() != 1 {
 		t.Errorf("the server of the named context was asked %d times", n)
 	}
 	s.must("status", "--live")
-	if n := asked.Load(); n != 3 {
-		t.Errorf("with --live, the server was asked %d times", n-1)
+	if n := logins.Load(); n != 3 {
+		t.Errorf("with --live, it was logged in %d times", n-1)
 	}
 }
 

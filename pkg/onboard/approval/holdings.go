@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,8 +100,8 @@ func holdersOf(review *request.Review) (names []string) {
 	if review.IsDecoded() {
 		names = append(names, review.User.Name)
 	}
-	if review.Requester != "" && (!review.IsDecoded() || review.Requester != review.User.Name) {
-		names = append(names, review.Requester)
+	if requester := review.Requester; requester != "" && !slices.Contains(names, requester) {
+		names = append(names, requester)
 	}
 	return names
 }
