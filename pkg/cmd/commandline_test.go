@@ -306,6 +306,7 @@ func TestCommandLine_AMissingFileIsNamedOnce(t *testing.T) {
 		"ledger seen --audit-log missing":                       1,
 		"sign missing --yes --ca-cert missing --ca-key missing": 1,
 		"list --kubeconfig missing":                             2,
+		"list --contexts-from missing":                          2,
 		"status --kubeconfig missing":                           2,
 	} {
 		_, errOut := d.runs(t, code, line)

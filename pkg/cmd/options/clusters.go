@@ -148,7 +148,7 @@ func (f *Clusters) readFile(env *cli.Environment) (wanted []string, _ error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--contexts-from %q cannot be read: %w", f.From, err),
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--"+contextsFromFlag, f.From, err)),
 			"name a file with the name of a context in each line, or - for standard input")
 	}
 	lines := bufio.NewScanner(bytes.NewReader(data))
@@ -158,7 +158,7 @@ func (f *Clusters) readFile(env *cli.Environment) (wanted []string, _ error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "--contexts-from %q cannot be read: %w", f.From, err)
+		return nil, outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--"+contextsFromFlag, f.From, err))
 	}
 	if len(wanted) == 0 {
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--contexts-from %q names no context", f.From), "write the name of a context in each line")
