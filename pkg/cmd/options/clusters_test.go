@@ -117,7 +117,7 @@ func TestClusters_WhatMeansNoClustersIsRefused(t *testing.T) {
 		{"", `names the context "prod-eu" twice`, []string{"--contexts", "prod-eu,prod-??"}},
 		{"", `the contexts "dev" and "view-of-dev" are of the same cluster`, []string{"--contexts", "dev,view-of-dev"}},
 		{"", "--contexts and --contexts-from exclude each other", []string{"--contexts", "dev", "--contexts-from", "-"}},
-		{"", "--contexts-from \"missing\" cannot be read", []string{"--contexts-from", "missing"}},
+		{"", "--contexts-from \"missing\": no such file or directory", []string{"--contexts-from", "missing"}},
 		{"# nothing\n", "names no context", []string{"--contexts-from", "-"}},
 		{"dev\nprod\n", `context "prod" of --contexts-from not found`, []string{"--contexts-from", "-"}},
 		{"", "--context does nothing with --contexts", []string{"--contexts", "dev", "--context", "dev"}},
