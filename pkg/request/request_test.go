@@ -348,6 +348,11 @@ func TestRequest_OnlyNamedFindingsAreAllowed(t *testing.T) {
 	if err := node.CheckAllowed([]string{identity.SystemUser, identity.SystemGroup}); err != nil {
 		t.Errorf("both findings allowed: %v", err)
 	}
+	// What was allowed once, or is shown as allowed, is not allowed from then on.
+	node.ShowAllowed([]string{identity.SystemUser, identity.SystemGroup})
+	if err := node.CheckAllowed(nil); !errors.Is(err, outcome.ErrRefused) || !strings.HasSuffix(err.Error(), "refused: system-user, system-group") {
+		t.Errorf("no finding allowed: %v", err)
+	}
 	for _, group := range []string{"system:masters", "System:Masters", " system:masters"} {
 		masters := ReviewOf(stored(t, newTestKey(t), identity.User{Name: "jane", Groups: []string{"dev", group}}))
 		if err := masters.CheckAllowed(Allowable()); !errors.Is(err, outcome.ErrRefused) || outcome.Hint(err) != "" {

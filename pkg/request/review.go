@@ -167,16 +167,23 @@ func (f Finding) Accept(allowed []string, by string) Finding {
 	return f
 }
 
-// CheckAllowed says whether a request may be approved when the given findings
-// are accepted by name, which the review says from then on. A refused finding that is not among
-// them, or that can't be allowed at all, is an outcome.ErrRefused that names each.
+// ShowAllowed has the review say which findings are accepted by name. It permits nothing:
+// CheckAllowed decides.
+func (r *Review) ShowAllowed(allowed []string) {
+	for i, finding := range r.Findings {
+		r.Findings[i] = finding.Accept(allowed, AllowFlag)
+	}
+}
+
+// CheckAllowed reports whether a request can be approved when the given findings, and no others,
+// are accepted by name. A refused finding that is not among them, or that cannot be allowed at all,
+// is an outcome.ErrRefused that names each.
 func (r *Review) CheckAllowed(allowed []string) error {
 	var names []string
 	final := false
-	for i := range r.Findings {
-		r.Findings[i] = r.Findings[i].Accept(allowed, AllowFlag)
-		finding := r.Findings[i]
-		if !finding.IsRefused() {
+	for _, finding := range r.Findings {
+		finding.AcceptedBy = ""
+		if !finding.Accept(allowed, AllowFlag).IsRefused() {
 			continue
 		}
 		final = final || finding.Final

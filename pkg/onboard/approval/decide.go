@@ -257,6 +257,7 @@ func (d *deciding) check(ctx context.Context, review *request.Review) error {
 	if !d.in.Decision.Is(request.Approved) {
 		return d.checkMeant(review)
 	}
+	review.ShowAllowed(d.in.Allow)
 	if err := review.CheckAllowed(d.in.Allow); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*handoff.HandedOff,
 			return nil, err
 		}
 	}
-	// The review says what is accepted.
+	review.ShowAllowed(in.Allow)
 	refusedErr := review.CheckAllowed(in.Allow)
 	p.Tell(onboard.Reviewed{Review: review, Now: p.Now()})
 	if refusedErr != nil {
