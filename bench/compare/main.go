@@ -29,6 +29,7 @@ var comparisons = []struct {
 	{"one-user", oneUser},
 	{"far", far},
 	{"lists", lists},
+	{"ledger", ledgers},
 	{"approvals", approvals},
 	{"many-users", manyUsers},
 	{"many-users-fast", manyUsersFast},

@@ -95,9 +95,6 @@ func issue(ctx context.Context, client kubernetes.Interface, name, user string) 
 }
 
 func TestRecorder_LosesNothingAndRecordsNothingTwice(t *testing.T) {
-	if !shared.stamps {
-		t.Skip("without MutatingAdmissionPolicies a request is held from a moment after it was created")
-	}
 	certificates, kills := program.Times(1000, 60), program.Times(100, 4)
 	ways := []func(*testing.T, string) error{byOurCommands, byKubectl, byOwnClient}
 	var working sync.WaitGroup

@@ -148,7 +148,11 @@ func TestRBAC_TheRecorderNeedsExactlyWhatIsDeployed(t *testing.T) {
 	work := map[string]func(*testing.T){
 		"patch certificatesigningrequests": func(t *testing.T) {
 			name := next(t)
-			if err := shared.admin.CertificatesV1().CertificateSigningRequests().Delete(t.Context(), name, metav1.DeleteOptions{}); shared.stamps && err != nil {
+			if !shared.stamps {
+				// The recorder has to add the finalizer.
+				return
+			}
+			if err := shared.admin.CertificatesV1().CertificateSigningRequests().Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		},
