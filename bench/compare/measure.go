@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"slices"
 	"time"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // contender is a command to measure.
@@ -31,6 +33,9 @@ func measureTurns(skipped, runs int, contenders []contender) ([]figure, error) {
 	for n := range skipped + runs {
 		for i, c := range contenders {
 			command := c.command(n)
+			if err := program.ForgetPeakMemory(); err != nil {
+				return nil, err
+			}
 			begin := time.Now()
 			text, err := command.CombinedOutput()
 			elapsed := time.Since(begin)
@@ -39,7 +44,7 @@ func measureTurns(skipped, runs int, contenders []contender) ([]figure, error) {
 			}
 			if n >= skipped {
 				times[i] = append(times[i], elapsed)
-				memory[i] = append(memory[i], peakMemory(command))
+				memory[i] = append(memory[i], program.PeakMemory(command))
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package main
+package program
 
 import (
 	"os/exec"
@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// peakMemory is the most memory that a process which has ended had, in bytes.
-func peakMemory(command *exec.Cmd) int64 {
+// PeakMemory is the most memory that a process which has ended had, in bytes. Its parent must have called
+// ForgetPeakMemory before it started it.
+func PeakMemory(command *exec.Cmd) int64 {
 	usage, isKnown := command.ProcessState.SysUsage().(*syscall.Rusage)
 	if !isKnown {
 		return 0

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package program
+
+// ForgetPeakMemory is for Linux.
+func ForgetPeakMemory() error { return nil }
