@@ -28,8 +28,9 @@ type CustomKind[T CustomObject] struct {
 	// such as "ClientCertificate", and Resource the plural, such as "clientcertificates". Required.
 	Version        schema.GroupVersion
 	Kind, Resource string
-	// Noun says what one object is, for messages, such as "client certificate". Required.
-	Noun string
+	// Noun says what one object is, and Nouns what several are, for messages, such as "client
+	// certificate". Required.
+	Noun, Nouns string
 	// New is an empty object. Required.
 	New func() T
 }
@@ -157,7 +158,7 @@ func (c *Custom[T]) EachPage(ctx context.Context, fieldSelector string, visit fu
 	if visitErr != nil {
 		return "", visitErr
 	}
-	return resourceVersion, c.explain(ctx, err, "list "+c.kind.Noun+"s")
+	return resourceVersion, c.explain(ctx, err, "list "+c.kind.Nouns)
 }
 
 // CheckListable asks for one object, and says why this client cannot list them; nil if it can.
@@ -165,7 +166,7 @@ func (c *Custom[T]) CheckListable(ctx context.Context) error {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	err := c.options(c.rest.Get(), metav1.ListOptions{Limit: 1}).Do(call).Into(&customList[T]{})
-	return c.explain(ctx, err, "list "+c.kind.Noun+"s")
+	return c.explain(ctx, err, "list "+c.kind.Nouns)
 }
 
 // CustomChange is one version of an object, as a watch sees it.
@@ -180,7 +181,7 @@ type CustomChange[T CustomObject] struct {
 // is no error, or the context ends. Where the server has dropped the changes after that version,
 // it returns without an error as well: list again.
 func (c *Custom[T]) Watch(ctx context.Context, resourceVersion string, changed func(CustomChange[T])) error {
-	doing := "watch " + c.kind.Noun + "s"
+	doing := "watch " + c.kind.Nouns
 	explain := func(err error) error {
 		if IsExpired(err) {
 			return nil
