@@ -96,7 +96,7 @@ func TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew(t *testing.T) {
 		c.apply(t, policyOf(name, "Deny", "subject.name == '"+name+"'"))
 		if i == 0 {
 			// Longer than the Lease is valid.
-			<-time.After(7 * time.Second)
+			<-time.After(time.Duration(program.Times(20, 7)) * time.Second)
 		}
 		if err := process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)

@@ -106,9 +106,9 @@ type checkedForm struct {
 	Items []struct{ Request, User, State, Outcome, Policy, Why string }
 }
 
-// checkLedger runs policy check on the ledger, and returns what it says of a user's requests, by
-// their names.
-func (c *cluster) checkLedger(t *testing.T, user string, arguments ...string) (outcomes map[string]string, stderr string) {
+// checkLedger runs policy check on the ledger, and returns what it says of lisa's requests, by their
+// names.
+func (c *cluster) checkLedger(t *testing.T, arguments ...string) (outcomes map[string]string, stderr string) {
 	t.Helper()
 	result := c.run(t, append([]string{"policy", "check", "--from-ledger", "-o", "json"}, arguments...)...)
 	var form checkedForm
@@ -117,7 +117,7 @@ func (c *cluster) checkLedger(t *testing.T, user string, arguments ...string) (o
 	}
 	outcomes = map[string]string{}
 	for _, item := range form.Items {
-		if item.User == user {
+		if item.User == "lisa" {
 			outcomes[item.Request] = strings.TrimSpace(item.Outcome + " " + item.Policy)
 		}
 	}
@@ -175,7 +175,7 @@ func TestApprover_APolicySeesTheLedgerAndTheLedgerNamesThePolicy(t *testing.T) {
 func TestApprover_ACheckOfTheLedgerSaysWhatWasDecided(t *testing.T) {
 	c := shared
 	c.renewedByPolicy(t, "lisa")
-	outcomes, stderr := c.checkLedger(t, "lisa")
+	outcomes, stderr := c.checkLedger(t)
 	if outcomes["lisa-first"] != "LeftToPeople" || outcomes["lisa-second"] != "Approved by-ledger" || len(outcomes) != 2 {
 		t.Errorf("%v", outcomes)
 	}
@@ -187,15 +187,15 @@ func TestApprover_ACheckOfTheLedgerSaysWhatWasDecided(t *testing.T) {
 	if err := os.WriteFile(file, []byte(deny), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if outcomes, _ := c.checkLedger(t, "lisa", "-f", file); outcomes["lisa-second"] != "Denied deny-lisa" || outcomes["lisa-first"] != "LeftToPeople" {
+	if outcomes, _ := c.checkLedger(t, "-f", file); outcomes["lisa-second"] != "Denied deny-lisa" || outcomes["lisa-first"] != "LeftToPeople" {
 		t.Errorf("of a file: %v", outcomes)
 	}
 	// Times of requests are in whole seconds.
 	until(t, "the requests are older than a second", func() bool {
-		outcomes, _ := c.checkLedger(t, "lisa", "--since", "1s")
+		outcomes, _ := c.checkLedger(t, "--since", "1s")
 		return len(outcomes) == 0
 	})
-	if outcomes, _ := c.checkLedger(t, "lisa", "--since", "1h"); len(outcomes) != 2 {
+	if outcomes, _ := c.checkLedger(t, "--since", "1h"); len(outcomes) != 2 {
 		t.Errorf("since an hour ago: %v", outcomes)
 	}
 	broken := strings.Replace(deny, "renewal.isRenewal &&", "1 / (size(findings) - size(findings)) == 1 &&", 1)
