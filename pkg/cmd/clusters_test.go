@@ -12,11 +12,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 )
 
 // threeClusters is a machine with a kubeconfig of three clusters in memory: dev, prod-eu and prod-us.
@@ -289,4 +293,68 @@ func TestClusters_WhatDiffersIsShownForEachCluster(t *testing.T) {
 		t.Errorf("got\n%s", out)
 	}
 	d.says(t, 0, "approve --all --contexts dev,prod-us --yes", "[prod-us] certificate signing request jane-", "[prod-us] certificatesigningrequest", " approved")
+}
+
+func TestClusters_OffboardSaysOfEachClusterWhatRemains(t *testing.T) {
+	d := newThreeClusters(t)
+	for _, name := range threeNames[:2] {
+		d.servers[name].Put(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}})
+	}
+	d.runs(t, 0, "new-user jane -g dev --approve --clusterrole view --contexts dev,prod-eu --dir jane")
+	d.says(t, 2, "offboard jane --contexts dev,prod-eu", "[dev] to be removed from jane:", "no terminal is available")
+	out, _ := d.runs(t, 0, "offboard jane --contexts dev,prod-eu --dry-run=client -o json")
+	var list struct {
+		Kind  string
+		Items []struct {
+			Cluster         string
+			RemovedBindings []any
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || list.Kind != "OffboardingReportList" || len(list.Items) != 2 || list.Items[1].Cluster != "prod-eu" || len(list.Items[1].RemovedBindings) != 1 {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	d.says(t, 4, "offboard jane --contexts dev,prod-eu,prod-us --yes", "[prod-eu] deleted ", "[dev] what jane still has:", "[prod-eu] what jane still has:", "not done on prod-us: ")
+	for _, name := range threeNames[:2] {
+		if names := d.servers[name].Names("clusterrolebindings"); len(names) != 0 {
+			t.Errorf("%s has the bindings %q", name, names)
+		}
+	}
+	d.says(t, 0, "offboard jane --contexts dev,prod-eu --unblock", "[dev] jane not blocked; no longer recorded as offboarded\n", "[prod-eu] jane not blocked")
+}
+
+func TestClusters_RevokeSaysOfEachClusterWhetherItCan(t *testing.T) {
+	d := newThreeClusters(t)
+	d.says(t, 1, "revoke jane --contexts dev,prod-us", "not done on dev: ", "not done on prod-us: ", `2 of 2 clusters are not done: "dev", "prod-us"`)
+}
+
+func TestClusters_TheLedgersOfAllClustersAreOneList(t *testing.T) {
+	d := newThreeClusters(t)
+	for i, name := range threeNames[:2] {
+		for _, user := range []string{"jane", "joe"} {
+			d.servers[name].Put(t, &ledger.ClientCertificate{
+				TypeMeta:   metav1.TypeMeta{APIVersion: ledger.GroupVersion.String(), Kind: ledger.Kind},
+				ObjectMeta: metav1.ObjectMeta{Name: ledger.NameOf([]byte(user + name))},
+				Spec:       ledger.Spec{User: user, NotBefore: metav1.NewTime(time.Now().Add(-time.Hour)), NotAfter: metav1.NewTime(time.Now().Add(time.Duration(i+1) * time.Hour)), Verified: true},
+			})
+		}
+	}
+	out, _ := d.runs(t, 0, "ledger --contexts dev,prod-eu --all")
+	var rows []string
+	for line := range strings.Lines(out) {
+		rows = append(rows, strings.Join(strings.Fields(line)[:2], " "))
+	}
+	if want := []string{"CLUSTER USER", "prod-eu jane", "dev jane", "prod-eu joe", "dev joe"}; !slices.Equal(rows, want) {
+		t.Errorf("got\n%s", out)
+	}
+	d.says(t, 0, "ledger --contexts dev,prod-eu --all -o csv", "cluster,sha256,user", "\nprod-eu,", "\ndev,")
+	out, _ = d.runs(t, 0, "ledger --contexts dev,prod-eu --all -o json")
+	var list struct{ Items []struct{ Cluster string } }
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Items) != 4 || list.Items[3].Cluster != "dev" {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if out, _ := d.runs(t, 0, "ledger --context dev --all -o json"); strings.Contains(out, `"cluster"`) {
+		t.Errorf("one cluster is named:\n%s", out)
+	}
+	d.says(t, 0, "ledger --contexts prod-us", "no client certificates found")
+	d.says(t, 2, "ledger --contexts prod-us -o name", "--output name does not say")
 }

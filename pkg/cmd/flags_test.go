@@ -337,7 +337,7 @@ var table = map[string]usesOf{
 		Connection: map[string]string{"*": "all"},
 	},
 	"offboard": {
-		modes: []mode{{"leave", "jane"}, {"block", "jane --block"}, {"unblock", "jane --unblock"}, {"revoke", "jane --revoke"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}},
+		modes: []mode{{"leave", "jane"}, {"block", "jane --block"}, {"unblock", "jane --unblock"}, {"revoke", "jane --revoke"}, {"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}, {"clusters", "jane --contexts x,other"}},
 		own: map[string]use{
 			"output":      {kept: "* -unblock", shown: "TestForms_EveryFormOfEveryCommandParses"},
 			"revoke":      {kept: "* -unblock", shown: "TestRevoke_OffboardRevokesAsWell"},
@@ -347,13 +347,15 @@ var table = map[string]usesOf{
 			"yes":         {kept: "*", shown: "TestOffboard_ABlockedIdentityWritesNothing"},
 			"dry-run":     {kept: "*", shown: "TestDryRun_EveryDryRunSaysSo"},
 			"namespace":   {},
+
+			"contexts": {kept: "*", shown: "TestClusters_OffboardSaysOfEachClusterWhatRemains"}, "contexts-from": contextsFrom,
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"revoke": {
 		modes: []mode{
 			{"user", "jane"}, {"certificate", "--certificate jane.crt"}, {"id", "--credential-id " + someCredentialID}, {"token", "--service-account-token token"},
-			{"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"},
+			{"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}, {"clusters", "jane --contexts x,other"},
 		},
 		own: map[string]use{
 			"certificate":           {kept: "certificate", shown: "TestRevoke_OneCertificateIsRefusedAndAnotherIsNot"},
@@ -364,8 +366,10 @@ var table = map[string]usesOf{
 			"timeout":               {kept: "* -client -server", shown: "TestRevoke_ANodeWithoutItsEnforcerIsNamed"},
 			"dry-run":               {kept: "*", shown: "TestRevoke_ADryRunChangesNothing"},
 			"namespace":             {},
+
+			"contexts": {kept: "*", shown: "TestClusters_RevokeSaysOfEachClusterWhetherItCan"}, "contexts-from": contextsFrom,
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"unrevoke": {
 		modes: []mode{
@@ -383,21 +387,23 @@ var table = map[string]usesOf{
 		Connection: map[string]string{"*": "all"},
 	},
 	"ledger": {
-		modes: []mode{{"now", ""}, {"expired", "--expired"}, {"revoked", "--revoked"}, {"all", "--all"}},
+		modes: []mode{{"now", ""}, {"expired", "--expired"}, {"revoked", "--revoked"}, {"all", "--all"}, {"clusters", "--contexts x,other"}},
 		own: map[string]use{
 			"for-user":        {kept: "*", shown: "TestList_AnswersWhichUsersHaveAccess"},
 			"group":           {kept: "*", shown: "TestList_AnswersWhichUsersHaveAccess"},
 			"approved-by":     {kept: "*", shown: "TestList_AnswersWhichUsersHaveAccess"},
-			"expiring":        {kept: "now all", shown: "TestList_AnswersWhichUsersHaveAccess"},
-			"expired":         {kept: "now expired revoked", shown: "TestList_AnswersWhichUsersHaveAccess"},
-			"revoked":         {kept: "now expired revoked", shown: "TestList_AnswersWhichUsersHaveAccess"},
-			"all":             {kept: "now all", shown: "TestList_AnswersWhichUsersHaveAccess"},
-			"without-renewal": {kept: "now", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"expiring":        {kept: "now all clusters", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"expired":         {kept: "now expired revoked clusters", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"revoked":         {kept: "now expired revoked clusters", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"all":             {kept: "now all clusters", shown: "TestList_AnswersWhichUsersHaveAccess"},
+			"without-renewal": {kept: "now clusters", shown: "TestList_AnswersWhichUsersHaveAccess"},
 			"output":          {kept: "*", shown: "TestList_EveryFormHoldsEveryCertificate"},
 			"no-headers":      {kept: "*", shown: "TestList_EveryFormHoldsEveryCertificate"},
 			"namespace":       {},
+
+			"contexts": {kept: "*", shown: "TestClusters_TheLedgersOfAllClustersAreOneList"}, "contexts-from": contextsFrom,
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"ledger import": {
 		modes: []mode{{"import", "--audit-log audit.log"}},
@@ -738,7 +744,7 @@ func testSources(t *testing.T, root string) map[string]string {
 		}
 		found[filepath.Base(path)] = string(text)
 	}
-	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "test/ledger/*_test.go", "test/approve/*_test.go", "pkg/cmd/*_test.go"} {
+	for _, pattern := range []string{"test/e2e/*_test.go", "test/enforce/*_test.go", "test/ledger/*_test.go", "test/approve/*_test.go", "test/clusters/*_test.go", "pkg/cmd/*_test.go"} {
 		paths, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		for _, path := range paths {
 			text, err := os.ReadFile(path)

@@ -174,6 +174,11 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 			g.add(t, "offboarding "+about+" "+format, func(out io.Writer) error { return report.Offboarding(out, format, plans(t)[about]) })
 		}
 	}
+	for _, format := range forms {
+		g.add(t, "offboarding on several clusters "+format, func(out io.Writer) error {
+			return report.Offboardings(out, format, []report.OnCluster[*offboard.Plan]{{Cluster: hostile, Value: plans(t)["nothing"]}})
+		})
+	}
 	g.inEveryFormat(t, "doctor", func(out io.Writer, format string) error { return Checks(out, format, checks) })
 	g.inEveryFormat(t, "doctor of several clusters", func(out io.Writer, format string) error {
 		return ChecksOfClusters(out, format, []report.OnCluster[[]doctor.Check]{{Cluster: hostile, Value: checks[:1]}, {Cluster: "other"}})

@@ -150,3 +150,11 @@ func TestInput_TheSameIsAskedOnceAndWhatDiffersForEachCluster(t *testing.T) {
 		}
 	}
 }
+
+func TestInput_ListRunsOnTheContextsThatAreNamed(t *testing.T) {
+	clitest.Contexts(t)
+	o, err := clitest.Run[*listOptions](t, NewList, "--contexts", "prod,d*")
+	if err != nil || len(o.clusters.Each) != 2 || o.clusters.Each[0].Cluster != "prod" || *o.clusters.Each[1].Flags.Context != "dev" {
+		t.Errorf("%v, %+v", err, o)
+	}
+}

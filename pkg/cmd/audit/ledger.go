@@ -1,16 +1,20 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/records"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -36,7 +40,8 @@ type ledgerOptions struct {
 	// NoHeaders leaves out the table's first line. Optional.
 	NoHeaders bool
 
-	query ledger.Query
+	clusters options.Clusters
+	query    ledger.Query
 }
 
 // New makes the command ledger.
@@ -64,7 +69,10 @@ nothing has observed who approved a request; it is never guessed. See
   kubectl csr-onboard ledger --expiring 7d --without-renewal
 
   # For a spreadsheet
-  kubectl csr-onboard ledger --all -o csv`,
+  kubectl csr-onboard ledger --all -o csv
+
+  # Of several clusters, in one list
+  kubectl csr-onboard ledger --contexts dev,prod`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -84,6 +92,7 @@ nothing has observed who approved a request; it is never guessed. See
 	})
 	cli.RegisterCompletion(cmd, "output", records.Formats())
 	_ = cmd.RegisterFlagCompletionFunc("for-user", cli.CompleteFromCluster(env, cli.KnownUsers))
+	o.clusters.Add(cmd, env)
 	cmd.AddCommand(newImport(env), newExport(env), newVerify(env), newSeen(env), newRelease(env))
 	return cmd
 }
@@ -125,6 +134,12 @@ func (o *ledgerOptions) Validate() error {
 			return err
 		}
 	}
+	if err := o.clusters.RefuseNames(o.Output); err != nil {
+		return err
+	}
+	if err := o.clusters.Validate(); err != nil {
+		return err
+	}
 	if o.All {
 		if err := cli.RefuseGiven(o.FlagSet, "with --all, which lists every state", "leave one of them out", "expired", "revoked", "without-renewal"); err != nil {
 			return err
@@ -140,46 +155,89 @@ func (o *ledgerOptions) Validate() error {
 // that memory does not grow with the ledger.
 const sortedAtMost = 1000
 
+// Read finds the contexts that are meant.
+func (o *ledgerOptions) Read() error { return o.clusters.Read(o.Environment) }
+
 // Run lists.
 func (o *ledgerOptions) Run(ctx context.Context) error {
-	work, err := o.Connect()
-	if err != nil {
-		return err
+	newWriter := records.NewWriter
+	if o.clusters.IsGiven() {
+		newWriter = records.NewWriterOfClusters
 	}
-	out := records.NewWriter(o.Streams.Out, o.Output, o.NoHeaders, o.Now)
-	var first []*ledger.ClientCertificate
-	count := 0
-	isSorted := true
-	if err := audit.EachPage(ctx, work, o.query, func(page []*ledger.ClientCertificate) error {
-		count += len(page)
-		if isSorted && count <= sortedAtMost {
-			first = append(first, page...)
-			return nil
+	list := &recordList{out: newWriter(o.Streams.Out, o.Output, o.NoHeaders, o.Now)}
+	if !o.clusters.IsGiven() {
+		if err := o.list(ctx, o.Environment, list); err != nil {
+			return err
 		}
-		if isSorted {
-			isSorted = false
-			page, first = append(first, page...), nil
-		}
-		return out.Write(page...)
-	}); err != nil {
-		return err
+		return o.end(list)
 	}
-	slices.SortStableFunc(first, byUser)
-	if len(first) > 0 {
-		if err := out.Write(first...); err != nil {
+	results := options.OnEach(ctx, &o.clusters, func(ctx context.Context, on *cli.Environment) (struct{}, error) {
+		return struct{}{}, o.list(ctx, on, list)
+	})
+	if !clusters.AreFailed(results) {
+		if err := o.end(list); err != nil {
 			return err
 		}
 	}
-	if count == 0 {
-		o.Narrator.Tell(audit.NothingListed{})
-	}
-	return out.End()
+	return clusters.Failure(results, o.Narrator.Tell)
 }
 
-// byUser compares by user, and then by expiry, the latest first.
-func byUser(a, b *ledger.ClientCertificate) int {
-	if order := strings.Compare(a.Spec.User, b.Spec.User); order != 0 {
-		return order
+// list adds the records of the cluster of an environment.
+func (o *ledgerOptions) list(ctx context.Context, on *cli.Environment, list *recordList) error {
+	work, err := on.Connect()
+	if err != nil {
+		return err
 	}
-	return b.Spec.NotAfter.Compare(a.Spec.NotAfter.Time)
+	return audit.EachPage(ctx, work, o.query, func(page []*ledger.ClientCertificate) error { return list.add(on.Cluster, page) })
+}
+
+// end writes what is left of a list, or says in words that there is nothing in it.
+func (o *ledgerOptions) end(list *recordList) error {
+	if list.count == 0 {
+		o.Narrator.Tell(audit.NothingListed{})
+	}
+	return list.end()
+}
+
+// recordList is a list of records that is written: by user, or, if it is long, as it comes.
+type recordList struct {
+	out *records.Writer
+
+	// mutex is for clusters that are asked at the same time.
+	mutex sync.Mutex
+	count int
+	// first are the records that are not written yet.
+	first []records.Record
+}
+
+// add takes a page of the records of a cluster.
+func (l *recordList) add(cluster string, page []*ledger.ClientCertificate) error {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.count += len(page)
+	for _, record := range page {
+		l.first = append(l.first, records.Record{ClientCertificate: record, Cluster: cluster})
+	}
+	if l.count <= sortedAtMost {
+		return nil
+	}
+	written := l.first
+	l.first = nil
+	return l.out.Write(written...)
+}
+
+// end writes what is left.
+func (l *recordList) end() error {
+	slices.SortStableFunc(l.first, byUser)
+	if len(l.first) > 0 {
+		if err := l.out.Write(l.first...); err != nil {
+			return err
+		}
+	}
+	return l.out.End()
+}
+
+// byUser compares by user, and then by expiry, the latest first, and by cluster.
+func byUser(a, b records.Record) int {
+	return cmp.Or(strings.Compare(a.Spec.User, b.Spec.User), b.Spec.NotAfter.Compare(a.Spec.NotAfter.Time), strings.Compare(a.Cluster, b.Cluster))
 }

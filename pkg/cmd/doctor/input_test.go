@@ -25,3 +25,11 @@ func TestInput_TheInputOfAnExaminationIsWhatWasTyped(t *testing.T) {
 		}
 	}
 }
+
+func TestInput_DoctorRunsOnTheContextsThatAreNamed(t *testing.T) {
+	clitest.Contexts(t)
+	o, err := clitest.Run[*doctorOptions](t, New, "--contexts", "prod,d*")
+	if err != nil || len(o.clusters.Each) != 2 || o.clusters.Each[0].Cluster != "prod" || *o.clusters.Each[1].Flags.Context != "dev" {
+		t.Errorf("%v, %+v", err, o)
+	}
+}

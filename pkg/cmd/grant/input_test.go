@@ -91,3 +91,11 @@ AQH/MAoGCCqGSM49BAMCA0kAMEYCIQCfu36gFIkrMnRtAYrnFIjVMFQd/Wc4tjtN
 OQDxuw1aAwIhAJa3sCX4ef2HXmBzPe2fXYvZoxU8ekbsGCiegG97OLj5
 -----END CERTIFICATE-----
 `
+
+func TestInput_OffboardRunsOnTheContextsThatAreNamed(t *testing.T) {
+	clitest.Contexts(t)
+	o, err := clitest.Run[*offboardOptions](t, NewOffboard, "jane", "--contexts", "prod,d*")
+	if err != nil || len(o.clusters.Each) != 2 || o.clusters.Each[0].Cluster != "prod" || *o.clusters.Each[1].Flags.Context != "dev" {
+		t.Errorf("%v, %+v", err, o)
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/offboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -39,8 +43,9 @@ type offboardOptions struct {
 	// Output is the form of the report. Optional: text.
 	Output string
 
-	input  offboard.Input
-	person *prompt.Person
+	clusters options.Clusters
+	input    offboard.Input
+	person   *prompt.Person
 	// revokeErr is why the user is not known to be revoked, after it was tried.
 	revokeErr error
 }
@@ -85,6 +90,9 @@ same.
   # Refuse only the writes with one certificate
   kubectl csr-onboard offboard jane --block --certificate jane.kubeconfig
 
+  # On several clusters, which say what was removed and what remains
+  kubectl csr-onboard offboard jane --block --contexts dev,prod
+
   # Undo that
   kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
 		Args:              cli.OneName,
@@ -100,6 +108,7 @@ same.
 	o.DryRun.Add(cmd, "none, client (only show what would be removed) or server (the cluster checks it)")
 	options.AddFormatFlag(cmd, &o.Output, "text")
 	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
+	o.clusters.Add(cmd, env)
 	return cmd
 }
 
@@ -117,7 +126,7 @@ func (o *offboardOptions) Complete(arguments []string) error {
 		return err
 	}
 	o.person = prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
-	o.input = offboard.Input{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Revoke: o.Revoke, Confirm: o.confirm}
+	o.input = offboard.Input{User: user.Name, Block: o.Block, Unblock: o.Unblock, DryRun: dryRun, Revoke: o.Revoke, Confirm: func(ctx context.Context, _ *offboard.Plan) error { return o.confirm(ctx, "") }}
 	return nil
 }
 
@@ -126,6 +135,9 @@ func (o *offboardOptions) Connection() cli.Connection { return cli.Connecting() 
 
 // Validate refuses flags that contradict each other.
 func (o *offboardOptions) Validate() error {
+	if err := o.clusters.Validate(); err != nil {
+		return err
+	}
 	if o.Block && o.Unblock {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--block and --unblock exclude each other"), "use one of them")
 	}
@@ -142,8 +154,11 @@ func (o *offboardOptions) Validate() error {
 	return options.ValidateFormat(o.FlagSet, o.Output, "this command's report", "text")
 }
 
-// Read reads the certificate of --certificate.
+// Read finds the contexts that are meant, and reads the certificate of --certificate.
 func (o *offboardOptions) Read() error {
+	if err := o.clusters.Read(o.Environment); err != nil {
+		return err
+	}
 	if o.Certificate == "" {
 		return nil
 	}
@@ -157,15 +172,68 @@ func (o *offboardOptions) Read() error {
 
 // Run shows, asks, takes away, and says what remains.
 func (o *offboardOptions) Run(ctx context.Context) error {
+	if o.clusters.IsGiven() {
+		return o.runOnClusters(ctx)
+	}
+	plan, err := o.run(ctx, o.input.Confirm)
+	if plan == nil {
+		return err
+	}
+	return cmp.Or(o.print(plan), err)
+}
+
+// runOnClusters is Run for several clusters. Everything that would be removed is shown before the
+// person is asked, once.
+func (o *offboardOptions) runOnClusters(ctx context.Context) error {
+	asking := clusters.NewMeeting(len(o.clusters.Each), func(ctx context.Context, questions []string) []error {
+		answerErr := o.confirm(ctx, " on "+strings.Join(questions, ", "))
+		return slices.Repeat([]error{answerErr}, len(questions))
+	})
+	var taking sync.Mutex
+	plans := make([]*offboard.Plan, len(o.clusters.Each))
+	runErr := options.OnEachBuffered(ctx, &o.clusters, o.Environment, func(ctx context.Context, env *cli.Environment) error {
+		defer asking.Leave(ctx)
+		on := *o
+		on.Environment = env
+		place := slices.IndexFunc(o.clusters.Each, func(other *cli.Environment) bool { return other.Cluster == env.Cluster })
+		plan, err := on.run(ctx, func(ctx context.Context, _ *offboard.Plan) error {
+			return asking.Ask(ctx, place, identity.Name(env.Cluster))
+		})
+		taking.Lock()
+		defer taking.Unlock()
+		plans[place] = plan
+		if plan == nil || o.Output != "" {
+			return err
+		}
+		return cmp.Or(on.print(plan), err)
+	})
+	if o.Output == "" {
+		return runErr
+	}
+	var all []report.OnCluster[*offboard.Plan]
+	for place, plan := range plans {
+		if plan != nil {
+			all = append(all, report.OnCluster[*offboard.Plan]{Cluster: o.clusters.Each[place].Cluster, Value: plan})
+		}
+	}
+	if len(all) == 0 {
+		return runErr
+	}
+	return cmp.Or(report.Offboardings(o.Streams.Out, o.Output, all), runErr)
+}
+
+// run is Run up to what remains, for the cluster of the environment. The plan is nil where there is
+// nothing to report.
+func (o *offboardOptions) run(ctx context.Context, confirm func(context.Context, *offboard.Plan) error) (*offboard.Plan, error) {
 	o.Narrator.In(o.input.DryRun)
 	work, err := o.Connect()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if o.Unblock {
 		was, err := offboard.Unblock(ctx, work, o.input)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		said := "unblocked"
 		switch {
@@ -175,7 +243,7 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		default:
 			said = "not blocked"
 		}
-		return o.PrintLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
+		return nil, o.PrintLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
 	}
 	if o.Revoke {
 		// What cannot be revoked is found before anything is changed.
@@ -184,11 +252,11 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 			check = onboard.DryRunClient
 		}
 		if err := o.revoke(ctx, work, check); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	o.input.Confirm = func(ctx context.Context, plan *offboard.Plan) error {
-		if err := o.confirm(ctx, plan); err != nil || !o.Revoke {
+		if err := confirm(ctx, plan); err != nil || !o.Revoke {
 			return err
 		}
 		// It comes first: what the user does meanwhile is refused. Roles are removed all the same.
@@ -199,22 +267,20 @@ func (o *offboardOptions) Run(ctx context.Context) error {
 		return nil
 	}
 	plan, offboardErr := offboard.Run(ctx, work, o.input)
-	if plan == nil {
-		return cmp.Or(o.revokeErr, offboardErr)
-	}
-	offboardErr = cmp.Or(o.revokeErr, offboardErr)
+	return plan, cmp.Or(o.revokeErr, offboardErr)
+}
+
+// print writes what was removed, and what remains.
+func (o *offboardOptions) print(plan *offboard.Plan) error {
 	if o.Output != "" {
-		return cmp.Or(report.Offboarding(o.Streams.Out, o.Output, plan), offboardErr)
+		return report.Offboarding(o.Streams.Out, o.Output, plan)
 	}
 	if o.input.DryRun == onboard.DryRunClient {
 		if err := render.OffboardingPlan(o.Streams.Out, plan); err != nil {
 			return err
 		}
 	}
-	if err := render.OffboardingTruth(o.Streams.Out, plan); err != nil {
-		return err
-	}
-	return offboardErr
+	return render.OffboardingTruth(o.Streams.Out, plan)
 }
 
 // revoke has every API server refuse the user.
@@ -233,21 +299,22 @@ func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dry
 	return revocations.Revoked(out, entry.Blocked, result, dryRun.Note())
 }
 
-func (o *offboardOptions) confirm(ctx context.Context, plan *offboard.Plan) error {
+// confirm asks whether to do what was shown. on says on which of several clusters; "" for one.
+func (o *offboardOptions) confirm(ctx context.Context, on string) error {
 	if o.Yes {
 		return nil
 	}
 	if o.person == nil {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "no terminal is available to confirm that %q is to be offboarded", plan.User),
+			outcome.Errorf(outcome.ErrUsage, "no terminal is available to confirm that %q is to be offboarded", o.input.User),
 			"to do what was shown without a question: --yes")
 	}
-	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Remove this from %s?", identity.Printable(plan.User)))
+	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Remove this from %s%s?", identity.Printable(o.input.User), on))
 	if err != nil && !errors.Is(err, prompt.ErrStopped) {
 		return err
 	}
 	if !yes {
-		return fmt.Errorf("nothing was removed from the user %q: you said no", plan.User)
+		return fmt.Errorf("nothing was removed from the user %q: you said no", o.input.User)
 	}
 	return nil
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
 // Clusters are the flags that run a command on several clusters, each by a context of the kubeconfig.
@@ -222,6 +224,24 @@ func OnEach[T any](ctx context.Context, f *Clusters, do func(context.Context, *c
 	return clusters.Run(f.Each, func(on *cli.Environment) string { return on.Cluster }, func(on *cli.Environment) (T, error) {
 		return do(ctx, on)
 	})
+}
+
+// OnEachBuffered runs a command on each cluster at the same time, and then writes what each has written,
+// line by line behind its cluster.
+func OnEachBuffered(ctx context.Context, f *Clusters, env *cli.Environment, run func(context.Context, *cli.Environment) error) error {
+	results := OnEach(ctx, f, func(ctx context.Context, on *cli.Environment) (*bytes.Buffer, error) {
+		var written bytes.Buffer
+		buffered := *on
+		buffered.Streams.Out = &written
+		err := run(ctx, &buffered)
+		return &written, err
+	})
+	for _, result := range results {
+		if _, err := screen.Prefixing(env.Streams.Out, render.ClusterPrefix(result.Cluster)).Write(result.Value.Bytes()); err != nil {
+			return err
+		}
+	}
+	return clusters.Failure(results, env.Narrator.Tell)
 }
 
 // Done are the results of the clusters on which a use case was completed.

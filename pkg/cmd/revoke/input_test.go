@@ -131,3 +131,11 @@ func TestInput_WhatIsNotMeantIsNotRevoked(t *testing.T) {
 		}
 	}
 }
+
+func TestInput_RevokeRunsOnTheContextsThatAreNamed(t *testing.T) {
+	clitest.Contexts(t)
+	o, err := clitest.Run[*revokeOptions](t, New, "jane", "--contexts", "prod,d*")
+	if err != nil || len(o.clusters.Each) != 2 || o.clusters.Each[0].Cluster != "prod" || *o.clusters.Each[1].Flags.Context != "dev" {
+		t.Errorf("%v, %+v", err, o)
+	}
+}

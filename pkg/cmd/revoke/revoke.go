@@ -8,6 +8,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
@@ -23,6 +24,8 @@ type revokeOptions struct {
 	Reason, Until string
 
 	waiting
+	// clusters are the clusters to revoke on, if there are several; revoke only.
+	clusters options.Clusters
 
 	command string
 	isUndo  bool
@@ -57,6 +60,9 @@ last administrator, or the identities of Kubernetes' control plane.
   # Jane's laptop was stolen; Jane has another certificate
   kubectl csr-onboard revoke --certificate jane.kubeconfig --reason "stolen laptop"
 
+  # On several clusters
+  kubectl csr-onboard revoke jane --contexts dev,prod
+
   # A token that is known from the audit log, for a week
   kubectl csr-onboard revoke --credential-id JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f --until 168h`,
 		Args:              oneNameAtMost,
@@ -68,6 +74,7 @@ last administrator, or the identities of Kubernetes' control plane.
 	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations; the user reads it too where enforcers run with --denier")
 	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h or 30d (default: for ever, or until the certificate expires)")
 	o.add(cmd)
+	o.clusters.Add(cmd, env)
 	return cmd
 }
 
@@ -117,6 +124,9 @@ func (o *revokeOptions) Validate() error {
 	if err := o.validate(o.FlagSet.Changed("timeout")); err != nil {
 		return err
 	}
+	if err := o.clusters.Validate(); err != nil {
+		return err
+	}
 	if err := o.target.validate(); err != nil || o.Until == "" {
 		return err
 	}
@@ -142,8 +152,11 @@ func (o *revokeOptions) Validate() error {
 	return nil
 }
 
-// Read reads the certificate or token.
+// Read finds the contexts that are meant, and reads the certificate or token.
 func (o *revokeOptions) Read() (err error) {
+	if err := o.clusters.Read(o.Environment); err != nil {
+		return err
+	}
 	o.entry, err = o.target.entry()
 	o.entry.Details.Reason, o.entry.Details.Until = o.Reason, o.until
 	return err
@@ -151,6 +164,18 @@ func (o *revokeOptions) Read() (err error) {
 
 // Run changes the list, waits, and says what came of it.
 func (o *revokeOptions) Run(ctx context.Context) error {
+	if !o.clusters.IsGiven() {
+		return o.run(ctx)
+	}
+	return options.OnEachBuffered(ctx, &o.clusters, o.Environment, func(ctx context.Context, env *cli.Environment) error {
+		on := *o
+		on.Environment = env
+		return on.run(ctx)
+	})
+}
+
+// run is Run for the cluster of the environment.
+func (o *revokeOptions) run(ctx context.Context) error {
 	o.Narrator.In(o.dryRun)
 	work, err := o.Connect()
 	if err != nil {

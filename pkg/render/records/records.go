@@ -39,12 +39,21 @@ type Certificate struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
+	// Cluster is the context of the cluster, where several were asked.
+	Cluster string `json:"cluster,omitempty"`
 	// Spec is what the certificate says, and how it came to be.
 	Spec ledger.Spec `json:"spec"`
 	// Status is what was learned since.
 	Status ledger.Status `json:"status,omitzero"`
 	// State is valid, superseded, revoked, expired, not-yet-valid or unverified.
 	State ledger.State `json:"state"`
+}
+
+// Record is a record, and the context of the cluster that has it, where several were asked.
+type Record struct {
+	*ledger.ClientCertificate
+
+	Cluster string
 }
 
 // Writer writes a list of records.
@@ -55,14 +64,29 @@ type Writer struct {
 	grid   *screen.Grid
 	csv    *csv.Writer
 	count  int
+	// ofClusters reports whether the first column is the cluster.
+	ofClusters bool
 }
 
 // NewWriter makes a writer of one of Formats, or of a table.
 func NewWriter(out io.Writer, format string, noHeaders bool, now func() time.Time) *Writer {
-	w := &Writer{out: out, format: format, now: now}
+	return newWriter(out, format, noHeaders, now, false)
+}
+
+// NewWriterOfClusters is NewWriter for records of several clusters.
+func NewWriterOfClusters(out io.Writer, format string, noHeaders bool, now func() time.Time) *Writer {
+	return newWriter(out, format, noHeaders, now, true)
+}
+
+func newWriter(out io.Writer, format string, noHeaders bool, now func() time.Time, ofClusters bool) *Writer {
+	w := &Writer{out: out, format: format, now: now, ofClusters: ofClusters}
 	switch format {
 	case "", Wide:
-		w.grid = screen.NewGrid(out, columns(), format == Wide, noHeaders)
+		shown := columns()
+		if ofClusters {
+			shown = append([]screen.GridColumn{{Header: "CLUSTER", IsName: true}}, shown...)
+		}
+		w.grid = screen.NewGrid(out, shown, format == Wide, noHeaders)
 	case CSV:
 		w.csv = csv.NewWriter(out)
 	}
@@ -82,7 +106,7 @@ func columns() []screen.GridColumn {
 const longestCell = 64
 
 // Write writes records.
-func (w *Writer) Write(found ...*ledger.ClientCertificate) error {
+func (w *Writer) Write(found ...Record) error {
 	switch w.format {
 	case Name:
 		for _, record := range found {
@@ -116,7 +140,7 @@ func (w *Writer) End() error {
 	return err
 }
 
-func (w *Writer) row(record *ledger.ClientCertificate) screen.GridRow {
+func (w *Writer) row(record Record) screen.GridRow {
 	spec, state := record.Spec, record.StateAt(w.now())
 	color := ""
 	switch {
@@ -135,11 +159,21 @@ func (w *Writer) row(record *ledger.ClientCertificate) screen.GridRow {
 	if seen := record.Status.LastSeen; seen != nil {
 		lastSeen = duration.HumanDuration(w.now().Sub(seen.Time)) + " ago"
 	}
-	return screen.GridRow{Color: color, Cells: []string{
+	cells := []string{
 		name(spec.User), cut(screen.Names(spec.Groups)), string(state), w.expires(spec.NotAfter.Time), unknown(requester), unknown(record.ApprovedBy()),
 		until(spec.NotAfter.Time), orNone(identity.Printable(spec.Serial)), orNone(identity.Printable(spec.Key.Algorithm)), identity.Printable(spec.Key.Fingerprint),
 		orNone(cut(identity.Printable(requestName))), identity.Printable(string(spec.Source)), lastSeen, orNone(identity.Printable(strings.Join(spec.Problems, ","))), identity.Printable(record.Name),
-	}}
+	}
+	return screen.GridRow{Color: color, Cells: w.withCluster(name, record, cells)}
+}
+
+// withCluster puts the cluster before the fields of a record, where several were asked. written is how
+// the form writes a name.
+func (w *Writer) withCluster(written func(string) string, record Record, fields []string) []string {
+	if !w.ofClusters {
+		return fields
+	}
+	return append([]string{written(record.Cluster)}, fields...)
 }
 
 func name(text string) string { return cut(identity.Name(text)) }
@@ -178,11 +212,12 @@ func (w *Writer) expires(at time.Time) string {
 
 // writeCSV writes rows whose first one, the header, names the fields as JSON does. A spreadsheet
 // must not take a name for a formula: see field.
-func (w *Writer) writeCSV(found []*ledger.ClientCertificate) error {
+func (w *Writer) writeCSV(found []Record) error {
 	if w.count == 0 {
-		if err := w.csv.Write([]string{
+		header := []string{
 			"sha256", "user", "groups", "state", "notBefore", "notAfter", "serial", "fingerprint", "requester", "approvedBy", "policy", "request", "source", "verified", "problems", "lastSeen",
-		}); err != nil {
+		}
+		if err := w.csv.Write(w.withCluster(func(string) string { return "cluster" }, Record{}, header)); err != nil {
 			return err
 		}
 	}
@@ -202,11 +237,11 @@ func (w *Writer) writeCSV(found []*ledger.ClientCertificate) error {
 		if record.Status.LastSeen != nil {
 			lastSeen = pki.Stamp(record.Status.LastSeen.Time)
 		}
-		if err := w.csv.Write([]string{
+		if err := w.csv.Write(w.withCluster(field, record, []string{
 			record.Name, field(spec.User), field(strings.Join(spec.Groups, ",")), string(record.StateAt(w.now())), pki.Stamp(spec.NotBefore.Time), pki.Stamp(spec.NotAfter.Time),
 			field(spec.Serial), field(spec.Key.Fingerprint), field(requester), field(record.ApprovedBy()), field(policy), field(requestName), string(spec.Source),
 			strconv.FormatBool(spec.Verified), strings.Join(spec.Problems, ","), lastSeen,
-		}); err != nil {
+		})); err != nil {
 			return err
 		}
 	}
@@ -230,12 +265,12 @@ func (w *Writer) opening() string {
 }
 
 // writeDocuments writes the items of a list in JSON, or a document for each in YAML.
-func (w *Writer) writeDocuments(found []*ledger.ClientCertificate) error {
+func (w *Writer) writeDocuments(found []Record) error {
 	for _, record := range found {
 		var text bytes.Buffer
 		form := Certificate{
 			TypeMeta: metav1.TypeMeta{APIVersion: ledger.GroupVersion.String(), Kind: ledger.Kind}, ObjectMeta: record.ObjectMeta,
-			Spec: record.Spec, Status: record.Status, State: record.StateAt(w.now()),
+			Cluster: record.Cluster, Spec: record.Spec, Status: record.Status, State: record.StateAt(w.now()),
 		}
 		if err := report.Encode(&text, w.format, form); err != nil {
 			return err

@@ -9,6 +9,7 @@ func Forms() map[string]any {
 		"FetchedCertificate":     fetchedReport{},
 		"FetchedCertificateList": fetchedReportList{},
 		"OffboardingReport":      offboardingReport{},
+		"OffboardingReportList":  offboardingReportList{},
 		"RenewalReport":          renewalReport{},
 		"RenewalReportList":      renewalReportList{},
 		"RequestReview":          requestReview{},

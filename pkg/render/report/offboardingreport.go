@@ -16,7 +16,9 @@ import (
 type offboardingReport struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
-	User       string `json:"user"`
+	// Cluster is the context of the cluster, where there are several.
+	Cluster string `json:"cluster,omitempty"`
+	User    string `json:"user"`
 	// DryRun is client or server where nothing was removed; absent otherwise.
 	DryRun string `json:"dryRun,omitempty"`
 	// Blocked is whom or what the API server refuses to write from now on; absent if nothing is.
@@ -79,6 +81,22 @@ type aliveCertificateReport struct {
 // Offboarding writes what was removed from a user, and what remains, as data.
 func Offboarding(out io.Writer, format string, plan *offboard.Plan) error {
 	return encode(out, format, offboardingForm(plan))
+}
+
+type offboardingReportList struct {
+	APIVersion string              `json:"apiVersion"`
+	Kind       string              `json:"kind"`
+	Items      []offboardingReport `json:"items"`
+}
+
+// Offboardings is Offboarding for several clusters.
+func Offboardings(out io.Writer, format string, all []OnCluster[*offboard.Plan]) error {
+	list := offboardingReportList{APIVersion: APIVersion, Kind: "OffboardingReportList", Items: make([]offboardingReport, len(all))}
+	for i, one := range all {
+		list.Items[i] = offboardingForm(one.Value)
+		list.Items[i].Cluster = one.Cluster
+	}
+	return encode(out, format, list)
 }
 
 func offboardingForm(plan *offboard.Plan) offboardingReport {
