@@ -159,7 +159,11 @@ func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 				}
 				example = prepared(s, example)
 				words := wordsOf(strings.TrimPrefix(example, "kubectl csr-onboard "))
-				switch question := (turn{when: "the request of jane (dev)?", typed: "y\r"}); {
+				on := ""
+				if strings.Contains(example, onContexts) {
+					on = " on administrator@csr-onboard"
+				}
+				switch question := (turn{when: "the request of jane (dev)" + on + "?", typed: "y\r"}); {
 				case strings.Contains(example, "--watch"):
 					rows := follow(s, words...)
 					rows.next("NAME ", "FINDINGS")
@@ -167,7 +171,7 @@ func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 					rows.interrupt()
 					return
 				case words[0] == "offboard" && strings.Contains(example, "--block"):
-					question.when = "Remove this from jane?"
+					question.when = "Remove this from jane" + on + "?"
 					s.answer([]turn{question}, words)
 					return
 				case !slices.Contains([]string{"approve", "deny", "sign"}, words[0]), strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):
@@ -188,11 +192,15 @@ func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 	}
 }
 
+// onContexts names the one cluster that there is as examples name several: test/clusters has three.
+const onContexts = "--contexts administrator@csr-onboard"
+
 // prepared makes what an example takes for granted, and fills in what it leaves
 // open.
 func prepared(s *session, example string) string {
 	s.t.Helper()
 	does := func(command string) bool { return strings.HasPrefix(example, "kubectl csr-onboard "+command) }
+	example = strings.ReplaceAll(example, "--contexts dev,prod", onContexts)
 	switch {
 	case does("approve -f jane.csr"), does("show -f jane.csr"), does("sign jane.csr"):
 		authorityOf(s)
@@ -252,6 +260,10 @@ func prepared(s *session, example string) string {
 		directory := ""
 		if strings.Contains(example, "--dir ./jane") {
 			directory = " --dir ./jane"
+		}
+		if does("fetch") && strings.Contains(example, onContexts) {
+			s.shell("kubectl csr-onboard new-user jane -g dev " + onContexts + "; kubectl csr-onboard approve jane --yes")
+			return example
 		}
 		printed := s.shell("kubectl csr-onboard new-user jane -g dev" + directory).Stdout
 		example = strings.ReplaceAll(example, "SHA256:…", request.ReviewOf(s.object(printed)).Fingerprint)
