@@ -28,6 +28,7 @@ var comparisons = []struct {
 	{"startup", startUp},
 	{"one-user", oneUser},
 	{"far", far},
+	{"many-clusters", manyClusters},
 	{"lists", lists},
 	{"ledger", ledgers},
 	{"approvals", approvals},
