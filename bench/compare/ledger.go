@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -61,7 +62,7 @@ func ledgers(b *bench) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Figures = append(figures, before...)
+	c.Figures = slices.Concat(figures, before)
 	c.memoryAtMost(1.2, 1, 4)
 	c.memoryAtMost(1, 1, 0)
 	c.timeAtMost(1, 3, 2)

@@ -20,7 +20,7 @@ func recorded() *ClientCertificate {
 		Spec: Spec{
 			User: "jane", Groups: []string{"dev"}, Key: Key{Fingerprint: "SHA256:x", Algorithm: "ECDSA P-256"},
 			Request:   &Request{Name: "jane-1", UID: "uid-1", CreatedAt: &created, DecidedAt: &decided, LifetimeSeconds: 3600},
-			Requester: &Requester{User: "jane", Groups: []string{"dev", "ops"}, CredentialID: "X509SHA256=cd"},
+			Requester: &Requester{User: "jane", Groups: []string{"dev", "ops"}, CredentialID: "X509SHA256=cd"}, //nolint:gosec // It names a certificate, and is not a secret.
 			Decision:  &Decision{Reason: request.PolicyApprovedReason, Message: "approved", Policy: "renewals"},
 		},
 	}
