@@ -250,7 +250,7 @@ func TestClusters_RequestsAreFetchedFromAllClustersLater(t *testing.T) {
 func TestClusters_WhatIsForOneClusterIsRefused(t *testing.T) {
 	d := newThreeClusters(t)
 	for _, line := range []string{
-		"new-user jane --offline", "new-user -f team.yaml", "new-user jane --approve --pin", "new-user jane --approve --context-name x", "new-user jane -o name",
+		"new-user jane --offline", "new-user -f team.yaml --dry-run=server", "new-user jane --approve --pin", "new-user jane --approve --context-name x", "new-user jane -o name",
 		"new-user jane --approve --out -", "new-user jane --approve --merge --set-current", "new-user jane --one-key --key k", "fetch jane --from f", "fetch jane --key k",
 		"fetch jane --certificate-only", "fetch jane --cluster-name c", "fetch jane --external-server https://a", "fetch jane --out -",
 	} {
@@ -357,4 +357,49 @@ func TestClusters_TheLedgersOfAllClustersAreOneList(t *testing.T) {
 	}
 	d.says(t, 0, "ledger --contexts prod-us", "no client certificates found")
 	d.says(t, 2, "ledger --contexts prod-us -o name", "--output name does not say")
+}
+
+func TestClusters_ATeamIsOnboardedOnAllClusters(t *testing.T) {
+	d := newThreeClusters(t)
+	if err := os.WriteFile("team.csv", []byte("name,groups\njane,dev\njoe,dev\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// An API server that is away would be waited for.
+	d.servers["prod-eu"].Answer = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "no", http.StatusForbidden)
+		return true
+	}
+	out, errOut := d.runs(t, 1, "new-user -f team.csv --approve --contexts dev,prod-* --dir team")
+	if out != "team/jane.kubeconfig\nteam/joe.kubeconfig\n" || !strings.Contains(errOut, "[dev] 2 users: 2 onboarded") || !strings.Contains(errOut, `1 of 3 clusters is not done: "prod-eu": `) {
+		t.Errorf("got %q and\n%s", out, errOut)
+	}
+	d.fails("prod-eu", false)
+	out, errOut = d.runs(t, 0, "new-user -f team.csv --approve --contexts dev,prod-* --dir team -o json")
+	var list struct {
+		Kind  string
+		Items []struct {
+			Cluster string
+			Users   []struct{ Name, State, Kubeconfig string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || list.Kind != "TeamReportList" || len(list.Items) != 3 || list.Items[1].Cluster != "prod-eu" || list.Items[1].Users[1].State != "fetched" ||
+		list.Items[0].Users[0].State != "unchanged" || list.Items[2].Users[1].Kubeconfig != "team/joe.kubeconfig" {
+		t.Errorf("%v:\n%s\n%s", err, out, errOut)
+	}
+	for _, user := range []string{"jane", "joe"} {
+		if got := contextsOf(t, "team/"+user+".kubeconfig"); !slices.Equal(got, []string{user + "@cluster-dev", user + "@cluster-prod-eu", user + "@cluster-prod-us"}) {
+			t.Errorf("contexts %q", got)
+		}
+	}
+	d.says(t, 0, "new-user -f team.csv --one-key --contexts dev,prod-us --dir one", "[prod-us] certificatesigningrequest.certificates.k8s.io/joe-", " created\n", "--contexts dev,prod-us")
+	one, _ := os.ReadFile("one/jane.key")
+	other, err := os.ReadFile("one/clusters/prod-us/jane.key")
+	if err != nil || !bytes.Equal(one, other) {
+		t.Errorf("another key: %v", err)
+	}
+	d.says(t, 0, "approve --all --contexts dev,prod-us --yes", "[dev] certificatesigningrequest")
+	out, _ = d.runs(t, 0, "new-user -f team.csv --one-key --wait --contexts dev,prod-us --dir one")
+	if out != "one/jane.kubeconfig\none/joe.kubeconfig\n" || len(contextsOf(t, "one/joe.kubeconfig")) != 2 {
+		t.Errorf("got %q", out)
+	}
 }

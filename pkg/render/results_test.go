@@ -154,6 +154,9 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 		g.add(t, "fetched from several clusters "+format, func(out io.Writer) error {
 			return report.FetchedOnClusters(out, format, []report.OnCluster[*onboard.Fetched]{{Cluster: hostile, Value: fetched}})
 		})
+		g.add(t, "team on several clusters "+format, func(out io.Writer) error {
+			return report.TeamOnClusters(out, format, []report.OnCluster[[]team.Result]{{Cluster: hostile, Value: results[:1]}})
+		})
 		g.add(t, "team "+format, func(out io.Writer) error { return report.Team(out, format, results) })
 		g.add(t, "versions "+format, func(out io.Writer) error {
 			return report.Versions(out, format, client, &version.Info{GitVersion: hostile})

@@ -175,6 +175,22 @@ func TestClusters_ApproveAndFetchAndOffboardAcrossClusters(t *testing.T) {
 	}
 }
 
+func TestClusters_ATeamIsOnboardedOnAllClusters(t *testing.T) {
+	s := newSession(t)
+	if err := os.WriteFile(filepath.Join(s.env.Directory, "team.csv"), []byte("name,groups\nteam-jane,dev\nteam-joe,dev\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		out := s.runs(t, 0, "new-user", "--filename", "team.csv", "--approve", "--exec", all, "--dir", "team").Stdout
+		if out != "team/team-jane.kubeconfig\nteam/team-joe.kubeconfig\n" {
+			t.Errorf("got %q", out)
+		}
+	}
+	for _, user := range []string{"team-jane", "team-joe"} {
+		s.checkLogins(t, filepath.Join("team", user+".kubeconfig"), user, names...)
+	}
+}
+
 // killings is how often the program is killed at a random moment.
 func killings() int { return program.Times(100, 15) }
 

@@ -21,8 +21,13 @@ func validateClusters(o *newUserOptions) error {
 	if o.OneKey && o.Key != "" {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--one-key and --key exclude each other"), "the key of --key is used on all clusters")
 	}
-	if err := o.clusters.RefuseOne("filename", "offline", "pin"); err != nil {
+	if err := o.clusters.RefuseOne("offline", "pin"); err != nil {
 		return err
+	}
+	if o.Filename != "" && o.input.DryRun != onboard.DryRunNone {
+		if err := o.clusters.Refuse("which with --filename has no dry run", "check the team on each cluster: --context NAME --dry-run=server", "dry-run"); err != nil {
+			return err
+		}
 	}
 	if err := o.clusters.RefuseNames(o.Output.Format()); err != nil {
 		return err
@@ -42,6 +47,9 @@ func onCluster(o *newUserOptions, env *cli.Environment, keyFile string) *newUser
 
 // runOnClusters runs the command for one user on several clusters.
 func runOnClusters(ctx context.Context, o *newUserOptions) error {
+	if o.Filename != "" {
+		return runTeamOnClusters(ctx, o)
+	}
 	keyFile := ""
 	if o.OneKey {
 		if _, _, err := onboard.PrepareKey(o.WithoutCluster(), o.input); err != nil {

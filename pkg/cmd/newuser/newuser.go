@@ -99,8 +99,9 @@ With --offline nothing is submitted and no cluster is required: the request is a
 to an administrator, who runs approve --filename and sends a handoff file back, for fetch
 --from. The private key never leaves the machine.
 
-With --contexts the user is onboarded on several clusters at the same time, with a private key for
-each, or one with --one-key; with --approve or --wait, one kubeconfig has a context for each. Keys and
+With --contexts the user, or each user of the file, is onboarded on several clusters at the same
+time, with a private key for each cluster, or one with --one-key; with --approve or --wait, one
+kubeconfig has a context for each cluster. Keys and
 requests are in the directory clusters below the user's. If you run it again, it continues with the
 clusters that failed.
 

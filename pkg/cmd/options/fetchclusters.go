@@ -62,7 +62,7 @@ func (f *Fetch) join(ctx context.Context, env *cli.Environment, joint *destinati
 	}
 	parts := make([]destination.Part, len(all))
 	for i, one := range all {
-		parts[i] = destination.Part{Path: one.Value.Path, Certificate: one.Value.Certificate, LoggedIn: one.Value.LoggedIn}
+		parts[i] = destination.Part{Path: one.Value.Path, LoggedIn: one.Value.LoggedIn}
 	}
 	if err := joint.Deliver(ctx, env.WithoutCluster().Run(), parts); err != nil {
 		return err

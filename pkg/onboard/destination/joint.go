@@ -11,7 +11,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -29,8 +28,6 @@ type Joint struct {
 type Part struct {
 	// Path is its file. Required.
 	Path string
-	// Certificate is the certificate in it, or in its credential cache. Required.
-	Certificate *pki.Certificate
 	// LoggedIn reports whether the certificate has logged in.
 	LoggedIn bool
 }
@@ -135,13 +132,18 @@ func (j *Joint) read(part Part) (*entries, error) {
 	if !exists || config.AuthInfos[current.AuthInfo] == nil || config.Clusters[current.Cluster] == nil {
 		return nil, fmt.Errorf("the kubeconfig %q is not complete", part.Path)
 	}
+	login := config.AuthInfos[current.AuthInfo]
+	certificate := certificateOf(login)
+	if certificate == nil {
+		return nil, fmt.Errorf("the kubeconfig %q has no certificate that can be used", part.Path)
+	}
 	addition := &entries{
 		names: kubeconfig.Names{Cluster: current.Cluster, Context: config.CurrentContext},
-		path:  j.Path, overwrite: j.in.Overwrite, visible: j.in.Visible, incoming: part.Certificate, config: config,
+		path:  j.Path, overwrite: j.in.Overwrite, visible: j.in.Visible, incoming: certificate, config: config,
 	}
-	if login := config.AuthInfos[current.AuthInfo]; kubeconfig.CacheOf(login) != "" {
+	if kubeconfig.CacheOf(login) != "" {
 		addition.login = login
-		config.AuthInfos[current.AuthInfo] = &clientcmdapi.AuthInfo{ClientCertificateData: part.Certificate.PEM}
+		config.AuthInfos[current.AuthInfo] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate.PEM}
 	}
 	return addition, nil
 }

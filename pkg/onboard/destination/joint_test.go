@@ -22,7 +22,7 @@ func (d *delivering) part(t *testing.T, cluster string) destination.Part {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return destination.Part{Path: written.Path, Certificate: d.issued.Certificate, LoggedIn: true}
+	return destination.Part{Path: written.Path, LoggedIn: true}
 }
 
 // join checks first, as the use case does.

@@ -16,6 +16,7 @@ func Forms() map[string]any {
 		"RequestReviewList":      requestReviewList{},
 		"SignedCertificate":      signedReport{},
 		"TeamReport":             teamReport{},
+		"TeamReportList":         teamReportList{},
 		"Version":                versionReport{},
 	}
 }

@@ -10,9 +10,26 @@ import (
 
 // teamReport is the form of a team's onboarding for scripts.
 type teamReport struct {
-	APIVersion string         `json:"apiVersion"`
-	Kind       string         `json:"kind"`
-	Users      []memberReport `json:"users"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Cluster is the context of the cluster, where there are several.
+	Cluster string         `json:"cluster,omitempty"`
+	Users   []memberReport `json:"users"`
+}
+
+type teamReportList struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Items      []teamReport `json:"items"`
+}
+
+// TeamOnClusters is Team for several clusters.
+func TeamOnClusters(out io.Writer, format string, all []OnCluster[[]team.Result]) error {
+	list := teamReportList{APIVersion: APIVersion, Kind: "TeamReportList", Items: make([]teamReport, len(all))}
+	for i, one := range all {
+		list.Items[i] = teamForm(one.Cluster, one.Value)
+	}
+	return encode(out, format, list)
 }
 
 type memberReport struct {
@@ -32,7 +49,11 @@ type memberReport struct {
 
 // Team writes what came of many users as JSON or YAML.
 func Team(out io.Writer, format string, results []team.Result) error {
-	report := teamReport{APIVersion: APIVersion, Kind: "TeamReport", Users: make([]memberReport, 0, len(results))}
+	return encode(out, format, teamForm("", results))
+}
+
+func teamForm(cluster string, results []team.Result) teamReport {
+	report := teamReport{APIVersion: APIVersion, Kind: "TeamReport", Cluster: cluster, Users: make([]memberReport, 0, len(results))}
 	for _, result := range results {
 		one := memberReport{Name: result.User.Name, Groups: result.User.Groups, Line: result.Line, State: string(result.State), Request: result.Request, LoggedIn: result.LoggedIn}
 		if !result.NotAfter.IsZero() {
@@ -44,5 +65,5 @@ func Team(out io.Writer, format string, results []team.Result) error {
 		}
 		report.Users = append(report.Users, one)
 	}
-	return encode(out, format, report)
+	return report
 }
