@@ -55,9 +55,9 @@ func newThreeClusters(t *testing.T) *threeClusters {
 	return d
 }
 
-// fails has a cluster answer nothing but errors, until it is called with false.
-func (d *threeClusters) fails(name string, isFailing bool) {
-	d.servers[name].Answer = func(w http.ResponseWriter, _ *http.Request) bool {
+// fails has prod-eu answer nothing but errors, until it is called with false.
+func (d *threeClusters) fails(isFailing bool) {
+	d.servers["prod-eu"].Answer = func(w http.ResponseWriter, _ *http.Request) bool {
 		if isFailing {
 			http.Error(w, "out of order", http.StatusInternalServerError)
 		}
@@ -99,7 +99,7 @@ func TestClusters_ListIsOneTableOfAllClusters(t *testing.T) {
 func TestClusters_AClusterThatFailsIsNamedAndTheOthersAreListed(t *testing.T) {
 	d := newThreeClusters(t)
 	d.runs(t, 0, "new-user jane --dir jane --context dev")
-	d.fails("prod-eu", true)
+	d.fails(true)
 	d.says(t, 1, "list --contexts *", "dev       jane-", "not done on prod-eu: ", `error: 1 of 3 clusters is not done: "prod-eu": `, "hint: run the same command again")
 	d.says(t, 1, "list --contexts prod-eu", `error: cluster "prod-eu": `)
 	d.says(t, 1, "doctor --contexts *", "[dev] pass ", `"prod-eu": `)
@@ -185,10 +185,10 @@ func TestClusters_OneCommandMakesAKubeconfigWithAContextForEach(t *testing.T) {
 
 func TestClusters_AClusterThatFailedIsCompletedByTheNextRun(t *testing.T) {
 	d := newThreeClusters(t)
-	d.fails("prod-eu", true)
+	d.fails(true)
 	d.says(t, 1, "new-user jane --approve --contexts dev,prod-eu,prod-us --dir jane", "not done on prod-eu: ", "jane.kubeconfig, with the contexts jane@cluster-dev, jane@cluster-prod-us")
 	keys := keysOf(t)
-	d.fails("prod-eu", false)
+	d.fails(false)
 	d.runs(t, 0, "new-user jane --approve --contexts dev,prod-eu,prod-us --dir jane")
 	if got := contextsOf(t, "jane/jane.kubeconfig"); len(got) != 3 {
 		t.Errorf("contexts %q", got)
@@ -373,7 +373,7 @@ func TestClusters_ATeamIsOnboardedOnAllClusters(t *testing.T) {
 	if out != "team/jane.kubeconfig\nteam/joe.kubeconfig\n" || !strings.Contains(errOut, "[dev] 2 users: 2 onboarded") || !strings.Contains(errOut, `1 of 3 clusters is not done: "prod-eu": `) {
 		t.Errorf("got %q and\n%s", out, errOut)
 	}
-	d.fails("prod-eu", false)
+	d.fails(false)
 	out, errOut = d.runs(t, 0, "new-user -f team.csv --approve --contexts dev,prod-* --dir team -o json")
 	var list struct {
 		Kind  string
