@@ -1,6 +1,11 @@
 package approve
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
 	"reflect"
 	"strings"
 	"testing"
@@ -156,5 +161,40 @@ func TestInput_ListRunsOnTheContextsThatAreNamed(t *testing.T) {
 	o, err := clitest.Run[*listOptions](t, NewList, "--contexts", "prod,d*")
 	if err != nil || len(o.clusters.Each) != 2 || o.clusters.Each[0].Cluster != "prod" || *o.clusters.Each[1].Flags.Context != "dev" {
 		t.Errorf("%v, %+v", err, o)
+	}
+}
+
+// encodedAs is a question about a request for jane whose common name is a string of an ASN.1 type.
+func encodedAs(t *testing.T, key crypto.Signer, tag int) question {
+	t.Helper()
+	type attribute struct {
+		Type  asn1.ObjectIdentifier
+		Value asn1.RawValue
+	}
+	commonName := attribute{asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.RawValue{Tag: tag, Bytes: []byte("jane")}}
+	subject, err := asn1.Marshal([][]attribute{{commonName}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject[2] = 0x31 // A relative name is a SET (RFC 5280, section 4.1.2.4).
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: subject}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := pki.ParseRequest(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return question{cluster: "dev", review: request.ReviewOf(request.Build(made, request.Terms{Lifetime: time.Hour, Signer: request.Signer, Name: "jane"}))}
+}
+
+func TestInput_RequestsThatLookTheSameAndDifferAreAskedEach(t *testing.T) {
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, same, other := encodedAs(t, key, asn1.TagUTF8String), encodedAs(t, key, asn1.TagUTF8String), encodedAs(t, key, asn1.TagPrintableString)
+	if one.text() != other.text() || !one.isSame(same) || one.isSame(other) {
+		t.Errorf("same: %t, other: %t\n%s%s", one.isSame(same), one.isSame(other), one.text(), other.text())
 	}
 }
