@@ -63,7 +63,7 @@ func ledgers(b *bench) (*comparison, error) {
 		return nil, err
 	}
 	c.Figures = slices.Concat(figures, before)
-	c.memoryAtMost(1.2, 1, 4)
+	c.memoryAtMost(1.3, 1, 4)
 	c.memoryAtMost(1, 1, 0)
 	c.timeAtMost(1, 3, 2)
 	return c, nil
