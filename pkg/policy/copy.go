@@ -18,7 +18,7 @@ func (p *ApprovalPolicy) DeepCopyObject() runtime.Object {
 	for _, list := range []*[]string{&spec.Subject.Groups, &spec.Subject.Users, &spec.KeyAlgorithms, &spec.Accept} {
 		*list = slices.Clone(*list)
 	}
-	spec.Conditions = slices.Clone(spec.Conditions)
+	spec.Conditions, spec.unknown = slices.Clone(spec.Conditions), slices.Clone(spec.unknown)
 	if spec.Rate != nil {
 		rate := *spec.Rate
 		spec.Rate = &rate

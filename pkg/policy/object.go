@@ -2,6 +2,7 @@ package policy
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	strictjson "sigs.k8s.io/json"
 )
 
 // What the API calls the objects. Deploy/crds has the schema.
@@ -54,6 +55,23 @@ type Spec struct {
 	MaximumChainAge string `json:"maximumChainAge,omitempty"`
 	// Conditions are expressions that all have to be true. Optional.
 	Conditions []Condition `json:"conditions,omitempty"`
+
+	// unknown are the paths of fields that this version does not know.
+	unknown []string
+}
+
+// writtenSpec is a Spec of which unknown fields are left to the decoder.
+type writtenSpec Spec
+
+// UnmarshalJSON keeps in mind which fields are unknown: a bound of a later version that is not obeyed
+// would approve more than the policy says.
+func (s *Spec) UnmarshalJSON(text []byte) error {
+	strictErrs, err := strictjson.UnmarshalStrict(text, (*writtenSpec)(s))
+	s.unknown = nil
+	for _, strictErr := range strictErrs {
+		s.unknown = append(s.unknown, "spec."+pathOf(strictErr))
+	}
+	return err
 }
 
 // Action is what a policy does.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	strictjson "sigs.k8s.io/json"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
@@ -114,8 +115,13 @@ func (f *file) readPolicy(root *yaml.Node) {
 		f.mistake(root, "", "it has a key that is not text")
 		return
 	}
-	var object ApprovalPolicy
-	strictErrs, err := strictjson.UnmarshalStrict(encoded, &object)
+	var read struct {
+		metav1.TypeMeta   `json:",inline"`
+		metav1.ObjectMeta `json:"metadata"`
+		Spec              writtenSpec `json:"spec"`
+		Status            Status      `json:"status"`
+	}
+	strictErrs, err := strictjson.UnmarshalStrict(encoded, &read)
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong):
@@ -126,16 +132,12 @@ func (f *file) readPolicy(root *yaml.Node) {
 		return
 	}
 	for _, fieldErr := range strictErrs {
-		path := ""
-		if field, hasPath := fieldErr.(interface{ FieldPath() string }); hasPath {
-			path = field.FieldPath()
-		}
-		f.mistake(root, path, "unknown field")
+		f.mistake(root, pathOf(fieldErr), "unknown field")
 	}
 	if len(strictErrs) > 0 {
 		return
 	}
-	policy, mistakes := Of(&object)
+	policy, mistakes := Of(&ApprovalPolicy{ObjectMeta: read.ObjectMeta, Spec: Spec(read.Spec)})
 	for _, mistake := range mistakes {
 		f.mistake(root, mistake.Field, "%s", mistake.Problem)
 	}
@@ -149,6 +151,15 @@ func (f *file) readPolicy(root *yaml.Node) {
 		return
 	}
 	f.policies = append(f.policies, policy)
+}
+
+// pathOf is the path of the field that a strict decoder did not know; "" of another error.
+func pathOf(strictErr error) string {
+	field, hasPath := strictErr.(interface{ FieldPath() string })
+	if !hasPath {
+		return ""
+	}
+	return field.FieldPath()
 }
 
 // kindOf is what a value should be, in the words of JSON.

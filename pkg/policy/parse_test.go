@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,34 @@ spec:
   conditions:
   - {name: team-lead, expression: "'leads' in requester.groups", message: "only team leads may request"}
 `
+
+// TestParse_AnObjectWithAFieldOfALaterVersionCannotBeEvaluated reads it as clients do, which drop what
+// they do not know.
+func TestParse_AnObjectWithAFieldOfALaterVersionCannotBeEvaluated(t *testing.T) {
+	text := `{"apiVersion": "csr-onboard.github.io/v1alpha1", "kind": "ApprovalPolicy", "metadata": {"name": "later"},
+		"spec": {"action": "Approve", "maximumRisk": 1, "subject": {"groups": ["dev"], "tenants": ["a"]}, "conditions": [{"name": "a", "expression": "true", "weight": 2}]}}`
+	object := &ApprovalPolicy{}
+	if err := json.Unmarshal([]byte(text), object); err != nil {
+		t.Fatal(err)
+	}
+	copied, _ := object.DeepCopyObject().(*ApprovalPolicy)
+	for about, one := range map[string]*ApprovalPolicy{"as read": object, "a copy": copied} {
+		read, mistakes := Of(one)
+		var fields []string
+		for _, mistake := range mistakes {
+			fields = append(fields, mistake.Field)
+		}
+		if want := []string{"spec.maximumRisk", "spec.subject.tenants", "spec.conditions[0].weight"}; read != nil || !slices.Equal(fields, want) {
+			t.Errorf("%s: %+v, %q", about, read, fields)
+		}
+	}
+	if err := json.Unmarshal([]byte(strings.NewReplacer(`, "maximumRisk": 1`, "", `, "tenants": ["a"]`, "", `, "weight": 2`, "").Replace(text)), object); err != nil {
+		t.Fatal(err)
+	}
+	if read, mistakes := Of(object); read == nil {
+		t.Errorf("read again: %+v", mistakes)
+	}
+}
 
 func TestParse_TheForm(t *testing.T) {
 	policies, mistakes := Parse([]byte(developers))

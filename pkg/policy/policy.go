@@ -137,6 +137,9 @@ func Of(object *ApprovalPolicy) (*Policy, []Mistake) {
 	if problems := validation.IsDNS1123Subdomain(object.Name); len(problems) > 0 {
 		c.mistake("metadata.name", "invalid name %s: %s", identity.Quote(object.Name), problems[0])
 	}
+	for _, field := range spec.unknown {
+		c.mistake(identity.Printable(field), "unknown field: it may be of a later version of csr-onboard")
+	}
 	switch spec.Action {
 	case Approve:
 	case Deny:

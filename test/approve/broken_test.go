@@ -1,7 +1,9 @@
 package approve
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -117,5 +119,50 @@ func TestBroken_TheFourOutcomesAreListedAndShown(t *testing.T) {
 				t.Errorf("%s, %q: %+v", user, arguments, result)
 			}
 		}
+	}
+}
+
+// TestBroken_AFieldOfALaterVersionApprovesNothing has a later version of the ApprovalPolicy on the
+// cluster, with a bound that this version does not know.
+func TestBroken_AFieldOfALaterVersionApprovesNothing(t *testing.T) {
+	c := shared
+	crd := readFile(t, filepath.Join("..", "..", "deploy", "approver", "crd.yaml"))
+	later := strings.Replace(crd, "              keyAlgorithms:\n", "              maximumRisk: {type: integer}\n              keyAlgorithms:\n", 1)
+	if err := c.kubectl(t.Context(), later, "apply", "-f", "-"); err != nil || later == crd {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The context of a test ends before its cleanup.
+		if err := c.kubectl(context.WithoutCancel(t.Context()), crd, "apply", "-f", "-"); err != nil {
+			t.Error(err)
+		}
+	})
+	c.apply(t, useAny)
+	text := strings.Replace(policyOf("later", "Approve", "true"), "spec:\n", "spec:\n  maximumRisk: 1\n", 1)
+	// API servers take in a definition a moment after it was stored.
+	until(t, "the later version is served", func() bool {
+		if err := c.kubectl(t.Context(), text, "apply", "-f", "-"); err != nil {
+			return false
+		}
+		object, err := c.any.Resource(policy.GroupVersion.WithResource(policy.Resource)).Get(t.Context(), "later", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, isThere, _ := unstructured.NestedInt64(object.Object, "spec", "maximumRisk")
+		return isThere
+	})
+	c.apply(t, text)
+	const says = "spec.maximumRisk: unknown field: it may be of a later version of csr-onboard"
+	until(t, "the status says so", func() bool {
+		status, message := c.condition(t, "later", policy.CompiledCondition)
+		return status == "False" && strings.Contains(message, says)
+	})
+	object := c.submit(t, ask{user: "later-version", lifetime: hour})
+	t.Cleanup(func() { c.deleteAfter(t, []*csr{object}) })
+	if got := c.await(t, object); got.what != "Error" || !strings.Contains(got.says, says) {
+		t.Errorf("%+v", got)
+	}
+	if result := c.runPlugin(t, "policy", "check"); result.Code != 1 || !strings.Contains(result.Stderr, says) {
+		t.Errorf("%+v", result)
 	}
 }
