@@ -193,8 +193,9 @@ func releaseProgram(ctx context.Context, s settings, b program, common common, b
 // common are files that do not depend on the platform.
 type common struct {
 	license, readme file
-	// manPages are under man1/, and completions have the names that shells look for.
-	manPages, completions []file
+	// manPages and controllerPages are under man1/, and completions have the names that shells look
+	// for.
+	manPages, controllerPages, completions []file
 	// shim is what kubectl runs to complete the plugin's command line.
 	shim file
 	// units are the systemd units of the controller.
@@ -203,15 +204,15 @@ type common struct {
 
 // extras are what the archives of a program hold apart from the binary and its license.
 func (c common) extras(b program) []file {
-	if b.Binary == controller.Binary {
-		return c.units
+	extras, pages := slices.Clone(c.units), c.controllerPages
+	if b.Binary != controller.Binary {
+		extras, pages = []file{c.readme, {"completions/" + c.shim.name, c.shim.data, c.shim.mode}}, c.manPages
+		for _, completion := range c.completions {
+			completion.name = "completions/" + completion.name
+			extras = append(extras, completion)
+		}
 	}
-	extras := []file{c.readme, {"completions/" + c.shim.name, c.shim.data, c.shim.mode}}
-	for _, completion := range c.completions {
-		completion.name = "completions/" + completion.name
-		extras = append(extras, completion)
-	}
-	for _, page := range c.manPages {
+	for _, page := range pages {
 		page.name = "man/" + page.name
 		extras = append(extras, page)
 	}
@@ -225,7 +226,10 @@ func readCommon(ctx context.Context, s settings, work string) (c common, err err
 	if c.readme, err = readFile(s.Root, "README.md", "README.md", 0o644); err != nil {
 		return c, err
 	}
-	if c.manPages, err = readGlob(s.Root, "docs/man/*.1", "man1/"); err != nil {
+	if c.manPages, err = readGlob(s.Root, "docs/man/kubectl-csr-onboard*.1", "man1/"); err != nil {
+		return c, err
+	}
+	if c.controllerPages, err = readGlob(s.Root, "docs/man/csr-onboard-controller*.1", "man1/"); err != nil {
 		return c, err
 	}
 	if c.units, err = readGlob(s.Root, "deploy/systemd/*.service", ""); err != nil {

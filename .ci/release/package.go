@@ -30,7 +30,8 @@ const stopScript = `#!/bin/sh
 case "$1" in
 remove | 0)
   if [ -d /run/systemd/system ]; then
-    systemctl --quiet disable --now csr-onboard-enforcer.service || true
+    systemctl --quiet disable --now csr-onboard-enforcer.service csr-onboard-controller@ledger.service \
+      csr-onboard-controller@approver.service || true
   fi
   ;;
 esac
@@ -60,14 +61,20 @@ func packaged(b program, format string, binary file, common common) []file {
 		for _, unit := range common.units {
 			all = append(all, at("/usr/lib/systemd/system/"+unit.name, unit))
 		}
-		return all
+		return append(all, manual(common.controllerPages)...)
 	}
 	all = append(all, at("/usr/bin/"+common.shim.name, common.shim))
-	for _, page := range common.manPages {
-		all = append(all, file{"/usr/share/man/" + page.name + ".gz", compressed(page.data), page.mode})
-	}
+	all = append(all, manual(common.manPages)...)
 	for i, path := range []string{"/usr/share/bash-completion/completions/" + plugin.Binary, functions + "_" + plugin.Binary, "/usr/share/fish/vendor_completions.d/" + plugin.Binary + ".fish"} {
 		all = append(all, at(path, common.completions[i]))
+	}
+	return all
+}
+
+// manual are pages where man finds them.
+func manual(pages []file) (all []file) {
+	for _, page := range pages {
+		all = append(all, file{"/usr/share/man/" + page.name + ".gz", compressed(page.data), page.mode})
 	}
 	return all
 }

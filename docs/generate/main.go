@@ -24,6 +24,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/command"
 )
 
 func main() {
@@ -38,15 +39,21 @@ func main() {
 
 func run(docs string, check bool) error {
 	// Defaults that depend on the machine would be in the pages.
-	root := cmd.Tree(buildinfo.Build{Version: "v0.0.0"})
-	root.DisableAutoGenTag = true
-	root.InitDefaultHelpCmd()
+	root, controller := cmd.Tree(buildinfo.Build{Version: "v0.0.0"}), command.Tree("v0.0.0")
+	for _, one := range []*cobra.Command{root, controller} {
+		one.DisableAutoGenTag = true
+		one.InitDefaultHelpCmd()
+	}
 	stale := []string{}
 	for _, kind := range []struct {
 		folder string
-		pages  func(*cobra.Command) (map[string][]byte, error)
-	}{{"commands", markdownPages}, {"man", manPages}, {"schema", func(*cobra.Command) (map[string][]byte, error) { return schemas() }}} {
-		pages, err := kind.pages(root)
+		pages  func() (map[string][]byte, error)
+	}{
+		{"commands", func() (map[string][]byte, error) { return markdownPages(root) }},
+		{"man", func() (map[string][]byte, error) { return manPages(root, controller) }},
+		{"schema", schemas},
+	} {
+		pages, err := kind.pages()
 		if err != nil {
 			return err
 		}
@@ -96,9 +103,13 @@ func markdownPages(root *cobra.Command) (map[string][]byte, error) {
 	return pages, nil
 }
 
-func manPages(root *cobra.Command) (map[string][]byte, error) {
+func manPages(roots ...*cobra.Command) (map[string][]byte, error) {
 	pages := map[string][]byte{}
-	for _, command := range documented(root) {
+	var all []*cobra.Command
+	for _, root := range roots {
+		all = append(all, documented(root)...)
+	}
+	for _, command := range all {
 		var page bytes.Buffer
 		// The library wants a date; the page has none, so that it changes with its text only.
 		undated := time.Time{}

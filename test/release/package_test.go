@@ -63,7 +63,7 @@ func TestPackage_DebianInstallsWhatRunsAndRemovesItWhole(t *testing.T) {
 		"/usr/bin/kubectl-csr_onboard", "/usr/bin/kubectl_complete-csr_onboard", "/usr/share/man/man1/kubectl-csr-onboard-approve.1.gz",
 		"/usr/share/bash-completion/completions/kubectl-csr_onboard", "/usr/share/zsh/vendor-completions/_kubectl-csr_onboard",
 		"/usr/share/fish/vendor_completions.d/kubectl-csr_onboard.fish", "/usr/share/doc/kubectl-csr-onboard/copyright",
-		"/usr/bin/csr-onboard-controller", "/usr/lib/systemd/system/csr-onboard-enforcer.service", "/usr/share/doc/csr-onboard-controller/copyright",
+		"/usr/bin/csr-onboard-controller", "/usr/lib/systemd/system/csr-onboard-enforcer.service", "/usr/lib/systemd/system/csr-onboard-controller@.service", "/usr/share/man/man1/csr-onboard-controller-run.1.gz", "/usr/share/doc/csr-onboard-controller/copyright",
 	} {
 		if !strings.Contains(installed, path+"\n") {
 			t.Errorf("%s was not installed", path)
@@ -93,27 +93,37 @@ func TestPackage_DebianInstallsWhatRunsAndRemovesItWhole(t *testing.T) {
 	}
 }
 
-// TestPackage_TheUnitRunsWhatTheControllerHas is for a flag that is renamed without its unit.
-func TestPackage_TheUnitRunsWhatTheControllerHas(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(checkout, "deploy", "systemd", "csr-onboard-enforcer.service"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, line, _ := strings.Cut(strings.ReplaceAll(string(text), "\\\n", " "), "\nExecStart=")
-	line, _, _ = strings.Cut(line, "\n")
-	words := strings.Fields(line)
+// TestPackage_TheUnitsRunWhatTheControllerHas is for a flag that is renamed without its unit.
+func TestPackage_TheUnitsRunWhatTheControllerHas(t *testing.T) {
 	directory := t.TempDir()
 	binary, err := program.BuildNamed(t.Context(), program.Controller, checkout, directory)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if words[0] != "/usr/bin/"+program.Controller {
-		t.Errorf("the unit runs %q", words[0])
+	units, err := filepath.Glob(filepath.Join(checkout, "deploy", "systemd", "*.service"))
+	if err != nil || len(units) != 2 {
+		t.Fatalf("%v, %q", err, units)
 	}
-	// The directory of the API server's file is not there; a usage error would have another hint.
-	ran := program.Run(t, exec.CommandContext(t.Context(), binary, words[1:]...))
-	if ran.Code == 0 || strings.Contains(ran.Stderr, "unknown") || strings.Contains(ran.Stderr, "--help") {
-		t.Errorf("%q: exit code %d\n%s", words[1:], ran.Code, ran.Stderr)
+	for _, path := range units {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, line, _ := strings.Cut(strings.ReplaceAll(string(text), "\\\n", " "), "\nExecStart=")
+		line, _, _ = strings.Cut(line, "\n")
+		for _, instance := range []string{"ledger", "approver"} {
+			// As systemd replaces them.
+			words := strings.Fields(strings.NewReplacer("%i", instance, "${CREDENTIALS_DIRECTORY}", directory, "${METRICS_ADDRESS}", "0").Replace(line))
+			if words[0] != "/usr/bin/"+program.Controller {
+				t.Errorf("the unit runs %q", words[0])
+			}
+			// Neither the directory of the API server's file nor a kubeconfig is there; a usage error would
+			// have another hint.
+			ran := program.Run(t, exec.CommandContext(t.Context(), binary, words[1:]...))
+			if ran.Code == 0 || strings.Contains(ran.Stderr, "unknown") || strings.Contains(ran.Stderr, "--help") || strings.Contains(ran.Stderr, "choose of") {
+				t.Errorf("%q: exit code %d\n%s", words[1:], ran.Code, ran.Stderr)
+			}
+		}
 	}
 }
 

@@ -64,6 +64,8 @@ func (o *policyOptions) addFlags(cmd *cobra.Command) {
 	flags.StringArrayVarP(&o.Files, "filename", "f", nil, "a file with the policies to evaluate in place of those of the cluster, or - for standard input")
 	flags.StringVarP(&o.Output, "output", "o", "", "output format, json or yaml")
 	flags.StringVar(&o.Approver, "approver", approve.DefaultAccount, "the user as whom the controller decides")
+	// No discovery is cached.
+	o.Flags.CacheDir = nil
 	o.Flags.AddFlags(flags)
 }
 

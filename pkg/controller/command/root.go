@@ -49,6 +49,11 @@ func Execute(ctx context.Context, arguments []string, env Environment) int {
 	return outcome.ExitCode(err)
 }
 
+// Tree is the program's command tree, for what documents it.
+func Tree(version string) *cobra.Command {
+	return newRoot(Environment{Out: io.Discard, Err: io.Discard, Version: version, Now: func() time.Time { return time.Time{} }})
+}
+
 func newRoot(env Environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
