@@ -23,25 +23,21 @@ func words(alternatives, instead string) word {
 	return word{regexp.MustCompile(`(?i)\b(` + alternatives + `)\b`), instead}
 }
 
-// everywhere is for comments as well, saidWords for what people read: texts and documentation.
-var (
-	everywhere = []word{
-		words(`she|hers?|herself|he|him|his|himself`, "the user, they, you"),
-		words(`mends?|mended|mending`, "fix"),
-	}
-	saidWords = []word{
-		words(`(is|are) no|there (is|are|was|were) no`, "invalid …, … not found, does not"),
-		words(`whoever|who may|you may not`, "users who can, forbidden: you cannot"),
-		words(`anew`, "again, recreate"),
-		words(`beside`, "next to"),
-		words(`folders?`, "directory"),
-		words(`(go|goes|going|went) on`, "continue"),
-		words(`this program`, "csr-onboard"),
-		words(`(can|won|does|did|is|are|has|have)n?'t`, "cannot, does not"),
-		words(`is there already|are there already`, "already exists"),
-		words(`colours?|behaviours?|licences?|honours?|favours?|centres?|neighbours?|cancelled|mislabelled`, "American spelling"),
-	}
-)
+// unwantedWords are kept out of texts, comments and documentation.
+var unwantedWords = []word{
+	words(`she|hers?|herself|he|him|his|himself`, "the user, they, you"),
+	words(`mends?|mended|mending`, "fix"),
+	words(`(is|are) no|there (is|are|was|were) no`, "invalid …, … not found, does not"),
+	words(`whoever|who may|you may not`, "users who can, forbidden: you cannot"),
+	words(`anew`, "again, recreate"),
+	words(`beside`, "next to"),
+	words(`folders?`, "directory"),
+	words(`(go|goes|going|went) on`, "continue"),
+	words(`this program`, "csr-onboard"),
+	words(`(can|won|does|did|is|are|has|have)n?'t`, "cannot, does not"),
+	words(`is there already|are there already`, "already exists"),
+	words(`colours?|behaviours?|licences?|honours?|favours?|centres?|neighbours?|cancelled|mislabelled`, "American spelling"),
+}
 
 // acceptedWords are lines that need such a word: a path and a part of the line.
 var acceptedWords = [][2]string{}
@@ -49,12 +45,10 @@ var acceptedWords = [][2]string{}
 // TestWords_AreThoseOfKubernetes keeps words out that readers of kubernetes.io do not search for.
 func TestWords_AreThoseOfKubernetes(t *testing.T) {
 	used := map[[2]string]bool{}
-	check := func(path string, line int, text string, lists ...[]word) {
-		for _, list := range lists {
-			for _, w := range list {
-				if found := w.expression.FindString(text); found != "" && !isAcceptedWord(path, text, used) {
-					t.Errorf("%s:%d: %q; write %s: %s", path, line, found, w.instead, strings.TrimSpace(text))
-				}
+	check := func(path string, line int, text string) {
+		for _, w := range unwantedWords {
+			if found := w.expression.FindString(text); found != "" && !isAcceptedWord(path, text, used) {
+				t.Errorf("%s:%d: %q; write %s: %s", path, line, found, w.instead, strings.TrimSpace(text))
 			}
 		}
 	}
@@ -64,7 +58,7 @@ func TestWords_AreThoseOfKubernetes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, line := range strings.Split(string(source), "\n") {
-			check(path, i+1, line, everywhere, saidWords)
+			check(path, i+1, line)
 		}
 	}
 	for name, p := range list(t) {
@@ -77,7 +71,7 @@ func TestWords_AreThoseOfKubernetes(t *testing.T) {
 			path := name + "/" + file
 			for _, group := range parsed.Comments {
 				for _, comment := range group.List {
-					check(path, set.Position(comment.Pos()).Line, comment.Text, everywhere)
+					check(path, set.Position(comment.Pos()).Line, comment.Text)
 				}
 			}
 			ast.Inspect(parsed, func(node ast.Node) bool {
@@ -86,7 +80,7 @@ func TestWords_AreThoseOfKubernetes(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					check(path, set.Position(literal.Pos()).Line, text, everywhere, saidWords)
+					check(path, set.Position(literal.Pos()).Line, text)
 				}
 				return true
 			})

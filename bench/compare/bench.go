@@ -70,13 +70,13 @@ func (b *bench) plane(options ...controlplane.Option) (_ *controlplane.Plane, ad
 		return nil, administrator, nil, err
 	}
 	stop = func() { _ = plane.Stop() }
-	folder, err := os.MkdirTemp(b.home, "administrator-")
+	directory, err := os.MkdirTemp(b.home, "administrator-")
 	if err != nil {
 		stop()
 		return nil, administrator, nil, err
 	}
 	return plane, program.Environment{
 		Path: []string{filepath.Dir(b.ours), filepath.Dir(plane.Binary(controlplane.Kubectl))},
-		Home: folder, Kubeconfig: plane.Kubeconfig, Directory: folder,
+		Home: directory, Kubeconfig: plane.Kubeconfig, Directory: directory,
 	}, stop, nil
 }

@@ -56,7 +56,7 @@ func manyUsersFast(b *bench) (*comparison, error) {
 	return c, nil
 }
 
-// errOneProcessor is the error of a machine that can't be parted.
+// errOneProcessor is the error of a machine that cannot be parted.
 var errOneProcessor = errors.New("this machine has one processor, or can't be told which to use")
 
 // manyUsersApart is manyUsersFast where the clients have processors of their own, as on a

@@ -66,17 +66,17 @@ func oneUser(b *bench) (*comparison, error) {
 // kubeadmConfiguration describes the plane, with its authority under the names that
 // kubeadm looks for.
 func (b *bench) kubeadmConfiguration(plane *controlplane.Plane) (string, error) {
-	folder := filepath.Join(b.home, "kubeadm")
-	if err := os.Mkdir(folder, 0o700); err != nil {
+	directory := filepath.Join(b.home, "kubeadm")
+	if err := os.Mkdir(directory, 0o700); err != nil {
 		return "", err
 	}
 	authority := plane.CertificateAuthority[:len(plane.CertificateAuthority)-len(".crt")]
 	for _, extension := range []string{".crt", ".key"} {
-		if err := os.Symlink(authority+extension, filepath.Join(folder, "ca"+extension)); err != nil {
+		if err := os.Symlink(authority+extension, filepath.Join(directory, "ca"+extension)); err != nil {
 			return "", err
 		}
 	}
-	path := filepath.Join(folder, "configuration.yaml")
-	text := fmt.Sprintf(clusterConfiguration, plane.Server[len("https://"):], folder)
+	path := filepath.Join(directory, "configuration.yaml")
+	text := fmt.Sprintf(clusterConfiguration, plane.Server[len("https://"):], directory)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }

@@ -50,8 +50,8 @@ func watchFrom(ctx context.Context, requests v1.CertificateSigningRequestInterfa
 }
 
 // listen returns once every missing request has its certificate. The API server ends a
-// watch that can't take events as fast as they come, as on a machine that has no
-// processor to spare for it: it goes on with another.
+// watch that cannot take events as fast as they come, as on a machine that has no
+// processor to spare for it: it continues with another.
 func listen(ctx context.Context, requests v1.CertificateSigningRequestInterface, events watch.Interface, missing map[string]bool) error {
 	var version string
 	for {

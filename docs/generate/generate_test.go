@@ -44,13 +44,13 @@ func TestGenerate_PagesHoldNothingOfTheMachine(t *testing.T) {
 	if err := run(docs, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, folder := range []string{"commands", "man", "schema"} {
-		entries, err := os.ReadDir(filepath.Join(docs, folder))
+	for _, directory := range []string{"commands", "man", "schema"} {
+		entries, err := os.ReadDir(filepath.Join(docs, directory))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, entry := range entries {
-			page, err := os.ReadFile(filepath.Join(docs, folder, entry.Name()))
+			page, err := os.ReadFile(filepath.Join(docs, directory, entry.Name()))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -29,7 +29,7 @@ import (
 
 func main() {
 	check := flag.Bool("check", false, "write nothing, and fail where a page is stale")
-	docs := flag.String("docs", "..", "the folder of the documentation")
+	docs := flag.String("docs", "..", "the directory of the documentation")
 	flag.Parse()
 	if err := run(*docs, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
@@ -46,8 +46,8 @@ func run(docs string, check bool) error {
 	}
 	stale := []string{}
 	for _, kind := range []struct {
-		folder string
-		pages  func() (map[string][]byte, error)
+		directory string
+		pages     func() (map[string][]byte, error)
 	}{
 		{"commands", func() (map[string][]byte, error) { return markdownPages(root) }},
 		{"man", func() (map[string][]byte, error) { return manPages(root, controller) }},
@@ -57,14 +57,14 @@ func run(docs string, check bool) error {
 		if err != nil {
 			return err
 		}
-		folder := filepath.Join(docs, kind.folder)
-		different, err := compare(folder, pages)
+		directory := filepath.Join(docs, kind.directory)
+		different, err := compare(directory, pages)
 		if err != nil {
 			return err
 		}
 		stale = append(stale, different...)
 		if !check {
-			if err := write(folder, pages); err != nil {
+			if err := write(directory, pages); err != nil {
 				return err
 			}
 		}
@@ -126,11 +126,11 @@ func manPages(roots ...*cobra.Command) (map[string][]byte, error) {
 	return pages, nil
 }
 
-// compare lists the pages of a folder that are not what they are to be.
-func compare(folder string, pages map[string][]byte) ([]string, error) {
+// compare lists the pages of a directory that are not what they are to be.
+func compare(directory string, pages map[string][]byte) ([]string, error) {
 	var different []string
 	for _, name := range slices.Sorted(maps.Keys(pages)) {
-		path := filepath.Join(folder, name)
+		path := filepath.Join(directory, name)
 		switch there, err := os.ReadFile(path); {
 		case errors.Is(err, fs.ErrNotExist), err == nil && !bytes.Equal(there, pages[name]):
 			different = append(different, path)
@@ -138,28 +138,28 @@ func compare(folder string, pages map[string][]byte) ([]string, error) {
 			return nil, err
 		}
 	}
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, entry := range entries {
 		if pages[entry.Name()] == nil {
-			different = append(different, filepath.Join(folder, entry.Name()))
+			different = append(different, filepath.Join(directory, entry.Name()))
 		}
 	}
 	return different, nil
 }
 
-// write makes a folder hold the pages and nothing else.
-func write(folder string, pages map[string][]byte) error {
-	if err := os.RemoveAll(folder); err != nil {
+// write makes a directory hold the pages and nothing else.
+func write(directory string, pages map[string][]byte) error {
+	if err := os.RemoveAll(directory); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // Documentation is for everybody.
+	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // Documentation is for everybody.
 		return err
 	}
 	for name, page := range pages {
-		if err := os.WriteFile(filepath.Join(folder, name), page, 0o644); err != nil { //nolint:gosec // As above.
+		if err := os.WriteFile(filepath.Join(directory, name), page, 0o644); err != nil { //nolint:gosec // As above.
 			return err
 		}
 	}

@@ -1,8 +1,8 @@
 // Package access knows what role bindings (rbac.authorization.k8s.io/v1) give to
 // users and groups: what stands in the cluster's bindings, and the bindings that
-// this program makes.
+// csr-onboard makes.
 //
-// It is pure. A binding of this program's is owned by it: a name that is derived
+// It is pure. A binding of csr-onboard's is owned by it: a name that is derived
 // from what it gives, a label, and an annotation with the holder's exact name, so
 // that it can be made twice without a change, and taken away again without asking
 // what else it held. It refuses to name a holder that no binding of its own has.

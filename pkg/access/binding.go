@@ -8,11 +8,11 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// What marks the bindings of this program.
+// What marks the bindings of csr-onboard.
 const (
 	// ManagedByLabel says which program made a binding.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
-	// ManagedByValue is this program, in ManagedByLabel.
+	// ManagedByValue is csr-onboard, in ManagedByLabel.
 	ManagedByValue = "kubectl-csr-onboard"
 	// UserAnnotation holds the exact name of the user that a binding is for.
 	UserAnnotation = "csr-onboard.github.io/user"
@@ -20,7 +20,7 @@ const (
 	GroupAnnotation = "csr-onboard.github.io/group"
 )
 
-// Wanted is a grant that somebody is to have, by a binding of this program's.
+// Wanted is a grant that somebody is to have, by a binding of csr-onboard's.
 type Wanted struct {
 	Holder Holder
 	Grant  Grant

@@ -5,7 +5,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// FormatAnnotation is how a later version of this program marks the list of who is blocked
+// FormatAnnotation is how a later version of csr-onboard marks the list of who is blocked
 // when it has written it, or the policy that reads it, in a form which this version would misread. This
 // version and those before it do not set it.
 const FormatAnnotation = "csr-onboard.github.io/format"

@@ -18,10 +18,10 @@ type Held struct {
 	Subjects []rbacv1.Subject
 }
 
-// Of says whether a binding names a user.
+// Of reports whether a binding names a user.
 func (h Held) Of(user string) bool { return len(Without(h.Subjects, user)) < len(h.Subjects) }
 
-// IsOwn says whether a binding is one that this program made for the user and for
+// IsOwn reports whether a binding is one that csr-onboard made for the user and for
 // nobody else, so that it may be deleted.
 func (h Held) IsOwn(user string) bool {
 	return h.Meta.Labels[ManagedByLabel] == ManagedByValue && h.Meta.Annotations[UserAnnotation] == user &&

@@ -331,7 +331,7 @@ type Item struct {
 	// where the key begins like that of an entry, and neither can be read.
 	Named []Blocked
 	// Details are what is remembered about the first identity, and DetailsErr says why that
-	// cannot be read. Nothing remembered is no error.
+	// cannot be read. That nothing is remembered is not an error.
 	Details    Details
 	DetailsErr error
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// CheckNamespace says whether a namespace can have a name; "" is everywhere.
+// CheckNamespace reports whether a namespace can have a name; "" is everywhere.
 func CheckNamespace(name string) error {
 	if problems := validation.IsDNS1123Label(name); name != "" && len(problems) > 0 {
 		return fmt.Errorf("%s is not a valid namespace: %s", identity.Quote(name), problems[0])

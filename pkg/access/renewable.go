@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Renewable is the role of this program's own that permits its holder to renew their
+// Renewable is the role of csr-onboard's own that permits its holder to renew their
 // certificate: to create, get and watch certificate signing requests, and nothing
 // else. There is one for all.
 var Renewable = Role{IsCluster: true, Name: "csr-onboard-renewable"}
@@ -33,7 +33,7 @@ func RenewableRole() *rbacv1.ClusterRole {
 }
 
 // RenewableIs says how a ClusterRole that stands under Renewable's name compares with
-// it: whether it is this program's, and whether it permits the same.
+// it: whether it is csr-onboard's, and whether it permits the same.
 func RenewableIs(there *rbacv1.ClusterRole) (own, same bool) {
 	own = there.Labels[ManagedByLabel] == ManagedByValue
 	return own, own && there.AggregationRule == nil && equality.Semantic.DeepEqual(there.Rules, RenewableRole().Rules)

@@ -8,11 +8,11 @@
 // the program.
 package answer
 
-// File is the name of the answer in a cache's folder.
+// File is the name of the answer in a cache's directory.
 const File = "answer"
 
 // Command and CacheFlag are the arguments with which kubectl runs the credential
-// plugin, as kubeconfigs have them: credential --cache FOLDER.
+// plugin, as kubeconfigs have them: credential --cache DIRECTORY.
 const (
 	Command   = "credential"
 	CacheFlag = "--cache"
@@ -79,7 +79,7 @@ func Credential(body []byte, apiVersion string) []byte {
 // WantedVersion reads from the value of InfoVariable which API version a client asks
 // for, as the usual encoders of JSON write it. Clients that say nothing, as those of
 // other languages may, take v1. It is "" where that is neither V1 nor V1beta1, or
-// can't be told without a parser.
+// cannot be told without a parser.
 func WantedVersion(info string) string {
 	if info == "" {
 		return V1

@@ -123,7 +123,7 @@ func TestAnswer_WantedVersion(t *testing.T) {
 		`nonsense`:                  "",
 		// As Python writes it.
 		`{"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential", "spec": {"interactive": false}}`: answer.V1beta1,
-		// Which of two is meant is not for this program to say.
+		// Which of two is meant is not for csr-onboard to say.
 		`{"apiVersion":"client.authentication.k8s.io/v1","apiVersion":"client.authentication.k8s.io/v1beta1"}`:       "",
 		`{"apiVersion":"client.authentication.k8s.io/v1","apiVersion":"client.authentication.k8s.io/v1"}`:            "",
 		`{"apiVersion":"client.authentication.k8s.io/v1","spec":{"cluster":{"config":{"apiVersion":"example/v7"}}}}`: "",

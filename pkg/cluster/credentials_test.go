@@ -30,7 +30,7 @@ func TestCredentials_NothingOfAConfigurationIsLost(t *testing.T) {
 		TLSClientConfig:    rest.TLSClientConfig{ServerName: "n", CertFile: "c", KeyFile: "k", CertData: []byte("c"), KeyData: []byte("k"), CAData: []byte("a")},
 		DisableCompression: true, Timeout: 7,
 	}
-	// What kubeconfigs and kubectl's flags do not set, or this program sets itself.
+	// What kubeconfigs and kubectl's flags do not set, or csr-onboard sets itself.
 	ours := strings.Fields("APIPath ContentConfig UserAgent Transport WrapTransport QPS Burst RateLimiter WarningHandler WarningHandlerWithContext Dial Proxy")
 	target, credentials, err := FromKubeconfig(&set, "c")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/internal/connection"
 )
 
-// ErrUnreachable is the error of a server that there is no way to, so that nothing
+// ErrUnreachable is the error of a server that cannot be reached, so that nothing
 // is known of what it would say.
 var ErrUnreachable = connection.ErrUnreachable
 
@@ -26,7 +26,7 @@ func IsUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }
 // IsRevoked reports whether the API server refuses a call because who makes it is revoked.
 func IsRevoked(err error) bool { return connection.IsRevoked(err) }
 
-// IsNobodyThere reports whether nobody listens at the server's address, or there is no such
+// IsNobodyThere reports whether nobody listens at the server's address, or it does not have such an
 // address: it was not the connection that failed.
 func IsNobodyThere(err error) bool {
 	var dialErr *net.OpError

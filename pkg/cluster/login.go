@@ -19,7 +19,7 @@ import (
 type Login struct {
 	// Context is the kubeconfig context's name. Optional.
 	Context string
-	// Cached is the certificate, in PEM, that this program hands out as a credential
+	// Cached is the certificate, in PEM, that csr-onboard hands out as a credential
 	// plugin. Optional.
 	Cached []byte
 }

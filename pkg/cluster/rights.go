@@ -42,7 +42,7 @@ func (c *Client) MayI(ctx context.Context, right Right) (bool, error) {
 }
 
 // CheckMayDecide asks the server whether this client may decide about requests
-// for a signer, before anything is made or shown. A server that won't
+// for a signer, before anything is made or shown. A server that will not
 // answer the question is taken for a yes: the approval itself will tell.
 func (c *Client) CheckMayDecide(ctx context.Context, signer string) error {
 	needed := []authorizationv1.ResourceAttributes{

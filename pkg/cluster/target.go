@@ -16,7 +16,7 @@ import (
 // Call is one HTTP call to an API server, without bodies and headers.
 type Call = connection.Call
 
-// Target is an API server, and how this program talks to it. It has no credentials but those
+// Target is an API server, and how csr-onboard talks to it. It has no credentials but those
 // that Proxy may hold.
 type Target struct {
 	// Endpoint is how the API server is reached. Required.
@@ -26,7 +26,7 @@ type Target struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// Timeout bounds every call but a watch. Optional: 30 seconds otherwise.
 	Timeout time.Duration
-	// UserAgent is how audit logs should call this program.
+	// UserAgent is how audit logs should call csr-onboard.
 	UserAgent string
 	// Warn gets each warning that the server sends. Optional.
 	Warn func(string)
@@ -77,7 +77,7 @@ func (t Target) configFor(credentials Credentials) (*rest.Config, error) {
 	return config, nil
 }
 
-// anonymous is what a connection to the target takes that this program makes itself, without
+// anonymous is what a connection to the target takes that csr-onboard makes itself, without
 // credentials.
 type anonymous struct {
 	// tls is the caller's to change.

@@ -110,7 +110,7 @@ func completionScript() (name, text string) {
 func installCompletion(directory string) (path string, _ error) {
 	if directory == "" {
 		var err error
-		if directory, err = process.Folder(kubeconfig.Plugin); err != nil {
+		if directory, err = process.Directory(kubeconfig.Plugin); err != nil {
 			return "", err
 		}
 	}

@@ -91,7 +91,7 @@ func groups() []*cobra.Group {
 }
 
 // commandsFor are the commands that arguments may need: the one that they name first,
-// which others are not made beside, or all.
+// without the others, or all.
 func commandsFor(arguments []string) []namedCommand {
 	for i := range commands {
 		if len(arguments) > 0 && arguments[0] == commands[i].name {
@@ -170,7 +170,7 @@ without the API. doctor finds out why a cluster does not sign.
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), "see: %s --help", cmd.CommandPath())
 	})
-	// There is no discovery here, and so no cache of it.
+	// Discovery is not used here, and so it has no cache.
 	env.Flags.CacheDir = nil
 	cli.AddConnectionFlags(root, env)
 	// With the connection flags of kubectl come no completions of theirs.

@@ -5,7 +5,7 @@
 // bounds of the decoders themselves count values and not the text in them
 // (go.yaml.in/yaml decode.go). The package promises that what it lets pass has at most
 // as many values, and as much text, as a file without aliases of the largest size that
-// this program reads. It does not say whether a document is valid.
+// csr-onboard reads. It does not say whether a document is valid.
 package document
 
 import (
@@ -23,7 +23,7 @@ const (
 	// MostValues bounds how many values and lines a document has.
 	MostValues = 1_000_000
 
-	// nodeSize is what a value counts for beside its text.
+	// nodeSize is what a value counts for in addition to its text.
 	nodeSize = Largest / MostValues
 	// deepest bounds how deep values are in each other, aliases resolved.
 	deepest = 10_000

@@ -26,7 +26,7 @@ func (c Command) Words(words string) Command { return c.with(part{text: words}) 
 
 // Argument adds an argument that is not an option. Where one of a command's arguments
 // begins with a dash, all of them are written last and behind "--", from where on
-// kubectl, its plugins and this program read no options (spf13/pflag).
+// kubectl, its plugins and csr-onboard read no options (spf13/pflag).
 func (c Command) Argument(argument string) Command {
 	return c.with(part{text: argument, isArgument: true})
 }

@@ -6,11 +6,11 @@
 // pkg/authentication/request/x509/x509.go); it knows no user objects, so a
 // certificate's subject is the whole of an identity. The package examines such
 // names (Examine), derives safe file and object names from them (FileName,
-// Slug), and writes them so that a terminal can't be fooled (Printable).
+// Slug), and writes them so that a terminal cannot be fooled (Printable).
 //
-// It promises that what it derives never leaves the folder or the alphabet it
+// It promises that what it derives never leaves the directory or the alphabet it
 // is meant for, whatever the name holds. It refuses nothing itself beyond bytes
-// that are no text: whether a problem is a refusal or a warning is its
+// that are not text: whether a problem is a refusal or a warning is its
 // severity, and deciding is the caller's.
 package identity
 
@@ -63,7 +63,7 @@ func Parse(name string, groups []string) (User, error) {
 	return user, nil
 }
 
-// Equal says whether two users are the same identity to the API server: the
+// Equal reports whether two users are the same identity to the API server: the
 // same name and the same set of groups in whatever order.
 func (u User) Equal(other User) bool {
 	return u.Name == other.Name && sameSet(u.Groups, other.Groups)

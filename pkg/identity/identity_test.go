@@ -39,7 +39,7 @@ func TestIdentity_ProblemsOfNames(t *testing.T) {
 		{"an empty group", User{"jane", []string{""}}, []string{EmptyGroup}},
 		{"a newline", User{"ja\nne", nil}, []string{ControlCharacters}},
 		{"an escape sequence in a group", User{"jane", []string{"\x1b[31mdev"}}, []string{ControlCharacters}},
-		{"bytes that are no text", User{"jane\xff", nil}, []string{ControlCharacters}},
+		{"bytes that are not text", User{"jane\xff", nil}, []string{ControlCharacters}},
 		{"a right-to-left override", User{"jane\u202eenaj", nil}, []string{ConfusableName}},
 		{"a zero-width space", User{"ja\u200bne", nil}, []string{ConfusableName}},
 		{"a Hangul filler", User{"jane\u3164", nil}, []string{ConfusableName}},

@@ -54,7 +54,7 @@ const longestCommonName = 64
 type Problem struct {
 	// Finding is the problem's stable name, such as "system-user".
 	Finding string
-	// Severity says whether the problem refuses an approval.
+	// Severity reports whether the problem refuses an approval.
 	Severity Severity
 	// Sentence says what is wrong, with the name at fault quoted. It is safe
 	// to print.
@@ -200,7 +200,7 @@ func codePoints(name string) string {
 	return strings.Join(points, " ")
 }
 
-// IsMasters says whether a group is MastersGroup, or differs from it only in
+// IsMasters reports whether a group is MastersGroup, or differs from it only in
 // case, width or surrounding white space.
 func IsMasters(group string) bool {
 	return strings.EqualFold(strings.TrimSpace(norm.NFKC.String(group)), MastersGroup)

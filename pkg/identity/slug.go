@@ -33,7 +33,7 @@ func FileName(name string) string {
 	return Slug(name) + "~" + Digest(10, []byte(name))
 }
 
-// reservedOnWindows says whether Windows would take the name for a device or
+// reservedOnWindows reports whether Windows would take the name for a device or
 // drop its last character.
 func reservedOnWindows(name string) bool {
 	if strings.HasSuffix(name, ".") {

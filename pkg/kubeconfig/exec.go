@@ -34,7 +34,7 @@ Check that ` + Plugin + ` is on PATH.`
 
 // ExecUser is a user entry that has the program hand out the pair of a credential
 // cache and renew it. command is the program's name, or its path where it is not on
-// PATH; cache is the cache's folder, absolute.
+// PATH; cache is the cache's directory, absolute.
 func ExecUser(command, cache string) *clientcmdapi.AuthInfo {
 	user := clientcmdapi.NewAuthInfo()
 	user.Exec = execConfig(command, cache)
@@ -52,8 +52,8 @@ func execConfig(command, cache string) *clientcmdapi.ExecConfig {
 	}
 }
 
-// CacheOf is the folder of the credential cache that a user entry logs in from; ""
-// where it does not have this program do that.
+// CacheOf is the directory of the credential cache that a user entry logs in from; ""
+// where it does not have csr-onboard do that.
 func CacheOf(user *clientcmdapi.AuthInfo) string {
 	if user.Exec == nil || len(user.Exec.Args) != 3 || !slices.Equal(user.Exec.Args[:2], []string{answer.Command, answer.CacheFlag}) {
 		return ""

@@ -87,7 +87,7 @@ func conflict(flag, format string, arguments ...any) error {
 		"nothing was changed; use another name: %s NAME", flag)
 }
 
-// sameCluster says whether two entries are one cluster. An authority that an
+// sameCluster reports whether two entries are one cluster. An authority that an
 // entry takes from a file is left to the person who wrote it.
 func sameCluster(a, b *clientcmdapi.Cluster) bool {
 	if !SameServer(a.Server, b.Server) {
@@ -96,7 +96,7 @@ func sameCluster(a, b *clientcmdapi.Cluster) bool {
 	return a.CertificateAuthority != "" || bytes.Equal(bytes.TrimSpace(a.CertificateAuthorityData), bytes.TrimSpace(b.CertificateAuthorityData))
 }
 
-// sameUser says whether an entry is an older certificate of the same user, so
+// sameUser reports whether an entry is an older certificate of the same user, so
 // that a newer one may take its place.
 func sameUser(existing, added *clientcmdapi.AuthInfo) bool {
 	old, err := pki.ParseCertificate(existing.ClientCertificateData)
@@ -110,8 +110,8 @@ func sameUser(existing, added *clientcmdapi.AuthInfo) bool {
 	return isCertificateOnly(existing)
 }
 
-// isCertificateOnly says whether an entry is a client certificate and its key and
-// nothing else: with any other way to log in beside them it is more than that.
+// isCertificateOnly reports whether an entry is a client certificate and its key and
+// nothing else: with any other way to log in next to them it is more than that.
 func isCertificateOnly(user *clientcmdapi.AuthInfo) bool {
 	only := clientcmdapi.AuthInfo{
 		LocationOfOrigin:      user.LocationOfOrigin,
@@ -122,7 +122,7 @@ func isCertificateOnly(user *clientcmdapi.AuthInfo) bool {
 	return len(user.Extensions) == 0 && equality.Semantic.DeepEqual(only, *user)
 }
 
-// sameAuthority says whether two entries are one cluster, whatever address it is
+// sameAuthority reports whether two entries are one cluster, whatever address it is
 // reached at: the authority is the cluster's own. Where neither names one, the
 // address has to tell.
 func sameAuthority(a, b *clientcmdapi.Cluster) bool {
@@ -132,7 +132,7 @@ func sameAuthority(a, b *clientcmdapi.Cluster) bool {
 	return bytes.Equal(bytes.TrimSpace(a.CertificateAuthorityData), bytes.TrimSpace(b.CertificateAuthorityData))
 }
 
-// IsOnly says whether a kubeconfig holds nothing but older forms of what addition
+// IsOnly reports whether a kubeconfig holds nothing but older forms of what addition
 // holds, so that it may be replaced whole: the same cluster, perhaps at another
 // address, a user with a client certificate and nothing else, and their context. kind
 // and name are of the first entry that would be lost otherwise.
@@ -143,7 +143,7 @@ func IsOnly(existing, addition *clientcmdapi.Config) (kind, name string, only bo
 		}
 	}
 	for user, old := range existing.AuthInfos {
-		// A user of this program's cache has their credentials there.
+		// A user of csr-onboard's cache has their credentials there.
 		if _, has := addition.AuthInfos[user]; !has || !isCertificateOnly(old) && CacheOf(old) == "" {
 			return "user", user, false
 		}

@@ -15,7 +15,7 @@ type Pair struct {
 	// Certificate and Key are PEM.
 	Certificate, Key []byte
 	// CertificateFile and KeyFile are paths as they are written in the kubeconfig,
-	// relative to its folder where they are relative.
+	// relative to its directory where they are relative.
 	CertificateFile, KeyFile string
 }
 
@@ -32,7 +32,7 @@ func PairOf(user *clientcmdapi.AuthInfo) (pair Pair, has bool) {
 	return pair, has
 }
 
-// IsIn says whether the pair, or a part of it, is in the kubeconfig itself.
+// IsIn reports whether the pair, or a part of it, is in the kubeconfig itself.
 func (p Pair) IsIn() bool { return p.CertificateFile == "" || p.KeyFile == "" }
 
 func (p Pair) equal(other Pair) bool {

@@ -19,7 +19,7 @@ type NameWarned struct {
 }
 
 // FindingWarned is a finding about a request that is approved in the same run as
-// it was made. Whoever runs that knows that they are not the user.
+// it was made. A user who runs that knows that it is for somebody else.
 type FindingWarned struct {
 	event.Marker
 
@@ -84,7 +84,7 @@ type RequestReady struct {
 	State   request.State
 	Created bool
 	// AskedLifetime is what this run asks for and StoredLifetime what the
-	// object asks for, which can't be changed; 0 is none.
+	// object asks for, which cannot be changed; 0 is none.
 	AskedLifetime, StoredLifetime time.Duration
 }
 
@@ -149,7 +149,7 @@ type StillWaiting struct {
 	Sighting requests.Sighting
 }
 
-// StillFollowing says why a list can't be kept up just now.
+// StillFollowing says why a list cannot be kept up just now.
 type StillFollowing struct {
 	event.Marker
 
@@ -179,7 +179,7 @@ type CertificateIssued struct {
 // pkg/controller/certificates/authority/policies.go).
 const signersTolerance = 6 * time.Minute
 
-// IsOtherThanAsked says whether the lifetime is not the one that was asked for.
+// IsOtherThanAsked reports whether the lifetime is not the one that was asked for.
 func (e CertificateIssued) IsOtherThanAsked() bool {
 	return e.Asked > 0 && (e.Given < e.Asked-signersTolerance || e.Given > e.Asked+signersTolerance)
 }

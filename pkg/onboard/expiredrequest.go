@@ -64,7 +64,7 @@ func (p *Program) PrepareAgain(in NewUserInput, s *Submission) (replaced bool, _
 				"a new request needs a new key and a new name: leave out --%s", given.flag)
 		}
 	}
-	path, err := in.Folder.RetireKey(identity.Digest(10, expired.SHA256()))
+	path, err := in.Directory.RetireKey(identity.Digest(10, expired.SHA256()))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, outcome.WithHint(err, "move the private key away, or name another directory: --dir DIR")
 	}

@@ -25,17 +25,17 @@ import (
 type FetchInput struct {
 	// Name is the user's name, or the name of their request's object. Required.
 	Name string
-	// FolderOf says where a user's key and request are, and where their
+	// DirectoryOf says where a user's key and request are, and where their
 	// kubeconfig goes. Required.
-	FolderOf func(user string) (store.Folder, error)
+	DirectoryOf func(user string) (store.UserDirectory, error)
 	// Timeout is how long to wait for the certificate. Required.
 	Timeout time.Duration
 	// Kubeconfig says what to write and where to.
 	Kubeconfig destination.Input
-	// VerifyLogin says whether to log in with the new certificate before the
+	// VerifyLogin reports whether to log in with the new certificate before the
 	// kubeconfig is written.
 	VerifyLogin bool
-	// Resume is the command that goes on with an interrupted wait, for hints.
+	// Resume is the command that continues with an interrupted wait, for hints.
 	// Required.
 	Resume string
 	// KeyFile is the private key of a request that another tool made. Optional: the one
@@ -63,24 +63,24 @@ type Fetched struct {
 	LoggedIn bool
 }
 
-// Fetch waits for the certificate of the request that is in the user's folder,
+// Fetch waits for the certificate of the request that is in the user's directory,
 // checks it, logs in with it, and writes the kubeconfig.
 func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if in.KeyFile != "" || in.RequestName != "" {
 		return fetchByHand(ctx, p, in)
 	}
-	folder, user, object, err := locate(ctx, p, in)
+	directory, user, object, err := locate(ctx, p, in)
 	if err != nil {
 		return nil, err
 	}
-	key, keyPEM, err := ReadKey(folder)
+	key, keyPEM, err := ReadKey(directory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, noKey(err, user, object)
 	}
 	if err != nil {
 		return nil, err
 	}
-	who, err := ReadUser(folder, user, key)
+	who, err := ReadUser(directory, user, key)
 	if err != nil {
 		return nil, outcome.WithHint(err, "run new-user again with the same groups: it creates the request again from the same key")
 	}
@@ -96,31 +96,31 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Whoever signs it, the certificate has to be theirs and to log in.
+	// No matter who signs it, the certificate has to be theirs and to log in.
 	if err := request.CheckOwn(object, key.Public(), who, object.Spec.SignerName); err != nil {
 		return nil, err
 	}
-	return p.collect(ctx, in, folder, who, &Submission{Object: object, Key: key, KeyPEM: keyPEM}, begun)
+	return p.collect(ctx, in, directory, who, &Submission{Object: object, Key: key, KeyPEM: keyPEM}, begun)
 }
 
-// locate finds the user's folder. Where there is no key under the given name,
+// locate finds the user's directory. Without a key under the given name,
 // and the name is a request object's, that object is the one that was meant, and the
-// folder is that of the user in it.
-func locate(ctx context.Context, p *Program, in FetchInput) (_ store.Folder, user string, named *request.Request, _ error) {
-	folder, err := in.FolderOf(in.Name)
-	if err != nil || folder.HasKey() {
-		return folder, in.Name, nil, err
+// directory is that of the user in it.
+func locate(ctx context.Context, p *Program, in FetchInput) (_ store.UserDirectory, user string, named *request.Request, _ error) {
+	directory, err := in.DirectoryOf(in.Name)
+	if err != nil || directory.HasKey() {
+		return directory, in.Name, nil, err
 	}
 	object, err := p.Cluster.Requests().Get(ctx, in.Name)
 	if errors.Is(err, outcome.ErrNotFound) {
-		return folder, in.Name, nil, nil
+		return directory, in.Name, nil, nil
 	}
 	if err != nil {
-		return folder, in.Name, nil, err
+		return directory, in.Name, nil, err
 	}
 	user = request.ReviewOf(object).User.Name
-	folder, err = in.FolderOf(user)
-	return folder, user, object, err
+	directory, err = in.DirectoryOf(user)
+	return directory, user, object, err
 }
 
 // findSubmitted finds the request of a user for a key: under the name that is derived
@@ -159,9 +159,9 @@ func findSubmitted(ctx context.Context, p *Program, user identity.User, key cryp
 	return nil, derivedErr
 }
 
-// ReadUser reads who the user is from the request in their folder.
-func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.User, error) {
-	encoded, err := folder.ReadRequest()
+// ReadUser reads who the user is from the request in their directory.
+func ReadUser(directory store.UserDirectory, name string, key crypto.Signer) (identity.User, error) {
+	encoded, err := directory.ReadRequest()
 	if errors.Is(err, fs.ErrNotExist) {
 		return identity.User{}, fmt.Errorf("no request found next to the key of %q: %w", name, err)
 	}
@@ -171,19 +171,19 @@ func ReadUser(folder store.Folder, name string, key crypto.Signer) (identity.Use
 	parsed, err := pki.ReadRequest(encoded)
 	switch {
 	case err != nil:
-		return identity.User{}, fmt.Errorf("the request %q cannot be used: %w", folder.RequestPath(), err)
+		return identity.User{}, fmt.Errorf("the request %q cannot be used: %w", directory.RequestPath(), err)
 	case !pki.SamePublicKey(parsed.PublicKey, key.Public()):
-		return identity.User{}, fmt.Errorf("the request %q is for another key than %q", folder.RequestPath(), folder.KeyPath())
+		return identity.User{}, fmt.Errorf("the request %q is for another key than %q", directory.RequestPath(), directory.KeyPath())
 	case parsed.User().Name != name:
-		return identity.User{}, fmt.Errorf("the request %q is for %s, not for %q", folder.RequestPath(), parsed.Subject, name)
+		return identity.User{}, fmt.Errorf("the request %q is for %s, not for %q", directory.RequestPath(), parsed.Subject, name)
 	}
 	return parsed.User(), nil
 }
 
 // collect waits for the certificate, checks it, logs in and writes the
 // kubeconfig. What was begun for it before is used.
-func (p *Program) collect(ctx context.Context, in FetchInput, folder store.Folder, user identity.User, submitted *Submission, begun *ahead) (*Fetched, error) {
-	to := p.Destination(in.Kubeconfig, folder, user)
+func (p *Program) collect(ctx context.Context, in FetchInput, directory store.UserDirectory, user identity.User, submitted *Submission, begun *ahead) (*Fetched, error) {
+	to := p.Destination(in.Kubeconfig, directory, user)
 	if err := to.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (p *Program) Receive(ctx context.Context, to *destination.Destination, subm
 }
 
 // Await waits for the certificate of an approved request, and tells how the wait stands.
-// resume is the command that goes on with it after timeout.
+// resume is the command that continues with it after timeout.
 func (p *Program) Await(ctx context.Context, timeout time.Duration, resume string, object *request.Request) (*request.Request, error) {
 	return await(ctx, p, timeout, resume, object, p.Cluster.Requests().Await)
 }

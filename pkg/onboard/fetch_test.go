@@ -33,7 +33,7 @@ func TestFetch_TheRequestIsFoundInEveryWay(t *testing.T) {
 		"by the key":            func(*testing.T, *onboard.FetchInput, *onboardtest.World, string) {},
 		"by the request's name": func(_ *testing.T, in *onboard.FetchInput, _ *onboardtest.World, name string) { in.RequestName = name },
 		"by a file": func(_ *testing.T, in *onboard.FetchInput, _ *onboardtest.World, _ string) {
-			f, _ := in.FolderOf("")
+			f, _ := in.DirectoryOf("")
 			in.KeyFile = f.KeyPath()
 		},
 		"under another name": func(t *testing.T, _ *onboard.FetchInput, w *onboardtest.World, name string) {
@@ -75,8 +75,8 @@ func TestFetch_ADirectoryIsFoundByTheNameOfTheRequest(t *testing.T) {
 	w, in, name := approved(t)
 	fetch := onboardtest.Fetching(in)
 	fetch.Name = name
-	base := filepath.Dir(in.Folder.KeyPath())
-	fetch.FolderOf = func(user string) (store.Folder, error) { return store.UserFolder(base, "", user) }
+	base := filepath.Dir(in.Directory.KeyPath())
+	fetch.DirectoryOf = func(user string) (store.UserDirectory, error) { return store.UserDirectoryOf(base, "", user) }
 	if fetched, err := w.Fetch(t.Context(), fetch); err != nil || fetched.User.Name != "jane" {
 		t.Errorf("%v", err)
 	}
@@ -91,33 +91,33 @@ func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 	}{
 		"no key": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			t.Helper()
-			remove(t, in.Folder.KeyPath())
+			remove(t, in.Directory.KeyPath())
 		}, nil, `private key of "jane" not found`, "create one and submit a request"},
 		"no key for a request": {func(t *testing.T, _ *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, name string) {
 			t.Helper()
-			remove(t, in.Folder.KeyPath())
+			remove(t, in.Directory.KeyPath())
 			f.Name = name
 		}, nil, `private key of "jane" not found`, "--key FILE --request-name"},
 		"no request next to the key": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			t.Helper()
-			remove(t, in.Folder.RequestPath())
+			remove(t, in.Directory.RequestPath())
 		}, nil, "no request found next to the key", "run new-user again"},
 		"a damaged request": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			t.Helper()
-			write(t, in.Folder.RequestPath(), []byte("text"))
+			write(t, in.Directory.RequestPath(), []byte("text"))
 		}, nil, "cannot be used", "run new-user again"},
 		"the request of another key": {func(t *testing.T, w *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			t.Helper()
 			other := onboardtest.Asked(t, "jane")
 			w.Submit(t, other)
-			write(t, in.Folder.RequestPath(), read(t, other.Folder.RequestPath()))
+			write(t, in.Directory.RequestPath(), read(t, other.Directory.RequestPath()))
 		}, nil, "is for another key than", "run new-user again"},
 		"the request of another user": {func(t *testing.T, w *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			t.Helper()
 			other := onboardtest.Asked(t, "sam")
-			other.KeyFile = in.Folder.KeyPath()
+			other.KeyFile = in.Directory.KeyPath()
 			w.Submit(t, other)
-			write(t, in.Folder.RequestPath(), read(t, other.Folder.RequestPath()))
+			write(t, in.Directory.RequestPath(), read(t, other.Directory.RequestPath()))
 		}, nil, `is for CN=sam, not for "jane"`, "run new-user again"},
 		"never submitted": {func(_ *testing.T, w *onboardtest.World, _ *onboard.FetchInput, _ onboard.NewUserInput, name string) {
 			w.Server.Remove("certificatesigningrequests", "", name)
@@ -136,10 +136,10 @@ func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 			w.Server.Decide(name, certificatesv1.CertificateDenied)
 		}, outcome.ErrRejected, "was denied", ""},
 		"the key of another user by hand": {func(_ *testing.T, _ *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, _ string) {
-			f.Name, f.KeyFile = "sam", in.Folder.KeyPath()
+			f.Name, f.KeyFile = "sam", in.Directory.KeyPath()
 		}, outcome.ErrUsage, `is for the user "jane", not for "sam"`, "kubectl csr-onboard fetch jane"},
 		"no request for a key by hand": {func(_ *testing.T, w *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, name string) {
-			f.KeyFile = in.Folder.KeyPath()
+			f.KeyFile = in.Directory.KeyPath()
 			w.Server.Remove("certificatesigningrequests", "", name)
 		}, outcome.ErrNotFound, "certificate signing request for the key", "--request-name NAME"},
 	} {
@@ -151,7 +151,7 @@ func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), test.hint) {
 				t.Errorf("%v (hint %q), want %q (%q)", err, outcome.Hint(err), test.says, test.hint)
 			}
-			if _, err := os.Stat(in.Folder.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a kubeconfig is written: %v", err)
 			}
 		})

@@ -18,11 +18,11 @@ import (
 // apply: its key is in a file that was named, or its object has a name that was given. The
 // user's groups are what the request says, and the key has to be the request's.
 func fetchByHand(ctx context.Context, p *Program, in FetchInput) (*Fetched, error) {
-	folder, err := in.FolderOf(in.Name)
+	directory, err := in.DirectoryOf(in.Name)
 	if err != nil {
 		return nil, err
 	}
-	key, keyPath, err := keyByHand(in, folder)
+	key, keyPath, err := keyByHand(in, directory)
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +45,17 @@ func fetchByHand(ctx context.Context, p *Program, in FetchInput) (*Fetched, erro
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q, created with the key %q, is for the user %s, not for %q", object.Name, keyPath, identity.Quote(user.Name), in.Name),
 			"name that user: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(user.Name))
 	}
-	return p.collect(ctx, in, folder, user, &Submission{Object: object, Key: key, KeyPEM: keyPEM}, begun)
+	return p.collect(ctx, in, directory, user, &Submission{Object: object, Key: key, KeyPEM: keyPEM}, begun)
 }
 
 // keyByHand reads the key that was named, or the one in the user's directory.
-func keyByHand(in FetchInput, folder store.Folder) (_ crypto.Signer, path string, _ error) {
+func keyByHand(in FetchInput, directory store.UserDirectory) (_ crypto.Signer, path string, _ error) {
 	if in.KeyFile != "" {
 		key, err := givenKey(in.KeyFile)
 		return key, in.KeyFile, err
 	}
-	key, _, err := ReadKey(folder)
-	return key, folder.KeyPath(), outcome.WithHint(err, "name the private key that the request was created with: --key FILE")
+	key, _, err := ReadKey(directory)
+	return key, directory.KeyPath(), outcome.WithHint(err, "name the private key that the request was created with: --key FILE")
 }
 
 // objectByHand gets the object that was named, or finds the one of the user for the key.

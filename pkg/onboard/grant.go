@@ -43,7 +43,7 @@ func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
 }
 
 // CheckGiving finds what would keep a user from getting what they are to get: before
-// they have a certificate, which can't be taken back.
+// they have a certificate, which cannot be taken back.
 func (p *Program) CheckGiving(ctx context.Context, user identity.User, in GrantInput) error {
 	wanted, err := in.WantedFor(user)
 	if err != nil {
@@ -57,7 +57,7 @@ func (p *Program) CheckGiving(ctx context.Context, user identity.User, in GrantI
 	return nil
 }
 
-// Give makes the bindings. Those that are there already stay as they are.
+// Give makes the bindings. Those that already exist stay as they are.
 func (p *Program) Give(ctx context.Context, user identity.User, in GrantInput) error {
 	wanted, err := in.WantedFor(user)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// CheckIssued says whether what a signer stored is the certificate that was asked
+// CheckIssued reports whether what a signer stored is the certificate that was asked
 // for.
 func (p *Program) CheckIssued(issued *request.Request, key any, user identity.User) (*pki.Certificate, error) {
 	certificate, err := pki.ParseCertificate(issued.Status.Certificate)

@@ -20,15 +20,15 @@ import (
 type NewUserInput struct {
 	// User is who the certificate is for. Required.
 	User identity.User
-	// Folder is where their key and request are kept. Required.
-	Folder store.Folder
+	// Directory is where their key and request are kept. Required.
+	Directory store.UserDirectory
 	// KeyAlgorithm is for a new key. Required.
 	KeyAlgorithm pki.KeyAlgorithm
 	// RequireAlgorithm says that a key that exists must be of KeyAlgorithm, because a
 	// person asked for it. Otherwise it is used whatever its kind.
 	RequireAlgorithm bool
 	// KeyFile is a private key to use in place of a new one. It is read, and a
-	// copy is kept in the folder as PKCS#8. Optional.
+	// copy is kept in the directory as PKCS#8. Optional.
 	KeyFile string
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
@@ -74,7 +74,7 @@ func (p *Program) NewUser(ctx context.Context, in NewUserInput) (_ *request.Requ
 // NewUserFetched submits a user's request as NewUser does, waits until somebody has
 // approved it, and fetches the kubeconfig. That it can be written is looked at first.
 func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch FetchInput) (*Fetched, error) {
-	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(ctx); err != nil {
+	if err := p.Destination(fetch.Kubeconfig, in.Directory, in.User).CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	if fetch.VerifyLogin {
@@ -92,7 +92,7 @@ func (p *Program) NewUserFetched(ctx context.Context, in NewUserInput, fetch Fet
 	}
 	begun := beginRecording(ctx, p)
 	defer begun.end()
-	return p.collect(ctx, fetch, in.Folder, in.User, submitted, begun)
+	return p.collect(ctx, fetch, in.Directory, in.User, submitted, begun)
 }
 
 // checkNotRevoked refuses a user whom the API servers would refuse with any certificate, where
@@ -161,7 +161,7 @@ func PrepareKey(p *Program, in NewUserInput) (crypto.Signer, []byte, error) {
 			return nil, nil, err
 		}
 	}
-	if err := in.Folder.Prepare(); err != nil {
+	if err := in.Directory.Prepare(); err != nil {
 		return nil, nil, err
 	}
 	return ensureKey(p, in, given)
@@ -171,7 +171,7 @@ func PrepareKey(p *Program, in NewUserInput) (crypto.Signer, []byte, error) {
 func (p *Program) Send(ctx context.Context, in NewUserInput, s *Submission, whoAmI func(context.Context) (identity.User, error)) error {
 	stored, created, err := p.Cluster.Requests().Submit(ctx, s.Object, in.DryRun == DryRunServer)
 	if err != nil {
-		return outcome.WithHint(err, "the key %s stays; run the same command again to continue", identity.PrintableSentence(in.Folder.KeyPath()))
+		return outcome.WithHint(err, "the key %s stays; run the same command again to continue", identity.PrintableSentence(in.Directory.KeyPath()))
 	}
 	if !created {
 		if err := checkFound(ctx, stored, s.Key.Public(), in.User, s.Object.Spec.SignerName, whoAmI); err != nil {
@@ -198,7 +198,7 @@ func (p *Program) Send(ctx context.Context, in NewUserInput, s *Submission, whoA
 
 // ensureKey reads the user's private key, or makes one, or takes the given one.
 func ensureKey(p *Program, in NewUserInput, given crypto.Signer) (crypto.Signer, []byte, error) {
-	key, encoded, err := ReadKey(in.Folder)
+	key, encoded, err := ReadKey(in.Directory)
 	created := false
 	if errors.Is(err, fs.ErrNotExist) {
 		key, encoded, created, err = createKey(in, given)
@@ -208,16 +208,16 @@ func ensureKey(p *Program, in NewUserInput, given crypto.Signer) (crypto.Signer,
 	}
 	if given != nil && !pki.SamePublicKey(given.Public(), key.Public()) {
 		return nil, nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "--key %q is another key than %q, which already exists", in.KeyFile, in.Folder.KeyPath()),
+			outcome.Errorf(outcome.ErrUsage, "--key %q is another key than %q, which already exists", in.KeyFile, in.Directory.KeyPath()),
 			"a key is never replaced; name another directory: --dir DIR")
 	}
 	if in.RequireAlgorithm && !pki.IsOfAlgorithm(key.Public(), in.KeyAlgorithm) {
 		return nil, nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the private key %q already exists and is %s, not %s", in.Folder.KeyPath(), pki.DescribeKey(key.Public()), in.KeyAlgorithm),
+			outcome.Errorf(outcome.ErrUsage, "the private key %q already exists and is %s, not %s", in.Directory.KeyPath(), pki.DescribeKey(key.Public()), in.KeyAlgorithm),
 			"a key is never replaced: leave out the key algorithm to use it, or name another directory: --dir DIR")
 	}
 	p.Tell(KeyReady{
-		Path:        in.Folder.KeyPath(),
+		Path:        in.Directory.KeyPath(),
 		CopiedFrom:  in.KeyFile,
 		Kind:        pki.DescribeKey(key.Public()),
 		Fingerprint: pki.Fingerprint(key.Public()),
@@ -252,9 +252,9 @@ func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, c
 	if err != nil {
 		return nil, nil, false, err
 	}
-	err = in.Folder.CreateKey(encoded)
+	err = in.Directory.CreateKey(encoded)
 	if errors.Is(err, fs.ErrExist) {
-		key, encoded, err := ReadKey(in.Folder)
+		key, encoded, err := ReadKey(in.Directory)
 		return key, encoded, false, err
 	}
 	if err != nil {
@@ -266,14 +266,14 @@ func createKey(in NewUserInput, key crypto.Signer) (_ crypto.Signer, _ []byte, c
 
 // ReadKey reads the private key of a user's directory, and its PEM; fs.ErrNotExist if there
 // is none.
-func ReadKey(folder store.Folder) (crypto.Signer, []byte, error) {
-	encoded, err := folder.ReadKey()
+func ReadKey(directory store.UserDirectory) (crypto.Signer, []byte, error) {
+	encoded, err := directory.ReadKey()
 	if err != nil {
 		return nil, nil, err
 	}
 	key, err := pki.ParseKey(encoded)
 	if err != nil {
-		return nil, nil, outcome.WithHint(fmt.Errorf("the private key %q cannot be used: %w", folder.KeyPath(), err),
+		return nil, nil, outcome.WithHint(fmt.Errorf("the private key %q cannot be used: %w", directory.KeyPath(), err),
 			"move it away to have a new one created, or name another directory: --dir DIR")
 	}
 	// Whatever form the file has, a kubeconfig gets one that every client reads.
@@ -285,7 +285,7 @@ func ReadKey(folder store.Folder) (crypto.Signer, []byte, error) {
 // user, and makes it otherwise; keep writes it. An older request for the same key
 // is replaced: it holds nothing that could be lost.
 func ensureRequest(in NewUserInput, key crypto.Signer) (_ *pki.Request, keep func() error, _ error) {
-	existing, err := in.Folder.ReadRequest()
+	existing, err := in.Directory.ReadRequest()
 	switch {
 	case err == nil:
 		if parsed, err := pki.ParseRequest(existing); err == nil && !parsed.OutsidePEM &&
@@ -300,14 +300,14 @@ func ensureRequest(in NewUserInput, key crypto.Signer) (_ *pki.Request, keep fun
 		return nil, nil, err
 	}
 	return made, func() error {
-		if err := in.Folder.WriteRequest(made.PEM()); err != nil {
+		if err := in.Directory.WriteRequest(made.PEM()); err != nil {
 			return fmt.Errorf("the request cannot be written: %w", err)
 		}
 		return nil
 	}, nil
 }
 
-// checkFound says whether an object that stood under our name already is our
+// checkFound reports whether an object that stood under our name already is our
 // own from an earlier run, and one that can still become a certificate.
 func checkFound(ctx context.Context, found *request.Request, key crypto.PublicKey, user identity.User, signer string, whoAmI func(context.Context) (identity.User, error)) error {
 	if err := request.CheckOwn(found, key, user, signer); err != nil {

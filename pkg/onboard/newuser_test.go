@@ -44,7 +44,7 @@ func TestNewUser_ARequestIsSubmittedOnceAndFoundAgain(t *testing.T) {
 	if len(keys) != 2 || !keys[0].Created || keys[1].Created || keys[0].Fingerprint != keys[1].Fingerprint {
 		t.Errorf("%+v", keys)
 	}
-	// Another person must not go on with it unseen.
+	// Another person must not continue with it unseen.
 	_, _, err := w.NewUser(t.Context(), in)
 	if !errors.Is(err, outcome.ErrChanged) || !strings.Contains(err.Error(), `submitted by "jane", not by you ("admin")`) {
 		t.Errorf("another person goes on with it: %v", err)
@@ -94,14 +94,14 @@ func TestNewUser_AKeyIsNeverReplaced(t *testing.T) {
 	w := onboardtest.New(t)
 	in := onboardtest.Asked(t, "jane")
 	w.Submit(t, in)
-	before := read(t, in.Folder.KeyPath())
+	before := read(t, in.Directory.KeyPath())
 	other := onboardtest.Asked(t, "sam")
 	w.Submit(t, other)
 	for about, change := range map[string]func(*onboard.NewUserInput){
 		"another algorithm": func(in *onboard.NewUserInput) { in.KeyAlgorithm, in.RequireAlgorithm = "ed25519", true },
-		"another key":       func(in *onboard.NewUserInput) { in.KeyFile = other.Folder.KeyPath() },
-		"no key":            func(in *onboard.NewUserInput) { in.KeyFile = other.Folder.RequestPath() },
-		"a missing key":     func(in *onboard.NewUserInput) { in.KeyFile = other.Folder.KeyPath() + "x" },
+		"another key":       func(in *onboard.NewUserInput) { in.KeyFile = other.Directory.KeyPath() },
+		"no key":            func(in *onboard.NewUserInput) { in.KeyFile = other.Directory.RequestPath() },
+		"a missing key":     func(in *onboard.NewUserInput) { in.KeyFile = other.Directory.KeyPath() + "x" },
 	} {
 		changed := in
 		change(&changed)
@@ -109,7 +109,7 @@ func TestNewUser_AKeyIsNeverReplaced(t *testing.T) {
 			t.Errorf("%s: %v", about, err)
 		}
 	}
-	if !bytes.Equal(before, read(t, in.Folder.KeyPath())) {
+	if !bytes.Equal(before, read(t, in.Directory.KeyPath())) {
 		t.Error("the key has changed")
 	}
 }
@@ -118,9 +118,9 @@ func TestNewUser_AGivenKeyIsCopied(t *testing.T) {
 	w := onboardtest.New(t)
 	given, in := onboardtest.Asked(t, "sam"), onboardtest.Asked(t, "jane")
 	w.Submit(t, given)
-	in.KeyFile = given.Folder.KeyPath()
+	in.KeyFile = given.Directory.KeyPath()
 	w.Submit(t, in)
-	if !bytes.Equal(read(t, given.Folder.KeyPath()), read(t, in.Folder.KeyPath())) {
+	if !bytes.Equal(read(t, given.Directory.KeyPath()), read(t, in.Directory.KeyPath())) {
 		t.Error("the key is another one")
 	}
 }
@@ -128,7 +128,7 @@ func TestNewUser_AGivenKeyIsCopied(t *testing.T) {
 func TestNewUser_AKeyThatCannotBeReadStays(t *testing.T) {
 	w := onboardtest.New(t)
 	in := onboardtest.Asked(t, "jane")
-	if err := os.WriteFile(in.Folder.KeyPath(), []byte("text"), 0o600); err != nil {
+	if err := os.WriteFile(in.Directory.KeyPath(), []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := w.NewUser(t.Context(), in); err == nil || !strings.Contains(outcome.Hint(err), "move it away") {
@@ -145,7 +145,7 @@ func TestNewUser_TheWholeStoryInOneRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !fetched.LoggedIn || fetched.User.Name != "jane" || fetched.Path != in.Folder.KubeconfigPath() || len(read(t, fetched.Path)) == 0 {
+	if !fetched.LoggedIn || fetched.User.Name != "jane" || fetched.Path != in.Directory.KubeconfigPath() || len(read(t, fetched.Path)) == 0 {
 		t.Errorf("%+v", fetched)
 	}
 	if len(onboardtest.Told[onboard.RequestApproved](w)) != 1 || len(onboardtest.Told[onboard.Given](w)) != 1 || len(w.Server.Names("rolebindings")) != 1 {
@@ -261,7 +261,7 @@ func TestNewUser_ACertificateThatWasNotAskedForIsNotUsed(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "cannot be used") {
 				t.Errorf("%v", err)
 			}
-			if _, err := os.Stat(in.Folder.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a kubeconfig is written: %v", err)
 			}
 		})
@@ -291,7 +291,7 @@ func TestNewUser_WhoLogsInIsCompared(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), "nothing was written") {
 				t.Errorf("%v (%s)", err, outcome.Hint(err))
 			}
-			if _, err := os.Stat(in.Folder.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a kubeconfig is written: %v", err)
 			}
 		})
@@ -304,7 +304,7 @@ func TestNewUser_AnExpiredCertificateIsReplacedWithANewKey(t *testing.T) {
 	w.Server.ChangeCertificate = func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) }
 	first := w.Submit(t, in)
 	w.Server.Decide(first.Name, certificatesv1.CertificateApproved)
-	before := read(t, in.Folder.KeyPath())
+	before := read(t, in.Directory.KeyPath())
 	w.Server.ChangeCertificate = nil
 
 	named := in
@@ -313,7 +313,7 @@ func TestNewUser_AnExpiredCertificateIsReplacedWithANewKey(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	second := w.Submit(t, in)
-	if second.Name == first.Name || bytes.Equal(before, read(t, in.Folder.KeyPath())) {
+	if second.Name == first.Name || bytes.Equal(before, read(t, in.Directory.KeyPath())) {
 		t.Error("the key is used again")
 	}
 	retired := onboardtest.Told[onboard.KeyRetired](w)

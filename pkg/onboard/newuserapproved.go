@@ -72,22 +72,22 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	if err := p.Give(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
-	return p.collect(ctx, fetch, in.Folder, in.User, submitted, begun)
+	return p.collect(ctx, fetch, in.Directory, in.User, submitted, begun)
 }
 
 // checkNewKey refuses a key that exists for a user who comes back after a revocation: who has a
 // copy of it could use the new certificate, which is not secret.
 func checkNewKey(in NewUserInput) error {
-	if !in.Folder.HasKey() {
+	if !in.Directory.HasKey() {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "the private key %q exists, and a user who was revoked comes back with a new one", in.Folder.KeyPath()),
+		outcome.Errorf(outcome.ErrUsage, "the private key %q exists, and a user who was revoked comes back with a new one", in.Directory.KeyPath()),
 		"move it away, or name another directory: --dir DIR")
 }
 
 // prepareApproved looks at what could keep a certificate from being issued and written,
-// which can't be taken back, and makes the key and the request.
+// which cannot be taken back, and makes the key and the request.
 func prepareApproved(ctx context.Context, p *Program, in NewUserInput, giving GrantInput, fetch FetchInput) (*Submission, error) {
 	var reachErr error
 	var reaching sync.WaitGroup
@@ -102,14 +102,14 @@ func prepareApproved(ctx context.Context, p *Program, in NewUserInput, giving Gr
 	if err := p.CheckGiving(ctx, in.User, giving); err != nil {
 		return nil, err
 	}
-	if err := p.Destination(fetch.Kubeconfig, in.Folder, in.User).CheckEarly(ctx); err != nil {
+	if err := p.Destination(fetch.Kubeconfig, in.Directory, in.User).CheckEarly(ctx); err != nil {
 		return nil, err
 	}
 	p.WarnOfName(in.User)
 	return p.PrepareRequest(in)
 }
 
-// ownDoing is what need not be told to whoever submits a request and approves it.
+// ownDoing is what need not be told to a user who submits a request and approves it.
 var ownDoing = []string{request.RequestedByOther, request.MoreThanRequester, request.ForeignSigner}
 
 // ApproveOwn approves a request that was submitted in the same run, unless it is
@@ -130,7 +130,7 @@ func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted 
 	if err := review.CheckAllowed([]string{request.ForeignSigner}); err != nil {
 		return err
 	}
-	// The object was submitted by whoever approves it.
+	// The object was submitted by its approver.
 	approved, err := p.Cluster.Requests().Decide(ctx, review, request.Approval(), request.Approval().Message("", review.Requester, p.Version), false)
 	if err != nil {
 		return err

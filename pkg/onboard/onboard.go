@@ -35,8 +35,8 @@ type Program struct {
 }
 
 // Destination is where the certificate of a user goes, for the program's cluster.
-func (p *Program) Destination(in destination.Input, folder store.Folder, user identity.User) *destination.Destination {
-	return destination.New(p.Cluster.Endpoint(), in, folder, user)
+func (p *Program) Destination(in destination.Input, directory store.UserDirectory, user identity.User) *destination.Destination {
+	return destination.New(p.Cluster.Endpoint(), in, directory, user)
 }
 
 // Run is what package destination needs of the program.

@@ -48,7 +48,7 @@ func NewGrants(wanted []access.Wanted, grants access.Grants) []access.Wanted {
 	return slices.DeleteFunc(slices.Clone(wanted), func(one access.Wanted) bool { return slices.Contains(grants[one.Holder], one.Grant) })
 }
 
-// CheckStanding tells what is known, and what could not be read, of a user who may have left, or has another
+// CheckStanding tells what is known, and what could not be read, of a user who might have left, or has another
 // certificate, and refuses what is not allowed. by is what allows findings, such as "--pin", and howToAllow
 // says how an administrator accepts those that are refused.
 func (p *Program) CheckStanding(standing *request.Standing, claim request.Claim, allowed []string, by string, howToAllow func(finding string) string) error {

@@ -1,7 +1,7 @@
 // Package outcome names the ways a command can end, so that every ring of the
 // program can say how something ended without knowing about exit codes.
 //
-// An error of this program is one of the sentinels below wrapped with the
+// An error of csr-onboard is one of the sentinels below wrapped with the
 // sentence that says what went wrong, and perhaps with a hint that says what
 // to try. Errors that wrap no sentinel are plain failures. ExitCode is the one
 // place that turns an outcome into an exit code.
@@ -28,7 +28,7 @@ var (
 	// ErrChanged is a request that is not the one that was made or reviewed,
 	// or one that somebody else has decided first.
 	ErrChanged = errors.New("changed")
-	// ErrRefused is a refusal by this program's own review.
+	// ErrRefused is a refusal by csr-onboard's own review.
 	ErrRefused = errors.New("refused")
 	// ErrTimedOut is a wait that ran out.
 	ErrTimedOut = errors.New("timed out")
@@ -68,7 +68,7 @@ type hinted struct {
 
 func (h *hinted) Unwrap() error { return h.error }
 
-// WithHint adds one line that says what to try next. The hint is no part of
+// WithHint adds one line that says what to try next. The hint is not a part of
 // the error's text: it is shown on a line of its own. A nil error stays nil,
 // and an error that has a hint already keeps it, because what is nearest to
 // the cause knows best.

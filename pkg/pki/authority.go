@@ -135,7 +135,7 @@ func checkAuthority(certificate *x509.Certificate, now time.Time) error {
 func (a *Authority) Name() string { return a.certificate.Subject.String() }
 
 // PEM is the authority's certificate, and those that certify it, as far as they are
-// known: whoever trusts them trusts what any of them has signed.
+// known: a client that trusts them trusts what any of them has signed.
 func (a *Authority) PEM() []byte {
 	return encodeCertificates(append([]*x509.Certificate{a.certificate}, a.above...))
 }
@@ -154,7 +154,7 @@ func encodeCertificates(certificates []*x509.Certificate) []byte {
 	return encoded
 }
 
-// checkChain proves that whoever trusts the last authority that is known accepts a
+// checkChain proves that a client that trusts the last authority that is known accepts a
 // certificate for client authentication, as kube-apiserver does (k8s.io/apiserver
 // pkg/authentication/request/x509).
 func (a *Authority) checkChain(certificate *Certificate, now time.Time) error {
@@ -178,7 +178,7 @@ func (a *Authority) checkChain(certificate *Certificate, now time.Time) error {
 // of 128 bits, and no end beyond the authority's own. Intermediate authorities come with
 // it, for an API server that trusts the root only.
 //
-// Whoever asks for no name, or for system:masters, which the API server would not
+// A request for no name, or for system:masters, which the API server would not
 // take either, is refused; all other findings are for a review to weigh.
 func (a *Authority) Sign(request *Request, lifetime time.Duration, now time.Time) (*Certificate, error) {
 	if err := request.CheckSignature(); err != nil {

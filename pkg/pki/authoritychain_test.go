@@ -75,7 +75,7 @@ func TestAuthorityChain_WhatAnIntermediateSignsIsAcceptedWhereOnlyTheRootIsTrust
 		about string
 		file  []byte
 		want  []byte
-		// accepted says whether the root alone is enough for an API server.
+		// accepted reports whether the root alone is enough for an API server.
 		accepted bool
 	}{
 		{"the chain in order", chain.pem(2, 1, 0), chain.pem(2, 1), true},

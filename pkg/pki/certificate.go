@@ -101,7 +101,7 @@ func (c *Certificate) SHA256() []byte {
 	return sum[:]
 }
 
-// Match says whether a certificate is what its user asked for and can use:
+// Match reports whether a certificate is what its user asked for and can use:
 // it certifies their public key, names them and their groups and nobody else, is
 // good for client authentication and for nothing more, and is valid now. The
 // API server lets a signer store any certificate in a request's status, so

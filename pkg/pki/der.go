@@ -8,7 +8,7 @@ import (
 
 // elements splits DER into its elements, so that every byte belongs to one.
 // encoding/asn1 itself, told to fill a struct, skips what stands behind the
-// struct's last field; a walk that must account for everything can't use that.
+// struct's last field; a walk that must account for everything cannot use that.
 func elements(der []byte) ([]asn1.RawValue, error) {
 	var list []asn1.RawValue
 	for len(der) > 0 {

@@ -16,7 +16,7 @@ const fingerprintPrefix = "SHA256:"
 // Fingerprint names a public key so that two people can compare it over
 // another channel: "SHA256:" and the unpadded base64 of the SHA-256 of its
 // SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7), written as ssh writes its
-// own. A key that can't be encoded has the empty fingerprint.
+// own. A key that cannot be encoded has the empty fingerprint.
 func Fingerprint(public crypto.PublicKey) string {
 	info, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

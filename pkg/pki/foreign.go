@@ -57,8 +57,8 @@ func (r *Request) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: requestBlock, Bytes: r.DER})
 }
 
-// AsksTheSame says whether two requests differ in their signatures at most, which
-// most algorithms make anew each time.
+// AsksTheSame reports whether two requests differ in their signatures at most, which
+// most algorithms make again each time.
 func (r *Request) AsksTheSame(other *Request) bool {
 	return bytes.Equal(r.parsed.RawTBSCertificateRequest, other.parsed.RawTBSCertificateRequest)
 }

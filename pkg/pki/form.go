@@ -19,7 +19,7 @@ const (
 	aPrivateKey  content = "a private key"
 )
 
-// form is a form of file that this program does not read. to has the commands that
+// form is a form of file that csr-onboard does not read. to has the commands that
 // take something else out of it.
 type form struct {
 	name string

@@ -163,7 +163,7 @@ func DescribeKey(public crypto.PublicKey) string {
 	return "unknown"
 }
 
-// SamePublicKey says whether two public keys are one.
+// SamePublicKey reports whether two public keys are one.
 func SamePublicKey(a, b crypto.PublicKey) bool {
 	withEqual, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && withEqual.Equal(b)

@@ -20,7 +20,7 @@ func signersDates(now time.Time, asked time.Duration) (notBefore, notAfter time.
 	return notBefore, notAfter
 }
 
-// Between 7h55m and 8h the signer's arithmetic can't be undone: 7h56m and 8h1m give
+// Between 7h55m and 8h the signer's arithmetic cannot be undone: 7h56m and 8h1m give
 // the same lifetime.
 func TestLifetime_ARenewalAsksForAsMuchAsBefore(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

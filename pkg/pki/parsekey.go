@@ -180,7 +180,7 @@ func parseOpenSSH(block *pem.Block, passphrase []byte) (key any, err error) {
 }
 
 // decryptLegacy opens what openssl wrote before version 1.0.0, and still writes with
-// -traditional. There is no integrity check in it: a wrong passphrase may show only in
+// -traditional. It has no integrity check: a wrong passphrase may show only in
 // what comes out.
 func decryptLegacy(block *pem.Block, passphrase []byte) (any, error) {
 	der, err := x509.DecryptPEMBlock(block, passphrase) //nolint:staticcheck // No other library reads the legacy form.

@@ -108,7 +108,7 @@ func (r *Request) Alone() *Request {
 // API server does (Kubernetes pkg/apis/certificates ParseCSR), and notes
 // whatever else there is in OutsidePEM. It fails on data that is too long
 // (ErrOversized), on another block type, and on DER that is malformed or holds
-// anything that this package can't account for. It does not look at the
+// anything that this package cannot account for. It does not look at the
 // signature, so what it says may be anybody's words.
 func DecodeRequest(data []byte) (*Request, error) {
 	if len(data) > MaximumRequestBytes {
@@ -174,7 +174,7 @@ func (r *Request) IsOwnKeyIdentifier(extension pkix.Extension) bool {
 	return err == nil && len(rest) == 0 && bytes.Equal(identifier, sum[:])
 }
 
-// CheckSignature says whether the request was signed with the key that it asks
+// CheckSignature reports whether the request was signed with the key that it asks
 // to have certified. A signature of an algorithm that proves nothing is not
 // computed: ErrBrokenSignatureAlgorithm.
 func (r *Request) CheckSignature() error {
@@ -203,7 +203,7 @@ func withoutSpace(data []byte) []byte {
 // User is who the holder of the requested certificate would be.
 func (r *Request) User() identity.User { return r.Subject.User() }
 
-// IsExactly says whether the request is for this user, in whatever order of
+// IsExactly reports whether the request is for this user, in whatever order of
 // groups, and asks for nothing else.
 func (r *Request) IsExactly(user identity.User) bool {
 	return r.Subject.Count(CommonName) == 1 && len(r.Subject) == 1+r.Subject.Count(Organization) &&

@@ -46,7 +46,7 @@ type Attribute struct {
 	Type string
 	// Value is the attribute's text; empty if IsText is false.
 	Value string
-	// IsText says whether the value is a string type that could be decoded.
+	// IsText reports whether the value is a string type that could be decoded.
 	IsText bool
 }
 
@@ -59,7 +59,7 @@ func (a Attribute) Name() string {
 	return a.Type
 }
 
-// IsKnown says whether this package has a name for the attribute's type.
+// IsKnown reports whether this package has a name for the attribute's type.
 func (a Attribute) IsKnown() bool {
 	_, known := attributeNames[a.Type]
 	return known
@@ -67,7 +67,7 @@ func (a Attribute) IsKnown() bool {
 
 // User is who the API server takes the holder of this subject for: the last
 // common name, as Go's pkix.Name and so the signer and the API server read it,
-// and one group for each organization. Values that are no text count for
+// and one group for each organization. Values that are not text count for
 // nothing there, and so here.
 func (s Subject) User() identity.User {
 	var user identity.User

@@ -12,7 +12,7 @@ import (
 // byteOrderMark is what some Windows programs write first into a text.
 var byteOrderMark = []byte("\uFEFF")
 
-// Text returns a text of another tool as this program reads texts: UTF-8 without a byte
+// Text returns a text of another tool as csr-onboard reads texts: UTF-8 without a byte
 // order mark, with line feeds. UTF-16 is decoded, CRLF and CR become LF. Data that is
 // not text, DER for one, is returned as it is.
 func Text(data []byte) []byte {

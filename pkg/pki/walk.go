@@ -21,7 +21,7 @@ var harmlessAttributes = []asn1.ObjectIdentifier{
 // walk goes through the raw DER of a CertificationRequest (RFC 2986, section
 // 4.2), which crypto/x509 has parsed already, and collects what that leaves out:
 // crypto/x509 reads the first value of an attribute only, skips attributes that
-// it can't parse, and passes over elements behind the last it knows.
+// it cannot parse, and passes over elements behind the last it knows.
 func (r *Request) walk() error {
 	outer, err := elements(r.DER)
 	if err != nil {

@@ -125,7 +125,7 @@ func (m Mistake) String() string {
 // conditionName is a name that can be written without quotes.
 var conditionName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 
-// Of reads what an object means. Either the policy is nil, or there are no mistakes.
+// Of reads what an object means. Either the policy is nil, or mistakes are empty.
 func Of(object *ApprovalPolicy) (*Policy, []Mistake) {
 	spec := object.Spec
 	c := &checker{}

@@ -16,7 +16,7 @@ import (
 // endTime is how long a companion that was interrupted may take to end.
 const endTime = 5 * time.Second
 
-// Companion is the path of another program of the release that this one is of: next to this program,
+// Companion is the path of another program of the release that this one is of: next to csr-onboard,
 // or next to what it is a link to, or else on PATH. fs.ErrNotExist says that there is none.
 func Companion(name string) (string, error) {
 	file := name

@@ -2,7 +2,7 @@
 // once more.
 //
 // It promises that what it starts in the background holds none of this process's
-// streams, so that whoever waits for those does not wait for it, and that it goes on
+// streams, so that a reader of those does not wait for it, and that it continues
 // when this process's terminal is gone.
 package process
 
@@ -27,7 +27,7 @@ func Command(name string) (string, error) {
 	return filepath.Clean(path), nil
 }
 
-// StartInBackground runs this program with other arguments, in the same environment,
+// StartInBackground runs csr-onboard with other arguments, in the same environment,
 // and does not wait for it.
 func StartInBackground(arguments ...string) error {
 	path, err := os.Executable()
@@ -47,10 +47,10 @@ func StartInBackground(arguments ...string) error {
 // Variable is the value of an environment variable; "" if it is not set.
 func Variable(name string) string { return os.Getenv(name) }
 
-// Folder is where PATH has a program of that name, without following links: a package
-// manager's folder of links rather than the program's own. It is the folder of this
+// Directory is where PATH has a program of that name, without following links: a package
+// manager's directory of links rather than the program's own. It is the directory of this
 // program where PATH does not lead to one.
-func Folder(name string) (string, error) {
+func Directory(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path, err = os.Executable()
@@ -64,7 +64,7 @@ func Folder(name string) (string, error) {
 	return filepath.Dir(path), nil
 }
 
-// IsOnPath says whether programs in a folder are found by their names.
+// IsOnPath reports whether programs in a directory are found by their names.
 func IsOnPath(directory string) bool {
 	absolute, err := filepath.Abs(directory)
 	return err == nil && slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(entry string) bool {

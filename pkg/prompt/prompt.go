@@ -41,7 +41,7 @@ func AtTerminal(in io.Reader, err io.Writer) *Person {
 	return &Person{in: reader, err: writer}
 }
 
-// IsTerminal says whether a stream is a terminal.
+// IsTerminal reports whether a stream is a terminal.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(descriptor)
 	return ok && term.IsTerminal(int(file.Fd()))
@@ -50,7 +50,7 @@ func IsTerminal(stream any) bool {
 // ErrStopped is a person's Ctrl-C in place of an answer.
 var ErrStopped = errors.New("stopped at the question")
 
-// Confirm asks a question that is answered with yes or no; just Enter is no.
+// Confirm asks a question that is answered with yes or no; just Enter means no.
 // Ctrl-C is ErrStopped.
 func (p *Person) Confirm(ctx context.Context, question string) (yes bool, _ error) {
 	err := p.ask(ctx, &survey.Confirm{Message: question, Default: false}, &yes)
@@ -104,7 +104,7 @@ func optionsShown(question string, columns, rows int) int {
 // ask asks until there is an answer or the context ends, which is
 // outcome.ErrInterrupted; survey itself knows no context.
 func (p *Person) ask(ctx context.Context, question survey.Prompt, answer any) error {
-	// survey's one switch for colours; they are as kubectl has them.
+	// survey's one switch for colors; they are as kubectl has them.
 	core.DisableColor = !printers.AllowsColorOutput(p.err)
 	before, err := term.GetState(int(p.in.Fd()))
 	if err != nil {

@@ -32,7 +32,7 @@ import (
 )
 
 // Narrator tells a person what happens, a line or a few for each event. It may be used from several
-// goroutines: calls that go on at the same time have warnings.
+// goroutines: calls that continue at the same time have warnings.
 type Narrator struct {
 	*voice
 

@@ -130,7 +130,7 @@ func (l *lines) groupRights(plan *offboard.Plan) bool {
 	return rights
 }
 
-// otherWays writes by what else than the user's certificates somebody can act: whoever
+// otherWays writes by what else than the user's certificates somebody can act: a user who
 // can impersonate the user, and what the user could make for later.
 func (l *lines) otherWays(plan *offboard.Plan) {
 	if plan.RulesUnread != "" || plan.Unread != "" {

@@ -22,7 +22,7 @@ const (
 
 const (
 	// fullColumns is what a bar takes with rate and remaining time, and barColumns what it takes
-	// without them. On a terminal with fewer columns it would go on to the next row, which is not
+	// without them. On a terminal with fewer columns it would continue to the next row, which is not
 	// erased: there are lines then.
 	fullColumns = 80
 	barColumns  = 40

@@ -108,7 +108,7 @@ func holdings(all []access.Certificates) string {
 	return strings.Join(texts, "; ")
 }
 
-// submittedBy is the requester, and why it is one who may ask for another user.
+// submittedBy is the requester, and why it is one who can ask for another user.
 func submittedBy(r *request.Review) string {
 	if r.RequesterCanApprove && r.Requester != r.User.Name {
 		return identity.Name(r.Requester) + ", who can approve it"

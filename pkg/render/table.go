@@ -209,7 +209,7 @@ func cut(text string, longest int) string {
 }
 
 // Choice is a request as a line of a menu, in so many columns. User and fingerprint tell
-// requests apart and come first; where there is no room, the fingerprint's first characters
+// requests apart and come first; without room, the fingerprint's first characters
 // stand for it, and what comes behind is left out.
 func Choice(r *request.Review, now time.Time, columns int) string {
 	user := "<cannot be read>"

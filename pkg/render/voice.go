@@ -70,6 +70,6 @@ func (v *voice) hint(err error) {
 
 func (v *voice) say(format string, arguments ...any) {
 	v.close()
-	// Narration that can't be written is nobody's business to hear about.
+	// Narration that cannot be written is nobody's business to hear about.
 	_, _ = fmt.Fprintf(v.out, format+"\n", arguments...)
 }

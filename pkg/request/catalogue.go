@@ -12,15 +12,15 @@ import (
 type KindOfFinding struct {
 	// Name is the findings' stable name.
 	Name string
-	// Severity says whether such a finding refuses an approval.
+	// Severity reports whether such a finding refuses an approval.
 	Severity identity.Severity
-	// Allowable says whether an administrator can accept a refused one. Single
+	// Allowable reports whether an administrator can accept a refused one. Single
 	// findings may be final all the same: system:masters is.
 	Allowable bool
 }
 
-// catalogue holds every finding there is, the refused first. A request that is no
-// request, or nobody's, can't be allowed.
+// catalogue holds every finding there is, the refused first. A request that is not
+// one, or is nobody's, cannot be allowed.
 var catalogue = []KindOfFinding{
 	{identity.SystemUser, identity.Refused, true},
 	{identity.SystemGroup, identity.Refused, true},
@@ -77,7 +77,7 @@ func Allowable() []string {
 	return names
 }
 
-// CheckAllowable refuses names that are no refused finding's, as wrong usage.
+// CheckAllowable refuses names other than those of refused findings, as wrong usage.
 func CheckAllowable(names []string) error { return CheckAmong(names, Allowable()) }
 
 // CheckAmong refuses names that are not among the findings that can be accepted, as

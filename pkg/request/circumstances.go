@@ -10,7 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
-// Circumstances are what a review takes into account beside the object: who
+// Circumstances are what a review takes into account in addition to the object: who
 // decides, and what the cluster's role bindings give already.
 type Circumstances struct {
 	// Approver is the user who is about to decide, as the cluster knows them.

@@ -10,19 +10,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The reasons that decisions by this program carry, so that audit logs and other
+// The reasons that decisions by csr-onboard carry, so that audit logs and other
 // tools can tell them from ones by hand.
 const (
 	ApprovedReason = "CSROnboardApproved"
 	DeniedReason   = "CSROnboardDenied"
 )
 
-// Decision is what an approver decides about a request. It can't be taken back.
+// Decision is what an approver decides about a request. It cannot be taken back.
 type Decision struct {
 	// Verb is the decision as a command, "approve".
 	Verb string
 	// Done is the decision as it is told afterwards, "approved", and Doing as it is
-	// told while it goes on, "approving".
+	// told while it continues, "approving".
 	Done, Doing string
 
 	condition certificatesv1.RequestConditionType
@@ -43,10 +43,10 @@ func Denial() Decision {
 	return Decision{"deny", "denied", "denying", certificatesv1.CertificateDenied, DeniedReason, "", "", []State{Denied}}
 }
 
-// Is says whether a request in this state was decided this way already.
+// Is reports whether a request in this state was decided this way already.
 func (d Decision) Is(state State) bool { return slices.Contains(d.states, state) }
 
-// Message is a decision's message with who decided, and the version of this program that
+// Message is a decision's message with who decided, and the version of csr-onboard that
 // did it, so that people and audit logs can tell. message is optional.
 func (d Decision) Message(message, who, version string) string {
 	by := fmt.Sprintf("%s by %s with kubectl csr-onboard %s", d.Done, who, version)
@@ -59,7 +59,7 @@ func (d Decision) Message(message, who, version string) string {
 // Apply returns a copy of the object with the decision added to its conditions.
 // It keeps the conditions that are there, because the API server takes the list
 // whole, and the object's UID and resourceVersion, so that the update fails if
-// the object is no longer the reviewed one. The time of the update is left for
+// the object is not the reviewed one. The time of the update is left for
 // the API server to fill in.
 func (d Decision) Apply(object *Request, message string) *certificatesv1.CertificateSigningRequest {
 	decided := object.DeepCopy()
@@ -75,7 +75,7 @@ func (d Decision) Apply(object *Request, message string) *certificatesv1.Certifi
 	return decided
 }
 
-// SameSpec says whether two versions of one object (the same UID) ask for the
+// SameSpec reports whether two versions of one object (the same UID) ask for the
 // same thing, so that what was said of the one holds for the other.
 func SameSpec(a, b *Request) bool {
 	return a.UID == b.UID && equality.Semantic.DeepEqual(a.Spec, b.Spec)

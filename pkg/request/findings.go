@@ -21,7 +21,7 @@ import (
 type Finding struct {
 	// Name is the finding's stable name, such as "many-common-names".
 	Name string
-	// Severity says whether the finding refuses an approval.
+	// Severity reports whether the finding refuses an approval.
 	Severity identity.Severity
 	// Sentence says what was found. It is safe to print.
 	Sentence string
@@ -77,7 +77,7 @@ var (
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 )
 
-// undecodable is the finding about request bytes that can't be read for sure.
+// undecodable is the finding about request bytes that cannot be read for sure.
 func undecodable(err error) Finding {
 	name := BadSignature
 	if errors.Is(err, pki.ErrOversized) {
@@ -217,7 +217,7 @@ func (f *findings) examineKey(parsed *pki.Request) {
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
 		f.refuse(WeakSignature, "the request is signed with %s", parsed.SignatureAlgorithm)
 	case x509.MD5WithRSA, x509.MD2WithRSA:
-		// The API server would not take it whoever allows it.
+		// The API server would not accept it, no matter who allows it.
 		*f = append(*f, Finding{
 			Name: WeakSignature, Severity: identity.Refused, Final: true,
 			Sentence: fmt.Sprintf("the request is signed with %s, which proves nothing", parsed.SignatureAlgorithm),
@@ -239,7 +239,7 @@ func (f *findings) examineExtensions(parsed *pki.Request) {
 	}
 }
 
-// isNoAuthority says whether the value of a basic constraints extension
+// isNoAuthority reports whether the value of a basic constraints extension
 // (RFC 5280, section 4.2.1.9) is well-formed and does not ask for CA:TRUE.
 func isNoAuthority(value []byte) bool {
 	var constraints struct {
@@ -314,7 +314,7 @@ func isOfMasters(spec certificatesv1.CertificateSigningRequestSpec) bool {
 	return slices.Contains(spec.Groups, identity.MastersGroup)
 }
 
-// mayBeAnybody says whether a group's members can give themselves any group.
+// mayBeAnybody reports whether a group's members can give themselves any group.
 func mayBeAnybody(group string) bool {
 	return group == identity.MastersGroup || group == identity.KubeadmAdminsGroup
 }

@@ -23,12 +23,12 @@ import (
 )
 
 // Import reads what somebody sent to have approved: a PKCS#10 request in any form that
-// pki.AsRequestPEM takes, whoever made it, or CertificateSigningRequest manifests in
+// pki.AsRequestPEM takes, from any tool, or CertificateSigningRequest manifests in
 // YAML or JSON, in any encoding that pki.Text takes. A bare request gets the lifetime; a
 // manifest has its own, and may name no signer (see AssumeSigner). The objects are what
 // Submittable makes ready; nothing in them was looked at yet.
 //
-// Data that is no certificate signing request is an error, and so is one that
+// Data that is not a certificate signing request is an error, and so is one that
 // holds a private key.
 func Import(data []byte, lifetime time.Duration) ([]*Request, error) {
 	if !pki.IsEncoded(data) {
@@ -134,7 +134,7 @@ func isEmptyDocument(text []byte) bool {
 
 // AssumeSigner gives an imported object that names no signer the one whose certificates
 // log in to the API server, as a bare request gets it, and reports whether it did. A
-// request for other usages than a user's is left alone: what it is for is not known.
+// request for other usages than a user's is left alone: what it is for is unknown.
 func AssumeSigner(object *Request) bool {
 	if object.Spec.SignerName != "" || !permittedUsages(object.Spec.Usages) {
 		return false
@@ -201,7 +201,7 @@ func Submittable(object *Request) (*Request, error) {
 	return holding(ready, parsed.Alone()), nil
 }
 
-// CheckSubmitted says whether the object that stands under an imported one's name
+// CheckSubmitted reports whether the object that stands under an imported one's name
 // asks for the same: the same subject, key and extensions to the byte, signer and
 // usages. Its lifetime may be another, for its review to show. The error is an
 // outcome.ErrChanged that names the difference.

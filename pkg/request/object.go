@@ -26,20 +26,20 @@ import (
 )
 
 // Signer is the one signer of Kubernetes' own whose certificates log in to the API
-// server, and the one that this program submits to and approves for unless it is told
+// server, and the one that csr-onboard submits to and approves for unless it is told
 // another.
 const Signer = certificatesv1.KubeAPIServerClientSignerName
 
 // UserLabel is the label that holds UserLabelValue of the user's name, by which the
 // API server can leave out the requests of everybody else. It saves time where the
-// request for a key is looked for, and proves nothing: whoever makes an object chooses
+// request for a key is looked for, and proves nothing: the author of an object chooses
 // its labels, so that a search for a user's requests must not rely on it. It is the
 // only one: each costs the API server a tenth of its work for a request, in the
 // managed fields of every write.
 const UserLabel = "csr-onboard.github.io/user"
 
 // UserLabelValue is the value of UserLabel for a user: a hash, because names hold
-// characters that labels can't.
+// characters that labels cannot.
 func UserLabelValue(name string) string { return identity.Digest(32, []byte(name)) }
 
 // usages asks for client authentication alone: an allow-list of one. The
@@ -47,7 +47,7 @@ func UserLabelValue(name string) string { return identity.Digest(32, []byte(name
 // neither.
 var clientUsages = []certificatesv1.KeyUsage{certificatesv1.UsageClientAuth}
 
-// Terms is what a request object says beside the PKCS#10 request in it.
+// Terms is what a request object says in addition to the PKCS#10 request in it.
 type Terms struct {
 	// Lifetime is what to ask for, in whole seconds; the cluster may give less.
 	// Required.
@@ -95,7 +95,7 @@ func newObject(name string, requestPEM []byte, lifetime time.Duration) *certific
 
 // ObjectName derives an object's name from what it asks of Signer: the slug of the
 // user's name and ten characters of a hash over user, groups, signer and
-// public key. It can't be guessed before the key exists, and the holder of the
+// public key. It cannot be guessed before the key exists, and the holder of the
 // key finds their request again without having kept its name. No name begins
 // with "csr-", because Amazon EKS never issues those.
 func ObjectName(user identity.User, key crypto.PublicKey) string {
@@ -114,7 +114,7 @@ func objectNameFor(signer string, user identity.User, key crypto.PublicKey) stri
 	return slug + "-" + identity.Digest(10, parts...)
 }
 
-// CheckOwn says whether an object that stands under a name of ours is the
+// CheckOwn reports whether an object that stands under a name of ours is the
 // request we made: the same key, user and groups, signer and usages. The error
 // is an outcome.ErrChanged that names the difference.
 func CheckOwn(object *Request, key crypto.PublicKey, user identity.User, signer string) error {
@@ -133,7 +133,7 @@ func CheckOwn(object *Request, key crypto.PublicKey, user identity.User, signer 
 }
 
 // UserByHand is the user of a request that another tool made with a key, such as openssl
-// and kubectl apply: whoever its one common name and its organizations say. A request that
+// and kubectl apply: the one that its common name and its organizations say. A request that
 // is not for the key, or whose certificate could not log in as that user, is an
 // outcome.ErrChanged that names the difference.
 func UserByHand(object *Request, key crypto.PublicKey) (identity.User, error) {

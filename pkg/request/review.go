@@ -90,7 +90,7 @@ func (r *Review) with(object *Request, found findings) *Review {
 	}
 	found.examineSpec(object)
 	if r.Findings = sorted(found); r.State == Issued {
-		// One that can't be read is nothing to hold against the request.
+		// One that cannot be read is nothing to hold against the request.
 		r.Certificate, _ = pki.ParseCertificate(object.Status.Certificate)
 	}
 	return r
@@ -110,7 +110,7 @@ func ReviewOfFile(object *Request, source string) *Review {
 	return review
 }
 
-// IsDecoded says whether the request's bytes could be read, so that User and
+// IsDecoded reports whether the request's bytes could be read, so that User and
 // what follows it mean something.
 func (r *Review) IsDecoded() bool { return r.Fingerprint != "" }
 
@@ -131,11 +131,11 @@ func (r *Review) CheckKeyOf(file, fingerprint string) error {
 		"leave it alone: it is not what the user created, or the user told you another fingerprint")
 }
 
-// HasDerivedName says whether the object's name is the one that ObjectName
+// HasDerivedName reports whether the object's name is the one that ObjectName
 // derives from what the request holds: who gives such a name means this request.
 func (r *Review) HasDerivedName() bool { return r.derivedName == r.Object.Name }
 
-// RequesterIsAdministrator says whether whoever submitted the request could give
+// RequesterIsAdministrator reports whether the requester could give
 // themselves any identity anyway, so that they have no need to pass for another.
 func (r *Review) RequesterIsAdministrator() bool {
 	return slices.ContainsFunc(r.Object.Spec.Groups, mayBeAnybody)
@@ -218,7 +218,7 @@ func (r *Review) Title() string {
 	return r.Object.Name
 }
 
-// CheckSnapshot says whether a newer version of the reviewed object still asks
+// CheckSnapshot reports whether a newer version of the reviewed object still asks
 // for what was reviewed and is undecided. The error is an outcome.ErrChanged.
 func (r *Review) CheckSnapshot(now *Request) error {
 	if !SameSpec(r.Object, now) {

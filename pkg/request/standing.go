@@ -71,7 +71,7 @@ func (s *Standing) See(object *Request) {
 	s.certificates[user.Name] = append(s.certificates[user.Name], one)
 }
 
-// Claim is what somebody is to get who may have left, or have other certificates.
+// Claim is what a user is to get who might have left, or might have other certificates.
 type Claim struct {
 	// User is who it is for. Required.
 	User identity.User

@@ -58,8 +58,8 @@ func StateMessage(object *Request) string {
 	return ""
 }
 
-// CheckOpen says whether a request can still become a certificate. Denied and
-// failed ones can't, ever; the error is an outcome.ErrRejected with what the
+// CheckOpen reports whether a request can still become a certificate. Denied and
+// failed ones cannot, ever; the error is an outcome.ErrRejected with what the
 // approver or the signer had to say.
 func CheckOpen(object *Request) error {
 	state := StateOf(object)

@@ -13,7 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// KnownUsers is what there is on a cluster about users, beside what role bindings say.
+// KnownUsers is what there is on a cluster about users, in addition to what role bindings say.
 type KnownUsers struct {
 	// Requests are the request objects on the cluster, by the users that each is for
 	// (see UsersOf).
@@ -45,7 +45,7 @@ func (c *Circumstances) AddRequesterCanApprove(r *Review) {
 
 // UsersOf are the users that an object is for: the one in its request, and, where a
 // signer has stored a certificate for another, that one as well. A request or a
-// certificate that can't be decoded counts for nothing. What labels and the object's name
+// certificate that cannot be decoded counts for nothing. What labels and the object's name
 // say is the requester's word and counts for nothing either.
 func UsersOf(object *Request) []string {
 	var users []string
@@ -107,7 +107,7 @@ func (r *Review) examineClaim(f *findings, c Circumstances) {
 	}
 }
 
-// isRequestedBySelfOr reports whether a request was submitted by its user, by whoever
+// isRequestedBySelfOr reports whether a request was submitted by its user, by somebody who
 // approves it, or by a member of system:masters, who can do everything.
 func (r *Review) isRequestedBySelfOr(approver string) bool {
 	if r.Source != "" || r.Requester == "" {

@@ -28,9 +28,9 @@ const Guide = "https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs
 type Server struct {
 	// Node is the name of its control-plane node.
 	Node string
-	// Why says why it is not known to be in force, safe to print; "" if it is.
+	// Why says why it is unknown to be in force, safe to print; "" if it is.
 	Why string
-	// IsMissing says that there is no report of it.
+	// IsMissing reports whether a report of it is missing.
 	IsMissing bool
 	// Report is the report of its enforcer; nil if there is none.
 	Report *Report

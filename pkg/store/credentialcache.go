@@ -15,20 +15,20 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
-// CredentialCache is the folder from which the credential plugin answers: a
+// CredentialCache is the directory from which the credential plugin answers: a
 // kubeconfig with the pair and how the cluster is reached, the answer that was given
 // last, the renewal that is under way, and what happened to it. Its keys go nowhere
 // else but to kubectl.
 type CredentialCache struct{ directory string }
 
-// CredentialCache is the cache in a user's folder of their credentials as one identity
+// CredentialCache is the cache in a user's directory of their credentials as one identity
 // on one cluster, which id names. Nothing is created yet.
-func (f Folder) CredentialCache(id ...[]byte) (CredentialCache, error) {
-	directory, err := filepath.Abs(filepath.Join(f.directory, "credential-"+identity.Digest(10, id...)))
+func (d UserDirectory) CredentialCache(id ...[]byte) (CredentialCache, error) {
+	directory, err := filepath.Abs(filepath.Join(d.directory, "credential-"+identity.Digest(10, id...)))
 	return CredentialCache{directory: directory}, err
 }
 
-// CredentialCacheAt is the cache in a folder. A path that is relative to the folder that
+// CredentialCacheAt is the cache in a directory. A path that is relative to the directory that
 // this process works in is made absolute: what renews in the background works elsewhere.
 func CredentialCacheAt(directory string) CredentialCache {
 	if absolute, err := filepath.Abs(directory); err == nil {
@@ -37,7 +37,7 @@ func CredentialCacheAt(directory string) CredentialCache {
 	return CredentialCache{directory: filepath.Clean(directory)}
 }
 
-// Directory is the folder's path.
+// Directory is the directory's path.
 func (c CredentialCache) Directory() string { return c.directory }
 
 // Prepare creates the directory with mode 0700 where it does not exist, and judges it: see
@@ -65,13 +65,13 @@ func (c CredentialCache) Check() error {
 // KubeconfigPath is the kubeconfig with the pair.
 func (c CredentialCache) KubeconfigPath() string { return filepath.Join(c.directory, "kubeconfig") }
 
-// Renewals is the folder in which the pair's renewal waits.
+// Renewals is the directory in which the pair's renewal waits.
 func (c CredentialCache) Renewals() string { return filepath.Join(c.directory, "renewals") }
 
 // StatePath is what is known of the renewals that the plugin began by itself.
 func (c CredentialCache) StatePath() string { return filepath.Join(c.directory, "renewal.json") }
 
-// ReadKubeconfig reads the kubeconfig with the pair; see Folder.ReadKey.
+// ReadKubeconfig reads the kubeconfig with the pair; see UserDirectory.ReadKey.
 func (c CredentialCache) ReadKubeconfig() ([]byte, error) {
 	return ReadFileOf(cacheKubeconfig, c.KubeconfigPath())
 }

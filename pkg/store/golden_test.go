@@ -7,11 +7,11 @@ import (
 
 // Another version of the program finds keys, renewals and caches by these names.
 func TestGolden_PathsOfAUsersFilesNeverChange(t *testing.T) {
-	jane, err := UserFolder("", "/home/jane", "jane")
+	jane, err := UserDirectoryOf("", "/home/jane", "jane")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := UserFolder("/d/", "", "Jane Doe")
+	other, err := UserDirectoryOf("/d/", "", "Jane Doe")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 
 // A file that is mounted by itself, as into a container, cannot be replaced by another one
 // (rename(2), EBUSY), and a new file cannot be given to the owner of one that a group
-// shares. kubectl writes such a kubeconfig in place, and so does this program. While it
+// shares. kubectl writes such a kubeconfig in place, and so does csr-onboard. While it
 // does, both contents are next to the file, so that nothing is lost whenever the process
 // ends: the next run puts back what was there before.
 

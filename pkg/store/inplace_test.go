@@ -90,7 +90,7 @@ func holds(t *testing.T, path, want string) {
 	}
 }
 
-// TestInPlace_AFileOfAGroupIsWrittenInPlace is a person who may write to a kubeconfig of somebody
+// TestInPlace_AFileOfAGroupIsWrittenInPlace is a person who can write to a kubeconfig of somebody
 // else's, and cannot give files away.
 func TestInPlace_AFileOfAGroupIsWrittenInPlace(t *testing.T) {
 	const directoryVariable = "CSR_ONBOARD_TEST_DIRECTORY"
@@ -253,7 +253,7 @@ func TestInPlace_ContentThatSomebodyElsePutThereIsNotRecovered(t *testing.T) {
 }
 
 // TestInPlace_AWriteInPlaceThatIsKilledLosesNothing kills a process at random moments while it
-// writes in place, and has another one go on.
+// writes in place, and has another one continue.
 func TestInPlace_AWriteInPlaceThatIsKilledLosesNothing(t *testing.T) {
 	const pathVariable = "CSR_ONBOARD_TEST_PATH"
 	contents := func(n int) string { return strings.Repeat(fmt.Sprintf("entry %d\n", n), 20_000) }

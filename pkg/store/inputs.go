@@ -23,18 +23,18 @@ type Inputs struct {
 	Interrupted <-chan struct{}
 }
 
-// Input is a file that a person named, or that was found in a folder they named.
+// Input is a file that a person named, or that was found in a directory they named.
 type Input struct {
 	// Path is the file's name, or "-" for standard input.
 	Path string
 	// Data is what is in it.
 	Data []byte
-	// Err is why it can't be read.
+	// Err is why it cannot be read.
 	Err error
 }
 
 // requestExtensions are the names of files that may hold requests. Other files in
-// a user's folder, a private key first of all, are not even opened: .pem and .txt say
+// a user's directory, a private key first of all, are not even opened: .pem and .txt say
 // nothing of what is inside, unless it stands before them (see mayHoldRequest).
 var requestExtensions = []string{".csr", ".req", ".p10", ".yaml", ".yml", ".json"}
 
@@ -42,7 +42,7 @@ var requestExtensions = []string{".csr", ".req", ".p10", ".yaml", ".yml", ".json
 // users, and mail programs and Windows, which save jane.csr as jane.csr.txt.
 var furtherExtensions = []string{".pem", ".txt", ".der"}
 
-// handoffSuffix is what handoff files are called, which are no requests.
+// handoffSuffix is what handoff files are called, which are not requests.
 const handoffSuffix = ".handoff.yaml"
 
 // RequestNames are the extensions of files in a directory that ReadAll reads.
@@ -61,9 +61,9 @@ func mayHoldRequest(name string) bool {
 	return slices.Contains(requestExtensions, extension)
 }
 
-// ReadAll reads what a person named: a file, standard input ("-"), or a folder,
+// ReadAll reads what a person named: a file, standard input ("-"), or a directory,
 // of which the files are read that may hold requests, in the order of their names.
-// unread are the names of its other entries; a directory's ends in a slash. A folder
+// unread are the names of its other entries; a directory's ends in a slash. A directory
 // without any request is an error.
 func (in Inputs) ReadAll(path string) (inputs []Input, unread []string, _ error) {
 	if info, err := os.Stat(path); path == "-" || err == nil && !info.IsDir() {
@@ -204,8 +204,8 @@ func CheckNamedFile(path string) error {
 	return nil
 }
 
-// IsFolder says whether a path is a folder that is there, or is written as one.
-func IsFolder(path string) bool {
+// IsDirectory reports whether a path is a directory that is there, or is written as one.
+func IsDirectory(path string) bool {
 	if strings.HasSuffix(path, "/") || strings.HasSuffix(path, string(filepath.Separator)) {
 		return true
 	}
@@ -219,40 +219,40 @@ func IsFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// AsFolder is a path that is meant to be a folder, written as one: whether it is there or
+// AsDirectory is a path that is meant to be a directory, written as one: whether it is there or
 // will be made.
-func AsFolder(path string) string {
-	if IsFolder(path) || Exists(path) {
+func AsDirectory(path string) string {
+	if IsDirectory(path) || Exists(path) {
 		return path
 	}
 	return path + string(filepath.Separator)
 }
 
-// HandoffPath is where a user's handoff file goes in a folder.
-func HandoffPath(folder, fileName string) string {
-	return filepath.Join(folder, fileName+handoffSuffix)
+// HandoffPath is where a user's handoff file goes in a directory.
+func HandoffPath(directory, fileName string) string {
+	return filepath.Join(directory, fileName+handoffSuffix)
 }
 
-// UserRequests reads the PKCS#10 requests of the users whose files are in a folder that
-// was named, or in their own folders under home. What can't be read is left out.
+// UserRequests reads the PKCS#10 requests of the users whose files are in a directory that
+// was named, or in their own directories under home. What cannot be read is left out.
 func UserRequests(directory, home string) [][]byte {
-	folders := []string{directory}
+	directories := []string{directory}
 	if directory == "" {
-		folders = nil
-		own := ownFolder(home)
+		directories = nil
+		own := ownDirectory(home)
 		entries, _ := os.ReadDir(own)
 		for _, entry := range entries {
-			folders = append(folders, filepath.Join(own, entry.Name()))
+			directories = append(directories, filepath.Join(own, entry.Name()))
 		}
 	}
 	var requests [][]byte
-	for _, folder := range folders {
-		entries, _ := os.ReadDir(folder)
+	for _, of := range directories {
+		entries, _ := os.ReadDir(of)
 		for _, entry := range entries {
 			if filepath.Ext(entry.Name()) != ".csr" {
 				continue
 			}
-			if data, err := ReadFile(filepath.Join(folder, entry.Name())); err == nil {
+			if data, err := ReadFile(filepath.Join(of, entry.Name())); err == nil {
 				requests = append(requests, data)
 			}
 		}

@@ -124,22 +124,22 @@ func TestInputs_ANamedFileIsRegularAndOfReasonableSize(t *testing.T) {
 	}
 }
 
-func TestInputs_AFolderIsToldFromAFile(t *testing.T) {
+func TestInputs_ADirectoryIsToldFromAFile(t *testing.T) {
 	directory := t.TempDir()
 	file, missing := filepath.Join(directory, "file"), filepath.Join(directory, "missing")
 	write(t, file, "", 0o600)
 	for _, test := range []struct {
-		path             string
-		isFolder, isFile bool
-		asFolder         string
+		path                string
+		isDirectory, isFile bool
+		asDirectory         string
 	}{
 		{directory, true, false, directory},
 		{file, false, true, file},
 		{missing, false, false, missing + string(filepath.Separator)},
 		{missing + "/", true, false, missing + "/"},
 	} {
-		if isFolder, isFile, as := IsFolder(test.path), IsFile(test.path), AsFolder(test.path); isFolder != test.isFolder || isFile != test.isFile || as != test.asFolder {
-			t.Errorf("%s: %t, %t, %q", test.path, isFolder, isFile, as)
+		if isDirectory, isFile, as := IsDirectory(test.path), IsFile(test.path), AsDirectory(test.path); isDirectory != test.isDirectory || isFile != test.isFile || as != test.asDirectory {
+			t.Errorf("%s: %t, %t, %q", test.path, isDirectory, isFile, as)
 		}
 	}
 }
@@ -147,11 +147,11 @@ func TestInputs_AFolderIsToldFromAFile(t *testing.T) {
 func TestInputs_RequestsOfUsersAreThoseOfANamedDirectoryOrOfHome(t *testing.T) {
 	home, named := t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
-		filepath.Join(ownFolder(home), "jane", "jane.csr"): "jane",
-		filepath.Join(ownFolder(home), "jane", "jane.key"): "key",
-		filepath.Join(ownFolder(home), "kim", "kim.csr"):   "kim",
-		filepath.Join(named, "rosa.csr"):                   "rosa",
-		filepath.Join(named, "rosa.kubeconfig"):            "kubeconfig",
+		filepath.Join(ownDirectory(home), "jane", "jane.csr"): "jane",
+		filepath.Join(ownDirectory(home), "jane", "jane.key"): "key",
+		filepath.Join(ownDirectory(home), "kim", "kim.csr"):   "kim",
+		filepath.Join(named, "rosa.csr"):                      "rosa",
+		filepath.Join(named, "rosa.kubeconfig"):               "kubeconfig",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ import (
 // is made with mode 0600; one that is not a regular file is refused, a symbolic link
 // too, whose lock would be another than that of the file it leads to. A line that
 // an earlier run was killed over stays as it is, on a line of its own; one that
-// can't be written whole is taken back.
+// cannot be written whole is taken back.
 func AppendLine(ctx context.Context, path string, line []byte) (err error) {
 	if bytes.ContainsRune(line, '\n') {
 		return errors.New("a line of a log cannot contain a line feed")
@@ -86,7 +86,7 @@ func appendLine(file *os.File, line []byte) error {
 	return file.Sync()
 }
 
-// Exists says whether there is something at a path.
+// Exists reports whether there is something at a path.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil

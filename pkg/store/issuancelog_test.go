@@ -56,7 +56,7 @@ func TestIssuanceLog_ATornLineStaysAlone(t *testing.T) {
 		t.Error("two lines were taken for one")
 	}
 	if err := AppendLine(context.Background(), t.TempDir(), []byte("a")); err == nil {
-		t.Error("a folder was taken for a log")
+		t.Error("a directory was taken for a log")
 	}
 }
 

@@ -31,7 +31,7 @@ type Kind struct {
 	mode fs.FileMode
 	// place is what its directory must be.
 	place place
-	// durability says whether it must outlast a power failure.
+	// durability reports whether it must outlast a power failure.
 	durability wholefile.Durability
 }
 
@@ -47,7 +47,7 @@ const (
 	updates
 	// completes: like updates, but without a lock where nothing is there yet.
 	completes
-	// shares: like updates, for a file that belongs to the person and not to this program:
+	// shares: like updates, for a file that belongs to the person and not to csr-onboard:
 	// symbolic links, mode, owner and extended attributes are kept.
 	shares
 	// appends: one line at its end, under its lock.

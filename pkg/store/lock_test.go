@@ -123,7 +123,7 @@ func TestLock_AFailedChangeReleasesTheLockAndChangesNothing(t *testing.T) {
 }
 
 func TestLock_WhatAKilledProcessLeftIsRemoved(t *testing.T) {
-	folder := folderOf(t)
+	directory := directoryOf(t)
 	child := exec.Command(os.Args[0], "-test.run=^$")
 	if err := child.Run(); err != nil {
 		t.Fatal(err)
@@ -131,12 +131,12 @@ func TestLock_WhatAKilledProcessLeftIsRemoved(t *testing.T) {
 	of := func(process int) string { return "." + wholefile.Machine() + "." + strconv.Itoa(process) + ".1.tmp" }
 	stay := []string{".jane.key" + of(os.Getpid()), ".jane.key.elsewhere.1.1.tmp", ".jane.tmp", "jane.v1" + of(child.Process.Pid)}
 	for _, name := range append([]string{".jane.key" + of(child.Process.Pid), ".bob" + of(child.Process.Pid)}, stay...) {
-		write(t, filepath.Join(folder.Directory(), name), "secret", 0o600)
+		write(t, filepath.Join(directory.Directory(), name), "secret", 0o600)
 	}
-	if err := folder.CreateKey([]byte("key")); err != nil {
+	if err := directory.CreateKey([]byte("key")); err != nil {
 		t.Fatal(err)
 	}
-	onlyFiles(t, folder.Directory(), slices.Sorted(slices.Values(append(stay, "jane.key")))...)
+	onlyFiles(t, directory.Directory(), slices.Sorted(slices.Values(append(stay, "jane.key")))...)
 }
 
 func TestLock_ALinkThatLeadsNowhereIsWhereTheFileBelongs(t *testing.T) {

@@ -28,7 +28,7 @@ func InstallProgram(path string, data []byte) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Programs are for everybody, and so is a folder on PATH.
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // Programs are for everybody, and so is a directory on PATH.
 		return trouble.About(path, err)
 	}
 	return CreateFile(installedProgram, path, data)

@@ -10,26 +10,26 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
-// Renewal is the folder of a key and a request that are to take the place of a
+// Renewal is the directory of a key and a request that are to take the place of a
 // user's certificate, for as long as they have not: so that a renewal which is
 // pending is found and finished by another run, with the same key.
-type Renewal struct{ Folder }
+type Renewal struct{ UserDirectory }
 
 func renewal(directory, base string) Renewal {
-	return Renewal{Folder{directory: directory, base: base, key: renewalKey, request: renewalRequest}}
+	return Renewal{UserDirectory{directory: directory, base: base, key: renewalKey, request: renewalRequest}}
 }
 
-// UserRenewals is the folder in which the renewals of kubeconfigs wait, under home.
-func UserRenewals(home string) string { return filepath.Join(ownFolder(home), "renewals") }
+// UserRenewals is the directory in which the renewals of kubeconfigs wait, under home.
+func UserRenewals(home string) string { return filepath.Join(ownDirectory(home), "renewals") }
 
-// RenewalOf is where the renewal of a certificate of a user's waits in a folder of
+// RenewalOf is where the renewal of a certificate of a user's waits in a directory of
 // renewals. id names the certificate. Nothing is created yet.
 func RenewalOf(renewals, user string, id []byte) Renewal {
 	base := identity.FileName(user)
 	return renewal(filepath.Join(renewals, base+"-"+identity.Digest(10, id)), base)
 }
 
-// RenewalsOf lists the renewals of a user's certificates that are in a folder of
+// RenewalsOf lists the renewals of a user's certificates that are in a directory of
 // renewals.
 func RenewalsOf(renewals, user string) []Renewal {
 	base := identity.FileName(user)
@@ -96,7 +96,7 @@ func (r Renewal) Refusal() string {
 	return strings.TrimSuffix(string(reason), "\n")
 }
 
-// Discard removes the renewal with its key. One that is not there is none. The folder
+// Discard removes the renewal with its key. One that is not there is none. The directory
 // stays where somebody else has put something into it.
 func (r Renewal) Discard() error {
 	wholefile.RemoveAbandoned(r.directory)

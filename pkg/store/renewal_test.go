@@ -131,7 +131,7 @@ func TestRenewal_AHalfDiscardedRenewalIsRecognised(t *testing.T) {
 	if err := renewal.CreateKey([]byte("key")); err != nil {
 		t.Fatal(err)
 	}
-	// Something that can't be removed.
+	// Something that cannot be removed.
 	if err := os.MkdirAll(filepath.Join(renewal.PreviousPath(), "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -12,21 +12,21 @@ import (
 // it is: USER-SUFFIX.key in the same directory. The request, which can be made of the key
 // again, is left to be replaced. Another key that is there under the new name stays, and
 // the error is fs.ErrExist. At every moment one of the two names has the key.
-func (f Folder) RetireKey(suffix string) (path string, _ error) {
-	path = filepath.Join(f.directory, f.base+"-"+suffix+".key")
-	key, err := f.ReadKey()
+func (d UserDirectory) RetireKey(suffix string) (path string, _ error) {
+	path = filepath.Join(d.directory, d.base+"-"+suffix+".key")
+	key, err := d.ReadKey()
 	if err != nil {
 		return "", err
 	}
-	err = f.key.createFile(f.directories(), path, key)
+	err = d.key.createFile(d.directories(), path, key)
 	if errors.Is(err, fs.ErrExist) {
 		// An earlier run was interrupted here.
-		if kept, readErr := ReadFileOf(f.key, path); readErr == nil && bytes.Equal(kept, key) {
+		if kept, readErr := ReadFileOf(d.key, path); readErr == nil && bytes.Equal(kept, key) {
 			err = nil
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot move the private key %q aside: %w", f.KeyPath(), err)
+		return "", fmt.Errorf("cannot move the private key %q aside: %w", d.KeyPath(), err)
 	}
-	return path, RemoveFile(f.KeyPath())
+	return path, RemoveFile(d.KeyPath())
 }

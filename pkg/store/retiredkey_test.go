@@ -8,23 +8,23 @@ import (
 )
 
 func TestRetiredKey_ARetiredKeyIsKeptAndNeverReplacesAnother(t *testing.T) {
-	folder, err := UserFolder(t.TempDir(), "", "jane")
+	directory, err := UserDirectoryOf(t.TempDir(), "", "jane")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.RetireKey("x"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := directory.RetireKey("x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a key: %v", err)
 	}
 	create := func(key string) {
 		t.Helper()
-		if err := folder.CreateKey([]byte(key)); err != nil {
+		if err := directory.CreateKey([]byte(key)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	create("first")
-	path, err := folder.RetireKey("x")
-	if err != nil || folder.HasKey() {
-		t.Fatalf("%v, and there is still a key: %v", err, folder.HasKey())
+	path, err := directory.RetireKey("x")
+	if err != nil || directory.HasKey() {
+		t.Fatalf("%v, and there is still a key: %v", err, directory.HasKey())
 	}
 	check := func(want string) {
 		t.Helper()
@@ -39,11 +39,11 @@ func TestRetiredKey_ARetiredKeyIsKeptAndNeverReplacesAnother(t *testing.T) {
 	check("first")
 	// A run that was interrupted left both.
 	create("first")
-	if _, err := folder.RetireKey("x"); err != nil || folder.HasKey() {
+	if _, err := directory.RetireKey("x"); err != nil || directory.HasKey() {
 		t.Errorf("again: %v", err)
 	}
 	create("second")
-	if _, err := folder.RetireKey("x"); !errors.Is(err, fs.ErrExist) || !folder.HasKey() {
+	if _, err := directory.RetireKey("x"); !errors.Is(err, fs.ErrExist) || !directory.HasKey() {
 		t.Errorf("another key: %v", err)
 	}
 	check("first")

@@ -15,7 +15,7 @@ const (
 	SettleTime = time.Second
 	// SettlePause is the time between two looks at it.
 	SettlePause = 10 * time.Millisecond
-	// justChanged is how long ago a write is taken for one that may still go on.
+	// justChanged is how long ago a write is taken for one that may still continue.
 	justChanged = 100 * time.Millisecond
 )
 

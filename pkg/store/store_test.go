@@ -13,17 +13,17 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// folderOf is a prepared folder of jane's.
-func folderOf(t *testing.T) Folder {
+// directoryOf is a prepared directory of jane's.
+func directoryOf(t *testing.T) UserDirectory {
 	t.Helper()
-	folder, err := UserFolder(filepath.Join(t.TempDir(), "D"), "", "jane")
+	directory, err := UserDirectoryOf(filepath.Join(t.TempDir(), "D"), "", "jane")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.Prepare(); err != nil {
+	if err := directory.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return directory
 }
 
 func modeOf(t *testing.T, path string) fs.FileMode {
@@ -61,17 +61,17 @@ func onlyFiles(t *testing.T, directory string, want ...string) {
 		got = append(got, entry.Name())
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("the folder holds %q, want %q", got, want)
+		t.Errorf("the directory holds %q, want %q", got, want)
 	}
 }
 
-func TestStore_NoNameLeavesTheFolder(t *testing.T) {
+func TestStore_NoNameLeavesTheDirectory(t *testing.T) {
 	for _, name := range []string{"..", ".", "../../etc/passwd", "/etc/passwd", "a/b", "jane\x00", `..\x`} {
-		folder, err := UserFolder("/base", "", name)
+		directory, err := UserDirectoryOf("/base", "", name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{folder.KeyPath(), folder.RequestPath(), folder.KubeconfigPath()} {
+		for _, path := range []string{directory.KeyPath(), directory.RequestPath(), directory.KubeconfigPath()} {
 			if filepath.Dir(path) != "/base" {
 				t.Errorf("%q leads to %q", name, path)
 			}
@@ -79,62 +79,62 @@ func TestStore_NoNameLeavesTheFolder(t *testing.T) {
 	}
 }
 
-func TestStore_TheDefaultFolderIsInTheHomeDirectory(t *testing.T) {
-	folder, err := UserFolder("", "/home/x", "jane")
+func TestStore_TheDefaultDirectoryIsInTheHomeDirectory(t *testing.T) {
+	directory, err := UserDirectoryOf("", "/home/x", "jane")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "/home/x/.kube/csr-onboard/jane/jane.key"; folder.KeyPath() != want {
-		t.Errorf("the key is at %q, want %q", folder.KeyPath(), want)
+	if want := "/home/x/.kube/csr-onboard/jane/jane.key"; directory.KeyPath() != want {
+		t.Errorf("the key is at %q, want %q", directory.KeyPath(), want)
 	}
-	if _, err := UserFolder("", "", "jane"); !errors.Is(err, outcome.ErrUsage) {
+	if _, err := UserDirectoryOf("", "", "jane"); !errors.Is(err, outcome.ErrUsage) {
 		t.Errorf("without a home: %v", err)
 	}
 }
 
-func TestStore_PrepareMakesAPrivateFolderAndLeavesAnExistingOne(t *testing.T) {
-	folder := folderOf(t)
-	if mode := modeOf(t, folder.Directory()).Perm(); mode != 0o700 {
-		t.Errorf("a new folder has mode %v", mode)
+func TestStore_PrepareMakesAPrivateDirectoryAndLeavesAnExistingOne(t *testing.T) {
+	directory := directoryOf(t)
+	if mode := modeOf(t, directory.Directory()).Perm(); mode != 0o700 {
+		t.Errorf("a new directory has mode %v", mode)
 	}
-	if err := os.Chmod(folder.Directory(), 0o755); err != nil { //nolint:gosec // An ordinary folder.
+	if err := os.Chmod(directory.Directory(), 0o755); err != nil { //nolint:gosec // An ordinary directory.
 		t.Fatal(err)
 	}
-	if err := folder.Prepare(); err != nil {
+	if err := directory.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	if mode := modeOf(t, folder.Directory()).Perm(); mode != 0o755 {
-		t.Errorf("an existing folder's mode became %v", mode)
+	if mode := modeOf(t, directory.Directory()).Perm(); mode != 0o755 {
+		t.Errorf("an existing directory's mode became %v", mode)
 	}
 }
 
 func TestStore_AKeyIsCreatedOnceAndPrivate(t *testing.T) {
-	folder := folderOf(t)
-	if folder.HasKey() {
+	directory := directoryOf(t)
+	if directory.HasKey() {
 		t.Error("there is a key before one was made")
 	}
-	if err := folder.CreateKey([]byte("first")); err != nil {
+	if err := directory.CreateKey([]byte("first")); err != nil {
 		t.Fatal(err)
 	}
-	if mode := modeOf(t, folder.KeyPath()); mode != 0o600 {
+	if mode := modeOf(t, directory.KeyPath()); mode != 0o600 {
 		t.Errorf("the key has mode %v", mode)
 	}
-	if err := folder.CreateKey([]byte("second")); !errors.Is(err, fs.ErrExist) {
+	if err := directory.CreateKey([]byte("second")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a second key: %v, want fs.ErrExist", err)
 	}
-	if data, err := folder.ReadKey(); err != nil || string(data) != "first" {
+	if data, err := directory.ReadKey(); err != nil || string(data) != "first" {
 		t.Errorf("the key is %q, %v", data, err)
 	}
-	onlyFiles(t, folder.Directory(), "jane.key")
+	onlyFiles(t, directory.Directory(), "jane.key")
 }
 
 func TestStore_ADanglingLinkInTheKeysPlaceIsNotFollowed(t *testing.T) {
-	folder := folderOf(t)
+	directory := directoryOf(t)
 	target := filepath.Join(t.TempDir(), "elsewhere")
-	if err := os.Symlink(target, folder.KeyPath()); err != nil {
+	if err := os.Symlink(target, directory.KeyPath()); err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.CreateKey([]byte("key")); !errors.Is(err, fs.ErrExist) {
+	if err := directory.CreateKey([]byte("key")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("%v, want fs.ErrExist", err)
 	}
 	if _, err := os.Stat(target); !errors.Is(err, fs.ErrNotExist) {
@@ -143,13 +143,13 @@ func TestStore_ADanglingLinkInTheKeysPlaceIsNotFollowed(t *testing.T) {
 }
 
 func TestStore_OfManyAtOnceOneMakesTheKey(t *testing.T) {
-	folder := folderOf(t)
+	directory := directoryOf(t)
 	var group sync.WaitGroup
 	made := make(chan string, 32)
 	for n := range 32 {
 		group.Go(func() {
 			text := fmt.Sprintf("key %d", n)
-			if err := folder.CreateKey([]byte(text)); err == nil {
+			if err := directory.CreateKey([]byte(text)); err == nil {
 				made <- text
 			} else if !errors.Is(err, fs.ErrExist) {
 				t.Error(err)
@@ -161,58 +161,58 @@ func TestStore_OfManyAtOnceOneMakesTheKey(t *testing.T) {
 	if len(made) != 1 {
 		t.Fatalf("%d made the key", len(made))
 	}
-	if data, err := folder.ReadKey(); err != nil || string(data) != <-made {
+	if data, err := directory.ReadKey(); err != nil || string(data) != <-made {
 		t.Errorf("the key is %q, %v", data, err)
 	}
-	onlyFiles(t, folder.Directory(), "jane.key")
+	onlyFiles(t, directory.Directory(), "jane.key")
 }
 
 func TestStore_AKeyThatOthersMayReadIsRefused(t *testing.T) {
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o644} {
-		folder := folderOf(t)
-		write(t, folder.KeyPath(), "key", mode)
-		if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("mode %04o", mode)) || !strings.Contains(outcome.Hint(err), "chmod 600") {
+		directory := directoryOf(t)
+		write(t, directory.KeyPath(), "key", mode)
+		if _, err := directory.ReadKey(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("mode %04o", mode)) || !strings.Contains(outcome.Hint(err), "chmod 600") {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
 	}
-	folder := folderOf(t)
-	write(t, folder.KeyPath(), "key", 0o400)
-	if _, err := folder.ReadKey(); err != nil {
+	directory := directoryOf(t)
+	write(t, directory.KeyPath(), "key", 0o400)
+	if _, err := directory.ReadKey(); err != nil {
 		t.Errorf("mode 0400: %v", err)
 	}
 }
 
 func TestStore_OnlyRegularFilesOfReasonableSizeAreRead(t *testing.T) {
-	folder := folderOf(t)
-	if err := os.Mkdir(folder.KeyPath(), 0o700); err != nil {
+	directory := directoryOf(t)
+	if err := os.Mkdir(directory.KeyPath(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.ReadKey(); err == nil || !strings.Contains(err.Error(), "is a directory") {
+	if _, err := directory.ReadKey(); err == nil || !strings.Contains(err.Error(), "is a directory") {
 		t.Errorf("a directory: %v", err)
 	}
-	write(t, folder.KubeconfigPath(), "", 0o600)
-	if err := os.Truncate(folder.KubeconfigPath(), largestFile+1); err != nil {
+	write(t, directory.KubeconfigPath(), "", 0o600)
+	if err := os.Truncate(directory.KubeconfigPath(), largestFile+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadFile(folder.KubeconfigPath()); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := ReadFile(directory.KubeconfigPath()); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("a huge file: %v", err)
 	}
-	if _, err := folder.ReadRequest(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := directory.ReadRequest(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
 
 func TestStore_AReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
-	folder := folderOf(t)
+	directory := directoryOf(t)
 	target := filepath.Join(t.TempDir(), "real.kubeconfig")
 	write(t, target, "old", 0o640)
-	if err := os.Symlink(target, folder.KubeconfigPath()); err != nil {
+	if err := os.Symlink(target, directory.KubeconfigPath()); err != nil {
 		t.Fatal(err)
 	}
-	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("new")); err != nil {
+	if err := updateShared(t.Context(), directory.KubeconfigPath(), to("new")); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Lstat(folder.KubeconfigPath()); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+	if info, err := os.Lstat(directory.KubeconfigPath()); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		t.Errorf("the link became %v, %v", info.Mode(), err)
 	}
 	if data, err := os.ReadFile(target); err != nil || string(data) != "new" {
@@ -225,40 +225,40 @@ func TestStore_AReplacedFileKeepsItsModeAndItsLink(t *testing.T) {
 }
 
 func TestStore_ANewFileIsPrivate(t *testing.T) {
-	folder := folderOf(t)
-	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("x")); err != nil {
+	directory := directoryOf(t)
+	if err := updateShared(t.Context(), directory.KubeconfigPath(), to("x")); err != nil {
 		t.Fatal(err)
 	}
-	if mode := modeOf(t, folder.KubeconfigPath()); mode != 0o600 {
+	if mode := modeOf(t, directory.KubeconfigPath()); mode != 0o600 {
 		t.Errorf("mode %v", mode)
 	}
 }
 
-func TestStore_AFolderThatCannotBeWrittenLosesNothing(t *testing.T) {
+func TestStore_ADirectoryThatCannotBeWrittenLosesNothing(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may write everywhere")
 	}
-	folder := folderOf(t)
-	write(t, folder.KubeconfigPath(), "old", 0o600)
-	if err := os.Chmod(folder.Directory(), 0o500); err != nil { //nolint:gosec // Read-only on purpose.
+	directory := directoryOf(t)
+	write(t, directory.KubeconfigPath(), "old", 0o600)
+	if err := os.Chmod(directory.Directory(), 0o500); err != nil { //nolint:gosec // Read-only on purpose.
 		t.Fatal(err)
 	}
-	if err := updateShared(t.Context(), folder.KubeconfigPath(), to("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
+	if err := updateShared(t.Context(), directory.KubeconfigPath(), to("new")); err == nil || strings.Contains(err.Error(), ".tmp") {
 		t.Errorf("%v, want an error about the kubeconfig itself", err)
 	}
-	if data, err := ReadFile(folder.KubeconfigPath()); err != nil || string(data) != "old" {
+	if data, err := ReadFile(directory.KubeconfigPath()); err != nil || string(data) != "old" {
 		t.Errorf("the file holds %q, %v", data, err)
 	}
 }
 
-func TestStore_AFolderInAFilesPlaceIsSaid(t *testing.T) {
+func TestStore_ADirectoryInAFilesPlaceIsSaid(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "", 0o600)
-	folder, err := UserFolder(filepath.Join(file, "D"), "", "jane")
+	directory, err := UserDirectoryOf(filepath.Join(file, "D"), "", "jane")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := folder.Prepare(); err == nil || !strings.Contains(outcome.Hint(err), "--dir") {
+	if err := directory.Prepare(); err == nil || !strings.Contains(outcome.Hint(err), "--dir") {
 		t.Errorf("%v, hint %q", err, outcome.Hint(err))
 	}
 }

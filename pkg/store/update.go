@@ -20,7 +20,7 @@ func ReadFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// OthersMayRead says whether a file is there that group or others may read or
+// OthersMayRead reports whether a file is there that group or others may read or
 // write. What is secret is not to be put into it. Of a directory it says nothing: that is
 // no place for a secret, and not one to be made private. A pipe is not kept anywhere.
 func OthersMayRead(path string) bool {
@@ -41,8 +41,8 @@ func UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) er
 
 // UpdateFile is UpdateFile for a file of the user, wherever it is: users whose files one
 // command writes may have them in one directory.
-func (f Folder) UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) error {
-	return k.update(ctx, f.directories(), path, change)
+func (d UserDirectory) UpdateFile(ctx context.Context, k *Kind, path string, change changeFunc) error {
+	return k.update(ctx, d.directories(), path, change)
 }
 
 func (k *Kind) update(ctx context.Context, directories *wholefile.Directories, path string, change changeFunc) (err error) {

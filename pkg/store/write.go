@@ -50,7 +50,7 @@ func (s *openedFile) replace(data []byte, prepare func(*os.File) error, isUnchan
 }
 
 // CheckWritable says why the file of a kind at a path could not be made or changed: another
-// file can't be made next to it, or, where its directory is to be made as well, next to
+// file cannot be made next to it, or, where its directory is to be made as well, next to
 // that; its lock cannot be taken; or it can be written in place only, and not that either.
 // What an interrupted run left is put in order.
 func CheckWritable(ctx context.Context, k *Kind, path string) (err error) {

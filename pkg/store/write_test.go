@@ -15,7 +15,7 @@ import (
 )
 
 func TestWrite_AnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "folder", "jane.kubeconfig")
+	path := filepath.Join(t.TempDir(), "directory", "jane.kubeconfig")
 	var seen []byte
 	change := func(existing []byte) ([]byte, error) {
 		seen = existing
@@ -36,7 +36,7 @@ func TestWrite_AnOwnFileIsCreatedAndThenChangedUnderItsLock(t *testing.T) {
 		t.Errorf("the mode is %v", mode)
 	}
 	if mode := modeOf(t, filepath.Dir(path)).Perm(); mode != 0o700 {
-		t.Errorf("the folder's mode is %v", mode)
+		t.Errorf("the directory's mode is %v", mode)
 	}
 	onlyFiles(t, filepath.Dir(path), "jane.kubeconfig")
 }

@@ -30,7 +30,7 @@ const (
 type Member struct {
 	// Line is where the file says so, counted from 1.
 	Line int
-	// User is their name and groups. HasGroups says whether the file says anything of
+	// User is their name and groups. HasGroups reports whether the file says anything of
 	// groups: a user in none is not one whose groups are left open.
 	User      identity.User
 	HasGroups bool
@@ -38,7 +38,7 @@ type Member struct {
 	KeyAlgorithm pki.KeyAlgorithm
 	// Lifetime is what to ask for; 0 if it is left open.
 	Lifetime time.Duration
-	// Grants is what they get besides. HasGrants says whether the file says anything
+	// Grants is what they get besides. HasGrants reports whether the file says anything
 	// of roles.
 	Grants    []access.Grant
 	HasGrants bool

@@ -102,7 +102,7 @@ func orTable(what string) string {
 }
 
 // fields are the values of a mapping, by their keys, of which only those allowed may
-// be there, and each once; nil if it is no mapping.
+// be there, and each once; nil if it is not a mapping.
 func (r *reader) fields(node *yaml.Node, what string, allowed []string) map[string]*yaml.Node {
 	if node.Kind != yaml.MappingNode {
 		r.mistake(node.Line, "%s has fields, such as %s%s", what, allowed[0]+": …", orTable(what))

@@ -75,7 +75,7 @@ func TestLeader_KilledStoppedAndTwiceEveryRequestIsDecidedOnceAndRightly(t *test
 }
 
 // TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew stops the only approver, changes the policies,
-// and has it go on.
+// and has it continue.
 func TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew(t *testing.T) {
 	c := shared
 	c.kill()

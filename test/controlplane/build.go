@@ -86,7 +86,7 @@ type Binaries struct {
 // Path is where a program's binary is.
 func (b Binaries) Path(name string) string { return filepath.Join(b.directory, name) }
 
-// Build builds what is not built yet, into a folder of the user's cache that is
+// Build builds what is not built yet, into a directory of the user's cache that is
 // named for the versions, so that other versions are built beside it and the
 // same never again. It needs Go and the module proxy, and nothing else. The
 // progress is told while it lasts: the first time takes minutes. also names programs
@@ -225,7 +225,7 @@ func goCommand(ctx context.Context, directory string, arguments ...string) (stri
 	}
 	var out, failure bytes.Buffer
 	command := exec.CommandContext(ctx, path, arguments...)
-	// Interrupted, go waits for its compilers and removes its work folder; killed,
+	// Interrupted, go waits for its compilers and removes its work directory; killed,
 	// it would leave both.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 30 * time.Second
@@ -260,7 +260,7 @@ func version(module string) (string, error) {
 	return "", fmt.Errorf("%s does not require %q", name, module)
 }
 
-// keeperHash names the keeper's source, so that another source is built anew.
+// keeperHash names the keeper's source, so that another source is built again.
 func keeperHash() (string, error) {
 	hash := sha256.New()
 	err := fs.WalkDir(sources, keeperProgram, func(path string, entry fs.DirEntry, err error) error {
@@ -280,6 +280,6 @@ func exists(path string) bool {
 }
 
 func say(out io.Writer, format string, arguments ...any) {
-	// Narration that can't be written is nobody's business to hear about.
+	// Narration that cannot be written is nobody's business to hear about.
 	_, _ = fmt.Fprintf(out, format+"\n", arguments...)
 }

@@ -84,7 +84,7 @@ func WithAuthorizationConfigs(files ...string) Option {
 	return func(s *settings) { s.authorizationConfigs = files }
 }
 
-// WithUser makes a user with a client certificate who may do exactly what the
+// WithUser makes a user with a client certificate who can do exactly what the
 // rules say; without rules they can only log in. Their kubeconfig is at
 // Plane.KubeconfigOf(name).
 func WithUser(name string, groups []string, rules ...rbacv1.PolicyRule) Option {

@@ -33,7 +33,7 @@ type Plane struct {
 	Directory string
 	// Server is the API server's URL.
 	Server string
-	// Kubeconfig is the administrator's kubeconfig, who may do everything.
+	// Kubeconfig is the administrator's kubeconfig, who can do everything.
 	Kubeconfig string
 	// CertificateAuthority is the certificate of the authority that signs
 	// clients' certificates, in PEM.
@@ -264,7 +264,7 @@ func (p *Plane) healthURL(component Component) string {
 
 // builtCheck is in the controller manager's answer once its controllers are
 // built; before, it says that it is well and knows none, and ends if the API
-// server goes away. It is of a controller that every plane has, also one that can't
+// server goes away. It is of a controller that every plane has, also one that cannot
 // sign.
 const builtCheck = "certificatesigningrequest-approving-controller ok"
 

@@ -10,7 +10,7 @@ import (
 )
 
 // AddUser makes a user with a client certificate, signed by the run's authority
-// without a request, who may do exactly what the rules say in the whole cluster;
+// without a request, who can do exactly what the rules say in the whole cluster;
 // without rules they can only log in. Their kubeconfig is at KubeconfigOf(name).
 func (p *Plane) AddUser(ctx context.Context, name string, groups []string, rules ...rbacv1.PolicyRule) error {
 	if err := p.writeKubeconfig(fileOf(name), name, groups); err != nil {

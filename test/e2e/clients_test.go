@@ -116,19 +116,19 @@ credentialPluginAllowlist:
 func TestClients_JavaScriptLogsInFromTheCache(t *testing.T) {
 	node, npm := javaScript(t)
 	s := fresh(t, "in-javascript")
-	folder := t.TempDir()
-	if err := os.CopyFS(folder, os.DirFS(filepath.Join("..", "javascript"))); err != nil {
+	directory := t.TempDir()
+	if err := os.CopyFS(directory, os.DirFS(filepath.Join("..", "javascript"))); err != nil {
 		t.Fatal(err)
 	}
 	install := exec.CommandContext(t.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = folder
+	install.Dir = directory
 	if output, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, output)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	command := s.env.Command(ctx, node, "whoami.mjs")
-	command.Dir = folder
+	command.Dir = directory
 	result := program.Run(t, command)
 	if result.Stdout != strings.Repeat("in-javascript\n", 2) {
 		t.Errorf("exit code %d: %q\n%s", result.Code, result.Stdout, result.Stderr)

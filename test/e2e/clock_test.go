@@ -25,7 +25,7 @@ func TestClock_AClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
 	} {
 		t.Run(test.user, func(t *testing.T) {
 			s := newSession(t, shared)
-			folder, err := store.UserFolder(s.path("D"), "", test.user)
+			directory, err := store.UserDirectoryOf(s.path("D"), "", test.user)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,18 +36,18 @@ func TestClock_AClockThatIsOffIsSaidAndLosesNothing(t *testing.T) {
 				Tell:    func(event.Event) {},
 			}
 			input := onboard.NewUserInput{
-				User: identity.User{Name: test.user}, Folder: folder, KeyAlgorithm: pki.DefaultKeyAlgorithm,
+				User: identity.User{Name: test.user}, Directory: directory, KeyAlgorithm: pki.DefaultKeyAlgorithm,
 				Lifetime: request.MinimumLifetime, DryRun: onboard.DryRunNone,
 			}
 			fetch := onboard.FetchInput{
-				Name: test.user, FolderOf: func(string) (store.Folder, error) { return folder, nil },
+				Name: test.user, DirectoryOf: func(string) (store.UserDirectory, error) { return directory, nil },
 				Timeout: patience, VerifyLogin: true, Resume: "fetch",
 			}
 			_, err = program.NewUserApproved(t.Context(), input, onboard.GrantInput{}, fetch)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "and this machine's clock says ") {
 				t.Errorf("%v, want %q and both times in it", err, test.want)
 			}
-			if _, err := os.Stat(folder.KubeconfigPath()); !os.IsNotExist(err) {
+			if _, err := os.Stat(directory.KubeconfigPath()); !os.IsNotExist(err) {
 				t.Error("a kubeconfig was written")
 			}
 			off = 0

@@ -48,7 +48,7 @@ func inCache(s *session) {
 	})
 }
 
-// cache is the folder of the credential cache that the kubeconfig names.
+// cache is the directory of the credential cache that the kubeconfig names.
 func (s *session) cache() string {
 	s.t.Helper()
 	for _, user := range s.load("config").AuthInfos {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// mountSmall mounts a file system of a few pages in the session's folder D, for
+// mountSmall mounts a file system of a few pages in the session's directory D, for
 // as long as the test lasts.
 func mountSmall(t *testing.T, s *session) string {
 	t.Helper()

@@ -319,7 +319,7 @@ func examplesOf(s *session, command string) []string {
 		s.t.Fatalf("the help of %q has no examples", command)
 	}
 	section := regexp.MustCompile(`\n\n[A-Z][A-Za-z ]*:\n`).Split(rest, 2)[0]
-	// An example that is wider than the terminal goes on in the next line.
+	// An example that is wider than the terminal continues in the next line.
 	section = regexp.MustCompile(` \\\n +`).ReplaceAllString(section, " ")
 	var examples []string
 	for _, line := range strings.Split(section, "\n") {

@@ -212,7 +212,7 @@ func TestForeign_ADirectorysOtherFilesAreNamed(t *testing.T) {
 	if err := os.Mkdir(s.path("in"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, file := range map[string]string{"folder-a": "a.csr", "folder-b": "b.pem", "folder-c": "c.csr.txt"} {
+	for name, file := range map[string]string{"directory-a": "a.csr", "directory-b": "b.pem", "directory-c": "c.csr.txt"} {
 		user.must("new-user", name, "--offline", "--dir", ".")
 		s.write("in/"+file, string(user.read(name+".csr")))
 	}

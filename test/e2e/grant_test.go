@@ -20,7 +20,7 @@ func (s *session) namespace(name string) {
 	}
 }
 
-// mayListPods says whether the holder of a kubeconfig may list a namespace's pods.
+// mayListPods reports whether the holder of a kubeconfig may list a namespace's pods.
 func mayListPods(t *testing.T, kubeconfig, namespace string) bool {
 	t.Helper()
 	_, err := clientOf(t, kubeconfig).CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})

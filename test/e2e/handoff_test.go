@@ -345,7 +345,7 @@ func TestHandoff_AForgedCertificateIsRefusedWithoutACluster(t *testing.T) {
 	user.must(append([]string{"fetch", "forgery", "--from", "handoff", "--dir", "."}, confirmed(t, plane)...)...)
 }
 
-// refusesHandoff expects a handoff to be refused, and their folder to stay as it was.
+// refusesHandoff expects a handoff to be refused, and their directory to stay as it was.
 func refusesHandoff(t *testing.T, user *session, handoff, want string) {
 	t.Helper()
 	before := snapshot(t, user.path("irma"))
@@ -357,14 +357,14 @@ func refusesHandoff(t *testing.T, user *session, handoff, want string) {
 	}
 	user.check(program.Run(t, fetch), expect{code, []string{want}})
 	if after := snapshot(t, user.path("irma")); after != before {
-		t.Errorf("the user's folder was %s and is %s", before, after)
+		t.Errorf("the user's directory was %s and is %s", before, after)
 	}
 }
 
-// snapshot is every file of a folder, with mode and content.
-func snapshot(t *testing.T, folder string) string {
+// snapshot is every file of a directory, with mode and content.
+func snapshot(t *testing.T, directory string) string {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func snapshot(t *testing.T, folder string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		content, err := os.ReadFile(filepath.Join(directory, entry.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func TestKeys_EveryNameLogsIn(t *testing.T) {
 			}
 			entries, err := os.ReadDir(s.path("D"))
 			if err != nil || len(entries) != 3 {
-				t.Errorf("the folder holds %v, %v", entries, err)
+				t.Errorf("the directory holds %v, %v", entries, err)
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func TestKeys_AGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 	}
 	kept, err := pki.ParseKey(s.read("D", "given.key"))
 	if err != nil || !pki.SamePublicKey(kept.Public(), key.Public()) {
-		t.Errorf("the folder holds another key: %v", err)
+		t.Errorf("the directory holds another key: %v", err)
 	}
 
 	if again := s.must("new-user", "given", "--key", "mine.pem", "--dir", "D").Stderr; !strings.Contains(again, "using the existing private key: D/given.key") {
@@ -75,7 +75,7 @@ func TestKeys_AGivenKeyIsUsedAndStaysAsItIs(t *testing.T) {
 	s.check(s.run("new-user", "open", "--key", "mine.pem", "--dir", "D"), expect{2, []string{"can be read by others than its owner (mode 0640)", "chmod 600 mine.pem"}})
 	s.check(s.run("new-user", "none", "--key", "nowhere.pem", "--dir", "E"), expect{2, []string{`--key "nowhere.pem": no such file or directory`}})
 	if _, err := os.Stat(s.path("E")); !os.IsNotExist(err) {
-		t.Error("a key that cannot be used left a folder")
+		t.Error("a key that cannot be used left a directory")
 	}
 	s.check(s.run("new-user", "both", "--key", "mine.pem", "--key-algorithm", "ed25519", "--dir", "D"), expect{2, []string{"exclude each other"}})
 }

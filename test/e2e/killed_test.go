@@ -88,7 +88,7 @@ func duration(t *testing.T, s *session, arguments ...string) time.Duration {
 	return time.Since(begin)
 }
 
-// killAt runs the program and kills it after a while, and says whether it was
+// killAt runs the program and kills it after a while, and reports whether it was
 // still running then.
 func killAt(t *testing.T, s *session, after time.Duration, arguments ...string) bool {
 	t.Helper()

@@ -68,7 +68,7 @@ func TestKubeconfig_FetchCanWriteElsewhere(t *testing.T) {
 		t.Errorf("standard output logs in as %q", who)
 	}
 	if _, err := os.Stat(s.path("D", "out.kubeconfig")); !os.IsNotExist(err) {
-		t.Error("the kubeconfig was written into the user's folder as well")
+		t.Error("the kubeconfig was written into the user's directory as well")
 	}
 
 	s.write("other", "users: [{name: somebody, user: {token: x}}]")

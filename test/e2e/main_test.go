@@ -17,7 +17,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-// The users of the shared control plane who may do less than everything.
+// The users of the shared control plane who can do less than everything.
 const (
 	// nobody may log in and nothing else.
 	nobody = "nobody"

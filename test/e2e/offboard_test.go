@@ -100,7 +100,7 @@ var writes = map[string]func(context.Context, kubernetes.Interface) error{
 	},
 }
 
-// isBlocked says whether an error is the policy's.
+// isBlocked reports whether an error is the policy's.
 func isBlocked(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "this identity was blocked by an administrator")
 }
@@ -130,11 +130,11 @@ func TestOffboard_ABlockedIdentityWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	onboarded := func(folder string) kubernetes.Interface {
-		s.must("new-user", "mona", "-g", "mighty", "--dir", folder)
+	onboarded := func(directory string) kubernetes.Interface {
+		s.must("new-user", "mona", "-g", "mighty", "--dir", directory)
 		s.must("approve", "mona", "--yes", "--allow", "admin-group")
-		s.must("fetch", "mona", "--dir", folder)
-		return clientOf(t, s.path(folder, "mona.kubeconfig"))
+		s.must("fetch", "mona", "--dir", directory)
+		return clientOf(t, s.path(directory, "mona.kubeconfig"))
 	}
 	mona := onboarded("first")
 	eventually := func(about string, blocked bool, client kubernetes.Interface) time.Duration {

@@ -52,7 +52,7 @@ func TestOnline_ThreeCommandsThroughKubectlMakeAUserWhoLogsIn(t *testing.T) {
 		}
 	}
 	if info, err := os.Stat(s.path("D")); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the folder: %v, %v; want mode 0700", info.Mode(), err)
+		t.Errorf("the directory: %v, %v; want mode 0700", info.Mode(), err)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestOnline_TheRequestAsksForExactlyWhatTheContractSays(t *testing.T) {
 		t.Errorf("the object's name is %q", object.Name)
 	}
 	if got, want := string(object.Spec.Request), string(s.read("D", "carla.csr")); got != want {
-		t.Errorf("the submitted request is not the one in the folder")
+		t.Errorf("the submitted request is not the one in the directory")
 	}
 	block, _ := pem.Decode(object.Spec.Request)
 	request, err := x509.ParseCertificateRequest(block.Bytes)
@@ -111,7 +111,7 @@ func TestOnline_NewUserWithApproveDoesAllInOneRun(t *testing.T) {
 	}
 }
 
-func TestOnline_TheDefaultFolderIsTheUsersOwn(t *testing.T) {
+func TestOnline_TheDefaultDirectoryIsTheUsersOwn(t *testing.T) {
 	s := newSession(t, shared)
 	s.must("new-user", "Zoë Å", "--approve")
 	matches, err := os.ReadDir(s.path(".kube", "csr-onboard"))
@@ -119,10 +119,10 @@ func TestOnline_TheDefaultFolderIsTheUsersOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(matches) != 1 || !strings.HasPrefix(matches[0].Name(), "zo~") && !strings.HasPrefix(matches[0].Name(), "zo-") {
-		t.Fatalf("the folders are %v", matches)
+		t.Fatalf("the directories are %v", matches)
 	}
-	folder := matches[0].Name()
-	if who := whoIs(t, s.path(".kube", "csr-onboard", folder, folder+".kubeconfig")); who != "Zoë Å" {
+	directory := matches[0].Name()
+	if who := whoIs(t, s.path(".kube", "csr-onboard", directory, directory+".kubeconfig")); who != "Zoë Å" {
 		t.Errorf("the kubeconfig logs in as %q", who)
 	}
 }
@@ -186,7 +186,7 @@ func TestOnline_TheCertificateIsTheClustersForTheKeyInTheKubeconfig(t *testing.T
 	}
 	user := config.AuthInfos["hana@csr-onboard"]
 	if string(user.ClientKeyData) != string(s.read("D", "hana.key")) {
-		t.Error("the kubeconfig holds another key than the folder")
+		t.Error("the kubeconfig holds another key than the directory")
 	}
 	block, rest := pem.Decode(user.ClientCertificateData)
 	if len(rest) > 0 {

@@ -95,7 +95,7 @@ const arrowRight = "\x1b[C"
 
 // cursorQuestions is how often survey asks where the cursor is before it reads
 // the answer to a question: for the terminal's size, and for its own position. What
-// is typed before is lost. Menus don't ask.
+// is typed before is lost. Menus do not ask.
 const cursorQuestions = 2
 
 // rows and columns are the size of the terminal.

@@ -68,13 +68,13 @@ func TestRefusals_RefusedBeforeAnythingIsMade(t *testing.T) {
 			t.Errorf("%q: exit code %d", arguments, result.Code)
 		}
 		if _, err := os.Stat(s.path("D")); !os.IsNotExist(err) {
-			t.Errorf("%q made the folder all the same", arguments)
+			t.Errorf("%q made the directory all the same", arguments)
 		}
 	}
 	s := newSession(t, shared)
 	s.as(requester).run("new-user", "mia", "--approve", "--dir", "D")
 	if _, err := os.Stat(s.path("D")); !os.IsNotExist(err) {
-		t.Error("an --approve that is not permitted made the folder all the same")
+		t.Error("an --approve that is not permitted made the directory all the same")
 	}
 	if n := countRequestsOf(s, "mia-"); n != 0 {
 		t.Errorf("%d requests were made", n)

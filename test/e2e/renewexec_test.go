@@ -55,7 +55,7 @@ func TestRenewExec_RenewExecChangesNothingWhereThePairCouldNotBeRenewed(t *testi
 // TestRenewExec_EachSetOfGroupsHasACacheOfItsOwn has one user in two kubeconfigs, who is in other
 // groups in each.
 func TestRenewExec_EachSetOfGroupsHasACacheOfItsOwn(t *testing.T) {
-	// Not to be renewed while the test goes on.
+	// Not to be renewed while the test continues.
 	begin, end := time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
 	s := holder(t, shared, identity.User{Name: "exec-groups", Groups: []string{"dev"}}, begin, end)
 	config := s.load("config")
@@ -154,7 +154,7 @@ func TestRenewExec_StatusFailsWhereACertificateCannotBeRead(t *testing.T) {
 	s.check(s.run("status", "--fail-within", "1m"), expect{1, []string{"it is unknown until when", "status-unread@csr-onboard"}})
 }
 
-func TestRenewExec_ARenewalWithAForeignFileInItsFolderComesToItsEnd(t *testing.T) {
+func TestRenewExec_ARenewalWithAForeignFileInItsDirectoryComesToItsEnd(t *testing.T) {
 	s := ending(t, "renew-littered")
 	s.must("renew", "--wait=false")
 	s.admin().must("approve", "renew-littered", "--yes")

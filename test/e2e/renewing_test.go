@@ -63,7 +63,7 @@ func (a *authority) sign(t testing.TB, user identity.User, key any, notBefore, n
 }
 
 // holder is a session whose kubeconfig logs in with a client certificate of a user
-// who may ask for another. The kubeconfig is the file "config".
+// who can ask for another. The kubeconfig is the file "config".
 func holder(t *testing.T, plane *controlplane.Plane, user identity.User, notBefore, notAfter time.Time) *session {
 	t.Helper()
 	s := newSession(t, plane)

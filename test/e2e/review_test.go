@@ -375,7 +375,7 @@ func TestReview_WhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
 	plant("later", identity.User{Name: "olaf-again", Groups: []string{"ops"}})
 	s.check(s.run("approve", "olaf-again", "--yes"), expect{2, []string{`known-user: the user "olaf-again" is already known (request "olaf-again-`, `"later" has to be shown to a person`}})
 
-	// Who may get and not list can't know whether a user of that name asks for
+	// Who can get and not list cannot know whether a user of that name asks for
 	// something.
 	plant("walter", identity.User{Name: requester})
 	s.must("new-user", "walter", "--dir", "W")

@@ -23,7 +23,7 @@ func init() {
 	os.Exit(1)
 }
 
-// runWithoutSockets becomes the command. The filter is inherited, and can't be
+// runWithoutSockets becomes the command. The filter is inherited, and cannot be
 // taken off again.
 func runWithoutSockets(command []string) error {
 	// The filter holds for a thread, and for what that thread executes.

@@ -301,7 +301,7 @@ func TestScreen_AWaitingLineStaysOnOneRow(t *testing.T) {
 				return n
 			}
 			begin := time.Now()
-			// The line is written anew every second.
+			// The line is written again every second.
 			p.until("the line", func(lines []string) bool { return waiting(lines) > 0 })
 			p.until("the line again", func([]string) bool { return strings.Count(p.all, "\x1b[K") >= 4 })
 			if n := waiting(p.screen.lines()); n != 1 {

@@ -18,7 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
-// session is one person at one machine: a HOME, a folder and a kubeconfig.
+// session is one person at one machine: a HOME, a directory and a kubeconfig.
 type session struct {
 	t     *testing.T
 	plane *controlplane.Plane

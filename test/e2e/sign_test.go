@@ -150,7 +150,7 @@ func TestSign_WhatACAServerDoesNotSign(t *testing.T) {
 		{"no authority's key", []string{"sign", "silke.csr", "--yes", "--ca-cert", "ca.crt", "--ca-key", "ca.crt"}, expect{2, []string{"the CA's private key cannot be used"}}},
 		{"a passphrase for a key that needs none", sign("silke.csr", "--yes", "--passphrase-file", "silke.csr"), expect{2, []string{`--passphrase-file does nothing: --ca-key "ca.key" is not encrypted`}}},
 		{"a log that cannot be written", sign("silke.csr", "--yes", "--log", "missing/log"), expect{1, []string{"so none was issued"}}},
-		{"a folder that is not there", sign("silke.csr", "--yes", "--out", "missing/silke.crt"), expect{1, []string{`directory "missing" not found`}}},
+		{"a directory that is not there", sign("silke.csr", "--yes", "--out", "missing/silke.crt"), expect{1, []string{`directory "missing" not found`}}},
 		{"no file", sign("missing.csr", "--yes"), expect{1, []string{`"missing.csr": no such file or directory`}}},
 		{"no request", sign("ca.crt", "--yes"), expect{1, []string{`no certificate signing request in "ca.crt"`}}},
 		{"flags for a kubeconfig that is not written", sign("silke.csr", "--yes", "--cluster-name", "x"), expect{2, []string{"--cluster-name does nothing without --server"}}},

@@ -72,7 +72,7 @@ func TestSoak_CredentialsRenewThemselvesForever(t *testing.T) {
 type soak struct {
 	// late is how long the administrator takes.
 	late time.Duration
-	// away says whether the API server can't be reached, by how much is left of them
+	// away reports whether the API server cannot be reached, by how much is left of them
 	// certificate.
 	away func(left time.Duration) bool
 
@@ -88,9 +88,9 @@ type soak struct {
 
 	// seen is when the administrator saw a request first.
 	seen map[string]time.Time
-	// background are the renewals that were begun and go on.
+	// background are the renewals that were begun and continue.
 	background sync.WaitGroup
-	// kept is what the program that goes on has been given.
+	// kept is what the program that continues has been given.
 	kept *given
 
 	calls, renewals int
@@ -152,7 +152,7 @@ func (s *soak) step() {
 	s.settle()
 }
 
-// settle waits for what goes on in the background, while the administrator and the
+// settle waits for what continues in the background, while the administrator and the
 // signer are there.
 func (s *soak) settle() {
 	done := make(chan struct{})

@@ -171,7 +171,7 @@ func TestTeam_NothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 		`error: the file "team.yaml" cannot be used: 2 mistakes`, "hint: nothing was done",
 	}})
 	if _, err := os.Stat(s.path("T")); !os.IsNotExist(err) {
-		t.Error("a folder was made")
+		t.Error("a directory was made")
 	}
 	for role, want := range map[string]expect{
 		"no-such-role": {1, []string{`the user "nobody-3" in line 4: ClusterRole "no-such-role" not found`}},
@@ -179,7 +179,7 @@ func TestTeam_NothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 		s.write("team.yaml", teamHeader+"- name: nobody-3\n  clusterRoles: ["+role+"]\n")
 		s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), want)
 		if _, err := os.Stat(s.path("T")); !os.IsNotExist(err) {
-			t.Error("a folder was made")
+			t.Error("a directory was made")
 		}
 	}
 }
@@ -243,13 +243,13 @@ func TestTeam_WhoMayNotApproveIsToldBeforeAnythingIsMade(t *testing.T) {
 	writeTeam(s, "premature", 3)
 	s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), expect{1, []string{"you cannot approve"}})
 	if _, err := os.Stat(s.path("T")); !os.IsNotExist(err) {
-		t.Error("a folder was made")
+		t.Error("a directory was made")
 	}
 }
 
-// listing has a folder's files, a line each.
-func (s *session) listing(folder string) string {
-	entries, err := os.ReadDir(s.path(folder))
+// listing has a directory's files, a line each.
+func (s *session) listing(directory string) string {
+	entries, err := os.ReadDir(s.path(directory))
 	if err != nil {
 		return ""
 	}

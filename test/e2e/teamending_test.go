@@ -65,7 +65,7 @@ func TestTeamEnding_WhoIsLeftIsNamed(t *testing.T) {
 	}})
 }
 
-func TestTeamEnding_AFolderOfRequestsIsHandedOffToANewFolder(t *testing.T) {
+func TestTeamEnding_ADirectoryOfRequestsIsHandedOffToANewDirectory(t *testing.T) {
 	s := newSession(t, shared)
 	s.write("team.csv", "name\nfolder-ida\nfolder-jim\n")
 	made := s.must("new-user", "-f", "team.csv", "--offline", "--dir", "keys")
@@ -75,17 +75,17 @@ func TestTeamEnding_AFolderOfRequestsIsHandedOffToANewFolder(t *testing.T) {
 	if err := os.Mkdir(s.path("requests"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"folder-ida", "folder-jim"} {
+	for _, name := range []string{"directory-ida", "directory-jim"} {
 		s.write("requests/"+name+".csr", string(s.read("keys", name+".csr")))
 	}
-	s.write("requests/again.csr", string(s.read("keys", "folder-ida.csr")))
+	s.write("requests/again.csr", string(s.read("keys", "directory-ida.csr")))
 
 	// Where nothing can be written, nothing is approved.
 	s.write("file", "")
-	s.check(s.run("approve", "-f", "requests/folder-ida.csr", "--yes", "--out", "file/below/"), expect{1, []string{"could not be written", "name another place: --out FILE, or --out DIR/"}})
+	s.check(s.run("approve", "-f", "requests/directory-ida.csr", "--yes", "--out", "file/below/"), expect{1, []string{"could not be written", "name another place: --out FILE, or --out DIR/"}})
 	s.check(s.run("approve", "-f", "requests", "--yes", "--out", "/proc/nowhere/"), expect{1, []string{"2 requests were not approved"}})
 	for _, name := range requestNames(s) {
-		if strings.HasPrefix(name, "folder-ida") {
+		if strings.HasPrefix(name, "directory-ida") {
 			if object := s.object("certificatesigningrequest/" + name); len(object.Status.Conditions) > 0 {
 				t.Errorf("%s was approved", name)
 			}

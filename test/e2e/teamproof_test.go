@@ -69,7 +69,7 @@ func TestTeamProof_OneLoginProvesATeam(t *testing.T) {
 	}
 }
 
-// TestTeamProof_WhereNothingIsKnownOfAuthoritiesEachLogsIn has somebody fetch for a team who may
+// TestTeamProof_WhereNothingIsKnownOfAuthoritiesEachLogsIn has somebody fetch for a team who can
 // not read which authorities the API server takes.
 func TestTeamProof_WhereNothingIsKnownOfAuthoritiesEachLogsIn(t *testing.T) {
 	s := newSession(t, shared)

@@ -30,7 +30,7 @@ func TestTerms_ARequestUnderANameOfOnesOwnIsFoundByItsUser(t *testing.T) {
 	s.must("approve", "nora", "--yes")
 	s.must("fetch", "nora", "--dir", "D")
 
-	// By the request's name, in a place of its own: as somebody who may not list.
+	// By the request's name, in a place of its own: as somebody who cannot list.
 	s.must("fetch", "team-blue.nora", "--dir", "D", "--out", s.path("second.kubeconfig"))
 	whoami := s.kubectl("--kubeconfig", s.path("second.kubeconfig"), "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}")
 	if whoami.Stdout != "nora" {

@@ -15,7 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 )
 
-// TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen is u03, who may create requests and nothing
+// TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen is u03, who can create requests and nothing
 // else, asking as u02 in every way in which a request can be approved without being shown.
 func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 	requests := rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "list", "watch"}}
@@ -29,9 +29,9 @@ func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.folder("folder")
+	s.directory("directory")
 	s.write("u02.json", string(file))
-	s.write("folder/u02.json", string(file))
+	s.write("directory/u02.json", string(file))
 	attack := built(t, identity.User{Name: "u02"})
 	attack.Name, attack.Labels = planted.Name+"-online", planted.Labels
 	if _, err := clientOf(t, s.plane.KubeconfigOf("u03")).CertificatesV1().CertificateSigningRequests().Create(t.Context(), attack, metav1.CreateOptions{}); err != nil {
@@ -48,8 +48,8 @@ func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 			{"approve", "--all", "--yes", "--allow", "system-user", "--allow", "admin-group"},
 			{"approve", "-l", "team=blue", "--yes"},
 			{"approve", "-f", "u02.json", "--yes"},
-			{"approve", "-f", "folder", "--yes"},
-			{"approve", "-f", "folder", "-f", "u02.json", "--yes"},
+			{"approve", "-f", "directory", "--yes"},
+			{"approve", "-f", "directory", "-f", "u02.json", "--yes"},
 			{"approve", "u02", "--dry-run=client"},
 			{"approve", "--all", "--dry-run=server"},
 			{"approve", "-f", "u02.json", "--yes", "--out", "out.yaml"},
@@ -122,7 +122,7 @@ func TestUnseen_WhatIsStillApprovedUnseen(t *testing.T) {
 	submit("known", "newcomer", "somebody-new")
 	submit("half", "by-half", "robot")
 	s.write("first.json", fileOf(t, identity.User{Name: "first-file"}))
-	s.folder("twice")
+	s.directory("twice")
 	s.write("twice/a.json", fileOf(t, identity.User{Name: "in-two-files"}))
 	s.write("twice/b.json", fileOf(t, identity.User{Name: "in-two-files", Groups: []string{"ops"}}))
 
@@ -141,7 +141,7 @@ func TestUnseen_WhatIsStillApprovedUnseen(t *testing.T) {
 func TestUnseen_WhatCannotBeCheckedIsNotApprovedUnseen(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.as(requester).must("new-user", "unlisted-bindings", "--dir", "D")
-	// An approver who may not read role bindings can't know whether they name that user.
+	// An approver who cannot read role bindings cannot know whether they name that user.
 	for _, arguments := range [][]string{
 		{"approve", "unlisted-bindings", "--yes"},
 		{"approve", objectName(printed.Stdout), "--yes"},
@@ -182,7 +182,7 @@ func fileOf(t *testing.T, user identity.User) string {
 	return string(encoded)
 }
 
-func (s *session) folder(name string) {
+func (s *session) directory(name string) {
 	s.t.Helper()
 	if err := os.Mkdir(s.path(name), 0o700); err != nil {
 		s.t.Fatal(err)

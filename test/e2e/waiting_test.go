@@ -25,7 +25,7 @@ import (
 // patience bounds every wait for something that takes milliseconds.
 const patience = time.Minute
 
-// waitingRun is a run of the program that is watched while it goes on.
+// waitingRun is a run of the program that is watched while it continues.
 type waitingRun struct {
 	t       *testing.T
 	command *exec.Cmd

@@ -61,7 +61,7 @@ func launched(t *testing.T, directory string, servers int) *cluster {
 	return c
 }
 
-// user makes a user with a certificate, who may read and create config maps, and returns
+// user makes a user with a certificate, who can read and create config maps, and returns
 // their kubeconfig. A second call makes a second certificate.
 func (c *cluster) user(t *testing.T, name string, groups ...string) string {
 	t.Helper()

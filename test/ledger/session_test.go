@@ -203,7 +203,7 @@ func (c *cluster) records(t *testing.T, prefix string) map[string][]string {
 	}
 }
 
-// user makes a user who may create, see and delete requests, and returns a client of theirs.
+// user makes a user who can create, see and delete requests, and returns a client of theirs.
 func (c *cluster) user(t *testing.T, name string, rules ...rbacv1.PolicyRule) kubernetes.Interface {
 	t.Helper()
 	if err := c.plane.AddUser(t.Context(), name, nil, rules...); err != nil {

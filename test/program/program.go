@@ -27,7 +27,7 @@ const Controller = "csr-onboard-controller"
 const coverageVariable = "GOCOVERDIR"
 
 // Build builds the plugin from the checkout, whose root is given relative to
-// the working directory, into a folder, and returns the binary's path.
+// the working directory, into a directory, and returns the binary's path.
 func Build(ctx context.Context, root, directory string) (string, error) {
 	return BuildNamed(ctx, Name, root, directory)
 }
@@ -54,7 +54,7 @@ func BuildNamed(ctx context.Context, name, root, directory string) (string, erro
 
 // Environment is where a run takes place.
 type Environment struct {
-	// Path are the folders on PATH.
+	// Path are the directories on PATH.
 	Path []string
 	// Home is the HOME directory.
 	Home string

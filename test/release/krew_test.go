@@ -55,9 +55,9 @@ func (u *krewUser) run(name string, arguments ...string) program.Result {
 	path := name
 	for _, variable := range u.env {
 		if list, isPath := strings.CutPrefix(variable, "PATH="); isPath {
-			for _, folder := range filepath.SplitList(list) {
-				if _, err := os.Stat(filepath.Join(folder, name)); err == nil && path == name {
-					path = filepath.Join(folder, name)
+			for _, directory := range filepath.SplitList(list) {
+				if _, err := os.Stat(filepath.Join(directory, name)); err == nil && path == name {
+					path = filepath.Join(directory, name)
 				}
 			}
 		}

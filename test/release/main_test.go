@@ -38,12 +38,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	folder, err := os.MkdirTemp("", "csr-onboard-release-test-")
+	directory, err := os.MkdirTemp("", "csr-onboard-release-test-")
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(folder) //nolint:errcheck // It is a temporary folder.
-	built.dist, built.tools = filepath.Join(folder, "dist"), filepath.Join(folder, "tools")
+	defer os.RemoveAll(directory) //nolint:errcheck // It is a temporary directory.
+	built.dist, built.tools = filepath.Join(directory, "dist"), filepath.Join(directory, "tools")
 	server := httptest.NewServer(http.FileServer(http.Dir(built.dist)))
 	defer server.Close()
 	built.address = server.URL + "/"
@@ -87,7 +87,7 @@ var checkout = func() string {
 	return root
 }()
 
-// makeRelease builds a release of a checkout into a folder.
+// makeRelease builds a release of a checkout into a directory.
 func makeRelease(root, dist string, env []string, flags ...string) error {
 	arguments := append([]string{"run", ".", "-version", version, "-commit", commit, "-date", date, "-out", dist}, flags...)
 	return runProgram(filepath.Join(root, ".ci", "release"), env, "go", arguments...)

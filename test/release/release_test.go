@@ -273,7 +273,7 @@ func copyCheckout(t *testing.T, target string) {
 	}
 }
 
-// isThisPlatform says whether what was built for a platform runs here.
+// isThisPlatform reports whether what was built for a platform runs here.
 func isThisPlatform(system, arch string) bool {
 	return system == runtime.GOOS && arch == runtime.GOARCH
 }

@@ -139,7 +139,7 @@ func TestCachedAnswer_AnAnswerThatIsNotGoodIsMadeAnew(t *testing.T) {
 		},
 		"open to others":        func(c *cache) { c.replace(good, 0o644) },
 		"writable by the group": func(c *cache) { c.replace(good, 0o620) },
-		"a folder":              func(c *cache) { c.replaceBy(func(path string) error { return os.Mkdir(path, 0o700) }) },
+		"a directory":           func(c *cache) { c.replaceBy(func(path string) error { return os.Mkdir(path, 0o700) }) },
 		"a link to nowhere":     func(c *cache) { c.replaceBy(func(path string) error { return os.Symlink("nowhere", path) }) },
 		"a link in a circle":    func(c *cache) { c.replaceBy(func(path string) error { return os.Symlink(answer.File, path) }) },
 		"a named pipe":          func(c *cache) { c.replaceBy(makePipe) },
@@ -215,7 +215,7 @@ func TestCachedAnswer_AnotherFormThanIsKnownIsRefused(t *testing.T) {
 }
 
 // TestCachedAnswer_ACacheThatOthersCanReadIsRefused spoils the pair itself, without which a new
-// answer can't be made.
+// answer cannot be made.
 func TestCachedAnswer_ACacheThatOthersCanReadIsRefused(t *testing.T) {
 	for _, kept := range []bool{true, false} {
 		c := newCache(t)

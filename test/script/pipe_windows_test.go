@@ -2,5 +2,5 @@ package script
 
 import "os"
 
-// makePipe makes a folder: Windows keeps named pipes elsewhere.
+// makePipe makes a directory: Windows keeps named pipes elsewhere.
 func makePipe(path string) error { return os.Mkdir(path, 0o700) }

@@ -26,7 +26,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(directory) //nolint:errcheck // A temporary folder.
+	defer os.RemoveAll(directory) //nolint:errcheck // A temporary directory.
 	if _, err := program.Build(context.Background(), filepath.Join("..", ".."), directory); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

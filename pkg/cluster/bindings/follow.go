@@ -25,7 +25,7 @@ type Kind struct {
 	// List hands over each object, and returns the list's resourceVersion.
 	List func(ctx context.Context, visit func(Given)) (resourceVersion string, _ error)
 	// Watch hands over each change after a resourceVersion, until the server ends the stream or
-	// has dropped those changes, which is no error, or the context ends.
+	// has dropped those changes, which is not an error, or the context ends.
 	Watch func(ctx context.Context, resourceVersion string, changed func(given Given, isDeleted bool)) error
 }
 

@@ -171,14 +171,14 @@ func add(grants access.Grants, subjects []rbacv1.Subject, role rbacv1.RoleRef, n
 	}
 }
 
-// CheckGrant says whether a grant could be given, without giving it: the role and
+// CheckGrant reports whether a grant could be given, without giving it: the role and
 // the namespace exist, and the API server lets this client bind that role
 // (Kubernetes' RBAC escalation check), which it is asked by a dry run.
 func (c *Client) CheckGrant(ctx context.Context, wanted access.Wanted) error {
 	if wanted.Grant.Role == access.Renewable {
 		exists, err := c.applyRenewable(ctx, true)
 		if err != nil || !exists {
-			// A binding to a role that is not there yet can't be tried.
+			// A binding to a role that is not there yet cannot be tried.
 			return err
 		}
 		return c.applyBinding(ctx, wanted, true)
@@ -190,7 +190,7 @@ func (c *Client) CheckGrant(ctx context.Context, wanted access.Wanted) error {
 }
 
 // Missing finds what does not exist of what a grant names: its role, its namespace, or both.
-// This program's own role is made where it is missing. The error is of the looking.
+// Csr-onboard's own role is made where it is missing. The error is of the looking.
 func (c *Client) Missing(ctx context.Context, grant access.Grant) (missing []error, _ error) {
 	if grant.Role == access.Renewable {
 		return nil, nil
@@ -228,8 +228,8 @@ func noRole(grant access.Grant) error {
 		"see which there are: %s", identity.NewCommand("kubectl get roles").Option("-n", grant.Namespace))
 }
 
-// checkRole says whether the role exists. The API server itself lets a client bind
-// a role that does not if the client may do everything. Who may not look is left to
+// checkRole reports whether the role exists. The API server itself lets a client bind
+// a role that does not if the client may do everything. Who cannot look is left to
 // the dry run.
 func (c *Client) checkRole(ctx context.Context, grant access.Grant) error {
 	err := c.getRole(ctx, grant)
@@ -278,7 +278,7 @@ func (c *Client) Version(ctx context.Context, object runtime.Object) string {
 }
 
 // ApplyGrant makes the binding that gives a grant, by server-side apply; where it
-// is there already, nothing changes.
+// already exists, nothing changes.
 func (c *Client) ApplyGrant(ctx context.Context, wanted access.Wanted) error {
 	if wanted.Grant.Role == access.Renewable {
 		if _, err := c.applyRenewable(ctx, false); err != nil {

@@ -71,7 +71,7 @@ func (c *Client) Rules(ctx context.Context) (rules access.Rules, unread string, 
 	return rules, "", nil
 }
 
-// TakeAway deletes a binding that is this program's own, and takes the user out of
+// TakeAway deletes a binding that is csr-onboard's own, and takes the user out of
 // any other, as it was seen: where it changed meanwhile, the error is an
 // outcome.ErrChanged, and nothing was done. With dryRun the server only checks it.
 func (c *Client) TakeAway(ctx context.Context, held access.Held, user string, dryRun bool) error {

@@ -15,9 +15,9 @@ import (
 )
 
 // applyRenewable makes the ClusterRole with which users may renew their certificates
-// (access.RenewableRole), or brings an older one of this program's to what it is now.
-// exists says whether there was one. One that is somebody else's is left alone, and an
-// error. With dryRun the API server says whether this client could make it: it has to
+// (access.RenewableRole), or brings an older one of csr-onboard's to what it is now.
+// exists reports whether there was one. One that is somebody else's is left alone, and an
+// error. With dryRun the API server reports whether this client could make it: it has to
 // hold those rights itself, or the verb escalate on ClusterRoles.
 func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, _ error) {
 	role := access.RenewableRole()
@@ -37,7 +37,7 @@ func (c *Client) applyRenewable(ctx context.Context, dryRun bool) (exists bool, 
 			return true, nil
 		}
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
-		// Who may not look may still make it.
+		// Who cannot look may still make it.
 	default:
 		return false, c.api.Explain(ctx, err, fmt.Sprintf("look for the ClusterRole %q", role.Name))
 	}

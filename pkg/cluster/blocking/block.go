@@ -184,7 +184,7 @@ func (c *Client) explainList(ctx context.Context, err error, doing, need string)
 
 // Block has the API server refuse what an identity writes: it puts the entries on the
 // list, and policy and binding into force. Other entries stay. Clusters before Kubernetes
-// 1.30 can't. Whether the block is in force is for ProveBlocked.
+// 1.30 cannot. Whether the block is in force is for ProveBlocked.
 func (c *Client) Block(ctx context.Context, now time.Time, dryRun bool, blocked access.Blocked, entries ...access.Entry) error {
 	// What somebody else changed in the policy of this name would not be the block that is
 	// asked for.
@@ -337,7 +337,7 @@ func (c *Client) writeAs(ctx context.Context, blocked access.Blocked, user strin
 	return probe.Do(call).Error()
 }
 
-// isBlockRefusal reports whether a write was refused by the policy of this program.
+// isBlockRefusal reports whether a write was refused by the policy of csr-onboard.
 func isBlockRefusal(err error) bool {
 	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), access.BlockName) && strings.Contains(err.Error(), access.BlockMessage)
 }

@@ -201,7 +201,7 @@ func (s *Server) patch(w http.ResponseWriter, c call) {
 		merge(merged, wanted)
 		metaOf(merged)["creationTimestamp"] = metaOf(found)["creationTimestamp"]
 		if reflect.DeepEqual(merged, found) {
-			// What changes nothing is no new version.
+			// What changes nothing is not a new version.
 			Respond(w, http.StatusOK, found)
 			return
 		}

@@ -43,7 +43,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 }
 
 // ControllerManagerSeen is when a controller manager last renewed its lease; the zero
-// time if there is no lease.
+// time without a lease.
 func (c *Client) ControllerManagerSeen(ctx context.Context) (time.Time, error) {
 	var lease coordinationv1.Lease
 	err := c.read(ctx, "/apis/coordination.k8s.io/v1/namespaces/"+systemNamespace+"/leases/kube-controller-manager", &lease)
@@ -70,7 +70,7 @@ func (c *Client) HasCertificateController(ctx context.Context) (bool, error) {
 }
 
 // ControllerManagerFlags are the flags of the controller manager's pod, as kubeadm
-// runs it; nil if there is no such pod.
+// runs it; nil without such a pod.
 func (c *Client) ControllerManagerFlags(ctx context.Context) ([]string, error) {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()

@@ -27,7 +27,7 @@ type Listed struct {
 	// of those that were deleted before.
 	UID        string
 	IsAccepted bool
-	// Version is where a watch goes on from.
+	// Version is where a watch continues from.
 	Version string
 }
 
@@ -64,7 +64,7 @@ func listedIn(object *corev1.ConfigMap) (Listed, error) {
 }
 
 // Watch hands on the list each time it changes after a version, until the server ends the
-// stream, which is no error, or the context ends. It calls opened when the server has agreed.
+// stream, which is not an error, or the context ends. It calls opened when the server has agreed.
 func (c *Client) Watch(ctx context.Context, version string, opened func(), changed func(Listed)) error {
 	const doing = "watch the list of who is revoked"
 	options := onlyTheList()

@@ -24,11 +24,11 @@ type Subject struct {
 }
 
 // IsRevoked asks the API server whether it refuses somebody because of the authorization file
-// (SubjectAccessReview). That another authorizer permits nothing, or denies it, is no proof.
+// (SubjectAccessReview). That another authorizer permits nothing, or denies it, is not a proof.
 func (c *Client) IsRevoked(ctx context.Context, who Subject) (bool, error) {
 	spec := authorizationv1.SubjectAccessReviewSpec{
 		User: who.User, Groups: []string{"system:authenticated"},
-		// What somebody may read who may nothing else.
+		// What somebody can read who can do nothing else.
 		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/version", Verb: "get"},
 	}
 	if who.CredentialID != "" {

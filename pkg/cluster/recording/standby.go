@@ -21,7 +21,7 @@ type Standby struct {
 	isNeeded bool
 }
 
-// BeginStandby begins to find out whether certificates are to be recorded. Where there is no ledger,
+// BeginStandby begins to find out whether certificates are to be recorded. Without a ledger,
 // that is one question.
 func BeginStandby(ctx context.Context, client *cluster.Client, now func() time.Time) *Standby {
 	s := &Standby{}
@@ -43,7 +43,7 @@ func (s *Standby) prepare(ctx context.Context, client *cluster.Client, now func(
 }
 
 // Record records the certificate of a request. isNew reports that it was not on the ledger; it is
-// false without an error where a recorder runs, or there is no ledger.
+// false without an error where a recorder runs, or without a ledger.
 func (s *Standby) Record(ctx context.Context, object *request.Request) (isNew bool, _ error) {
 	if s.ready.Wait(); !s.isNeeded || object.Spec.SignerName != request.Signer {
 		return false, nil

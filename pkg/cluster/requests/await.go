@@ -25,7 +25,7 @@ type Sighting struct {
 	// Unsigned says that the request has been approved for a while and no
 	// signer has answered.
 	Unsigned bool
-	// Trouble is why the server could not be asked just now; the wait goes on.
+	// Trouble is why the server could not be asked just now; the wait continues.
 	Trouble error
 }
 

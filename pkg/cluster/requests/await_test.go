@@ -24,7 +24,7 @@ import (
 
 // faultyServer answers requests for one object from two scripts, one for gets
 // and one for watches; the last answer of each is given again and again. It
-// stands in for faults that a real API server can't be made to have.
+// stands in for faults that a real API server cannot be made to have.
 type faultyServer struct {
 	mutex         sync.Mutex
 	gets, watches []http.HandlerFunc

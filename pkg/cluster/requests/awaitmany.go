@@ -26,7 +26,7 @@ type Ending struct {
 	Err    error
 }
 
-// Awaiting waits for many requests of this program's by one watch. It keeps of each
+// Awaiting waits for many requests of csr-onboard's by one watch. It keeps of each
 // only its name and UID. Its methods may be used by several goroutines.
 type Awaiting struct {
 	client *Client
@@ -49,9 +49,9 @@ type expected struct {
 
 // AwaitMany begins to watch the requests for a signer, before the first is submitted, so
 // that nothing that happens to one is missed. All are watched: a label that somebody else
-// takes from one would end the wait for it. Who may not list
-// and watch requests gets an error. trouble is told why the server can't be asked just
-// now; the wait goes on. It ends with the context.
+// takes from one would end the wait for it. Who cannot list
+// and watch requests gets an error. trouble is told why the server cannot be asked just
+// now; the wait continues. It ends with the context.
 func (c *Client) AwaitMany(ctx context.Context, signer string, trouble func(error)) (*Awaiting, error) {
 	query := Query{Signer: signer}
 	from, err := c.latestVersion(ctx, query)

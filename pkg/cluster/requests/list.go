@@ -48,7 +48,7 @@ const (
 const listing = "list certificate signing requests"
 
 // EachPage hands over the requests of a query, page after page in the order of
-// their names, and returns the list's resourceVersion, from which Watch goes on.
+// their names, and returns the list's resourceVersion, from which Watch continues.
 // visit may keep what it is given. Where a list takes longer than the server
 // keeps its version, the rest is of a newer one.
 func (c *Client) EachPage(ctx context.Context, query Query, visit func([]*request.Request)) (resourceVersion string, _ error) {
@@ -87,7 +87,7 @@ type Change struct {
 // is an outcome. Breaking connections are made again; where the server has dropped the changes in
 // between, the requests are listed again and handed over as they are now, and
 // those that are gone by then are not missed by anybody. trouble is told why the
-// server can't be asked just now. A server that drops the version of each list before it
+// server cannot be asked just now. A server that drops the version of each list before it
 // can be watched is an error.
 func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string, visit func(Change) (goOn bool), trouble func(error)) error {
 	const doing = "watch certificate signing requests"
@@ -133,8 +133,8 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 }
 
 // Stream hands over each change of the requests of a query after a resourceVersion, until the
-// server ends the stream or has dropped those changes, which is no error, or the context ends. List
-// again and go on from there: unlike Watch, it leaves to the caller what was deleted meanwhile.
+// server ends the stream or has dropped those changes, which is not an error, or the context ends. List
+// again and continue from there: unlike Watch, it leaves to the caller what was deleted meanwhile.
 func (c *Client) Stream(ctx context.Context, query Query, resourceVersion string, visit func(Change)) error {
 	err := c.follow(ctx, query, &resourceVersion, func(change Change) bool { visit(change); return true })
 	if ctx.Err() != nil {

@@ -215,7 +215,7 @@ func (o *decideOptions) forFile() *cli.FileCommand {
 	return &cli.FileCommand{Words: "show", Option: "-f"}
 }
 
-// approves says whether this is approve, which has flags that deny has not.
+// approves reports whether this is approve, which has flags that deny has not.
 func (o *decideOptions) approves() bool { return o.Decision.Is(request.Approved) }
 
 func (o *decideOptions) validateHandoff() error {
@@ -334,7 +334,7 @@ func (o *decideOptions) print(decided []approval.Decided) error {
 // meansSeveral reports whether several requests can be meant, by what was typed alone: a
 // script gets a list then, however many there are.
 func (o *decideOptions) meansSeveral() bool {
-	if len(o.Files) == 1 && (o.Files[0] == "-" || !store.IsFolder(o.Files[0])) {
+	if len(o.Files) == 1 && (o.Files[0] == "-" || !store.IsDirectory(o.Files[0])) {
 		return len(o.selection.Files) != 1
 	}
 	return len(o.selection.Names) != 1

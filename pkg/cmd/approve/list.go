@@ -31,7 +31,7 @@ type listOptions struct {
 	Pending bool
 	// Selector narrows the list by labels. Optional.
 	Selector string
-	// Watch goes on with what changes. Optional.
+	// Watch continues with what changes. Optional.
 	Watch bool
 	// Output is the list's form. Optional: a table.
 	Output string
@@ -127,7 +127,7 @@ func (o *listOptions) Read() error { return o.clusters.Read(o.Environment) }
 // Connection implements cli.Steps.
 func (o *listOptions) Connection() cli.Connection { return cli.Connecting() }
 
-// Run lists, and goes on for as long as it is wanted.
+// Run lists, and continues for as long as it is wanted.
 func (o *listOptions) Run(ctx context.Context) error {
 	if o.clusters.IsGiven() {
 		return o.runOnClusters(ctx)

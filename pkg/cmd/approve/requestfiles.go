@@ -13,7 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// readFiles reads the requests that were sent. What can't be read among several
+// readFiles reads the requests that were sent. What cannot be read among several
 // is for the use case to tell.
 func (o *decideOptions) readFiles() (err error) {
 	if len(o.Files) == 0 {
@@ -24,9 +24,9 @@ func (o *decideOptions) readFiles() (err error) {
 		return err
 	}
 	for _, path := range o.Files {
-		if path != "-" && store.IsFolder(path) && o.handoff.Out != "" && o.handoff.Out != "-" {
+		if path != "-" && store.IsDirectory(path) && o.handoff.Out != "" && o.handoff.Out != "-" {
 			// As many handoffs are written as there are files in the directory.
-			o.handoff.Out = store.AsFolder(o.handoff.Out)
+			o.handoff.Out = store.AsDirectory(o.handoff.Out)
 		}
 	}
 	o.selection.Files, o.unread, err = files.read(o.Files)

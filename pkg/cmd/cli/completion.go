@@ -22,7 +22,7 @@ const completionPatience = 900 * time.Millisecond
 // Candidates finds what may be meant at a place of the command line.
 type Candidates func(ctx context.Context, program *onboard.Program) ([]completion.Candidate, error)
 
-// CompleteFromCluster completes names with what the cluster knows. A cluster that can't
+// CompleteFromCluster completes names with what the cluster knows. A cluster that cannot
 // be reached, does not answer soon, or says no completes nothing, and nothing is said. So
 // does one at which only another program could log in: pressing Tab runs none.
 func CompleteFromCluster(e *Environment, find Candidates) cobra.CompletionFunc {
@@ -90,9 +90,9 @@ func ClusterNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.C
 // UserNames are the names of the users.
 func UserNames(c *Contexts) []string { return slices.Sorted(maps.Keys(c.Raw.AuthInfos)) }
 
-// offered are the candidates that a shell may be given: those that go on from what was
+// offered are the candidates that a shell may be given: those that continue from what was
 // typed, were not given already, and mean nothing to a shell but themselves. Names come
-// from whoever made a request or a binding, and a shell puts them on the command line as
+// from the author of a request or a binding, and a shell puts them on the command line as
 // they are.
 func offered(found []completion.Candidate, given []string, typed string) []cobra.Completion {
 	var completions []cobra.Completion
@@ -111,7 +111,7 @@ func offered(found []completion.Candidate, given []string, typed string) []cobra
 	return completions
 }
 
-// isTypeable says whether a name can be typed without quotes, and is seen as what it is.
+// isTypeable reports whether a name can be typed without quotes, and is seen as what it is.
 func isTypeable(name string) bool {
 	return name != "" && identity.ShellWord(name) == name && !identity.IsOptionLike(name)
 }

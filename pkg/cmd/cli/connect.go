@@ -38,7 +38,7 @@ func (e *Environment) Connect() (*onboard.Program, error) {
 var errRunsPrograms = errors.New("logging in would run another program")
 
 // connectAlone is Connect without running any program to log in. Where the kubeconfig
-// has this program log in, it does that here, with the pair that its cache holds now.
+// has csr-onboard log in, it does that here, with the pair that its cache holds now.
 func (e *Environment) connectAlone(narrator *render.Narrator) (*onboard.Program, error) {
 	config, clusterName, err := e.Configuration()
 	if err != nil {

@@ -147,7 +147,7 @@ func (c *Contexts) Login(name string) string {
 	return "nothing"
 }
 
-// RunsPrograms says whether logging in as the context would run another program.
+// RunsPrograms reports whether logging in as the context would run another program.
 func (c *Contexts) RunsPrograms(name string) bool {
 	user, exists := c.Raw.AuthInfos[c.Raw.Contexts[name].AuthInfo]
 	return exists && (user.Exec != nil || user.AuthProvider != nil)

@@ -66,7 +66,7 @@ func emptyErr(flag string) error {
 	return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--%s is empty", flag), "give it a value, or leave it out")
 }
 
-// NamespaceFlag is kubectl's own --namespace. What this program works on has no namespace,
+// NamespaceFlag is kubectl's own --namespace. What csr-onboard works on has no namespace,
 // except for roles.
 const NamespaceFlag = "namespace"
 
@@ -170,7 +170,7 @@ func CheckPrintFlags(set *pflag.FlagSet, format string) error {
 // printFlags are kubectl's flags about output, apart from -o.
 var printFlags = []string{"template", "allow-missing-template-keys", "show-managed-fields"}
 
-// RefusePrintFlags refuses kubectl's flags about output where it is no API object.
+// RefusePrintFlags refuses kubectl's flags about output where it is not an API object.
 func RefusePrintFlags(set *pflag.FlagSet, what string) error {
 	return RefuseGiven(set, "for "+what, "they are for API objects", printFlags...)
 }

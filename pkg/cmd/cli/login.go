@@ -8,7 +8,7 @@ import (
 )
 
 // describeLogin says what the flags' context is called, and which certificate it logs in
-// with where this program hands that out.
+// with where csr-onboard hands that out.
 func (e *Environment) describeLogin() cluster.Login {
 	raw, err := e.RawKubeconfig()
 	if err != nil {

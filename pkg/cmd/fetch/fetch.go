@@ -244,11 +244,11 @@ func (o *fetchOptions) Run(ctx context.Context) error {
 
 // runOnClusters fetches from several clusters.
 func (o *fetchOptions) runOnClusters(ctx context.Context) error {
-	folder, err := store.UserFolder(o.Directory, o.Home(), o.name)
+	directory, err := store.UserDirectoryOf(o.Directory, o.Home(), o.name)
 	if err != nil {
 		return err
 	}
-	return o.flags.FetchOnClusters(ctx, o.Environment, &o.clusters, folder, o.name, o.Output,
+	return o.flags.FetchOnClusters(ctx, o.Environment, &o.clusters, directory, o.name, o.Output,
 		func(ctx context.Context, env *cli.Environment, program *onboard.Program) (*onboard.Fetched, error) {
 			return program.Fetch(ctx, o.inputOn(env))
 		})
@@ -258,13 +258,13 @@ func (o *fetchOptions) runOnClusters(ctx context.Context) error {
 // user.
 func (o *fetchOptions) inputOn(env *cli.Environment) onboard.FetchInput {
 	in := o.flags.Input(env, o.name, o.Directory)
-	folderOf := in.FolderOf
-	in.FolderOf = func(user string) (store.Folder, error) {
+	directoryOf := in.DirectoryOf
+	in.DirectoryOf = func(user string) (store.UserDirectory, error) {
 		if user != o.name {
-			return store.Folder{}, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is the name of a request for the user %s", o.name, identity.Quote(user)),
+			return store.UserDirectory{}, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is the name of a request for the user %s", o.name, identity.Quote(user)),
 				"with --contexts, name the user")
 		}
-		return folderOf(user)
+		return directoryOf(user)
 	}
 	return in
 }
@@ -303,7 +303,7 @@ func (o *fetchOptions) fromHandoff(ctx context.Context) (*onboard.Fetched, error
 // handoffInput is what is fetched from a handoff.
 func (o *fetchOptions) handoffInput() (handoff.FetchInput, error) {
 	in := o.flags.Input(o.Environment, o.name, o.Directory)
-	folder, err := in.FolderOf(o.name)
+	directory, err := in.DirectoryOf(o.name)
 	if err != nil {
 		return handoff.FetchInput{}, err
 	}
@@ -318,7 +318,7 @@ func (o *fetchOptions) handoffInput() (handoff.FetchInput, error) {
 	return handoff.FetchInput{
 		Trust:        trust,
 		Name:         o.name,
-		Folder:       folder,
+		Directory:    directory,
 		Source:       o.From,
 		Data:         o.handoff,
 		Endpoint:     o.endpoint,

@@ -45,13 +45,13 @@ func TestInput_TheInputOfAFetchIsWhatWasTyped(t *testing.T) {
 		}
 		got := o.input()
 		if test.key != "" {
-			folder, err := got.FolderOf("jane")
-			if err != nil || folder.KeyPath() != test.key {
-				t.Errorf("%q: the key is in %q (%v), not in %q", test.arguments, folder.KeyPath(), err, test.key)
+			directory, err := got.DirectoryOf("jane")
+			if err != nil || directory.KeyPath() != test.key {
+				t.Errorf("%q: the key is in %q (%v), not in %q", test.arguments, directory.KeyPath(), err, test.key)
 			}
 			test.want.VerifyLogin = true
 		}
-		got.FolderOf = nil
+		got.DirectoryOf = nil
 		test.want.Name = "jane"
 		if test.want.Timeout == 0 {
 			test.want.Timeout = 10 * time.Minute
@@ -70,14 +70,14 @@ func TestInput_EachClusterHasADirectoryAndOneKubeconfigHasAll(t *testing.T) {
 	}
 	for i, name := range []string{"prod", "dev"} {
 		in := o.inputOn(o.clusters.Each[i])
-		folder, err := in.FolderOf("jane")
-		if want := filepath.Join("d", "clusters", name, "jane.key"); err != nil || folder.KeyPath() != want {
-			t.Errorf("%s: the key is in %q (%v), not in %q", name, folder.KeyPath(), err, want)
+		directory, err := in.DirectoryOf("jane")
+		if want := filepath.Join("d", "clusters", name, "jane.key"); err != nil || directory.KeyPath() != want {
+			t.Errorf("%s: the key is in %q (%v), not in %q", name, directory.KeyPath(), err, want)
 		}
 		if in.Kubeconfig.Path != "" || in.Kubeconfig.Merge || in.Resume != "kubectl csr-onboard fetch jane --dir d --contexts "+name {
 			t.Errorf("%s: %+v", name, in)
 		}
-		if _, err := in.FolderOf("another"); outcome.ExitCode(err) != 2 {
+		if _, err := in.DirectoryOf("another"); outcome.ExitCode(err) != 2 {
 			t.Errorf("the request of another is fetched: %v", err)
 		}
 	}

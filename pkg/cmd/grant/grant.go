@@ -133,7 +133,7 @@ func (o *grantOptions) nameOrGroup(cmd *cobra.Command, arguments []string) error
 // Connection implements cli.Steps.
 func (o *grantOptions) Connection() cli.Connection { return o.roles.Connection() }
 
-// Validate refuses a grant of nothing and roles that there can't be.
+// Validate refuses a grant of nothing and roles that there cannot be.
 func (o *grantOptions) Validate() error {
 	if o.FlagSet.Changed("group") && o.roles.ToGroup {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--group and --to-group exclude each other"), "leave one of them out")

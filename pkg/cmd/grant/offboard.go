@@ -46,7 +46,7 @@ type offboardOptions struct {
 	clusters options.Clusters
 	input    offboard.Input
 	person   *prompt.Person
-	// revokeErr is why the user is not known to be revoked, after it was tried.
+	// revokeErr is why the user is unknown to be revoked, after it was tried.
 	revokeErr error
 }
 

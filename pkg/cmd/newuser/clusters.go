@@ -40,7 +40,7 @@ func validateClusters(o *newUserOptions) error {
 func onCluster(o *newUserOptions, env *cli.Environment, keyFile string) *newUserOptions {
 	on := *o
 	on.Environment = env
-	on.input.Folder = o.input.Folder.ForCluster(env.Cluster)
+	on.input.Directory = o.input.Directory.ForCluster(env.Cluster)
 	on.input.KeyFile = cmp.Or(keyFile, o.Key)
 	return &on
 }
@@ -55,10 +55,10 @@ func runOnClusters(ctx context.Context, o *newUserOptions) error {
 		if _, _, err := onboard.PrepareKey(o.WithoutCluster(), o.input); err != nil {
 			return err
 		}
-		keyFile = o.input.Folder.KeyPath()
+		keyFile = o.input.Directory.KeyPath()
 	}
 	if o.Approve || o.Wait {
-		return o.fetch.FetchOnClusters(ctx, o.Environment, &o.clusters, o.input.Folder, o.input.User.Name, o.Output.Format(),
+		return o.fetch.FetchOnClusters(ctx, o.Environment, &o.clusters, o.input.Directory, o.input.User.Name, o.Output.Format(),
 			func(ctx context.Context, env *cli.Environment, program *onboard.Program) (*onboard.Fetched, error) {
 				return onCluster(o, env, keyFile).seeThrough(ctx, program)
 			})

@@ -70,10 +70,10 @@ func TestInput_NothingIsOnAClusterOffline(t *testing.T) {
 
 func checkInput(t *testing.T, arguments []string, got, want onboard.NewUserInput, key string) {
 	t.Helper()
-	if got.Folder.KeyPath() != key {
-		t.Errorf("%q: the key is in %q, not in %q", arguments, got.Folder.KeyPath(), key)
+	if got.Directory.KeyPath() != key {
+		t.Errorf("%q: the key is in %q, not in %q", arguments, got.Directory.KeyPath(), key)
 	}
-	got.Folder = store.Folder{}
+	got.Directory = store.UserDirectory{}
 	if len(got.User.Groups) == 0 {
 		got.User.Groups = nil
 	}
@@ -178,8 +178,8 @@ func TestInput_EachClusterHasAKeyUnlessThereIsOneForAll(t *testing.T) {
 		for i, name := range []string{"dev", "prod"} {
 			on := onCluster(o, o.clusters.Each[i], test.given)
 			want := filepath.Join(filepath.Dir(ownKey), "clusters", name, "jane.key")
-			if on.input.KeyFile != test.key || on.input.Folder.KeyPath() != want || *on.Flags.Context != name {
-				t.Errorf("%q on %s: the key %q, a copy of %q", test.arguments, name, on.input.Folder.KeyPath(), on.input.KeyFile)
+			if on.input.KeyFile != test.key || on.input.Directory.KeyPath() != want || *on.Flags.Context != name {
+				t.Errorf("%q on %s: the key %q, a copy of %q", test.arguments, name, on.input.Directory.KeyPath(), on.input.KeyFile)
 			}
 		}
 	}

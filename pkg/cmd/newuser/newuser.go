@@ -222,7 +222,7 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	if o.input.User, err = identity.Parse(arguments[0], o.Groups); err != nil {
 		return err
 	}
-	o.input.Folder, err = store.UserFolder(o.Directory, o.Home(), o.input.User.Name)
+	o.input.Directory, err = store.UserDirectoryOf(o.Directory, o.Home(), o.input.User.Name)
 	return err
 }
 
@@ -304,7 +304,7 @@ func validatePin(o *newUserOptions) error {
 	return nil
 }
 
-// validateMode refuses what can't be done together: what needs a cluster, or a certificate,
+// validateMode refuses what cannot be done together: what needs a cluster, or a certificate,
 // where there is none.
 func (o *newUserOptions) validateMode() error {
 	set := o.FlagSet
@@ -410,7 +410,7 @@ func (o *newUserOptions) fetchInput() onboard.FetchInput {
 }
 
 // nameToFetch is what fetch finds the request by: the user's name, or the request's where
-// that can't be derived.
+// that cannot be derived.
 func (o *newUserOptions) nameToFetch(requestName string) string {
 	if o.RequestName != "" || o.input.Signer != request.Signer && requestName != "" {
 		return requestName
@@ -440,7 +440,7 @@ func (o *newUserOptions) offlineInput() onboard.NewUserInput {
 	return in
 }
 
-// runOffline makes key and request, and says how it goes on. The data is the
+// runOffline makes key and request, and says how it continues. The data is the
 // request's path, or the object in the form that was asked for.
 func (o *newUserOptions) runOffline(ctx context.Context) error {
 	in := o.offlineInput()
@@ -448,7 +448,7 @@ func (o *newUserOptions) runOffline(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := in.Folder.RequestPath()
+	path := in.Directory.RequestPath()
 	fingerprint := request.ReviewOf(object).Fingerprint
 	approve := identity.NewCommand(cli.Program+" approve").Option("-f", filepath.Base(path)).Option("--fingerprint", fingerprint)
 	if in.Lifetime != request.DefaultLifetime {

@@ -39,9 +39,9 @@ func (o *newUserOptions) readTeam() error {
 			outcome.Errorf(outcome.ErrUsage, "the file %q cannot be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
 			"nothing was done; fix it and run the same command again")
 	}
-	folders := store.NewUserFolders(o.Directory, o.Home())
+	directories := store.NewUserDirectories(o.Directory, o.Home())
 	for _, user := range users {
-		member, err := o.member(user, folders)
+		member, err := o.member(user, directories)
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (o *newUserOptions) refuseUnusedDefaults(users []teamfile.Member) error {
 }
 
 // member is a user of the file, with what the flags say where the file says nothing.
-func (o *newUserOptions) member(user teamfile.Member, folders store.UserFolders) (team.Member, error) {
+func (o *newUserOptions) member(user teamfile.Member, directories store.UserDirectories) (team.Member, error) {
 	in := o.input
 	in.User = user.User
 	if !user.HasGroups {
@@ -115,7 +115,7 @@ func (o *newUserOptions) member(user teamfile.Member, folders store.UserFolders)
 	if in.User, err = identity.Parse(in.User.Name, in.User.Groups); err != nil {
 		return member, err
 	}
-	if in.Folder, err = folders.Of(in.User.Name); err != nil {
+	if in.Directory, err = directories.Of(in.User.Name); err != nil {
 		return member, err
 	}
 	member.NewUserInput = in
@@ -214,7 +214,7 @@ func lifetimesOf(members []team.Member) []team.LifetimeOfUsers {
 	return found
 }
 
-// teamAgain is what to type to go on with the same users: what the file leaves open of
+// teamAgain is what to type to continue with the same users: what the file leaves open of
 // them is part of who their requests are for.
 func (o *newUserOptions) teamAgain() identity.Command {
 	words := cli.Program + " new-user"

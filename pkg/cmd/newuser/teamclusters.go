@@ -27,9 +27,9 @@ func teamOnCluster(o *newUserOptions, env *cli.Environment) *newUserOptions {
 	on.members = slices.Clone(o.members)
 	for i := range on.members {
 		if o.OneKey {
-			on.members[i].KeyFile = o.members[i].Folder.KeyPath()
+			on.members[i].KeyFile = o.members[i].Directory.KeyPath()
 		}
-		on.members[i].Folder = o.members[i].Folder.ForCluster(env.Cluster)
+		on.members[i].Directory = o.members[i].Directory.ForCluster(env.Cluster)
 	}
 	return &on
 }
@@ -39,7 +39,7 @@ func teamOnCluster(o *newUserOptions, env *cli.Environment) *newUserOptions {
 func runTeamOnClusters(ctx context.Context, o *newUserOptions) error {
 	joints := make([]*destination.Joint, len(o.members))
 	for i, member := range o.members {
-		joints[i] = destination.NewJoint(destination.Input{Overwrite: o.fetch.Overwrite}, member.Folder, member.User.Name)
+		joints[i] = destination.NewJoint(destination.Input{Overwrite: o.fetch.Overwrite}, member.Directory, member.User.Name)
 		if err := joints[i].CheckEarly(ctx); err != nil {
 			return err
 		}

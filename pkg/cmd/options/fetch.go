@@ -27,7 +27,7 @@ type Fetch struct {
 	CertificateOnly bool
 	// Timeout is how long to wait for the certificate. Required; has a default.
 	Timeout time.Duration
-	// VerifyLogin says whether to log in before the kubeconfig is written.
+	// VerifyLogin reports whether to log in before the kubeconfig is written.
 	VerifyLogin bool
 	// Out is the file to write, or "-" for standard output. Optional.
 	Out string
@@ -41,7 +41,7 @@ type Fetch struct {
 	ClusterName, ContextName string
 	// DefaultNamespace is the context's. Optional.
 	DefaultNamespace string
-	// Exec has the kubeconfig log in by this program, which renews the certificate.
+	// Exec has the kubeconfig log in by csr-onboard, which renews the certificate.
 	// Optional.
 	Exec bool
 	// Overwrite replaces a certificate and key that expire later. Optional.
@@ -163,7 +163,7 @@ func validateExternalServer(server string) error {
 		"for example: --external-server https://kubernetes.example.com:6443")
 }
 
-// ValidateName refuses a name of an entry that was given and can't be seen.
+// ValidateName refuses a name of an entry that was given and cannot be seen.
 func ValidateName(flags *pflag.FlagSet, flag, name string) error {
 	if !flags.Changed(flag) || name != "" && identity.Printable(name) == name {
 		return nil
@@ -198,12 +198,12 @@ func (f *Fetch) Input(env *cli.Environment, name, directory string) onboard.Fetc
 	}
 	return onboard.FetchInput{
 		Name: name,
-		FolderOf: func(user string) (store.Folder, error) {
-			folder, err := store.UserFolder(directory, env.Home(), user)
+		DirectoryOf: func(user string) (store.UserDirectory, error) {
+			directory, err := store.UserDirectoryOf(directory, env.Home(), user)
 			if err == nil && env.Cluster != "" {
-				folder = folder.ForCluster(env.Cluster)
+				directory = directory.ForCluster(env.Cluster)
 			}
-			return folder, err
+			return directory, err
 		},
 		Timeout:     f.Timeout,
 		Kubeconfig:  written,
@@ -236,7 +236,7 @@ func AddDirectoryFlag(flags *pflag.FlagSet, directory *string) {
 	flags.StringVar(directory, "dir", "", "the directory for the user's key, request and kubeconfig (default: ~/.kube/csr-onboard/USER)")
 }
 
-// resume is what to type to go on waiting.
+// resume is what to type to continue waiting.
 func (f *Fetch) resume(name, directory string) identity.Command {
 	command := FetchCommand(name, directory)
 	if f.CertificateOnly {
@@ -257,7 +257,7 @@ func FetchCommand(name, directory string) identity.Command {
 // DefaultTimeout is how long fetch waits for a certificate.
 const DefaultTimeout = 10 * time.Minute
 
-// ValidateReport says whether -o names a form that a fetched kubeconfig's report
+// ValidateReport reports whether -o names a form that a fetched kubeconfig's report
 // has.
 func ValidateReport(set *pflag.FlagSet, format, out string) error {
 	if format != "" && out == "-" {

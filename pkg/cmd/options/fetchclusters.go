@@ -27,9 +27,9 @@ func (f *Fetch) ValidateClusters(c *Clusters) error {
 }
 
 // FetchOnClusters fetches a user's certificate from each cluster, and writes one kubeconfig with a
-// context for each, whatever fails on one of them. folder is the user's directory.
-func (f *Fetch) FetchOnClusters(ctx context.Context, env *cli.Environment, c *Clusters, folder store.Folder, user, format string, fetch func(context.Context, *cli.Environment, *onboard.Program) (*onboard.Fetched, error)) error {
-	joint := destination.NewJoint(f.destination(env), folder, user)
+// context for each, whatever fails on one of them. directory is the user's directory.
+func (f *Fetch) FetchOnClusters(ctx context.Context, env *cli.Environment, c *Clusters, directory store.UserDirectory, user, format string, fetch func(context.Context, *cli.Environment, *onboard.Program) (*onboard.Fetched, error)) error {
+	joint := destination.NewJoint(f.destination(env), directory, user)
 	if err := joint.CheckEarly(ctx); err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (f *Grants) Connection() cli.Connection {
 // binding, and the role of --renewable is an object as well.
 func (f *Grants) MeansSeveral() bool { return len(f.ClusterRoles)+len(f.Roles) != 1 || f.Renewable }
 
-// Gives says whether anything is to be given.
+// Gives reports whether anything is to be given.
 func (f *Grants) Gives() bool { return len(f.ClusterRoles)+len(f.Roles) > 0 || f.Renewable }
 
 // Validate refuses roles and namespaces that cannot exist, with ErrUsage.

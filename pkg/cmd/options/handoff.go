@@ -19,7 +19,7 @@ type Handoff struct {
 	Wait bool
 	// Timeout is how long to wait. Required; has a default.
 	Timeout time.Duration
-	// Out is the handoff file to write, a folder for it, or "-". Optional.
+	// Out is the handoff file to write, a directory for it, or "-". Optional.
 	Out string
 	// ExternalServer is the address that the user reaches. Optional.
 	ExternalServer string
@@ -54,7 +54,7 @@ func (f *Handoff) Given() string {
 	return ""
 }
 
-// Waits says whether the certificate is to be waited for.
+// Waits reports whether the certificate is to be waited for.
 func (f *Handoff) Waits(files bool) bool {
 	return f.Wait || f.Out != "" || files && !f.set.Changed("wait")
 }
@@ -85,7 +85,7 @@ func (f *Handoff) Validate(files bool) error {
 
 // CheckPlace refuses to write the handoffs of several users to one file.
 func (f *Handoff) CheckPlace(several bool) error {
-	if f.Out == "" || !several || store.IsFolder(f.Out) {
+	if f.Out == "" || !several || store.IsDirectory(f.Out) {
 		return nil
 	}
 	return outcome.WithHint(

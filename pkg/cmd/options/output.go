@@ -160,7 +160,7 @@ func (o Output) PrintOnClusters(streams genericiooptions.IOStreams, all []report
 // RequestResource is how kubectl writes the kind before an object's name.
 const RequestResource = "certificatesigningrequest.certificates.k8s.io"
 
-// AddFormatFlag adds -o for data that is no API object. more are forms beyond render.Formats, and
+// AddFormatFlag adds -o for data that is not an API object. more are forms beyond render.Formats, and
 // otherwise is what there is without it.
 func AddFormatFlag(cmd *cobra.Command, format *string, otherwise string, more ...string) {
 	cli.OutputSection.In(cmd.Flags(), func(flags *pflag.FlagSet) {
@@ -171,7 +171,7 @@ func AddFormatFlag(cmd *cobra.Command, format *string, otherwise string, more ..
 
 func formatsWith(more []string) []string { return append(report.Formats(), more...) }
 
-// ValidateFormat refuses a form in which the program does not write what is no API object, which
+// ValidateFormat refuses a form in which the program does not write what is not an API object, which
 // is one of render.Formats or of more; without -o, otherwise is what there is.
 func ValidateFormat(set *pflag.FlagSet, format, what, otherwise string, more ...string) error {
 	if format == "" || slices.Contains(more, format) {

@@ -22,7 +22,7 @@ const renewFlag = "renew"
 type credentialOptions struct {
 	*cli.Environment
 
-	// Cache is the credential cache's folder. Required.
+	// Cache is the credential cache's directory. Required.
 	Cache string
 	// Renew renews the cache's pair if it is due. Optional.
 	Renew bool

@@ -45,13 +45,13 @@ type renewOptions struct {
 	Approve bool
 	// Allow names findings to accept then. Optional.
 	Allow []string
-	// Force begins anew. Optional.
+	// Force starts again. Optional.
 	Force bool
 	// Exec moves the pair into a credential cache. Optional.
 	Exec bool
 	// MoveCache has the credential cache follow the context's API server. Optional.
 	MoveCache bool
-	// DryRun says whether anything is renewed. Required; has a default.
+	// DryRun reports whether anything is renewed. Required; has a default.
 	DryRun options.DryRun
 	// Output is the form of a report. Optional: a line for each context.
 	Output string
@@ -253,8 +253,8 @@ func (o *renewOptions) renew(ctx context.Context, all *cli.Contexts, name string
 		if err != nil {
 			return nil, err
 		}
-		folderOf := func(user string) (store.Folder, error) { return store.UserFolder("", o.Home(), user) }
-		if in.User, err = renewal.UseCache(ctx, work, in.User, folderOf, command); err != nil {
+		directoryOf := func(user string) (store.UserDirectory, error) { return store.UserDirectoryOf("", o.Home(), user) }
+		if in.User, err = renewal.UseCache(ctx, work, in.User, directoryOf, command); err != nil {
 			return nil, err
 		}
 	}
@@ -354,7 +354,7 @@ func (o *renewOptions) renewEach(ctx context.Context, all *cli.Contexts, sharing
 			return err
 		}
 	}
-	// What was begun anew once is gone on with.
+	// What was started again once is continued with.
 	o.input.Force = false
 	for _, names := range waiting {
 		if err := attempt(names, o.input); err != nil {

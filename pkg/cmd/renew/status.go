@@ -164,7 +164,7 @@ func (o *statusOptions) inputs(all *cli.Contexts) (inputs []renewal.ContextInput
 	for i, name := range names {
 		inputs[i] = o.contextInput(all, name)
 		if !o.Live && name != chosen && inputs[i].Connect != nil {
-			// Whoever wrote the kubeconfig chose the server and what is sent there.
+			// The author of the kubeconfig chose the server and what is sent there.
 			inputs[i].Connect = nil
 			notAsked++
 		}

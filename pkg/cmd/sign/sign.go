@@ -23,7 +23,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// issuanceLog is what the log beside an authority's certificate is called.
+// issuanceLog is what the log next to an authority's certificate is called.
 const issuanceLog = "csr-onboard-issued.jsonl"
 
 // signOptions is what sign takes.
@@ -40,7 +40,7 @@ type signOptions struct {
 	Expiration string
 	// Out is the file to write. Required; standard output is the default.
 	Out string
-	// Log is the log of issued certificates. Optional: beside the authority.
+	// Log is the log of issued certificates. Optional: next to the authority.
 	Log string
 	// ClusterName is the cluster's name in a handoff. Optional.
 	ClusterName string
@@ -48,7 +48,7 @@ type signOptions struct {
 	Yes         bool
 	Fingerprint options.Fingerprint
 	Allow       []string
-	// DryRun says whether anything is signed. Required; has a default.
+	// DryRun reports whether anything is signed. Required; has a default.
 	DryRun options.DryRun
 	// Output is the form of a report. Optional: the file's path.
 	Output string
@@ -139,7 +139,7 @@ func (o *signOptions) Complete(arguments []string) error {
 	return err
 }
 
-// signConnection are kubectl's flags that describe the cluster of a handoff, beside --server.
+// signConnection are kubectl's flags that describe the cluster of a handoff, except --server.
 var signConnection = []string{"certificate-authority", "tls-server-name", "insecure-skip-tls-verify"}
 
 const handoffOfSign = "for a kubeconfig in place of the certificate: --server URL"

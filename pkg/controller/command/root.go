@@ -196,7 +196,7 @@ func connect(env Environment, path string) (*cluster.Client, error) {
 	return clientTo(env, target, credentials)
 }
 
-// clientTo makes a client of this program.
+// clientTo makes a client of csr-onboard.
 func clientTo(env Environment, target cluster.Target, credentials cluster.Credentials) (*cluster.Client, error) {
 	target.UserAgent = fmt.Sprintf("%s/%s (%s/%s)", program, env.Version, runtime.GOOS, runtime.GOARCH)
 	target.Now = env.Now

@@ -152,7 +152,7 @@ func newDenierKey(now time.Time) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// listen begins to answer, unless it does already, and goes on until the context ends.
+// listen begins to answer, unless it does already, and continues until the context ends.
 func (d *denier) listen(ctx context.Context) error {
 	if d.isListening.Load() {
 		return nil

@@ -29,7 +29,7 @@ type Input struct {
 	DryRun onboard.DryRun
 	// Grants is what the users are to get besides, in an approval. Optional.
 	Grants onboard.GrantInput
-	// Check says what stands in the way of approving a request, beside its review.
+	// Check says what stands in the way of approving a request, in addition to its review.
 	// Optional.
 	Check func(*request.Review) error
 	// RequireOtherApprover refuses to approve requests that the client submitted. Optional.
@@ -69,7 +69,7 @@ func ObjectsOf(decided []Decided) []*request.Request {
 //
 // Requests that were named are all found, and pass their review if they are to be
 // approved, before the first is decided. Of requests that were not named, each
-// stands for itself: what is wrong with one is told, the others go on, and the
+// stands for itself: what is wrong with one is told, the others continue, and the
 // first such error is the result's. What was decided is returned in either case; it is nil
 // only where it did not come to a decision about any request.
 func Run(ctx context.Context, p *onboard.Program, in Input) ([]Decided, error) {
@@ -135,7 +135,7 @@ func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, erro
 	var result prepared
 	var findErr error
 	q := beginQuestions(ctx, p, namesIn(in.Names, in.Files), in.wanted)
-	// Candidates are told on the way, and only to somebody who may decide.
+	// Candidates are told on the way, and only to somebody who can decide.
 	events := make([]event.Event, 0)
 	finder := *p
 	finder.Tell = func(e event.Event) { events = append(events, e) }

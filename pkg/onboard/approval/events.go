@@ -31,7 +31,7 @@ type AlreadyDecided struct {
 	Message  string
 }
 
-// NothingPending says that there is no request to decide about.
+// NothingPending says that no request is pending.
 type NothingPending struct {
 	event.Marker
 }

@@ -31,7 +31,7 @@ type holdings struct {
 }
 
 // askHoldings asks about the users whose names are known before the requests are, so that where
-// there is no ledger, nobody waits for another answer.
+// the ledger is not installed, nobody waits for another answer.
 func askHoldings(ctx context.Context, p *onboard.Program, names []string) *holdings {
 	h := &holdings{of: map[string][]*ledger.ClientCertificate{}}
 	if h.records, h.unreadErr = p.Cluster.Resources().Records(); h.unreadErr != nil {

@@ -23,11 +23,11 @@ type Imported struct {
 	// Lifetime is what the administrator named explicitly; 0 if nothing. One that stands
 	// on the cluster already and asks for another lifetime is refused then.
 	Lifetime time.Duration
-	// Err is why there is no request in it.
+	// Err is why it does not hold a request.
 	Err error
 }
 
-// name is the name that the request's object has or will have; "" if it can't be
+// name is the name that the request's object has or will have; "" if it cannot be
 // submitted.
 func (i Imported) name() string {
 	if i.Err != nil {
@@ -57,7 +57,7 @@ func namesIn(names []string, files []Imported) []string {
 
 // imported reviews requests from files. One that an earlier run has submitted is
 // reviewed as it stands on the cluster. Of several files, each stands for itself:
-// failures are of those that can't be decided.
+// failures are of those that cannot be decided.
 func imported(ctx context.Context, p *onboard.Program, in Input) (reviews []*request.Review, failures []error, _ error) {
 	sources := map[string]string{}
 	for _, file := range in.Files {

@@ -23,7 +23,7 @@ func (in ListInput) takes(review *request.Review) bool {
 	return !in.Pending || review.State == request.Pending
 }
 
-// List reviews the requests, in the order of their names. A request that can't be
+// List reviews the requests, in the order of their names. A request that cannot be
 // decoded is a review that says so. The resourceVersion is for Follow.
 func List(ctx context.Context, p *onboard.Program, in ListInput) (reviews []*request.Review, resourceVersion string, _ error) {
 	resourceVersion, err := requests.EachPrepared(ctx, p.Cluster.Requests(), in.Query, request.ReviewOf, func(listed *request.Request, review *request.Review) {

@@ -31,7 +31,7 @@ type Selection struct {
 	Choose func([]*request.Review) ([]*request.Review, error)
 }
 
-// isBulk says whether the requests are not named one by one, so that what is
+// isBulk reports whether the requests are not named one by one, so that what is
 // wrong with one does not stop the others.
 func (s Selection) isBulk() bool { return len(s.Names) == 0 && len(s.Files) != 1 }
 
@@ -67,7 +67,7 @@ func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*r
 	}
 	for _, name := range ofUsers {
 		if all.unreadErr != nil && !slices.ContainsFunc(claimed[name], func(r *request.Review) bool { return r.User.Name == name }) {
-			// Whether a user of that name asks for something can't be known.
+			// Whether a user of that name asks for something cannot be known.
 			return nil, all.unreadErr
 		}
 		review, err := choose(p, name, claimed[name], in)

@@ -22,7 +22,7 @@ import (
 type Candidate struct {
 	// Name is a name that means it, and Request the name of a request that does. Either
 	// may be empty. They are as they came from outside: whether a shell or a terminal may
-	// see one is for whoever shows it to judge.
+	// see one is for the caller to judge.
 	Name, Request string
 	// About says what they should know of it, safe to print.
 	About string
@@ -100,7 +100,7 @@ func bound(ctx context.Context, p *onboard.Program, areGroups bool) (map[string]
 	return names, err
 }
 
-// OwnUsers are the users whose requests are on this machine: in the folder that was
+// OwnUsers are the users whose requests are on this machine: in the directory that was
 // named, or under home.
 func OwnUsers(directory, home string) []Candidate {
 	users := map[string]string{}

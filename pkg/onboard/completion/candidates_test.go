@@ -71,7 +71,7 @@ func TestCandidates_OwnUsersAreInDirectories(t *testing.T) {
 	w := onboardtest.New(t)
 	for _, name := range []string{"jane", "sam"} {
 		in := onboardtest.Asked(t, name)
-		in.Folder, in.DryRun = onboardtest.Folder(t, home, name), onboard.DryRunClient
+		in.Directory, in.DryRun = onboardtest.Directory(t, home, name), onboard.DryRunClient
 		w.Submit(t, in)
 	}
 	if got, want := names(completion.OwnUsers(home, "")), []string{"jane: jane", "sam: sam"}; !slices.Equal(got, want) {

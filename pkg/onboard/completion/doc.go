@@ -2,6 +2,6 @@
 // pending requests, users and groups whom role bindings name, and users whose requests are
 // on this machine.
 //
-// It reads and changes nothing. Names are returned as they came from outside; whoever shows
-// them judges whether a shell or a terminal may see them.
+// It reads and changes nothing. Names are returned as they came from outside; the caller
+// judges whether a shell or a terminal may see them.
 package completion

@@ -17,18 +17,18 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// CacheFor is the cache in a user's folder of their credentials for one cluster. A user has
+// CacheFor is the cache in a user's directory of their credentials for one cluster. A user has
 // one for each set of groups: in other groups they are somebody else there.
-func CacheFor(folder store.Folder, endpoint kubeconfig.Endpoint, user identity.User) (store.CredentialCache, error) {
+func CacheFor(directory store.UserDirectory, endpoint kubeconfig.Endpoint, user identity.User) (store.CredentialCache, error) {
 	id := [][]byte{[]byte(endpoint.Server), endpoint.CertificateAuthority, []byte(user.Name)}
 	for _, group := range slices.Sorted(slices.Values(user.Groups)) {
 		id = append(id, []byte(group))
 	}
-	return folder.CredentialCache(id...)
+	return directory.CredentialCache(id...)
 }
 
 // FillCache puts a pair into a credential cache, and returns the certificate that the
-// cache has then. A pair that is there already, expires later and logs in was renewed, and
+// cache has then. An existing pair that expires later and logs in was renewed, and
 // stays unless it is to be overwritten. Where it is unknown whether it
 // logs in, nothing is changed.
 func FillCache(ctx context.Context, run Run, cache store.CredentialCache, endpoint kubeconfig.Endpoint, names kubeconfig.Names, credentials kubeconfig.Credentials, certificate *pki.Certificate, overwrite bool) (*pki.Certificate, error) {

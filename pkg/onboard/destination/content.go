@@ -193,13 +193,13 @@ func (c *embedded) complete(encoded []byte, now time.Time) *pki.Certificate {
 type fromCache struct {
 	entries
 
-	folder store.Folder
+	directory store.UserDirectory
 	// command is how the kubeconfig calls csr-onboard.
 	command string
 }
 
 func (c *fromCache) check() error {
-	cache, err := CacheFor(c.folder, c.endpoint, c.user)
+	cache, err := CacheFor(c.directory, c.endpoint, c.user)
 	if err == nil {
 		err = cache.Check()
 	}
@@ -216,7 +216,7 @@ func (c *fromCache) load(ctx context.Context, run Run, issued Issued) error {
 	if issued.ForAnother {
 		run.Tell(ExecIsLocal{})
 	}
-	cache, err := CacheFor(c.folder, c.endpoint, c.user)
+	cache, err := CacheFor(c.directory, c.endpoint, c.user)
 	if err != nil {
 		return err
 	}

@@ -98,15 +98,15 @@ type Written struct {
 }
 
 // New chooses content and sink for the certificate of a user of the cluster at an endpoint.
-// folder is the user's directory.
-func New(endpoint kubeconfig.Endpoint, in Input, folder store.Folder, user identity.User) *Destination {
+// directory is the user's directory.
+func New(endpoint kubeconfig.Endpoint, in Input, directory store.UserDirectory, user identity.User) *Destination {
 	path := in.Path
 	switch {
 	case path != "":
 	case in.CertificateOnly:
-		path = folder.CertificatePath()
+		path = directory.CertificatePath()
 	default:
-		path = folder.KubeconfigPath()
+		path = directory.KubeconfigPath()
 	}
 	cluster := endpoint.Cluster
 	if in.ClusterName != "" {
@@ -125,7 +125,7 @@ func New(endpoint kubeconfig.Endpoint, in Input, folder store.Folder, user ident
 	case in.CertificateOnly:
 		d.content = &certificateAlone{user: user, path: path, overwrite: in.Overwrite}
 	case in.Exec:
-		d.content = &fromCache{entries: of, folder: folder, command: in.ExecCommand}
+		d.content = &fromCache{entries: of, directory: directory, command: in.ExecCommand}
 	default:
 		d.content = &embedded{entries: of}
 	}
@@ -136,7 +136,7 @@ func New(endpoint kubeconfig.Endpoint, in Input, folder store.Folder, user ident
 		d.sink = sharedFile{path: path}
 	default:
 		// A file can be created where the user's key is.
-		d.sink = ownFile{path: path, folder: folder, isWithKey: filepath.Dir(path) == filepath.Dir(folder.KeyPath())}
+		d.sink = ownFile{path: path, directory: directory, isWithKey: filepath.Dir(path) == filepath.Dir(directory.KeyPath())}
 	}
 	return d
 }

@@ -22,17 +22,17 @@ import (
 
 // delivering writes what jane was issued.
 type delivering struct {
-	server *clustertest.Server
-	folder store.Folder
-	issued destination.Issued
-	told   []event.Event
+	server    *clustertest.Server
+	directory store.UserDirectory
+	issued    destination.Issued
+	told      []event.Event
 }
 
 func newDelivering(t *testing.T) *delivering {
 	t.Helper()
 	d := &delivering{server: clustertest.New(t)}
 	var err error
-	if d.folder, err = store.UserFolder(t.TempDir(), "", "jane"); err != nil {
+	if d.directory, err = store.UserDirectoryOf(t.TempDir(), "", "jane"); err != nil {
 		t.Fatal(err)
 	}
 	d.issued = d.pair(t, time.Hour, "jane")
@@ -50,7 +50,7 @@ func (d *delivering) pair(t *testing.T, lifetime time.Duration, name string) des
 }
 
 func (d *delivering) to(in destination.Input) *destination.Destination {
-	return destination.New(d.server.Endpoint, in, d.folder, identity.User{Name: "jane"})
+	return destination.New(d.server.Endpoint, in, d.directory, identity.User{Name: "jane"})
 }
 
 // deliver checks first, as every use case does.
@@ -84,7 +84,7 @@ func decode(t *testing.T, text []byte) *clientcmdapi.Config {
 func TestDestination_AKubeconfigIsWhatWasAskedFor(t *testing.T) {
 	d := newDelivering(t)
 	written, err := d.deliver(t, destination.Input{ClusterName: "c", ContextName: "x", Namespace: "n", ExternalServer: "HTTPS://k8s.example.com"})
-	if err != nil || written.Path != d.folder.KubeconfigPath() || written.Context != "x" {
+	if err != nil || written.Path != d.directory.KubeconfigPath() || written.Context != "x" {
 		t.Fatalf("%+v, %v", written, err)
 	}
 	config := decode(t, read(t, written.Path))
@@ -129,7 +129,7 @@ func TestDestination_ACertificateAloneReplacesOnlyTheUsers(t *testing.T) {
 	d := newDelivering(t)
 	in := destination.Input{CertificateOnly: true}
 	written, err := d.deliver(t, in)
-	if err != nil || !written.CertificateOnly || written.Path != d.folder.CertificatePath() || !bytes.Equal(read(t, written.Path), d.issued.Certificate.PEM) {
+	if err != nil || !written.CertificateOnly || written.Path != d.directory.CertificatePath() || !bytes.Equal(read(t, written.Path), d.issued.Certificate.PEM) {
 		t.Fatalf("%+v, %v", written, err)
 	}
 	for about, text := range map[string][]byte{"another user's": d.pair(t, time.Hour, "sam").Certificate.PEM, "text": []byte("text")} {
@@ -225,8 +225,8 @@ func TestDestination_CompleteIsWhatWouldBeWritten(t *testing.T) {
 		"another namespace": d.to(destination.Input{Namespace: "n"}).Complete(time.Now()) != nil,
 		"another name":      d.to(destination.Input{ContextName: "x"}).Complete(time.Now()) != nil,
 		"expired":           d.to(destination.Input{}).Complete(time.Now().Add(2*time.Hour)) != nil,
-		"another user":      destination.New(d.server.Endpoint, destination.Input{Path: written.Path, ContextName: written.Context}, d.folder, identity.User{Name: "sam"}).Complete(time.Now()) != nil,
-		"more groups":       destination.New(d.server.Endpoint, destination.Input{}, d.folder, identity.User{Name: "jane", Groups: []string{"dev"}}).Complete(time.Now()) != nil,
+		"another user":      destination.New(d.server.Endpoint, destination.Input{Path: written.Path, ContextName: written.Context}, d.directory, identity.User{Name: "sam"}).Complete(time.Now()) != nil,
+		"more groups":       destination.New(d.server.Endpoint, destination.Input{}, d.directory, identity.User{Name: "jane", Groups: []string{"dev"}}).Complete(time.Now()) != nil,
 		"a certificate":     d.to(destination.Input{CertificateOnly: true}).Complete(time.Now()) != nil,
 		"from a cache":      d.to(destination.Input{Exec: true, ExecCommand: "c"}).Complete(time.Now()) != nil,
 		"no file":           d.to(destination.Input{Path: filepath.Join(t.TempDir(), "no")}).Complete(time.Now()) != nil,

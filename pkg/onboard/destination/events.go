@@ -18,7 +18,7 @@ type KubeconfigWritten struct {
 	// IsMerged reports that it has other entries, and IsCurrent that its context was made the
 	// current one.
 	IsMerged, IsCurrent bool
-	// LoginChecked says whether its certificate has logged in.
+	// LoginChecked reports whether its certificate has logged in.
 	LoginChecked bool
 }
 

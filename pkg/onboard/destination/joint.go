@@ -18,10 +18,10 @@ import (
 // kubeconfig that kubectl uses.
 type Joint struct {
 	// Path is the file that is written.
-	Path   string
-	in     Input
-	folder store.Folder
-	user   string
+	Path      string
+	in        Input
+	directory store.UserDirectory
+	user      string
 }
 
 // Part is a user's kubeconfig for one of several clusters, which was written.
@@ -34,10 +34,10 @@ type Part struct {
 
 // NewJoint is where the contexts of a user on several clusters go: to the file in the user's directory,
 // unless in says otherwise, of which Path, Merge, Named, Visible and Overwrite apply.
-func NewJoint(in Input, folder store.Folder, user string) *Joint {
-	j := &Joint{Path: in.Path, in: in, folder: folder, user: user}
+func NewJoint(in Input, directory store.UserDirectory, user string) *Joint {
+	j := &Joint{Path: in.Path, in: in, directory: directory, user: user}
 	if j.Path == "" {
-		j.Path = folder.KubeconfigPath()
+		j.Path = directory.KubeconfigPath()
 	}
 	if !in.Merge {
 		j.in.Visible = clientcmdapi.NewConfig()
@@ -60,7 +60,7 @@ func (j *Joint) CheckEarly(ctx context.Context) error {
 		return err
 	}
 	// The user's own directory is prepared with the first key.
-	if !isNew || j.Path != j.folder.KubeconfigPath() {
+	if !isNew || j.Path != j.directory.KubeconfigPath() {
 		if err := store.CheckWritable(ctx, j.kind(), j.Path); err != nil {
 			return j.notWritten(err)
 		}
@@ -105,7 +105,7 @@ func (j *Joint) Deliver(ctx context.Context, run Run, parts []Part) error {
 	if j.in.Merge {
 		err = store.UpdateSharedFile(ctx, j.Path, change)
 	} else {
-		err = j.folder.UpdateFile(ctx, store.UserKubeconfig, j.Path, change)
+		err = j.directory.UpdateFile(ctx, store.UserKubeconfig, j.Path, change)
 	}
 	if err != nil {
 		return j.notWritten(err)

@@ -28,7 +28,7 @@ func (d *delivering) part(t *testing.T, cluster string) destination.Part {
 // join checks first, as the use case does.
 func (d *delivering) join(t *testing.T, in destination.Input, parts ...destination.Part) (string, error) {
 	t.Helper()
-	joint := destination.NewJoint(in, d.folder, "jane")
+	joint := destination.NewJoint(in, d.directory, "jane")
 	if err := joint.CheckEarly(t.Context()); err != nil {
 		return joint.Path, err
 	}
@@ -39,7 +39,7 @@ func TestJoint_ContextsAreAddedAndStay(t *testing.T) {
 	d := newDelivering(t)
 	dev, prod := d.part(t, "dev"), d.part(t, "prod")
 	path, err := d.join(t, destination.Input{}, dev)
-	if err != nil || path != d.folder.KubeconfigPath() {
+	if err != nil || path != d.directory.KubeconfigPath() {
 		t.Fatal(path, err)
 	}
 	if _, err := d.join(t, destination.Input{}, prod); err != nil {

@@ -29,8 +29,8 @@ func (inHand) write(_ context.Context, c content) (Written, error) {
 
 // ownFile is a file with nothing else in it.
 type ownFile struct {
-	path   string
-	folder store.Folder
+	path      string
+	directory store.UserDirectory
 	// isWithKey reports that the file is in the directory of the user's private key.
 	isWithKey bool
 }
@@ -53,7 +53,7 @@ func (f ownFile) check(ctx context.Context, c content) error {
 }
 
 func (f ownFile) write(ctx context.Context, c content) (Written, error) {
-	err := f.folder.UpdateFile(ctx, c.kind(), f.path, func(existing []byte) ([]byte, error) {
+	err := f.directory.UpdateFile(ctx, c.kind(), f.path, func(existing []byte) ([]byte, error) {
 		if existing != nil {
 			if err := c.checkReplaceable(existing); err != nil {
 				return nil, err

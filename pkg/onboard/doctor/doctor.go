@@ -70,7 +70,7 @@ const (
 )
 
 // Run examines whether this cluster and this identity can onboard users. It
-// fails only where there is no way to ask at all.
+// fails only where it cannot ask at all.
 func Run(ctx context.Context, p *onboard.Program, in Input) ([]Check, error) {
 	me, err := p.Cluster.WhoAmI(ctx)
 	if err != nil {

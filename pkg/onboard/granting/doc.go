@@ -1,4 +1,4 @@
-// Package granting gives roles to users and groups who may exist already.
+// Package granting gives roles to users and groups that might exist already.
 //
 // It checks that each role and namespace exists and that the caller can bind the role before it
 // creates anything, and changes nothing that exists. It refuses to give a role to a user who is

@@ -22,9 +22,9 @@ import (
 type FetchInput struct {
 	// Name is the user's name. Required.
 	Name string
-	// Folder is where their key and request are, and where their kubeconfig goes.
+	// Directory is where their key and request are, and where their kubeconfig goes.
 	// Required.
-	Folder store.Folder
+	Directory store.UserDirectory
 	// Source is the handoff file's name, and Data what is in it. Required.
 	Source string
 	Data   []byte
@@ -35,7 +35,7 @@ type FetchInput struct {
 	Trust Trust
 	// Kubeconfig says what to write and where to.
 	Kubeconfig destination.Input
-	// VerifyLogin says whether to log in before the kubeconfig is written, if the
+	// VerifyLogin reports whether to log in before the kubeconfig is written, if the
 	// cluster can be reached.
 	VerifyLogin bool
 	// LoginTimeout is how long to try to reach the cluster. Required.
@@ -47,7 +47,7 @@ type FetchInput struct {
 // bound to the certificate or confirmed by the person (see Trust). The cluster need
 // not be reached; where it can be, the certificate has to log in.
 func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fetched, error) {
-	key, keyPEM, err := onboard.ReadKey(in.Folder)
+	key, keyPEM, err := onboard.ReadKey(in.Directory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, outcome.WithHint(
 			fmt.Errorf("private key of %q not found: %w", in.Name, err),
@@ -56,7 +56,7 @@ func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fet
 	if err != nil {
 		return nil, err
 	}
-	user, err := onboard.ReadUser(in.Folder, in.Name, key)
+	user, err := onboard.ReadUser(in.Directory, in.Name, key)
 	if err != nil {
 		return nil, outcome.WithHint(err, "run new-user --offline again with the same groups: it creates the request again from the same key")
 	}
@@ -72,12 +72,12 @@ func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fet
 	}
 	if err != nil {
 		return nil, outcome.WithHint(fmt.Errorf("the handoff %q cannot be used: %w", in.Source, err),
-			"nothing was written; ask the administrator for the handoff of the request %s", identity.PrintableSentence(in.Folder.RequestPath()))
+			"nothing was written; ask the administrator for the handoff of the request %s", identity.PrintableSentence(in.Directory.RequestPath()))
 	}
 	if in.Kubeconfig.Namespace == "" {
 		in.Kubeconfig.Namespace = handoff.Namespace
 	}
-	to := destination.New(handoff.Endpoint, in.Kubeconfig, in.Folder, user)
+	to := destination.New(handoff.Endpoint, in.Kubeconfig, in.Directory, user)
 	if err := to.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func readHandoff(in FetchInput) (*kubeconfig.Handoff, *pki.Certificate, error) {
 	return handoff, certificate, err
 }
 
-// tryLogIn logs in if the cluster can be reached, and tells where it can't.
+// tryLogIn logs in if the cluster can be reached, and tells where it cannot.
 func tryLogIn(ctx context.Context, p *onboard.Program, in FetchInput, endpoint kubeconfig.Endpoint, user identity.User, credentials kubeconfig.Credentials) (loggedIn bool, _ error) {
 	const forged = "the handoff may be of another cluster, or forged; "
 	client, err := cluster.New(onboard.TargetAt(p, endpoint, in.LoginTimeout), cluster.ByCertificate(credentials))

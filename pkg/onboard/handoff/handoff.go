@@ -24,10 +24,10 @@ import (
 type Input struct {
 	// Timeout is how long to wait for the certificate. Required.
 	Timeout time.Duration
-	// Resume is the command that goes on with an interrupted wait for a request,
+	// Resume is the command that continues with an interrupted wait for a request,
 	// for hints. Required.
 	Resume func(name string) string
-	// Path is the handoff file to write, or a folder for it; "-" hands the file
+	// Path is the handoff file to write, or a directory for it; "-" hands the file
 	// back. Optional: without it the certificate is waited for and checked, and
 	// nothing is written.
 	Path string
@@ -106,7 +106,7 @@ func One(ctx context.Context, p *onboard.Program, object *request.Request, in In
 }
 
 // Check finds what would keep a user's handoff from being written, before
-// there is a certificate, which can't be taken back.
+// there is a certificate, which cannot be taken back.
 func Check(ctx context.Context, p *onboard.Program, user identity.User, in Input) error {
 	if in.Path == "" {
 		return nil
@@ -136,7 +136,7 @@ func CheckAt(ctx context.Context, user identity.User, endpoint kubeconfig.Endpoi
 }
 
 func (in Input) pathFor(user identity.User) string {
-	if in.Path != "" && in.Path != "-" && store.IsFolder(in.Path) {
+	if in.Path != "" && in.Path != "-" && store.IsDirectory(in.Path) {
 		return store.HandoffPath(in.Path, identity.FileName(user.Name))
 	}
 	return in.Path

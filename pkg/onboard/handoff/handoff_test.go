@@ -48,7 +48,7 @@ func handed(t *testing.T) (*onboardtest.World, onboard.NewUserInput, []byte) {
 
 func fetching(in onboard.NewUserInput, data []byte) handoff.FetchInput {
 	return handoff.FetchInput{
-		Name: "jane", Folder: in.Folder, Source: "jane.handoff", Data: data, VerifyLogin: true, LoginTimeout: 10 * time.Second,
+		Name: "jane", Directory: in.Directory, Source: "jane.handoff", Data: data, VerifyLogin: true, LoginTimeout: 10 * time.Second,
 		Trust: handoff.Trust{Confirm: func(context.Context, string, []handoff.Authority) error { return errUnconfirmed }},
 	}
 }
@@ -154,7 +154,7 @@ func TestHandoff_AFileThatWasChangedIsNotUsed(t *testing.T) {
 		}, errUnconfirmed, ""},
 		"no key": {func(t *testing.T, _ *onboardtest.World, in *handoff.FetchInput, _ *kubeconfig.Handoff) {
 			t.Helper()
-			in.Folder = onboardtest.Folder(t, t.TempDir(), "jane")
+			in.Directory = onboardtest.Directory(t, t.TempDir(), "jane")
 		}, nil, `private key of "jane" not found`},
 		"the request of another user": {func(_ *testing.T, _ *onboardtest.World, in *handoff.FetchInput, _ *kubeconfig.Handoff) {
 			in.Name = "sam"
@@ -185,7 +185,7 @@ func TestHandoff_AFileThatWasChangedIsNotUsed(t *testing.T) {
 			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v, want %q", err, test.says)
 			}
-			if _, err := os.Stat(in.Folder.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a kubeconfig is written: %v", err)
 			}
 		})

@@ -41,7 +41,7 @@ type Input struct {
 	Confirm func(context.Context, *Plan) error
 }
 
-// Plan is what is taken away from a user, and what can't be.
+// Plan is what is taken away from a user, and what cannot be.
 type Plan struct {
 	// User is whose access it is.
 	User string
@@ -68,7 +68,7 @@ type Plan struct {
 	// roles permit.
 	GroupGrants access.Grants
 	Rules       access.Rules
-	// Unread says why it can't be said what the user's groups give; "" if it can. RulesUnread
+	// Unread says why it cannot be said what the user's groups give; "" if it can. RulesUnread
 	// says it of what the roles permit.
 	Unread, RulesUnread string
 	// CertificateOnly says that one certificate is meant and nothing else.
@@ -164,7 +164,7 @@ func (o *Plan) remaining() []access.Grant {
 }
 
 // Run takes away what can be taken away from a user (pending requests,
-// bindings, and with Block their writes) and says what can't. What fails does not
+// bindings, and with Block their writes) and says what cannot. What fails does not
 // stop the rest; the first failure is returned with what was found.
 func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 	if err := in.checkCertificate(); err != nil {
@@ -302,7 +302,7 @@ func makePlan(ctx context.Context, p *onboard.Program, in Input, me string) (*Pl
 }
 
 // isForSigner reports whether a request is for the signer whose requests an administrator
-// is to be permitted to deny. That one for another signer can't be denied is told of it
+// is to be permitted to deny. That one for another signer cannot be denied is told of it
 // alone: anybody may create one in the user's name.
 func isForSigner(review *request.Review) bool {
 	return review.Object.Spec.SignerName == request.Signer

@@ -120,7 +120,7 @@ func TestOffboard_NothingChangesWithoutAYes(t *testing.T) {
 
 var errNo = errors.New("no")
 
-// TestOffboard_WhatFailsDoesNotStopTheRest is for an administrator who may do a part of it.
+// TestOffboard_WhatFailsDoesNotStopTheRest is for an administrator who can do a part of it.
 func TestOffboard_WhatFailsDoesNotStopTheRest(t *testing.T) {
 	w := employed(t)
 	w.Server.Refuse("delete", "clusterrolebindings")

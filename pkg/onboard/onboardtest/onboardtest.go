@@ -68,25 +68,25 @@ func Told[E event.Event](w *World) []E {
 func Asked(t *testing.T, name string, groups ...string) onboard.NewUserInput {
 	t.Helper()
 	return onboard.NewUserInput{
-		User: identity.User{Name: name, Groups: groups}, Folder: Folder(t, t.TempDir(), name), KeyAlgorithm: pki.DefaultKeyAlgorithm,
+		User: identity.User{Name: name, Groups: groups}, Directory: Directory(t, t.TempDir(), name), KeyAlgorithm: pki.DefaultKeyAlgorithm,
 		Lifetime: time.Hour, Signer: request.Signer, DryRun: onboard.DryRunNone,
 	}
 }
 
-// Folder is where the files of a user are below a directory.
-func Folder(t *testing.T, directory, name string) store.Folder {
+// Directory is where the files of a user are below a directory.
+func Directory(t *testing.T, directory, name string) store.UserDirectory {
 	t.Helper()
-	folder, err := store.UserFolder(directory, "", name)
+	of, err := store.UserDirectoryOf(directory, "", name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return of
 }
 
 // Fetching fetches what was asked, and writes the kubeconfig next to the key.
 func Fetching(in onboard.NewUserInput) onboard.FetchInput {
 	return onboard.FetchInput{
-		Name: in.User.Name, FolderOf: func(string) (store.Folder, error) { return in.Folder, nil },
+		Name: in.User.Name, DirectoryOf: func(string) (store.UserDirectory, error) { return in.Directory, nil },
 		Timeout: time.Minute, VerifyLogin: true, Resume: "kubectl csr-onboard fetch",
 	}
 }

@@ -78,12 +78,12 @@ func (u KubeconfigUser) Read(now func() time.Time) (*Held, error) {
 	}
 	held := &Held{Pair: pair, Credentials: kubeconfig.Credentials{Certificate: pair.Certificate, Key: pair.Key}}
 	if pair.CertificateFile != "" {
-		if held.Credentials.Certificate, err = store.ReadFile(u.Beside(pair.CertificateFile)); err != nil {
+		if held.Credentials.Certificate, err = store.ReadFile(u.Resolve(pair.CertificateFile)); err != nil {
 			return nil, err
 		}
 	}
 	if pair.KeyFile != "" {
-		if held.Credentials.Key, err = store.ReadSecret(u.Beside(pair.KeyFile)); err != nil {
+		if held.Credentials.Key, err = store.ReadSecret(u.Resolve(pair.KeyFile)); err != nil {
 			return nil, err
 		}
 	}
@@ -113,8 +113,8 @@ func (u KubeconfigUser) entry(now func() time.Time) (*clientcmdapi.AuthInfo, err
 	return user, nil
 }
 
-// Beside resolves a path as it is written in the kubeconfig.
-func (u KubeconfigUser) Beside(path string) string {
+// Resolve returns a path of the kubeconfig, which may be relative to the kubeconfig's directory.
+func (u KubeconfigUser) Resolve(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}

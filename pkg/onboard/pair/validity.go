@@ -23,7 +23,7 @@ func CheckBegun(certificate *pki.Certificate, now time.Time) error {
 	return outcome.WithHint(err, identity.BeforeValidity)
 }
 
-// Expired says that a certificate can't be renewed any more, and how it goes on.
+// Expired says that a certificate cannot be renewed any more, and how it continues.
 func Expired(user KubeconfigUser, certificate *pki.Certificate, now time.Time) error {
 	name := certificate.User().Name
 	return outcome.WithHint(

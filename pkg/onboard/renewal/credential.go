@@ -37,7 +37,7 @@ const (
 
 // Credential is the answer of the credential plugin: the pair of the cache, as an
 // ExecCredential. When the pair is due to be renewed, that is begun elsewhere and not
-// waited for; only where there is no pair that is still good, it is. The answer is
+// waited for; only without a pair that is still valid, it is. The answer is
 // kept for the next time.
 func Credential(ctx context.Context, p *onboard.Program, in CredentialInput) ([]byte, error) {
 	held, err := pair.ReadCache(in.Cache)
@@ -70,7 +70,7 @@ func Credential(ctx context.Context, p *onboard.Program, in CredentialInput) ([]
 	return answer.Credential(body, in.APIVersion), nil
 }
 
-// nextAsking is when a client that goes on is to ask for the new pair, which may be
+// nextAsking is when a client that continues is to ask for the new pair, which may be
 // there by then.
 func nextAsking(held *pair.Cached, now time.Time) time.Time {
 	end := held.Certificate.UsableUntil()
@@ -121,7 +121,7 @@ func renewalOf(cache store.CredentialCache, held *pair.Cached) store.Renewal {
 func renewBlocking(ctx context.Context, p *onboard.Program, in CredentialInput, held *pair.Cached) (*pair.Cached, error) {
 	end := held.Certificate.Leaf.NotAfter
 	p.Tell(Awaited{User: held.Certificate.User().Name, NotAfter: end})
-	// While the pair is good for a moment yet, half of that; whoever comes too late
+	// While the pair is good for a moment yet, half of that; a client that comes too late
 	// can still wait for a process that came in time.
 	patience := end.Sub(p.Now()) / 2
 	if patience <= 0 {
@@ -150,7 +150,7 @@ func renewCache(ctx context.Context, p *onboard.Program, cache store.CredentialC
 	there.Cluster = client
 	in.User = pair.KubeconfigUser{Context: held.Entry, Path: cache.KubeconfigPath(), Entry: held.Entry, Cache: &cache}
 	in.Renewals = cache.Renewals()
-	// Where the kubeconfig is that names the cache is not known here.
+	// Where the kubeconfig is that names the cache is unknown here.
 	resume := identity.NewCommand("kubectl csr-onboard renew").Argument(held.Entry)
 	in.Resume, in.Again = resume.String(), resume.Words("--force").String()
 	return Run(ctx, &there, in)

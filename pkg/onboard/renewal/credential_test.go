@@ -37,7 +37,7 @@ func newCached(t *testing.T) *cached {
 	c := &cached{holder: newHolder(t)}
 	c.Now = func() time.Time { return time.Now().Add(c.passed) }
 	base := t.TempDir()
-	user, err := renewal.UseCache(t.Context(), c.Program, c.in.User, func(name string) (store.Folder, error) { return store.UserFolder(base, "", name) }, "kubectl-csr_onboard")
+	user, err := renewal.UseCache(t.Context(), c.Program, c.in.User, func(name string) (store.UserDirectory, error) { return store.UserDirectoryOf(base, "", name) }, "kubectl-csr_onboard")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestCredential_ACacheIsUsedOnlyByWhoCanRenew(t *testing.T) {
 		before := h.kubeconfig(t)
 		prepare(h)
 		base := t.TempDir()
-		_, err := renewal.UseCache(t.Context(), h.Program, h.in.User, func(name string) (store.Folder, error) { return store.UserFolder(base, "", name) }, "kubectl-csr_onboard")
+		_, err := renewal.UseCache(t.Context(), h.Program, h.in.User, func(name string) (store.UserDirectory, error) { return store.UserDirectoryOf(base, "", name) }, "kubectl-csr_onboard")
 		if err == nil || !bytes.Equal(before, h.kubeconfig(t)) {
 			t.Errorf("%s: %v", about, err)
 		}

@@ -61,7 +61,7 @@ type GroupsLost struct {
 }
 
 // Waits says that a renewal waits for an administrator or the signer, and that
-// Resume goes on with it.
+// Resume continues with it.
 type Waits struct {
 	event.Marker
 

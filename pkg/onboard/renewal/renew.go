@@ -24,9 +24,9 @@ import (
 type Input struct {
 	// User is whose certificate is renewed. Required.
 	User pair.KubeconfigUser
-	// Renewals is the folder in which an unfinished renewal waits. Required.
+	// Renewals is the directory in which an unfinished renewal waits. Required.
 	Renewals string
-	// DryRun only says whether the certificate would be renewed. Optional.
+	// DryRun only reports whether the certificate would be renewed. Optional.
 	DryRun bool
 	// Within renews only a certificate that expires within this time; the zero value
 	// renews any.
@@ -44,14 +44,14 @@ type Input struct {
 	// findings to accept then.
 	Approve bool
 	Allow   []string
-	// Force gives up a renewal that is pending or was denied, and begins anew with
+	// Force gives up a renewal that is pending or was denied, and starts again with
 	// another key.
 	Force bool
 	// MoveCache has the credential cache of User belong to the API server of Cluster
 	// from now on, where it was made for another one. Otherwise that is an error.
 	MoveCache bool
-	// Resume is the command that goes on with the renewal, and Again the one that
-	// begins anew, for hints. Required.
+	// Resume is the command that continues with the renewal, and Again the one that
+	// starts again, for hints. Required.
 	Resume, Again string
 }
 
@@ -133,7 +133,7 @@ func lockRenewal(ctx context.Context, renewal store.Renewal, in Input) (*store.L
 }
 
 func renewLocked(ctx context.Context, p *onboard.Program, in Input, before *pair.Held, renewal store.Renewal) (*Renewed, error) {
-	// Whoever held the lock may have renewed it.
+	// The holder of the lock may have renewed it.
 	present, err := in.User.Read(p.Now)
 	if err != nil {
 		return nil, err
@@ -236,7 +236,7 @@ func (r *renewing) whoAmI(ctx context.Context) error {
 }
 
 // holderOf asks the cluster, as the holder of a pair, who that is: the certificate's user
-// in those of its groups that hold, and which do not. Who can't be renewed is an error.
+// in those of its groups that hold, and which do not. Who cannot be renewed is an error.
 func holderOf(ctx context.Context, asUser *cluster.Client, user pair.KubeconfigUser, held *pair.Held) (holder identity.User, lost []string, _ error) {
 	named := held.Certificate.User()
 	me, err := asUser.WhoAmI(ctx)
@@ -264,7 +264,7 @@ func holderOf(ctx context.Context, asUser *cluster.Client, user pair.KubeconfigU
 	return holder, lost, nil
 }
 
-// mayNotRenew is the error of who may not ask for another certificate.
+// mayNotRenew is the error of who cannot ask for another certificate.
 func mayNotRenew(user string, causeErr error) error {
 	err := fmt.Errorf("the user %q cannot renew the certificate: forbidden", user)
 	if causeErr != nil {
@@ -278,7 +278,7 @@ func mayNotRenew(user string, causeErr error) error {
 func (r *renewing) discardFinished() error {
 	store.RemoveAbandonedLocks(r.in.Renewals, r.user.Name)
 	for _, earlier := range store.RenewalsOf(r.in.Renewals, r.user.Name) {
-		key, _, err := onboard.ReadKey(earlier.Folder)
+		key, _, err := onboard.ReadKey(earlier.UserDirectory)
 		if err == nil && pki.SamePublicKey(key.Public(), r.present.Key.Public()) {
 			if err := earlier.Discard(); err != nil {
 				return err
@@ -301,7 +301,7 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 	isNew := !r.renewal.HasKey()
 	in := onboard.NewUserInput{
 		User:         r.user,
-		Folder:       r.renewal.Folder,
+		Directory:    r.renewal.UserDirectory,
 		KeyAlgorithm: pki.AlgorithmOf(r.present.Key.Public()),
 		Lifetime:     lifetime,
 		Signer:       request.Signer,
@@ -321,7 +321,7 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 	case apierrors.IsForbidden(err):
 		err = mayNotRenew(r.user.Name, err)
 		if isNew {
-			// There is no request for it, and it would look like a renewal that waits.
+			// It has no request, and it would look like a renewal that waits.
 			err = errors.Join(err, r.renewal.Discard())
 		}
 		return nil, err

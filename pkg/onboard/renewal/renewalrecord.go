@@ -47,7 +47,7 @@ func (r renewalRecord) isToBeTold(now time.Time) bool {
 	return r.Trouble != "" && now.Sub(r.Told) >= tellAgain
 }
 
-// isToBeTried says whether to begin another renewal, when left is left of the
+// isToBeTried reports whether to begin another renewal, when left is left of the
 // certificate. One that waits for an approval is looked at soon, because it costs one
 // question; what fails otherwise is not repeated at every command; what was refused
 // is begun again by a person only.

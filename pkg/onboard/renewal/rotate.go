@@ -25,7 +25,7 @@ import (
 
 // rotate checks the new certificate, logs in with it, and puts it and its key into
 // the kubeconfig in place of the present pair. At every moment the kubeconfig has one
-// of the two pairs, whole; the present one is kept in the renewal's folder until the
+// of the two pairs, whole; the present one is kept in the renewal's directory until the
 // new one has logged in from where it stands.
 func (r *renewing) rotate(ctx context.Context, issued *request.Request, submitted *onboard.Submission) (*pki.Certificate, error) {
 	certificate, err := r.program.CheckIssued(issued, submitted.Key.Public(), r.user)
@@ -72,7 +72,7 @@ func (r *renewing) checkPlace(ctx context.Context) error {
 	for _, present := range []string{r.present.Pair.CertificateFile, r.present.Pair.KeyFile} {
 		if err == nil && present != "" {
 			// The new pair goes into files next to these, which are not written to.
-			file = r.in.User.Beside(present)
+			file = r.in.User.Resolve(present)
 			err = store.CheckCreatable(store.PairFile, file)
 		}
 	}
@@ -84,8 +84,8 @@ func (r *renewing) checkPlace(ctx context.Context) error {
 }
 
 // place is where the new pair goes: into the kubeconfig where the present one is in
-// it, and into new files beside the present ones where it is in files. A file with a
-// private key is never written over, and two files can't be changed at once.
+// it, and into new files next to the present ones where it is in files. A file with a
+// private key is never written over, and two files cannot be changed at once.
 func (r *renewing) place(renewed *pair.Held) (kubeconfig.Pair, error) {
 	placed := kubeconfig.Pair{Certificate: renewed.Credentials.Certificate, Key: renewed.Credentials.Key}
 	if old := r.present.Pair.CertificateFile; old != "" && old == r.present.Pair.KeyFile {
@@ -122,7 +122,7 @@ func suffixOf(certificate *pki.Certificate) string {
 // create makes a file of the new pair. An earlier run that was interrupted may have
 // made it.
 func (r *renewing) create(path string, data []byte) error {
-	target := r.in.User.Beside(path)
+	target := r.in.User.Resolve(path)
 	err := store.CreateFile(store.PairFile, target, data)
 	if errors.Is(err, fs.ErrExist) {
 		existing, readErr := store.ReadSecret(target)
@@ -200,7 +200,7 @@ func (r *renewing) tidyUp() error {
 		if file == "" {
 			continue
 		}
-		path := r.in.User.Beside(file)
+		path := r.in.User.Resolve(file)
 		isOfRenewal := strings.HasSuffix(strings.TrimSuffix(file, filepath.Ext(file)), suffixOf(r.present.Certificate))
 		if !isOfRenewal || !isBelow(filepath.Dir(r.in.User.Path), path) {
 			kept = append(kept, path)

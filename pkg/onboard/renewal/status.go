@@ -22,14 +22,14 @@ import (
 
 // ContextInput is a context of a kubeconfig to look at.
 type ContextInput struct {
-	// Name is the context's, and IsCurrent says whether kubectl uses it now.
+	// Name is the context's, and IsCurrent reports whether kubectl uses it now.
 	Name      string
 	IsCurrent bool
-	// Login is what it logs in with, for a person, where that is no client
+	// Login is what it logs in with, for a person, where that is not a client
 	// certificate.
 	Login string
 	// User is the entry with the client certificate; nil where Login is something
-	// else, or UserErr why it can't be read.
+	// else, or UserErr why it cannot be read.
 	User    *pair.KubeconfigUser
 	UserErr error
 	// ReadCertificate reads the certificate alone, for where User cannot be read because of
@@ -43,7 +43,7 @@ type ContextInput struct {
 	Connect func() (*cluster.Client, error)
 }
 
-// Liveness says whether a context's credentials log in.
+// Liveness reports whether a context's credentials log in.
 type Liveness string
 
 // What is known of a context's credentials.
@@ -52,7 +52,7 @@ const (
 	Live Liveness = "yes"
 	// NotLive are credentials that the API server does not take.
 	NotLive Liveness = "no"
-	// Unreachable is an API server that there is no way to just now.
+	// Unreachable is an API server that cannot be reached just now.
 	Unreachable Liveness = "unreachable"
 	// NotTried are credentials that were not tried (see ContextInput.Connect).
 	NotTried Liveness = "not tried"
@@ -69,21 +69,21 @@ type ContextStatus struct {
 	User identity.User
 	// Certificate is the client certificate; nil where there is none.
 	Certificate *pki.Certificate
-	// IsUnread says that the context logs in with a certificate that can't be read.
+	// IsUnread says that the context logs in with a certificate that cannot be read.
 	IsUnread bool
 	// Renewal is the state of the request that is to renew it, and RenewalRequest
 	// its object's name; "" if no renewal was begun. State is Pending where
 	// the API server could not be asked.
 	Renewal        request.State
 	RenewalRequest string
-	// RenewsItself reports that this program renews the certificate before it expires, and
+	// RenewsItself reports that csr-onboard renews the certificate before it expires, and
 	// InTrouble why it does not; "" where nothing is wrong.
 	RenewsItself bool
 	InTrouble    string
 	// Unrenewed are further certificates of the user, of no context here, that were due to be renewed
 	// and were not, as far as the context's credentials can list the cluster's ledger.
 	Unrenewed []*ledger.ClientCertificate
-	// Live says whether the credentials log in, and Problem what is wrong with
+	// Live reports whether the credentials log in, and Problem what is wrong with
 	// them; "" if nothing is.
 	Live    Liveness
 	Problem string
@@ -99,7 +99,7 @@ func (s ContextStatus) IsInvalid(now time.Time) bool {
 }
 
 // ExpiresUnrenewed reports whether the context's certificate is not valid, or expires within a
-// time and nothing is seen to that: one that this program renews is healthy until its
+// time and nothing is seen to that: one that csr-onboard renews is healthy until its
 // renewal is in trouble or overdue.
 func (s ContextStatus) ExpiresUnrenewed(within time.Duration, now time.Time) bool {
 	switch {
@@ -119,7 +119,7 @@ func (s ContextStatus) ShouldWarn(now time.Time) bool {
 	return s.Certificate != nil && s.ExpiresUnrenewed(min(lastWeek, s.Certificate.Leaf.NotAfter.Sub(s.Certificate.RenewFrom())), now)
 }
 
-// isRenewedInTime reports whether this program renews the certificate, and nothing has
+// isRenewedInTime reports whether csr-onboard renews the certificate, and nothing has
 // kept it from that.
 func (s ContextStatus) isRenewedInTime(now time.Time) bool {
 	return s.RenewsItself && s.InTrouble == "" && s.Renewal != request.Denied && now.Before(s.Certificate.WarnFrom())

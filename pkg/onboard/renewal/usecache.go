@@ -16,13 +16,13 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// UseCache has a kubeconfig user log in from a credential cache in their folder from now
+// UseCache has a kubeconfig user log in from a credential cache in their directory from now
 // on: the pair that they have goes there. command is how the kubeconfig calls this
 // program. Cluster is the API server of the user's context. Nothing is changed unless it
 // takes the pair, by the way that the cache will know, and lets them ask for another. It
 // returns the entry that holds the pair now. A user who logs in from a cache already
 // stays as they are.
-func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, folderOf func(user string) (store.Folder, error), command string) (pair.KubeconfigUser, error) {
+func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser, directoryOf func(user string) (store.UserDirectory, error), command string) (pair.KubeconfigUser, error) {
 	if user.Cache != nil {
 		return user, nil
 	}
@@ -34,12 +34,12 @@ func UseCache(ctx context.Context, p *onboard.Program, user pair.KubeconfigUser,
 		return user, pair.Expired(user, held.Certificate, p.Now())
 	}
 	who := held.Certificate.User()
-	folder, err := folderOf(who.Name)
+	directory, err := directoryOf(who.Name)
 	if err != nil {
 		return user, err
 	}
 	endpoint := p.Cluster.Endpoint()
-	cache, err := destination.CacheFor(folder, endpoint, who)
+	cache, err := destination.CacheFor(directory, endpoint, who)
 	if err != nil {
 		return user, err
 	}

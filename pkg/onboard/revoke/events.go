@@ -34,7 +34,7 @@ type LedgerUnread struct {
 	Reason error
 }
 
-// NotInForce says of one API server that the list is not known to be in force there.
+// NotInForce says of one API server that the list is unknown to be in force there.
 type NotInForce struct {
 	event.Marker
 

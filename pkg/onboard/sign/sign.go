@@ -34,7 +34,7 @@ type Input struct {
 	// PassphraseFile holds the passphrase of an encrypted KeyFile in its first line, and
 	// may be a pipe or "-". Optional.
 	PassphraseFile string
-	// AskPassphrase asks a person where there is no PassphraseFile. Required.
+	// AskPassphrase asks a person without a PassphraseFile. Required.
 	AskPassphrase func(context.Context) ([]byte, error)
 	// Inputs reads these files. Required.
 	Inputs store.Inputs
@@ -195,7 +195,7 @@ func checkSignedPlace(ctx context.Context, user identity.User, in Input, authori
 		return nil
 	case store.Exists(in.Path):
 		return alreadyThere(in.Path)
-	case !store.IsFolder(filepath.Dir(in.Path)):
+	case !store.IsDirectory(filepath.Dir(in.Path)):
 		return outcome.WithHint(fmt.Errorf("directory %q not found", filepath.Dir(in.Path)), "create it, or name another place: --out FILE")
 	}
 	return outcome.AddHint(store.CheckCreatable(store.SignedCertificate, in.Path), "name another place: --out FILE")

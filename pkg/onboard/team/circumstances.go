@@ -26,7 +26,7 @@ type circumstances struct {
 }
 
 // checkSubmitting finds what would keep every user's request from being submitted. A server
-// that won't say is asked by submitting.
+// that will not say is asked by submitting.
 func (c *circumstances) checkSubmitting(ctx context.Context) error {
 	var may bool
 	err := c.persevere(ctx, func() (err error) {

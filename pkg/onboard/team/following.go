@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// onboarding is what it is called that goes on (see Progress).
+	// onboarding is what it is called that continues (see Progress).
 	onboarding = "onboarding"
 	// tickTime is how often it is told how far the team is.
 	tickTime = time.Second

@@ -94,7 +94,7 @@ func (p *preparing) submittedResult(member Member, name string, submitted *onboa
 		wanted, lacksErr = p.rehearsal.of(member)
 		err = together(err, lacksErr)
 	}
-	result := Result{Request: name, State: MemberSubmitted, Path: member.Folder.RequestPath(), Wanted: wanted, Err: err}
+	result := Result{Request: name, State: MemberSubmitted, Path: member.Directory.RequestPath(), Wanted: wanted, Err: err}
 	switch {
 	case p.in.DryRun == onboard.DryRunClient:
 		result.State = MemberMade
@@ -112,7 +112,7 @@ func (p *preparing) submittedResult(member Member, name string, submitted *onboa
 // checkKubeconfig looks at the place of a user's kubeconfig. isEnd is true where one with a
 // valid certificate exists, and where none could be written.
 func (p *preparing) checkKubeconfig(ctx context.Context, member Member) (_ Result, isEnd bool) {
-	to := p.program.Destination(p.in.Kubeconfig, member.Folder, member.User)
+	to := p.program.Destination(p.in.Kubeconfig, member.Directory, member.User)
 	certificate := to.Complete(p.program.Now())
 	if certificate == nil {
 		if err := to.CheckEarly(ctx); err != nil {

@@ -18,7 +18,7 @@ import (
 // An API server takes a client certificate if it chains to one of the authorities that
 // the server publishes, is good for client authentication, and is valid now. So one
 // certificate of each authority and kind of key logs in; one like it is verified against
-// that authority, as the API server would. Where the authorities can't be read, or a
+// that authority, as the API server would. Where the authorities cannot be read, or a
 // certificate is of none of them, it logs in by itself.
 type proof struct {
 	program     *onboard.Program
@@ -69,7 +69,7 @@ func (t *proof) prove(ctx context.Context, user identity.User, certificate *pki.
 }
 
 // authorityOf is the authority by which the API server takes a certificate; nil where
-// that is not known.
+// that is unknown.
 func (t *proof) authorityOf(certificate *pki.Certificate) *x509.Certificate {
 	authorities := t.authorities()
 	if authorities == nil {

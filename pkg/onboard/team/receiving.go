@@ -25,14 +25,14 @@ func (r *receiving) receive(ctx context.Context, ending requests.Ending) Result 
 	if result.Err != nil {
 		return result
 	}
-	key, keyPEM, err := onboard.ReadKey(member.Folder)
+	key, keyPEM, err := onboard.ReadKey(member.Directory)
 	if err != nil {
 		result.Err = err
 		return result
 	}
 	isNew, err := r.standby.Record(ctx, ending.Object)
 	r.program.TellRecorded(ending.Object, isNew, err)
-	to := r.program.Destination(r.in.Kubeconfig, member.Folder, member.User)
+	to := r.program.Destination(r.in.Kubeconfig, member.Directory, member.User)
 	var fetched *onboard.Fetched
 	result.Err = r.persevere(ctx, func() (err error) {
 		fetched, err = r.program.Receive(ctx, to, &onboard.Submission{Object: ending.Object, Key: key, KeyPEM: keyPEM}, ending.Object, r.prove)

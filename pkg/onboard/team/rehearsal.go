@@ -75,7 +75,7 @@ func (r *rehearsal) lacksFor(ctx context.Context, wanted access.Wanted) (lacks [
 	})
 	switch {
 	case apierrors.IsForbidden(err) && r.in.DryRun == onboard.DryRunClient:
-		// What was not found out is no better than missing.
+		// What is unknown is not better than missing.
 		return []error{err}, nil
 	case apierrors.IsForbidden(err):
 	case err != nil || len(lacks) > 0 || r.in.DryRun == onboard.DryRunClient:

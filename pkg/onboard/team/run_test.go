@@ -46,7 +46,7 @@ func states(results []team.Result) map[string]team.MemberState {
 }
 
 func hasKubeconfig(in team.Input, place int) bool {
-	_, err := os.Stat(in.Members[place].Folder.KubeconfigPath())
+	_, err := os.Stat(in.Members[place].Directory.KubeconfigPath())
 	return err == nil
 }
 
@@ -86,7 +86,7 @@ func TestRun_WithoutAnApprovalRequestsAreSubmittedAndFound(t *testing.T) {
 	in.Approve, in.KeepObjects = false, true
 	for _, want := range []team.MemberState{team.MemberSubmitted, team.MemberFound} {
 		results, err := team.Run(t.Context(), w.Program, in)
-		if err != nil || results[0].State != want || results[0].Object == nil || results[0].Path != in.Members[0].Folder.RequestPath() {
+		if err != nil || results[0].State != want || results[0].Object == nil || results[0].Path != in.Members[0].Directory.RequestPath() {
 			t.Errorf("%+v, %v, want %s", results, err, want)
 		}
 	}
@@ -97,7 +97,7 @@ func TestRun_OneUsersFailureIsOnlyTheirs(t *testing.T) {
 	w := onboardtest.New(t)
 	in := teamOf(t, "jane", "denied", "deleted", "replaced", "blocked")
 	in.Approve, in.Fetch = false, true
-	if err := os.WriteFile(in.Members[4].Folder.KubeconfigPath(), []byte("text"), 0o600); err != nil {
+	if err := os.WriteFile(in.Members[4].Directory.KubeconfigPath(), []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	submitted := map[string]*request.Request{}

@@ -73,7 +73,7 @@ func (s *session) persevere(ctx context.Context, do func() error) error {
 // everything, because it has not read its role bindings yet.
 const startingTime = 30 * time.Second
 
-// mayPass says whether what the server said may be otherwise in a moment.
+// mayPass reports whether what the server said may be otherwise in a moment.
 func (s *session) mayPass(err error) bool {
 	return cluster.MayPass(err) || apierrors.IsForbidden(err) && s.hearing.sinceTrouble() < startingTime
 }

@@ -26,7 +26,7 @@ type Input struct {
 	// Approve approves the requests, gives what is to be given, and fetches the
 	// kubeconfigs.
 	Approve bool
-	// Fetch waits for the certificates and writes the kubeconfigs, whoever approves
+	// Fetch waits for the certificates and writes the kubeconfigs, no matter who approves
 	// the requests.
 	Fetch bool
 	// KeepObjects keeps the request objects in the results.
@@ -34,18 +34,18 @@ type Input struct {
 	// Timeout is how long to wait while nothing happens at all. Required with Approve
 	// or Fetch.
 	Timeout time.Duration
-	// VerifyLogin says whether to prove that the certificates log in before their
+	// VerifyLogin reports whether to prove that the certificates log in before their
 	// kubeconfigs are written (see proof).
 	VerifyLogin bool
 	// Kubeconfig says what the kubeconfigs are to hold. Each goes into its user's
-	// folder: no Path, and no Merge.
+	// directory: no Path, and no Merge.
 	Kubeconfig destination.Input
 }
 
-// collects says whether the kubeconfigs are fetched.
+// collects reports whether the kubeconfigs are fetched.
 func (in Input) collects() bool { return (in.Approve || in.Fetch) && in.DryRun == onboard.DryRunNone }
 
-// rehearses says whether approvals and grants are looked at and not done.
+// rehearses reports whether approvals and grants are looked at and not done.
 func (in Input) rehearses() bool { return in.Approve && in.DryRun != onboard.DryRunNone }
 
 // Member is one user among many.
@@ -97,7 +97,7 @@ type Result struct {
 	Path string
 	// NotAfter is when their certificate ends; zero if there is none.
 	NotAfter time.Time
-	// LoggedIn says whether their certificate was tried in this run, and not only verified
+	// LoggedIn reports whether their certificate was tried in this run, and not only verified
 	// against the authority of one that was.
 	LoggedIn bool
 	// Err is why they were not onboarded.
@@ -108,7 +108,7 @@ type Result struct {
 // does not stop the others, and the first such error is the result's. What can be
 // found out for all of them, such as whether a role exists, is found out before
 // anything is made. A server that is away or overloaded is waited for. Run again,
-// it goes on where it was: users who have a kubeconfig with a good certificate are
+// it continues where it was: users who have a kubeconfig with a good certificate are
 // left alone, and what is there of the others is used.
 //
 // The results are in the order of the members; they are there also with an error, as

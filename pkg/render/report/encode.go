@@ -19,7 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
-// Formats lists the forms of data that is no API object, as a person begins to write them.
+// Formats lists the forms of data that is not an API object, as a person begins to write them.
 func Formats() []string {
 	return []string{"json", "yaml", "kyaml", "jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file="}
 }
@@ -63,7 +63,7 @@ func Encode(out io.Writer, format string, value any) error { return encode(out, 
 
 // encode writes a value as JSON or YAML. Characters that a terminal would obey or
 // hide are written as the format's own escapes, so that a reader of the text is
-// not fooled and a reader of the data gets them all. Bytes that are no UTF-8 are
+// not fooled and a reader of the data gets them all. Bytes that are not UTF-8 are
 // U+FFFD, because JSON has no other way.
 func encode(out io.Writer, format string, value any) error {
 	var encoded []byte
@@ -185,7 +185,7 @@ func inBlocks(node *yaml.Node) {
 // else.
 var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9 ._/@-]*[A-Za-z0-9]$`)
 
-// isPlain says whether a text needs no quotes. The words are YAML 1.1's for true,
+// isPlain reports whether a text needs no quotes. The words are YAML 1.1's for true,
 // false and nothing.
 func isPlain(text string) bool {
 	switch strings.ToLower(text) {

@@ -25,7 +25,7 @@ type fetchedReport struct {
 	Context    string `json:"context"`
 	// CertificateFile is the certificate's path with --certificate-only.
 	CertificateFile string `json:"certificateFile,omitempty"`
-	// LoggedIn says whether the certificate has logged in.
+	// LoggedIn reports whether the certificate has logged in.
 	LoggedIn    bool              `json:"loggedIn"`
 	Certificate certificateReport `json:"certificate"`
 }

@@ -20,7 +20,7 @@ type requestReview struct {
 	// Deleted says that the object is gone, and this is how it was last.
 	Deleted bool `json:"deleted,omitempty"`
 	// User is who the certificate would make its holder; absent where the
-	// request can't be decoded, and so are the three below.
+	// request cannot be decoded, and so are the three below.
 	User    *userReport     `json:"user,omitempty"`
 	Subject []attributeForm `json:"subject,omitempty"`
 	Key     string          `json:"key,omitempty"`
@@ -90,7 +90,7 @@ type requestReport struct {
 type attributeForm struct {
 	// Type is a short name such as "CN", or a dotted object identifier.
 	Type string `json:"type"`
-	// Value is absent where the attribute is no text.
+	// Value is absent where the attribute is not text.
 	Value *string `json:"value,omitempty"`
 }
 
@@ -99,7 +99,7 @@ type findingReport struct {
 	// Severity is "refused" or "warning".
 	Severity string `json:"severity"`
 	Sentence string `json:"sentence"`
-	// Allowable says whether approve --allow accepts a refused finding.
+	// Allowable reports whether approve --allow accepts a refused finding.
 	Allowable bool `json:"allowable,omitempty"`
 	// AcceptedBy is the flag by which this run accepts a refused finding.
 	AcceptedBy string `json:"acceptedBy,omitempty"`

@@ -21,7 +21,7 @@ type contextStatusForm struct {
 	Current bool   `json:"current"`
 	// Login is what it logs in with.
 	Login string `json:"login"`
-	// User is absent where it is not known.
+	// User is absent where it is unknown.
 	User *userReport `json:"user,omitempty"`
 	// Certificate is absent where it logs in with something else.
 	Certificate *certificateReport `json:"certificate,omitempty"`
@@ -30,7 +30,7 @@ type contextStatusForm struct {
 	SecondsLeft *int64 `json:"secondsLeft,omitempty"`
 	// Renewal is absent where none was begun.
 	Renewal *pendingRenewal `json:"renewal,omitempty"`
-	// RenewsItself reports that this program renews the certificate before it expires.
+	// RenewsItself reports that csr-onboard renews the certificate before it expires.
 	RenewsItself bool `json:"renewsItself,omitempty"`
 	// Unrenewed are further certificates of the user, of no context here, that were due to be renewed
 	// and were not; absent where the cluster has no ledger, or the user cannot list it.

@@ -41,7 +41,7 @@ type memberReport struct {
 	Request    string     `json:"request,omitempty"`
 	Kubeconfig string     `json:"kubeconfig,omitempty"`
 	NotAfter   *time.Time `json:"notAfter,omitempty"`
-	// LoggedIn says whether the certificate was tried in this run.
+	// LoggedIn reports whether the certificate was tried in this run.
 	LoggedIn bool   `json:"loggedIn,omitempty"`
 	Error    string `json:"error,omitempty"`
 	Hint     string `json:"hint,omitempty"`

@@ -23,11 +23,11 @@ type versionReport struct {
 	APIVersion    string        `json:"apiVersion"`
 	Kind          string        `json:"kind"`
 	ClientVersion ClientVersion `json:"clientVersion"`
-	// ServerVersion is the API server's own word; absent if it is not known.
+	// ServerVersion is the API server's own word; absent if it is unknown.
 	ServerVersion *version.Info `json:"serverVersion,omitempty"`
 }
 
-// Versions writes the versions as JSON or YAML. server is nil if it is not known.
+// Versions writes the versions as JSON or YAML. server is nil if it is unknown.
 func Versions(out io.Writer, format string, client ClientVersion, server *version.Info) error {
 	return encode(out, format, versionReport{APIVersion: APIVersion, Kind: "Version", ClientVersion: client, ServerVersion: server})
 }

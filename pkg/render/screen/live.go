@@ -12,7 +12,7 @@ import (
 const clearLine = "\r\x1b[K"
 
 // Line is one line on a terminal that says what is waited for and for how
-// long, written anew every second.
+// long, written again every second.
 type Line struct {
 	out  io.Writer
 	stop chan struct{}
@@ -47,7 +47,7 @@ func (l *Line) End() {
 }
 
 // liveText is a line's text with the time that has passed, so that it fits into a row and
-// leaves its last column free: some terminals go on to the next row behind it.
+// leaves its last column free: some terminals continue to the next row behind it.
 func liveText(text string, passed time.Duration, columns int) string {
 	behind := " (" + duration.HumanDuration(passed) + ")"
 	if room := columns - 1 - Width(behind); room >= shortestText {

@@ -6,7 +6,7 @@ import (
 )
 
 // Prefixing makes a writer that begins each line with a prefix, which is safe to print. What is
-// written is no terminal. Each write has to be of whole lines, or of a part of one.
+// written is not a terminal. Each write has to be of whole lines, or of a part of one.
 func Prefixing(out io.Writer, prefix string) io.Writer {
 	return &prefixing{out: out, prefix: []byte(prefix), isAtBegin: true}
 }

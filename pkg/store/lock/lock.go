@@ -25,8 +25,8 @@ const lockPatience = 15 * time.Second
 // Suffix is what kubectl adds to a file's name for its lock.
 const Suffix = ".lock"
 
-// File is kubectl's own lock on a kubeconfig: a file FILE.lock beside it,
-// created exclusively (client-go tools/clientcmd/loader.go). kubectl can't tell
+// File is kubectl's own lock on a kubeconfig: a file FILE.lock next to it,
+// created exclusively (client-go tools/clientcmd/loader.go). kubectl cannot tell
 // a lock whose holder has died, and leaves it to the person to remove it. Ours
 // can: the holder also has the kernel's lock on the file, and says in it that it
 // is ours. So one whose kernel lock is free is taken over.
@@ -139,7 +139,7 @@ func (l *File) createInPlace() (held bool, _ error) {
 	if err != nil {
 		return false, err
 	}
-	// Only with the kernel's lock may it say that it is ours: whoever finds the
+	// Only with the kernel's lock may it say that it is ours: a process that finds the
 	// one without the other takes over.
 	if alive, err := holdWhileAlive(file); err == nil && alive {
 		_, err = file.WriteString(marker())
@@ -151,7 +151,7 @@ func (l *File) createInPlace() (held bool, _ error) {
 	return true, nil
 }
 
-// takeOver takes a lock of this program's whose holder has died.
+// takeOver takes a lock of csr-onboard's whose holder has died.
 func (l *File) takeOver() (held bool, _ error) {
 	file, err := os.OpenFile(l.path, os.O_RDWR|guard.NoFollow|guard.NoWait, 0)
 	if err != nil {
@@ -212,10 +212,10 @@ func (l *File) Release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
 }
 
-// marker is what a lock of this program holds, for a person who finds one.
+// marker is what a lock of csr-onboard holds, for a person who finds one.
 func marker() string {
 	return fmt.Sprintf("%s%d on %s\n", MarkerPrefix, os.Getpid(), wholefile.Machine())
 }
 
-// MarkerPrefix is how the content of a lock of this program begins.
+// MarkerPrefix is how the content of a lock of csr-onboard begins.
 const MarkerPrefix = "kubectl csr-onboard, process "

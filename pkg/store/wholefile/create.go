@@ -28,7 +28,7 @@ func (d *Directories) Create(path string, data []byte, mode fs.FileMode, durabil
 	return d.Sync(path)
 }
 
-// Durability says whether a file has to outlast a power failure. To see to that is most
+// Durability reports whether a file has to outlast a power failure. To see to that is most
 // of the work of writing a small file, for the disk and for the processor.
 type Durability int
 

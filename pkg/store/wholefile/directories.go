@@ -24,23 +24,23 @@ func (d *Directories) tidy(directory string) {
 	}
 }
 
-// Sync makes the name of a new file durable. Some file systems can't sync a
-// directory and need not: an error there is no failure.
+// Sync makes the name of a new file durable. Some file systems cannot sync a
+// directory and need not: an error is not a failure.
 func (d *Directories) Sync(path string) error {
 	directory := filepath.Dir(path)
 	entry, _ := d.syncs.LoadOrStore(directory, &DirectorySync{})
 	entry.(*DirectorySync).Run(func() {
-		if folder, err := os.Open(directory); err == nil {
-			_ = folder.Sync()
-			_ = folder.Close()
+		if opened, err := os.Open(directory); err == nil {
+			_ = opened.Sync()
+			_ = opened.Close()
 		}
 	})
 	return nil
 }
 
-// DirectorySync syncs one folder for all who wait for it at the same time: a sync that
-// begins after a name was made makes it durable, whoever began it. The files of a
-// thousand users are in one folder.
+// DirectorySync syncs one directory for all who wait for it at the same time: a sync that
+// begins after a name was made makes it durable, no matter who started it. The files of a
+// thousand users are in one opened.
 type DirectorySync struct {
 	mutex sync.Mutex
 	// next is the sync that has not begun yet; nil if nobody waits for one.
@@ -60,7 +60,7 @@ func (d *DirectorySync) Run(do func()) {
 	mine.Do(func() {
 		d.running.Lock()
 		defer d.running.Unlock()
-		// From here on, whoever comes needs another one.
+		// From here on, the next caller needs another one.
 		d.mutex.Lock()
 		d.next = nil
 		d.mutex.Unlock()

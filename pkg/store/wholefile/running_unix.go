@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// isRunning says whether a process exists, whoever's it is.
+// isRunning reports whether a process exists, of any user.
 func isRunning(process int) bool {
 	err := syscall.Kill(process, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)

@@ -2,7 +2,7 @@ package wholefile
 
 import "os"
 
-// isRunning says whether a process exists.
+// isRunning reports whether a process exists.
 func isRunning(process int) bool {
 	found, err := os.FindProcess(process)
 	if err != nil {

@@ -20,7 +20,7 @@ func TemporaryPattern(path string) string {
 	return "." + filepath.Base(path) + "." + Machine() + "." + strconv.Itoa(os.Getpid()) + ".*" + temporarySuffix
 }
 
-// isAbandoned says whether a file is a temporary one of a process of this machine's
+// isAbandoned reports whether a file is a temporary one of a process of this machine's
 // that has ended.
 func isAbandoned(name string) bool {
 	rest, isTemporary := strings.CutSuffix(name, temporarySuffix)
@@ -32,16 +32,16 @@ func isAbandoned(name string) bool {
 	return err == nil && parts[len(parts)-3] == Machine() && !isRunning(process)
 }
 
-// RemoveAbandoned removes the temporary files in a folder whose process has ended.
+// RemoveAbandoned removes the temporary files in a directory whose process has ended.
 // Those of other machines, on a shared file system, stay.
 func RemoveAbandoned(directory string) {
-	folder, err := os.Open(directory)
+	opened, err := os.Open(directory)
 	if err != nil {
 		return
 	}
-	defer folder.Close() //nolint:errcheck // Nothing was written.
+	defer opened.Close() //nolint:errcheck // Nothing was written.
 	// Not os.ReadDir, which sorts: there may be the files of thousands of users.
-	names, _ := folder.Readdirnames(-1)
+	names, _ := opened.Readdirnames(-1)
 	for _, name := range names {
 		if isAbandoned(name) {
 			_ = os.Remove(filepath.Join(directory, name))

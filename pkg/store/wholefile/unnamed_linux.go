@@ -11,15 +11,15 @@ import (
 )
 
 // LinkUnnamed writes a file that has no name yet (open(2), O_TMPFILE) and links it to
-// one. Nothing is left of it whenever the process ends, and the folder changes once in
+// one. Nothing is left of it whenever the process ends, and the directory changes once in
 // place of three times, which counts where there are files of thousands of users. The
-// error is errors.ErrUnsupported where the file system or the kernel can't do that, or
+// error is errors.ErrUnsupported where the file system or the kernel cannot do that, or
 // /proc is not there.
 func LinkUnnamed(path string, data []byte, mode fs.FileMode, durability Durability) error {
 	descriptor, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		// A kernel or file system without it says EISDIR, ENOENT or EOPNOTSUPP, and what
-		// else may be wrong with the folder, the usual way will tell.
+		// else may be wrong with the directory, the usual way will tell.
 		return errors.ErrUnsupported
 	}
 	file := os.NewFile(uintptr(descriptor), path)

@@ -52,7 +52,7 @@ type Settings struct {
 	// Config has the address of the server and the credentials. Its Timeout bounds every
 	// call but a watch; 0 is 30 seconds. It is not changed.
 	Config *rest.Config
-	// UserAgent names this program in audit logs.
+	// UserAgent names csr-onboard in audit logs.
 	UserAgent string
 	// Warn gets each warning that the server sends. Optional.
 	Warn func(string)
@@ -129,7 +129,7 @@ func open(config *rest.Config, client *http.Client, timeout time.Duration, now f
 	}, nil
 }
 
-// complete is the configuration with which this program calls API servers, and how long
+// complete is the configuration with which csr-onboard calls API servers, and how long
 // each call may take.
 func (s Settings) complete() (*rest.Config, time.Duration) {
 	config := rest.CopyConfig(s.Config)

@@ -20,13 +20,13 @@ func (c *Connection) DescribeCredentials(describe func() (context string, cached
 
 // ownLogin is what a client logs in with, as far as that is known without asking.
 type ownLogin struct {
-	// context is the kubeconfig context's name; "" where it is not known.
+	// context is the kubeconfig context's name; "" where it is unknown.
 	context string
 	// certificate is the client certificate; nil where there is none that can be read.
 	certificate *pki.Certificate
-	// isAnonymous reports that there are no credentials at all.
+	// isAnonymous reports that the credentials are empty.
 	isAnonymous bool
-	// isCached reports that this program hands out the certificate.
+	// isCached reports that csr-onboard hands out the certificate.
 	isCached bool
 	now      time.Time
 }

@@ -126,7 +126,7 @@ func (c *Custom[T]) UpdateStatus(ctx context.Context, object T) (T, error) {
 }
 
 // Delete removes an object as it was read, and no later one of its name. An object that does
-// not exist is no error.
+// not exist is not an error.
 func (c *Custom[T]) Delete(ctx context.Context, object T) error {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
@@ -178,7 +178,7 @@ type CustomChange[T CustomObject] struct {
 }
 
 // Watch hands over each change after a resourceVersion, until the server ends the stream, which
-// is no error, or the context ends. Where the server has dropped the changes after that version,
+// is not an error, or the context ends. Where the server has dropped the changes after that version,
 // it returns without an error as well: list again.
 func (c *Custom[T]) Watch(ctx context.Context, resourceVersion string, changed func(CustomChange[T])) error {
 	doing := "watch " + c.kind.Nouns

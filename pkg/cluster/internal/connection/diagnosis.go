@@ -356,7 +356,7 @@ func refusedByProxy(err error) int {
 	return 0
 }
 
-// diagnoseConnection recognizes why there is no connection.
+// diagnoseConnection recognizes why a connection failed.
 func (c *Connection) diagnoseConnection(err error) (diagnosis, bool) {
 	var (
 		dial    *net.OpError

@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// ErrUnreachable is the error of a server that there is no way to, so that nothing
+// ErrUnreachable is the error of a server that cannot be reached, so that nothing
 // is known of what it would say.
 var ErrUnreachable = errors.New("unreachable")
 
@@ -22,7 +22,7 @@ var ErrUnreachable = errors.New("unreachable")
 var ErrNotAccepted = errors.New("credentials not accepted")
 
 // Explain says in words why the server did not do something. doing is a verb
-// phrase that fits behind "could not" and "you may not", such as "create the
+// phrase that fits behind "could not" and "you cannot", such as "create the
 // certificate signing request "jane-x"". parent is the caller's context, which
 // tells an interruption from a call that was not answered in time.
 func (c *Connection) Explain(parent context.Context, err error, doing string) error {
@@ -47,7 +47,7 @@ func (c *Connection) Explain(parent context.Context, err error, doing string) er
 	return outcome.WithHint(explainedErr, "%s", found.hint)
 }
 
-// isOfServersCertificate says whether the server's certificate is not trusted.
+// isOfServersCertificate reports whether the server's certificate is not trusted.
 func isOfServersCertificate(err error) bool {
 	var (
 		unknownAuthority x509.UnknownAuthorityError
@@ -65,7 +65,7 @@ func isNotBelieved(err error) bool {
 	return errors.As(err, &redirect) || errors.As(err, &response)
 }
 
-// isOfLoginPlugin says whether a login plugin gave no credentials. client-go's exec
+// isOfLoginPlugin reports whether a login plugin gave no credentials. client-go's exec
 // plugins (plugin/pkg/client/auth/exec) have no error type.
 func isOfLoginPlugin(err error) bool { return strings.Contains(err.Error(), gettingCredentials) }
 

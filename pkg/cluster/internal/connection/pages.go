@@ -62,7 +62,7 @@ func EachPage[L objectList](ctx context.Context, c *Connection, options metav1.L
 		if err := progress.check(next, isEmpty); err != nil {
 			return "", fmt.Errorf("%s %w", c.Server, err)
 		}
-		// Where to go on says of which version (Kubernetes refuses both together).
+		// Where to continue says of which version (Kubernetes refuses both together).
 		options.Continue, options.ResourceVersion = next, ""
 	}
 }
@@ -73,7 +73,7 @@ type pageProgress struct {
 	tokens       map[[sha256.Size]byte]bool
 }
 
-// check takes in where the server says that the list goes on.
+// check takes in where the server says that the list continues.
 func (p *pageProgress) check(token string, isEmpty bool) error {
 	if p.tokens == nil {
 		p.tokens = map[[sha256.Size]byte]bool{}
@@ -96,7 +96,7 @@ func (p *pageProgress) check(token string, isEmpty bool) error {
 	return nil
 }
 
-// inconsistentContinue returns the token with which a list goes on whose version
+// inconsistentContinue returns the token with which a list continues whose version
 // the server has dropped (410, Kubernetes' "inconsistent continue"), or "".
 func inconsistentContinue(err error) string {
 	var status apierrors.APIStatus

@@ -61,7 +61,7 @@ func jsonValues(piece []byte) int64 {
 // runtime/serializer/protobuf).
 const protobufMagic = "k8s\x00"
 
-// protobufDepth is deeper than any of the messages that this program reads.
+// protobufDepth is deeper than any of the messages that csr-onboard reads.
 const protobufDepth = 16
 
 // protobufValues returns how many values with a length a message holds, at all depths,

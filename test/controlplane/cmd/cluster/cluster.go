@@ -22,7 +22,7 @@ import (
 // serveArgument is how up starts itself again in the background.
 const serveArgument = "serve"
 
-// dataPrefix begins the name of a plane's folder; partial ends that of a file
+// dataPrefix begins the name of a plane's directory; partial ends that of a file
 // that is not whole yet.
 const (
 	dataPrefix = "plane-"
@@ -56,8 +56,8 @@ func (p paths) state() string { return filepath.Join(p.directory, "state.json") 
 func (p paths) lock() string  { return filepath.Join(p.directory, "lock") }
 func (p paths) log() string   { return filepath.Join(p.directory, "log") }
 
-// data is the folder of the plane that this process serves. It is no fixed name,
-// because the keeper of a plane whose serve was killed removes its own folder
+// data is the directory of the plane that this process serves. It is no fixed name,
+// because the keeper of a plane whose serve was killed removes its own directory
 // while the next one may be starting.
 func (p paths) data() string {
 	return filepath.Join(p.directory, dataPrefix+strconv.Itoa(os.Getpid()))
@@ -66,8 +66,8 @@ func (p paths) data() string {
 // clear removes what a plane left, but for the log. Whoever calls it holds the lock, which stays:
 // a lock file that is removed is a lock for nobody.
 func (p paths) clear() error {
-	folders, err := filepath.Glob(filepath.Join(p.directory, dataPrefix+"*"))
-	for _, path := range append(folders, p.state(), p.state()+partial) {
+	directories, err := filepath.Glob(filepath.Join(p.directory, dataPrefix+"*"))
+	for _, path := range append(directories, p.state(), p.state()+partial) {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	return err
@@ -237,7 +237,7 @@ func serve(ctx context.Context) error {
 		return fmt.Errorf("another one is running: %w", err)
 	}
 	defer lock.Unlock() //nolint:errcheck // The process's end unlocks as well.
-	// The log is this process's own output already; it begins anew.
+	// The log is this process's own output already; it starts again.
 	if err := errors.Join(p.clear(), emptyLog(p.log())); err != nil {
 		return err
 	}

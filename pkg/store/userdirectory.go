@@ -25,8 +25,8 @@ import (
 // site with a thousand clusters has a tenth of it.
 const largestFile = 16 << 20
 
-// Folder is where a user's private key, request and kubeconfig are kept.
-type Folder struct {
+// UserDirectory is where a user's private key, request and kubeconfig are kept.
+type UserDirectory struct {
 	directory string
 	base      string
 	// key and request are the kinds of the files in it.
@@ -35,95 +35,97 @@ type Folder struct {
 	written *wholefile.Directories
 }
 
-// UserFolders are the folders of users whose files one command writes: in a directory that
+// UserDirectories are the directories of users whose files one command writes: in a directory that
 // they share, or each in a directory of the user's own under home/.kube/csr-onboard.
-type UserFolders struct {
+type UserDirectories struct {
 	directory, home string
 	written         *wholefile.Directories
 }
 
-// NewUserFolders returns the folders of users in directory or, if that is empty, under home.
-func NewUserFolders(directory, home string) UserFolders {
-	return UserFolders{directory: directory, home: home, written: new(wholefile.Directories)}
+// NewUserDirectories returns the directories of users in directory or, if that is empty, under home.
+func NewUserDirectories(directory, home string) UserDirectories {
+	return UserDirectories{directory: directory, home: home, written: new(wholefile.Directories)}
 }
 
-// UserFolder is the folder of a single user: see UserFolders.
-func UserFolder(directory, home, user string) (Folder, error) {
-	return NewUserFolders(directory, home).Of(user)
+// UserDirectoryOf is the directory of a single user: see UserDirectories.
+func UserDirectoryOf(directory, home, user string) (UserDirectory, error) {
+	return NewUserDirectories(directory, home).Of(user)
 }
 
-// Of is the folder of a user. The files are named for the user (see identity.FileName).
+// Of is the directory of a user. The files are named for the user (see identity.FileName).
 // Nothing is created yet.
-func (u UserFolders) Of(user string) (Folder, error) {
-	f := Folder{base: identity.FileName(user), key: privateKey, request: pkcs10Request, written: u.written}
+func (u UserDirectories) Of(user string) (UserDirectory, error) {
+	d := UserDirectory{base: identity.FileName(user), key: privateKey, request: pkcs10Request, written: u.written}
 	if u.directory != "" {
-		f.directory = filepath.Clean(u.directory)
-		return f, nil
+		d.directory = filepath.Clean(u.directory)
+		return d, nil
 	}
 	if u.home == "" {
-		return Folder{}, outcome.WithHint(
+		return UserDirectory{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "no home directory found to keep the key of %q in", user),
 			"set HOME, or name a directory: --dir DIR")
 	}
-	f.directory = filepath.Join(ownFolder(u.home), f.base)
-	return f, nil
+	d.directory = filepath.Join(ownDirectory(u.home), d.base)
+	return d, nil
 }
 
-// ownFolder is where the folders of users are, under home.
-func ownFolder(home string) string { return filepath.Join(home, ".kube", "csr-onboard") }
+// ownDirectory is where the directories of users are, under home.
+func ownDirectory(home string) string { return filepath.Join(home, ".kube", "csr-onboard") }
 
 // directories is what is remembered of the directories that files are in; nothing, for the
-// zero value of Folder.
-func (f Folder) directories() *wholefile.Directories {
-	if f.written == nil {
+// zero value of UserDirectory.
+func (d UserDirectory) directories() *wholefile.Directories {
+	if d.written == nil {
 		return new(wholefile.Directories)
 	}
-	return f.written
+	return d.written
 }
 
-// ForCluster is the folder of the same user's files for one of several clusters, which is called by a
+// ForCluster is the directory of the same user's files for one of several clusters, which is called by a
 // context of a kubeconfig: a directory below the user's.
-func (f Folder) ForCluster(context string) Folder {
-	f.directory = filepath.Join(f.directory, "clusters", identity.FileName(context))
-	return f
+func (d UserDirectory) ForCluster(context string) UserDirectory {
+	d.directory = filepath.Join(d.directory, "clusters", identity.FileName(context))
+	return d
 }
 
-// Directory is the folder's path.
-func (f Folder) Directory() string { return f.directory }
+// Directory is the directory's path.
+func (d UserDirectory) Directory() string { return d.directory }
 
 // KeyPath is where the private key is.
-func (f Folder) KeyPath() string { return filepath.Join(f.directory, f.base+".key") }
+func (d UserDirectory) KeyPath() string { return filepath.Join(d.directory, d.base+".key") }
 
 // RequestPath is where the PKCS#10 request is.
-func (f Folder) RequestPath() string { return filepath.Join(f.directory, f.base+".csr") }
+func (d UserDirectory) RequestPath() string { return filepath.Join(d.directory, d.base+".csr") }
 
 // KubeconfigPath is where the kubeconfig is.
-func (f Folder) KubeconfigPath() string { return filepath.Join(f.directory, f.base+".kubeconfig") }
+func (d UserDirectory) KubeconfigPath() string {
+	return filepath.Join(d.directory, d.base+".kubeconfig")
+}
 
 // CertificatePath is where the certificate is, where it is wanted in a file of its own.
-func (f Folder) CertificatePath() string { return filepath.Join(f.directory, f.base+".crt") }
+func (d UserDirectory) CertificatePath() string { return filepath.Join(d.directory, d.base+".crt") }
 
 // Prepare creates the directory with mode 0700 where it does not exist, and judges it. An
 // existing directory's mode stays as it is, and one in which others could exchange files is
 // refused.
-func (f Folder) Prepare() error {
-	if err := os.MkdirAll(f.directory, 0o700); err != nil {
-		return outcome.AddHint(trouble.WithHint(fmt.Errorf("the directory %q cannot be created: %w", f.directory, trouble.Cause(err)), f.directory),
+func (d UserDirectory) Prepare() error {
+	if err := os.MkdirAll(d.directory, 0o700); err != nil {
+		return outcome.AddHint(trouble.WithHint(fmt.Errorf("the directory %q cannot be created: %w", d.directory, trouble.Cause(err)), d.directory),
 			"name a directory that you can write to: --dir DIR")
 	}
-	return f.key.judgePlace(f.KeyPath())
+	return d.key.judgePlace(d.KeyPath())
 }
 
-// HasKey says whether there is something where the private key is kept.
-func (f Folder) HasKey() bool {
-	_, err := os.Lstat(f.KeyPath())
+// HasKey reports whether there is something where the private key is kept.
+func (d UserDirectory) HasKey() bool {
+	_, err := os.Lstat(d.KeyPath())
 	return err == nil
 }
 
 // ReadKey reads the private key's bytes. One that does not exist is fs.ErrNotExist; one
 // that group or others may read is refused, because it is not a secret any more, and so is
 // one that the effective user did not make: see Kind.
-func (f Folder) ReadKey() ([]byte, error) { return ReadFileOf(f.key, f.KeyPath()) }
+func (d UserDirectory) ReadKey() ([]byte, error) { return ReadFileOf(d.key, d.KeyPath()) }
 
 // ReadSecret reads a private key's file that a person or a kubeconfig names, also through
 // a symbolic link. One that does not exist is fs.ErrNotExist; one that group or others may
@@ -147,18 +149,18 @@ func ReadSecret(path string) ([]byte, error) {
 // CreateKey writes a new private key with mode 0600. If there is one already,
 // also one that appeared this very moment, that one stays and the error is
 // fs.ErrExist.
-func (f Folder) CreateKey(data []byte) error {
-	return f.key.createFile(f.directories(), f.KeyPath(), data)
+func (d UserDirectory) CreateKey(data []byte) error {
+	return d.key.createFile(d.directories(), d.KeyPath(), data)
 }
 
 // ReadRequest reads the PKCS#10 request's bytes; fs.ErrNotExist if there is
 // none.
-func (f Folder) ReadRequest() ([]byte, error) { return ReadFileOf(f.request, f.RequestPath()) }
+func (d UserDirectory) ReadRequest() ([]byte, error) { return ReadFileOf(d.request, d.RequestPath()) }
 
 // WriteRequest writes the PKCS#10 request with mode 0600, in place of an older
 // one. It need not outlast a power failure: it can be made of the key again.
-func (f Folder) WriteRequest(data []byte) error {
-	return f.request.replaceFile(f.directories(), f.RequestPath(), data)
+func (d UserDirectory) WriteRequest(data []byte) error {
+	return d.request.replaceFile(d.directories(), d.RequestPath(), data)
 }
 
 // readNamed reads a regular file of bounded size that a person named, also through a
