@@ -1,13 +1,10 @@
 package clusters
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -215,7 +212,7 @@ func TestClusters_KilledAtRandomMoments(t *testing.T) {
 			if i%2 == 1 {
 				arguments = append(slices.Clone(onboard), "--merge")
 			}
-			if s.killed(t, time.Duration(rand.Int64N(int64(whole))), arguments...) { //nolint:gosec // Nothing secret.
+			if s.env.KillAfter(t, time.Duration(rand.Int64N(int64(whole))), arguments...) { //nolint:gosec // Nothing secret.
 				killed++
 			}
 			now := s.keys(t, user)
@@ -252,20 +249,4 @@ func TestClusters_KilledAtRandomMoments(t *testing.T) {
 			t.Errorf("the context %q is gone", name)
 		}
 	}
-}
-
-// killed runs the program, kills it after a while, and reports whether it was still running then.
-func (s *session) killed(t *testing.T, after time.Duration, arguments ...string) bool {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), after)
-	defer cancel()
-	err := s.env.Command(ctx, program.Name, arguments...).Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) && !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatal(err)
-	}
-	if exit != nil && exit.Exited() {
-		t.Fatalf("%q ended by itself: %v", arguments, err)
-	}
-	return err != nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +44,7 @@ func (s *session) atTerminal(t *testing.T, question, typed string, arguments ...
 		}
 		if !isTyping && answered >= 2 && strings.Contains(seen.String(), question) {
 			isTyping = true
-			go typeUntil(ctx, terminal, typed)
+			go program.TypeUntil(ctx, terminal, typed)
 		}
 		if err != nil {
 			break
@@ -53,20 +52,4 @@ func (s *session) atTerminal(t *testing.T, question, typed string, arguments ...
 	}
 	_ = command.Wait()
 	return seen.String(), command.ProcessState.ExitCode()
-}
-
-// typeUntil types every tenth of a second until the context ends or nobody reads.
-func typeUntil(ctx context.Context, terminal io.Writer, typed string) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := io.WriteString(terminal, typed); err != nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }

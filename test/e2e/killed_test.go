@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +30,7 @@ func TestKilled_KilledAtRandomMoments(t *testing.T) {
 		users = append(users, user)
 		var key string
 		for range 5 {
-			if killAt(t, s, time.Duration(rand.Int64N(int64(whole/2))), "new-user", user, "--dir", "D", "--approve", "--merge") { //nolint:gosec // Nothing secret.
+			if s.env.KillAfter(t, time.Duration(rand.Int64N(int64(whole/2))), "new-user", user, "--dir", "D", "--approve", "--merge") { //nolint:gosec // Nothing secret.
 				killed++
 			}
 			switch now, exists := s.readIfThere("D", user+".key"); {
@@ -47,7 +44,7 @@ func TestKilled_KilledAtRandomMoments(t *testing.T) {
 		}
 		s.must("new-user", user, "--dir", "D", "--approve")
 		for range 5 {
-			if killAt(t, s, time.Duration(rand.Int64N(int64(whole/4))), "fetch", user, "--dir", "D", "--merge") { //nolint:gosec // Nothing secret.
+			if s.env.KillAfter(t, time.Duration(rand.Int64N(int64(whole/4))), "fetch", user, "--dir", "D", "--merge") { //nolint:gosec // Nothing secret.
 				killed++
 			}
 		}
@@ -86,21 +83,4 @@ func duration(t *testing.T, s *session, arguments ...string) time.Duration {
 	begin := time.Now()
 	s.must(arguments...)
 	return time.Since(begin)
-}
-
-// killAt runs the program and kills it after a while, and reports whether it was
-// still running then.
-func killAt(t *testing.T, s *session, after time.Duration, arguments ...string) bool {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), after)
-	defer cancel()
-	err := s.env.Command(ctx, program.Name, arguments...).Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) && !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatal(err)
-	}
-	if exit != nil && exit.Exited() {
-		t.Fatalf("%q ended by itself: %v", arguments, err)
-	}
-	return err != nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 
@@ -180,7 +179,7 @@ func converse(t *testing.T, s *session, ahead string, turns []turn, arguments ..
 			} else {
 				typing, stop := context.WithCancel(ctx)
 				stopTyping = stop
-				go typeUntil(typing, terminal, current.typed)
+				go program.TypeUntil(typing, terminal, current.typed)
 			}
 		}
 		if err != nil {
@@ -189,20 +188,4 @@ func converse(t *testing.T, s *session, ahead string, turns []turn, arguments ..
 	}
 	_ = command.Wait()
 	return seen.String(), command.ProcessState.ExitCode()
-}
-
-// typeUntil types again and again until it is stopped or the program has ended.
-func typeUntil(ctx context.Context, terminal io.Writer, typed string) {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if _, err := io.WriteString(terminal, typed); err != nil {
-				return
-			}
-		}
-	}
 }

@@ -418,7 +418,7 @@ func TestRenew_RenewKilledAtRandomMoments(t *testing.T) {
 			whole = 200 * time.Millisecond
 		}
 		before := one.certificate("config").SHA256()
-		if killAt(t, one, time.Duration(rand.Int64N(int64(whole))), "renew", "--expiration", "10m") { //nolint:gosec // Nothing secret.
+		if one.env.KillAfter(t, time.Duration(rand.Int64N(int64(whole))), "renew", "--expiration", "10m") { //nolint:gosec // Nothing secret.
 			killed++
 		}
 		if !cmp.Equal(before, one.certificate("config").SHA256()) {

@@ -243,7 +243,7 @@ func TestRenewalPromise_ARunThatIsKilledBeforeTheProofKeepsThePairBefore(t *test
 		} else if who := whoIs(t, s.path("config")); who != user {
 			t.Fatalf("the pair in the kubeconfig logs in as %q", who)
 		}
-		killAt(t, s, time.Duration(rand.Int64N(int64(whole))), "renew") //nolint:gosec // Nothing secret.
+		s.env.KillAfter(t, time.Duration(rand.Int64N(int64(whole))), "renew") //nolint:gosec // Nothing secret.
 	}
 	t.Logf("%d of 20 runs were killed when the new certificate was in the kubeconfig", replaced)
 

@@ -189,7 +189,7 @@ func TestSign_NoCertificateIsWithoutItsLogLine(t *testing.T) {
 	killed, written := 0, 0
 	for run := 0; killed < signKillings; run++ {
 		out := fmt.Sprintf("killed-%d.crt", run)
-		if killAt(t, ca, time.Duration(rand.Int64N(int64(whole))), sign(out)...) { //nolint:gosec // Nothing secret.
+		if ca.env.KillAfter(t, time.Duration(rand.Int64N(int64(whole))), sign(out)...) { //nolint:gosec // Nothing secret.
 			killed++
 		}
 		encoded, exists := ca.readIfThere(out)

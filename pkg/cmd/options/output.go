@@ -93,6 +93,18 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 		}
 		return nil
 	}
+	if !several && len(objects) == 1 {
+		return o.print(streams, objects[0].CertificateSigningRequest)
+	}
+	list := &certificatesv1.CertificateSigningRequestList{Items: []certificatesv1.CertificateSigningRequest{}}
+	for _, object := range objects {
+		list.Items = append(list.Items, *object.CertificateSigningRequest)
+	}
+	return o.print(streams, list)
+}
+
+// print writes an object in the form of the flags.
+func (o Output) print(streams genericiooptions.IOStreams, object runtime.Object) error {
 	printer, err := o.Flags.ToPrinter()
 	if err != nil {
 		return err
@@ -102,14 +114,7 @@ func (o Output) Print(streams genericiooptions.IOStreams, done string, several b
 		// kubectl's printers write names as they are.
 		out = screen.Escaping(out)
 	}
-	if !several && len(objects) == 1 {
-		return printer.PrintObj(objects[0].CertificateSigningRequest, out)
-	}
-	list := &certificatesv1.CertificateSigningRequestList{Items: []certificatesv1.CertificateSigningRequest{}}
-	for _, object := range objects {
-		list.Items = append(list.Items, *object.CertificateSigningRequest)
-	}
-	return printer.PrintObj(list, out)
+	return printer.PrintObj(object, out)
 }
 
 // Objects are requests on one cluster, and what was done to them.
@@ -146,15 +151,7 @@ func (o Output) PrintOnClusters(streams genericiooptions.IOStreams, all []report
 			list.Items = append(list.Items, item)
 		}
 	}
-	printer, err := o.Flags.ToPrinter()
-	if err != nil {
-		return err
-	}
-	out := streams.Out
-	if prompt.IsTerminal(out) {
-		out = screen.Escaping(out)
-	}
-	return printer.PrintObj(list, out)
+	return o.print(streams, list)
 }
 
 // RequestResource is how kubectl writes the kind before an object's name.
