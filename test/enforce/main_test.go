@@ -115,7 +115,7 @@ func (c *cluster) awaitReports(ctx context.Context) error {
 			return err
 		case len(leases.Items) == len(c.nodes):
 			return nil
-		case time.Since(begin) > 30*time.Second:
+		case time.Since(begin) > patience:
 			return fmt.Errorf("%d of %d enforcers report", len(leases.Items), len(c.nodes))
 		}
 	}
