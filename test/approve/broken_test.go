@@ -153,15 +153,20 @@ func TestBroken_AFieldOfALaterVersionApprovesNothing(t *testing.T) {
 	})
 	c.apply(t, text)
 	const says = "spec.maximumRisk: unknown field: it may be of a later version of csr-onboard"
+	// The approver's watch may still be one of the version before, which leaves the field out.
+	object := c.submit(t, ask{user: "later-version", lifetime: hour})
+	t.Cleanup(func() { c.deleteAfter(t, []*csr{object}) })
+	until(t, "the request is left to people", func() bool {
+		got := c.outcomeOf(t, object)
+		if got.what == "Approved" {
+			t.Fatalf("%+v", got)
+		}
+		return got.what == "Error" && strings.Contains(got.says, says)
+	})
 	until(t, "the status says so", func() bool {
 		status, message := c.condition(t, "later", policy.CompiledCondition)
 		return status == "False" && strings.Contains(message, says)
 	})
-	object := c.submit(t, ask{user: "later-version", lifetime: hour})
-	t.Cleanup(func() { c.deleteAfter(t, []*csr{object}) })
-	if got := c.await(t, object); got.what != "Error" || !strings.Contains(got.says, says) {
-		t.Errorf("%+v", got)
-	}
 	if result := c.runPlugin(t, "policy", "check"); result.Code != 1 || !strings.Contains(result.Stderr, says) {
 		t.Errorf("%+v", result)
 	}

@@ -192,7 +192,7 @@ func TestOffboard_WhomNotToBlock(t *testing.T) {
 	s.must("new-user", "orla", "--approve", "--dir", "D")
 	other := s.path("D", "orla.kubeconfig")
 	s.check(s.run("offboard", "otto", "--block", "--certificate", other, "--yes"), expect{2, []string{"is for CN=orla, not for the user"}})
-	s.check(s.run("offboard", "otto", "--certificate", "missing"), expect{2, []string{`--certificate: "missing": no such file`}})
+	s.check(s.run("offboard", "otto", "--certificate", "missing"), expect{2, []string{`--certificate "missing": no such file`}})
 	s.check(s.run("offboard", "otto", "--block", "--unblock"), expect{2, []string{"--block and --unblock exclude each other"}})
 	list, err := s.client().CoreV1().ConfigMaps("kube-system").Get(t.Context(), "csr-onboard-blocked", metav1.GetOptions{})
 	if err != nil || list.Data["user-6f6c6761"] != "user:olga" || len(list.Data) != 3 {

@@ -67,7 +67,7 @@ func TestTeamEnding_WhoIsLeftIsNamed(t *testing.T) {
 
 func TestTeamEnding_ADirectoryOfRequestsIsHandedOffToANewDirectory(t *testing.T) {
 	s := newSession(t, shared)
-	s.write("team.csv", "name\nfolder-ida\nfolder-jim\n")
+	s.write("team.csv", "name\ndirectory-ida\ndirectory-jim\n")
 	made := s.must("new-user", "-f", "team.csv", "--offline", "--dir", "keys")
 	if want := "kubectl csr-onboard fetch NAME --dir keys --from FILE"; !strings.Contains(made.Stderr, want) {
 		t.Errorf("it does not say %q:\n%s", want, made.Stderr)

@@ -2,6 +2,7 @@ package approve
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -312,7 +313,9 @@ func (w *world) replacePolicies(all []*policy.ApprovalPolicy) (compiled []*compi
 	there := map[string]*compiledPolicy{}
 	for _, object := range all {
 		before := w.policies[object.Name]
-		if before != nil && before.object.UID == object.UID && before.object.Generation == object.Generation {
+		// Not by the generation alone: for a while after a later version of the definition was applied, a
+		// watch that was open before delivers policies without the fields that are new in it.
+		if before != nil && before.object.UID == object.UID && before.object.Generation == object.Generation && reflect.DeepEqual(before.object.Spec, object.Spec) {
 			there[object.Name] = &compiledPolicy{object: object, compiled: before.compiled}
 			continue
 		}
