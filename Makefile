@@ -67,7 +67,7 @@ e2e: ## Run end-to-end tests by name, on a real control plane: make e2e RUN='Tes
 
 .PHONY: test-skew
 test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is supported, 1.33
-	CONTROLPLANE_KUBERNETES=1.33 go -C test test -count=1 -timeout 30m ./e2e ./ledger
+	CONTROLPLANE_KUBERNETES=1.33 go -C test test -count=1 -timeout 30m ./e2e ./ledger ./enforce
 
 .PHONY: test-unit
 test-unit: ## Run the quick tests, without a control plane
