@@ -38,10 +38,14 @@ func TestRelease_AfterAnUninstallNoRequestIsHeld(t *testing.T) {
 		}
 		return true
 	})
-	until(t, "a refusal while the recorder runs", func() bool {
-		result := c.run(t, "ledger", "release")
-		return result.Code == 6 && strings.Contains(result.Stderr, "a recorder runs")
+	// Requests are held by the API server, also before the recorder leads.
+	until(t, "a recorder leads", func() bool {
+		lease, err := c.admin.CoordinationV1().Leases(ledger.Namespace).Get(t.Context(), controllers.LeaseName("ledger"), metav1.GetOptions{})
+		return err == nil && lease.Spec.RenewTime != nil
 	})
+	if result := c.run(t, "ledger", "release"); result.Code != 6 || !strings.Contains(result.Stderr, "a recorder runs") {
+		t.Errorf("while the recorder runs: %+v", result)
+	}
 	c.kill()
 	// What waits for a recorder that never comes back.
 	decide(t, c.admin, "held-0", certificatesv1.CertificateApproved)

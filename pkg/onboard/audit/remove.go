@@ -24,16 +24,10 @@ const (
 // and guards the finalizer, then the finalizer of every request. Records stay. It refuses while a
 // recorder runs, which would add the finalizer again. released is of how many requests.
 func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
-	resources := p.Cluster.Resources()
-	seen, err := resources.RecorderSeen(ctx)
-	if err != nil {
+	if err := checkNoRecorder(ctx, p); err != nil {
 		return 0, err
 	}
-	if p.Now().Sub(seen) < ledger.RecorderSilence {
-		return 0, outcome.WithHint(outcome.Errorf(outcome.ErrRefused, "a recorder runs, which would hold requests again"),
-			"stop it, and wait for %s: kubectl -n csr-onboard-system delete deployment csr-onboard-recorder", ledger.RecorderSilence)
-	}
-	if err := resources.RemovePolicies(ctx); err != nil {
+	if err := p.Cluster.Resources().RemovePolicies(ctx); err != nil {
 		return 0, err
 	}
 	client := p.Cluster.Requests()
@@ -48,12 +42,26 @@ func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
 		case err != nil && p.Now().Sub(begin) > policyDelay:
 			return released, err
 		}
+		// One that has started meanwhile holds every request again, without an end.
+		if err := checkNoRecorder(ctx, p); err != nil {
+			return released, err
+		}
 		select {
 		case <-ctx.Done():
 			return released, outcome.Errorf(outcome.ErrInterrupted, "%w while releasing requests; run it again to continue", outcome.ErrInterrupted)
 		case <-time.After(poll):
 		}
 	}
+}
+
+// checkNoRecorder refuses where a recorder has shown itself a moment ago.
+func checkNoRecorder(ctx context.Context, p *onboard.Program) error {
+	seen, err := p.Cluster.Resources().RecorderSeen(ctx)
+	if err != nil || p.Now().Sub(seen) >= ledger.RecorderSilence {
+		return err
+	}
+	return outcome.WithHint(outcome.Errorf(outcome.ErrRefused, "a recorder runs, which would hold requests again"),
+		"stop it, and wait for %s: kubectl -n csr-onboard-system delete deployment csr-onboard-recorder", ledger.RecorderSilence)
 }
 
 // releaseOnce removes the finalizer from the requests that have it.
