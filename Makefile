@@ -53,10 +53,12 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 	go -C bench vet ./...
 
 .PHONY: test-long
-test-long: ## Run the tests that kill, repeat and wait, whole, which takes minutes more
+test-long: ## Run the tests that kill, repeat and wait, whole, and unit tests with the race detector, which takes an hour more
+	go test -race ./...
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./e2e -run '^(TestKilled|TestRenew|TestSoak)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./ledger -run '^(TestRecorder|TestImport|TestList)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./approve
+	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./enforce -run '^(TestDamage|TestLimits|TestSpeed)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./clusters -run '^TestClusters_KilledAtRandomMoments'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./release -run '^TestRelease_TheSameCommit'
 

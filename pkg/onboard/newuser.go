@@ -234,7 +234,7 @@ func givenKey(file string) (crypto.Signer, error) {
 		key, err = pki.ParseKey(encoded)
 	}
 	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--key", file, err)),
+		return nil, outcome.WithHint(outcome.BadFile("--key", file, err),
 			"give a private key (PKCS#8, PKCS#1, SEC1 or OpenSSH's form) that only you can read, or leave --key out")
 	}
 	return key, nil

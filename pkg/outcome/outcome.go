@@ -60,6 +60,11 @@ func OfFile(what, path string, err error) error {
 	return &described{sentence: what + " " + quoted + strings.TrimPrefix(err.Error(), quoted), wrapped: []error{err}}
 }
 
+// BadFile is OfFile for a file that a flag names and that cannot be used: an ErrUsage.
+func BadFile(flag, path string, err error) error {
+	return Errorf(ErrUsage, "%w", OfFile(flag, path, err))
+}
+
 // hinted adds the next step to try to an error, apart from what went wrong.
 type hinted struct {
 	error

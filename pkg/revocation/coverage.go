@@ -28,7 +28,7 @@ const Guide = "https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs
 type Server struct {
 	// Node is the name of its control-plane node.
 	Node string
-	// Why says why it is unknown to be in force, safe to print; "" if it is.
+	// Why says why it is unknown whether it is in force, safe to print; "" if it is.
 	Why string
 	// IsMissing reports whether a report of it is missing.
 	IsMissing bool

@@ -2,6 +2,7 @@ package approve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
@@ -68,17 +70,14 @@ func runOnClusters(ctx context.Context, o *decideOptions) error {
 		return err
 	}
 	if o.dryRun == onboard.DryRunNone && o.handoff.Waits(false) {
-		waits := clusters.Run(results, func(one clusters.Result[onCluster]) string { return one.Cluster }, func(one clusters.Result[onCluster]) (onCluster, error) {
+		results = clusters.Run(results, func(one clusters.Result[onCluster]) string { return one.Cluster }, func(one clusters.Result[onCluster]) (onCluster, error) {
 			if len(one.Value.decided) == 0 {
 				return one.Value, one.Err
 			}
-			err := o.handOff(ctx, one.Value.program, one.Value.decided, o.handoff.Input(one.Value.env))
-			if one.Err != nil {
-				err = one.Err
-			}
-			return one.Value, err
+			// Without --out, which is refused, a handoff is not made.
+			_, err := handoff.Each(ctx, one.Value.program, approval.ObjectsOf(one.Value.decided), o.handoff.Input(one.Value.env))
+			return one.Value, cmp.Or(one.Err, err)
 		})
-		results = waits
 	}
 	return clusters.Failure(results, o.Narrator.Tell)
 }
@@ -94,7 +93,7 @@ func decideOn(ctx context.Context, o *decideOptions, env *cli.Environment, askin
 	on.program.Tell = held.Tell
 	in := o.input(ctx)
 	in.Confirm = func(ctx context.Context, review *request.Review) error {
-		return asking.Ask(ctx, slices.Index(o.clusters.Each, env), question{cluster: env.Cluster, review: review, given: held.take()})
+		return asking.Ask(ctx, o.clusters.PlaceOf(env), question{cluster: env.Cluster, review: review, given: held.take()})
 	}
 	on.decided, err = approval.Run(ctx, on.program, in)
 	held.flush()

@@ -71,7 +71,7 @@ func (o *importOptions) Read() error {
 	for _, path := range o.Certificates {
 		certificate, err := options.ReadCertificate(path)
 		if err != nil {
-			return outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--certificate", path, err))
+			return err
 		}
 		o.input.Certificates = append(o.input.Certificates, certificate)
 	}

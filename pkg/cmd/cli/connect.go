@@ -108,7 +108,7 @@ func (e *Environment) EndpointOfFlags() (*kubeconfig.Endpoint, error) {
 		}
 	}
 	if err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--certificate-authority", authority, err))
+		return nil, outcome.BadFile("--certificate-authority", authority, err)
 	}
 	return endpoint, nil
 }

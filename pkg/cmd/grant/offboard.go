@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +45,7 @@ type offboardOptions struct {
 	clusters options.Clusters
 	input    offboard.Input
 	person   *prompt.Person
-	// revokeErr is why the user is unknown to be revoked, after it was tried.
+	// revokeErr is why it is unknown whether the user is revoked, after it was tried.
 	revokeErr error
 }
 
@@ -162,12 +161,10 @@ func (o *offboardOptions) Read() error {
 	if o.Certificate == "" {
 		return nil
 	}
-	var err error
-	if o.input.Certificate, err = options.ReadCertificate(o.Certificate); err != nil {
-		return outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--certificate", o.Certificate, err))
-	}
 	o.input.Source = o.Certificate
-	return nil
+	var err error
+	o.input.Certificate, err = options.ReadCertificate(o.Certificate)
+	return err
 }
 
 // Run shows, asks, takes away, and says what remains.
@@ -189,18 +186,15 @@ func (o *offboardOptions) runOnClusters(ctx context.Context) error {
 		answerErr := o.confirm(ctx, " on "+strings.Join(questions, ", "))
 		return slices.Repeat([]error{answerErr}, len(questions))
 	})
-	var taking sync.Mutex
 	plans := make([]*offboard.Plan, len(o.clusters.Each))
 	runErr := options.OnEachBuffered(ctx, &o.clusters, o.Environment, func(ctx context.Context, env *cli.Environment) error {
 		defer asking.Leave(ctx)
 		on := *o
 		on.Environment = env
-		place := slices.IndexFunc(o.clusters.Each, func(other *cli.Environment) bool { return other.Cluster == env.Cluster })
+		place := o.clusters.PlaceOf(env)
 		plan, err := on.run(ctx, func(ctx context.Context, _ *offboard.Plan) error {
 			return asking.Ask(ctx, place, identity.Name(env.Cluster))
 		})
-		taking.Lock()
-		defer taking.Unlock()
 		plans[place] = plan
 		if plan == nil || o.Output != "" {
 			return err

@@ -29,7 +29,7 @@ func (o *newUserOptions) readTeam() error {
 		return err
 	}
 	if err != nil {
-		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--filename", o.Filename, err)),
+		return outcome.WithHint(outcome.BadFile("--filename", o.Filename, err),
 			"name a file in YAML, JSON or CSV, or - for standard input")
 	}
 	users, mistakes := teamfile.Parse(data)

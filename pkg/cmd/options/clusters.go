@@ -150,7 +150,7 @@ func (f *Clusters) readFile(env *cli.Environment) (wanted []string, _ error) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--"+contextsFromFlag, f.From, err)),
+		return nil, outcome.WithHint(outcome.BadFile("--"+contextsFromFlag, f.From, err),
 			"name a file with the name of a context in each line, or - for standard input")
 	}
 	lines := bufio.NewScanner(bytes.NewReader(data))
@@ -160,7 +160,7 @@ func (f *Clusters) readFile(env *cli.Environment) (wanted []string, _ error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--"+contextsFromFlag, f.From, err))
+		return nil, outcome.BadFile("--"+contextsFromFlag, f.From, err)
 	}
 	if len(wanted) == 0 {
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--contexts-from %q names no context", f.From), "write the name of a context in each line")
@@ -217,6 +217,11 @@ func checkDifferent(names []string, raw clientcmdapi.Config) error {
 		firstOf[reached] = name
 	}
 	return nil
+}
+
+// PlaceOf is where a cluster is in the order of the contexts.
+func (f *Clusters) PlaceOf(on *cli.Environment) int {
+	return slices.IndexFunc(f.Each, func(other *cli.Environment) bool { return other.Cluster == on.Cluster })
 }
 
 // OnEach runs do on each cluster at the same time. The results are in the order of the contexts.

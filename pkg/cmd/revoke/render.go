@@ -94,7 +94,7 @@ func (o *renderOptions) Read() error {
 		o.base, err = revocation.ParseBase(text)
 	}
 	if err != nil {
-		return outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--base", o.Base, err))
+		return outcome.BadFile("--base", o.Base, err)
 	}
 	return nil
 }

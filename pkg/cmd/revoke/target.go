@@ -76,13 +76,13 @@ func (t *target) entry() (access.Entry, error) {
 			entry, err = revocation.ParseToken(data)
 		}
 		if err != nil {
-			return access.Entry{}, outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--service-account-token", t.Token, err))
+			return access.Entry{}, outcome.BadFile("--service-account-token", t.Token, err)
 		}
 		return entry, nil
 	}
 	certificate, err := options.ReadCertificate(t.Certificate)
 	if err != nil {
-		return access.Entry{}, outcome.Errorf(outcome.ErrUsage, "%w", outcome.OfFile("--certificate", t.Certificate, err))
+		return access.Entry{}, err
 	}
 	user, notAfter := certificate.User(), certificate.Leaf.NotAfter.UTC()
 	return access.Entry{
