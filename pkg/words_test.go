@@ -61,30 +61,31 @@ func TestWords_AreThoseOfKubernetes(t *testing.T) {
 			check(path, i+1, line)
 		}
 	}
-	for name, p := range list(t) {
-		for _, file := range p.GoFiles {
-			set := token.NewFileSet()
-			parsed, err := parser.ParseFile(set, filepath.Join(p.Dir, file), nil, parser.ParseComments)
-			if err != nil {
-				t.Fatal(err)
-			}
-			path := name + "/" + file
-			for _, group := range parsed.Comments {
-				for _, comment := range group.List {
-					check(path, set.Position(comment.Pos()).Line, comment.Text)
-				}
-			}
-			ast.Inspect(parsed, func(node ast.Node) bool {
-				if literal, isLiteral := node.(*ast.BasicLit); isLiteral && literal.Kind == token.STRING {
-					text, err := strconv.Unquote(literal.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					check(path, set.Position(literal.Pos()).Line, text)
-				}
-				return true
-			})
+	for _, path := range goFiles(t) {
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, filepath.Join("..", path), nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, group := range parsed.Comments {
+			for _, comment := range group.List {
+				check(path, set.Position(comment.Pos()).Line, comment.Text)
+			}
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			// What tests compare with is a text of the program, or hostile on purpose.
+			continue
+		}
+		ast.Inspect(parsed, func(node ast.Node) bool {
+			if literal, isLiteral := node.(*ast.BasicLit); isLiteral && literal.Kind == token.STRING {
+				text, err := strconv.Unquote(literal.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				check(path, set.Position(literal.Pos()).Line, text)
+			}
+			return true
+		})
 	}
 	for _, exception := range acceptedWords {
 		if !used[exception] {
@@ -108,14 +109,34 @@ func documentation(t *testing.T) []string {
 	t.Helper()
 	// krew shows the description in its manifest.
 	pages := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "krew-manifest.yaml"}
-	err := filepath.WalkDir(filepath.Join("..", "docs"), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".md") {
-			pages = append(pages, filepath.ToSlash(strings.TrimPrefix(path, ".."+string(filepath.Separator))))
+	return append(pages, filesBelow(t, "docs", ".md")...)
+}
+
+// goFiles are all of the repository, tests and tools too, by their paths in it.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	return filesBelow(t, ".", ".go")
+}
+
+// filesBelow are those of a directory with an ending, by their paths in the repository.
+// What is built, bin and dist, is none of it.
+func filesBelow(t *testing.T, directory, ending string) []string {
+	t.Helper()
+	root := os.DirFS("..")
+	var found []string
+	err := fs.WalkDir(root, directory, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (path == ".git" || path == "bin" || path == "dist" || entry.Name() == "testdata"):
+			return fs.SkipDir
+		case !entry.IsDir() && strings.HasSuffix(path, ending):
+			found = append(found, path)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pages
+	return found
 }

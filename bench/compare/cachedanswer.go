@@ -34,7 +34,7 @@ func cachedAnswer(b *bench) (*comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &comparison{About: "the credential plugin's kept answer, beside a program that prints a file", Figures: figures}
+	c := &comparison{About: "the credential plugin's kept answer, next to a program that prints a file", Figures: figures}
 	c.moreTimeAtMost(time.Millisecond, 1, 0)
 	return c, nil
 }

@@ -72,7 +72,7 @@ func run(ctx context.Context, s settings, only, output string) (err error) {
 	}
 	for _, name := range wanted {
 		if !slices.Contains(names(), name) {
-			return fmt.Errorf("there is no comparison %q; there are %s", name, strings.Join(names(), ", "))
+			return fmt.Errorf("comparison %q not found; there are %s", name, strings.Join(names(), ", "))
 		}
 	}
 	if s.runs < 1 || s.users < 1 || s.requests < 1 || output != "table" && output != "json" {

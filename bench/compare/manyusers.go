@@ -57,7 +57,7 @@ func manyUsersFast(b *bench) (*comparison, error) {
 }
 
 // errOneProcessor is the error of a machine that cannot be parted.
-var errOneProcessor = errors.New("this machine has one processor, or can't be told which to use")
+var errOneProcessor = errors.New("this machine has one processor, or cannot be told which to use")
 
 // manyUsersApart is manyUsersFast where the clients have processors of their own, as on a
 // machine of their own.
@@ -81,7 +81,7 @@ func manyUsersApart(b *bench) (_ *comparison, err error) {
 	return c, nil
 }
 
-// teamAndLeast measures a team beside the least possible client.
+// teamAndLeast measures a team next to the least possible client.
 func (b *bench) teamAndLeast(plane *controlplane.Plane, env program.Environment) (*comparison, error) {
 	figures, err := measure(b.few(),
 		contender{"least possible client", func(n int) *exec.Cmd {

@@ -61,7 +61,7 @@ func TestLock_WhyNobodyLeadsIsLoggedOnce(t *testing.T) {
 			t.Errorf("%s: %d lines:\n%s", step.about, got, log.String())
 		}
 	}
-	// What another replica does is no fault.
+	// What another replica does is not a fault.
 	for _, err := range []error{apierrors.NewNotFound(leases, "l"), apierrors.NewAlreadyExists(leases, "l"), apierrors.NewConflict(leases, "l", errors.New("x"))} {
 		inner.err, lock.last = err, ""
 		before := log.Len()

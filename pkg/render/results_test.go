@@ -54,7 +54,7 @@ func plans(t *testing.T) map[string]*offboard.Plan {
 		{Role: impersonate.Role}: {{Verbs: []string{"impersonate"}, APIGroups: []string{""}, Resources: []string{"users"}}},
 		{Role: tokens.Role}:      {{Verbs: []string{"create"}, APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}}},
 	}
-	const credentialID = "X509SHA256=ab" //nolint:gosec // It names a certificate, and is no secret.
+	const credentialID = "X509SHA256=ab" //nolint:gosec // It names a certificate, and is not a secret.
 	alive := offboard.AliveCertificate{Source: "request " + hostile, CredentialID: credentialID, NotAfter: later, Groups: []string{"developers", hostile}}
 	waiting := request.ReviewOf(object(t, hostile, jane(), nil))
 	crowd := access.Grants{}

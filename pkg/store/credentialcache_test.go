@@ -45,7 +45,7 @@ func TestCredentialCache_AnAnswerIsKeptOfTheKubeconfigThatIsThereOnly(t *testing
 	if kept() != "" {
 		t.Errorf("of the kubeconfig before %q is kept", kept())
 	}
-	// Whoever read the first one comes late.
+	// A process that read the first one comes late.
 	keep("first", "of the first")
 	if kept() != "" {
 		t.Errorf("of the kubeconfig before %q is kept", kept())

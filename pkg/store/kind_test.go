@@ -177,7 +177,7 @@ func TestKind_EveryFileIsRefusedOrSafeWhateverStandsInItsPlace(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				defer cancel()
 				err := bounded(t, func() error { return k.write(ctx, s.path, []byte(secret)) })
-				// A lock is waited for whoever has it, and what is created once is never replaced.
+				// A lock is waited for, whatever process has it, and what is created once is never replaced.
 				wantsRefusal := attack.isRefused(k) || k.way == creates && wasThere
 				if isRefused := err != nil; isRefused != wantsRefusal && k.way != locks {
 					t.Errorf("refused: %v, want %v: %v", isRefused, wantsRefusal, err)

@@ -128,12 +128,12 @@ func TestBroken_AFieldOfALaterVersionApprovesNothing(t *testing.T) {
 	c := shared
 	crd := readFile(t, filepath.Join("..", "..", "deploy", "approver", "crd.yaml"))
 	later := strings.Replace(crd, "              keyAlgorithms:\n", "              maximumRisk: {type: integer}\n              keyAlgorithms:\n", 1)
-	if err := c.kubectl(t.Context(), later, "apply", "-f", "-"); err != nil || later == crd {
+	if err := c.plane.Kubectl(t.Context(), later, "apply", "-f", "-"); err != nil || later == crd {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		// The context of a test ends before its cleanup.
-		if err := c.kubectl(context.WithoutCancel(t.Context()), crd, "apply", "-f", "-"); err != nil {
+		if err := c.plane.Kubectl(context.WithoutCancel(t.Context()), crd, "apply", "-f", "-"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -141,7 +141,7 @@ func TestBroken_AFieldOfALaterVersionApprovesNothing(t *testing.T) {
 	text := strings.Replace(policyOf("later", "Approve", "true"), "spec:\n", "spec:\n  maximumRisk: 1\n", 1)
 	// API servers take in a definition a moment after it was stored.
 	until(t, "the later version is served", func() bool {
-		if err := c.kubectl(t.Context(), text, "apply", "-f", "-"); err != nil {
+		if err := c.plane.Kubectl(t.Context(), text, "apply", "-f", "-"); err != nil {
 			return false
 		}
 		object, err := c.any.Resource(policy.GroupVersion.WithResource(policy.Resource)).Get(t.Context(), "later", metav1.GetOptions{})

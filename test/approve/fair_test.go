@@ -70,7 +70,7 @@ func TestFair_JunkOfOneRequesterDoesNotDelayAnother(t *testing.T) {
 }
 
 // approverCalls counts the calls of the approver so far, as the API server does: service accounts have
-// a flow schema of their own, and there is no other one on this cluster.
+// a flow schema of their own, and this cluster has no other one.
 func (c *cluster) approverCalls(t *testing.T) (calls int) {
 	t.Helper()
 	text, err := c.admin.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())

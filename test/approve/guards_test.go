@@ -40,7 +40,7 @@ func isRefused(err error, says string) bool { return err != nil && strings.Conta
 func TestGuards_TheAPIServerRefusesWhatTheySay(t *testing.T) {
 	c := shared
 	guards := filepath.Join("..", "..", "deploy", "approver", "guards")
-	if err := c.kubectl(t.Context(), "", "apply", "-k", guards); err != nil {
+	if err := c.plane.Kubectl(t.Context(), "", "apply", "-k", guards); err != nil {
 		t.Fatal(err)
 	}
 	masters := []string{"system:masters"}
@@ -54,7 +54,7 @@ func TestGuards_TheAPIServerRefusesWhatTheySay(t *testing.T) {
 	until(t, "four eyes", func() bool { return isRefused(decidesOwn(), "somebody else has to decide") })
 	defer until(t, "the end of four eyes", func() bool { return decidesOwn() == nil })
 	defer func() {
-		if err := c.kubectl(t.Context(), "", "delete", "-k", guards); err != nil {
+		if err := c.plane.Kubectl(t.Context(), "", "delete", "-k", guards); err != nil {
 			t.Error(err)
 		}
 	}()

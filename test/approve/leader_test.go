@@ -123,7 +123,7 @@ func TestLeader_NothingIsDecidedBeforeAllPoliciesAreThere(t *testing.T) {
 			objects = append(objects, c.submit(t, ask{user: fmt.Sprintf("round-%d-%d", round, i), lifetime: hour}))
 		}
 		deny := policyOf("round-deny", "Deny", "int(subject.name.split('-')[2]) % 2 == 0")
-		if err := c.kubectl(t.Context(), everything+"---\n"+deny, "apply", "-f", "-"); err != nil {
+		if err := c.plane.Kubectl(t.Context(), everything+"---\n"+deny, "apply", "-f", "-"); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.start(); err != nil {
@@ -138,7 +138,7 @@ func TestLeader_NothingIsDecidedBeforeAllPoliciesAreThere(t *testing.T) {
 				t.Errorf("%d, %d: %+v", round, i, got)
 			}
 		}
-		if err := c.kubectl(t.Context(), everything+"---\n"+deny, "delete", "-f", "-"); err != nil {
+		if err := c.plane.Kubectl(t.Context(), everything+"---\n"+deny, "delete", "-f", "-"); err != nil {
 			t.Fatal(err)
 		}
 		c.deleteAfter(t, objects)

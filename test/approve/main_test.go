@@ -7,11 +7,9 @@ package approve
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -83,7 +81,7 @@ func (c *cluster) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	for _, what := range []string{"system", "approver"} {
-		if err := c.kubectl(ctx, "", "apply", "-k", filepath.Join("..", "..", "deploy", what)); err != nil {
+		if err := c.plane.Kubectl(ctx, "", "apply", "-k", filepath.Join("..", "..", "deploy", what)); err != nil {
 			return err
 		}
 	}
@@ -113,16 +111,6 @@ func (c *cluster) permitRequests(ctx context.Context) error {
 		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:authenticated"}},
 	}, metav1.CreateOptions{})
 	return err
-}
-
-// kubectl runs kubectl as the administrator.
-func (c *cluster) kubectl(ctx context.Context, stdin string, arguments ...string) error {
-	command := exec.CommandContext(ctx, c.plane.Binary("kubectl"), append([]string{"--kubeconfig", c.plane.Kubeconfig}, arguments...)...)
-	command.Stdin = strings.NewReader(stdin)
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl %q: %w: %s", arguments, err, output)
-	}
-	return nil
 }
 
 // start starts one more approver.

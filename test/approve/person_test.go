@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
@@ -14,7 +15,7 @@ func TestPerson_OnboardedOnceAUserRenewsByPolicyAlone(t *testing.T) {
 	c := shared
 	c.apply(t, policyOf("person", "Approve", "renewal.isRenewal")+useAny)
 	work := t.TempDir()
-	environment := program.Environment{Path: []string{directory, filepath.Dir(c.plane.Binary("kubectl"))}, Home: work, Directory: work, Kubeconfig: c.plane.Kubeconfig}
+	environment := program.Environment{Path: []string{directory, filepath.Dir(c.plane.Binary(controlplane.Kubectl))}, Home: work, Directory: work, Kubeconfig: c.plane.Kubeconfig}
 	run := func(arguments ...string) {
 		t.Helper()
 		if result := program.Run(t, environment.Command(t.Context(), arguments[0], arguments[1:]...)); result.Code != 0 {
@@ -25,7 +26,7 @@ func TestPerson_OnboardedOnceAUserRenewsByPolicyAlone(t *testing.T) {
 	environment.Kubeconfig = filepath.Join(work, "jane.kubeconfig")
 	for range 10 {
 		run(program.Name, "renew", "--expiration", "10m", "--timeout", "60s")
-		run(filepath.Base(c.plane.Binary("kubectl")), "auth", "whoami")
+		run(filepath.Base(c.plane.Binary(controlplane.Kubectl)), "auth", "whoami")
 	}
 	administrator := program.Environment{Path: environment.Path, Home: work, Kubeconfig: c.plane.Kubeconfig}
 	result := program.Run(t, administrator.Command(t.Context(), program.Name, "list"))

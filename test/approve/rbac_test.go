@@ -157,7 +157,7 @@ func (c *cluster) is(t *testing.T, permitted permission, rules []rbacv1.PolicyRu
 func (c *cluster) exercise(t *testing.T, round int) (objects []*csr) {
 	t.Helper()
 	name := fmt.Sprintf("rbac-%d", round)
-	if err := c.kubectl(t.Context(), strings.Replace(policyOf("rbac-left", "Approve", "subject.name == 'nobody'"), "because", name, 1), "apply", "-f", "-"); err != nil {
+	if err := c.plane.Kubectl(t.Context(), strings.Replace(policyOf("rbac-left", "Approve", "subject.name == 'nobody'"), "because", name, 1), "apply", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
 	objects = append(objects, c.submit(t, ask{user: "left-" + name, lifetime: hour}))

@@ -222,12 +222,12 @@ func (c *cluster) await(t *testing.T, object *certificatesv1.CertificateSigningR
 // apply applies objects until the end of the test.
 func (c *cluster) apply(t *testing.T, text string) {
 	t.Helper()
-	if err := c.kubectl(t.Context(), text, "apply", "-f", "-"); err != nil {
+	if err := c.plane.Kubectl(t.Context(), text, "apply", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		// The context of a test ends before its cleanup.
-		if err := c.kubectl(context.WithoutCancel(t.Context()), text, "delete", "--ignore-not-found", "-f", "-"); err != nil {
+		if err := c.plane.Kubectl(context.WithoutCancel(t.Context()), text, "delete", "--ignore-not-found", "-f", "-"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 // all names all contexts.
@@ -150,14 +151,14 @@ func TestClusters_ApproveAndFetchAndOffboardAcrossClusters(t *testing.T) {
 	if out := s.runs(t, 0, "list", "--pending", all).Stdout; strings.Count(out, "across-") != 3 || !strings.HasPrefix(out, "CLUSTER ") {
 		t.Errorf("got\n%s", out)
 	}
-	screen, code := s.atTerminal(t, "Approve the request of across on dev, prod-eu, prod-us?", "y\r", "approve", "across", all)
+	screen, code := terminal.Run(t, s.env, []terminal.Turn{{When: "Approve the request of across on dev, prod-eu, prod-us?", Typed: "y\r"}}, "approve", "across", all)
 	if code != 0 || strings.Count(screen, "  fingerprint   ") != 1 || strings.Count(screen, " approved\r\n") != 3 {
 		t.Errorf("exit code %d:\n%s", code, screen)
 	}
 	s.runs(t, 0, "fetch", "across", all, "--dir", "across")
 	s.checkLogins(t, "across/across.kubeconfig", "across", names...)
 	s.runs(t, 0, "grant", "across", "--clusterrole", "view", "--context", "prod-us")
-	screen, code = s.atTerminal(t, "Remove this from across on dev, prod-eu, prod-us?", "y\r", "offboard", "across", "--block", all)
+	screen, code = terminal.Run(t, s.env, []terminal.Turn{{When: "Remove this from across on dev, prod-eu, prod-us?", Typed: "y\r"}}, "offboard", "across", "--block", all)
 	if code != 0 || !strings.Contains(screen, "[prod-us] deleted ") || strings.Count(screen, "] what across still has:") != 3 || strings.Count(screen, "] blocked the user ") != 3 {
 		t.Errorf("exit code %d:\n%s", code, screen)
 	}

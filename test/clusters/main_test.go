@@ -90,7 +90,7 @@ func newSession(t *testing.T) *session {
 	t.Helper()
 	home := t.TempDir()
 	s := &session{program.Environment{
-		Path: []string{plugin, filepath.Dir(planes[names[0]].Binary("kubectl"))}, Home: home, Directory: home,
+		Path: []string{plugin, filepath.Dir(planes[names[0]].Binary(controlplane.Kubectl))}, Home: home, Directory: home,
 		Kubeconfig: filepath.Join(home, "config"),
 	}}
 	if err := writeKubeconfig(s.env.Kubeconfig); err != nil {

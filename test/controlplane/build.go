@@ -87,7 +87,7 @@ type Binaries struct {
 func (b Binaries) Path(name string) string { return filepath.Join(b.directory, name) }
 
 // Build builds what is not built yet, into a directory of the user's cache that is
-// named for the versions, so that other versions are built beside it and the
+// named for the versions, so that other versions are built next to it and the
 // same never again. It needs Go and the module proxy, and nothing else. The
 // progress is told while it lasts: the first time takes minutes. also names programs
 // that not every control plane needs.
@@ -246,7 +246,7 @@ func version(module string) (string, error) {
 	name := moduleFile(module)
 	data, err := sources.ReadFile(name)
 	if err != nil {
-		return "", fmt.Errorf("%s names a release that can't be built: %w", ReleaseVariable, err)
+		return "", fmt.Errorf("%s names a release that cannot be built: %w", ReleaseVariable, err)
 	}
 	file, err := modfile.ParseLax(name, data, nil)
 	if err != nil {

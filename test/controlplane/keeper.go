@@ -57,7 +57,7 @@ func startKeeper(binary, directory string) (*keeperProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A file, because go test waits for whoever holds its own standard error.
+	// A file, because go test waits for every process that holds its own standard error.
 	log, err := os.OpenFile(filepath.Join(directory, "keeper.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err

@@ -103,7 +103,7 @@ func WithDirectory(path string) Option {
 	return func(s *settings) { s.directory = path }
 }
 
-// WithProgram has another program of Kubernetes' built beside the control plane's own,
+// WithProgram has another program of Kubernetes' built next to the control plane's own,
 // for Plane.Binary.
 func WithProgram(name string) Option {
 	return func(s *settings) { s.programs = append(s.programs, name) }

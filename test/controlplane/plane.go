@@ -18,6 +18,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -183,12 +184,22 @@ func newDirectory(path string) (string, error) {
 }
 
 // Stop ends every component, removes the directory, and returns when both are
-// done. Stopping twice is no error.
+// done. Stopping twice is not an error.
 func (p *Plane) Stop() error { return p.keeper.stop() }
 
 // Binary is the path of a program that was built: Kubectl, or a component's
 // name.
 func (p *Plane) Binary(name string) string { return p.binaries.Path(name) }
+
+// Kubectl runs kubectl as the administrator. An error holds what it says.
+func (p *Plane) Kubectl(ctx context.Context, stdin string, arguments ...string) error {
+	command := exec.CommandContext(ctx, p.Binary(Kubectl), append([]string{"--kubeconfig", p.Kubeconfig}, arguments...)...)
+	command.Stdin = strings.NewReader(stdin)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl %q: %w: %s", arguments, err, output)
+	}
+	return nil
+}
 
 // ServerOf is the URL of the API server of a number, from 1 on (see
 // WithAuthorizationConfigs).

@@ -211,7 +211,7 @@ func TestPlane_ComponentsKeepPortsAndDataOverARestart(t *testing.T) {
 		t.Error(err)
 	}
 
-	// A port that was taken meanwhile is named as the cause, and whoever answers
+	// A port that was taken meanwhile is named as the cause, and what answers
 	// on it is never taken for the component.
 	everyone := []Component{ControllerManager, APIServer, Etcd}
 	for _, component := range everyone {

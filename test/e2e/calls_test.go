@@ -27,7 +27,7 @@ func callsIn(log string) []string {
 	var calls []string
 	for _, match := range callLine.FindAllStringSubmatch(log, -1) {
 		if strings.Contains(match[2], "continue=") {
-			// Other tests make requests too, and a further page is no call of its own.
+			// Other tests make requests too, and a further page is not a call of its own.
 			continue
 		}
 		call := match[1] + " " + match[2]

@@ -15,6 +15,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/hostile"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 // A decision that fails is reported as failed, stops no other, and gives nobody anything.
@@ -159,7 +160,7 @@ func TestDecision_ARoleIsNotGivenWhereTheApprovalFailed(t *testing.T) {
 		},
 	} {
 		create(t, s, user, identity.User{Name: user})
-		screen, code := dialogue(t, s, []turn{{when: "Approve the request of " + user + "?", first: func() { happen(user) }, typed: "y\r"}},
+		screen, code := terminal.Run(t, s.env, []terminal.Turn{{When: "Approve the request of " + user + "?", First: func() { happen(user) }, Typed: "y\r"}},
 			"approve", user, "--clusterrole", "view")
 		if code != 5 {
 			t.Errorf("%s: exit code %d\n%s", user, code, screen)
@@ -168,7 +169,7 @@ func TestDecision_ARoleIsNotGivenWhereTheApprovalFailed(t *testing.T) {
 			t.Errorf("%s was given a role", user)
 		}
 	}
-	// One that was approved by somebody else first is no reason to give nothing: the next run does.
+	// One that was approved by somebody else first is not a reason to give nothing: the next run does.
 	create(t, s, "overtaken-approved", identity.User{Name: "overtaken-approved"})
 	s.as(approver).must("approve", "overtaken-approved", "--yes")
 	s.must("approve", "overtaken-approved", "--yes", "--clusterrole", "view")

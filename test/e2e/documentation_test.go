@@ -18,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 // shellBlock is what a documentation page has people type.
@@ -163,7 +164,7 @@ func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 				if strings.Contains(example, onContexts) {
 					on = " on administrator@csr-onboard"
 				}
-				switch question := (turn{when: "the request of jane (dev)" + on + "?", typed: "y\r"}); {
+				switch question := (terminal.Turn{When: "the request of jane (dev)" + on + "?", Typed: "y\r"}); {
 				case strings.Contains(example, "--watch"):
 					rows := follow(s, words...)
 					rows.next("NAME ", "FINDINGS")
@@ -171,19 +172,19 @@ func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
 					rows.interrupt()
 					return
 				case words[0] == "offboard" && strings.Contains(example, "--block"):
-					question.when = "Remove this from jane" + on + "?"
-					s.answer([]turn{question}, words)
+					question.When = "Remove this from jane" + on + "?"
+					s.answer([]terminal.Turn{question}, words)
 					return
 				case !slices.Contains([]string{"approve", "deny", "sign"}, words[0]), strings.Contains(example, "--yes"), strings.Contains(example, "--dry-run"):
 				case len(words) == 1:
-					s.answer([]turn{
-						{menu: true, when: "jane (dev)", typed: arrowRight, until: "[x]"},
-						{menu: true, when: "jane (dev)", typed: "\r", until: question.when},
+					s.answer([]terminal.Turn{
+						{Menu: true, When: "jane (dev)", Typed: arrowRight, Until: "[x]"},
+						{Menu: true, When: "jane (dev)", Typed: "\r", Until: question.When},
 						question,
 					}, words)
 					return
 				default:
-					s.answer([]turn{question}, words)
+					s.answer([]terminal.Turn{question}, words)
 					return
 				}
 				s.shell(example)
@@ -275,9 +276,9 @@ func prepared(s *session, example string) string {
 }
 
 // answer runs a command at a terminal and expects it to succeed.
-func (s *session) answer(turns []turn, words []string) {
+func (s *session) answer(turns []terminal.Turn, words []string) {
 	s.t.Helper()
-	if screen, code := dialogue(s.t, s, turns, words...); code != 0 {
+	if screen, code := terminal.Run(s.t, s.env, turns, words...); code != 0 {
 		s.t.Errorf("exit code %d\n%s", code, screen)
 	}
 }

@@ -63,7 +63,7 @@ func TestFingerprint_OnlyAllOfItIsTheKeys(t *testing.T) {
 	if _, exists := s.readIfThere("csr-onboard-issued.jsonl"); exists {
 		t.Error("a certificate was signed")
 	}
-	// The name of the object is no other word for the key.
+	// The name of the object is not another word for the key.
 	create(t, s, "exactly-planted", identity.User{Name: "exactly"})
 	s.check(s.run("approve", "exactly-planted", "--yes", "--fingerprint", whole), expect{5, []string{`no request of "exactly-planted" is for the key`}})
 	s.must("approve", name, "--yes", "--fingerprint", " "+whole+" ")

@@ -149,7 +149,7 @@ func TestForeign_AServerInCapitalsIsTheSameServer(t *testing.T) {
 	if status := s.must("status", "--kubeconfig", "capitals"); !strings.Contains(status.Stdout, "yes") {
 		t.Errorf("status prints\n%s", status.Stdout)
 	}
-	// The same cluster in capitals is no other cluster to merge with, and may be replaced.
+	// The same cluster in capitals is not another cluster to merge with, and may be replaced.
 	s.must("fetch", "capital", "--dir", "D", "--out", "capitals")
 	config := s.loadFrom(shared.Kubeconfig)
 	for _, cluster := range config.Clusters {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,7 +21,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
-	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
 // section is the text of a page under a heading, up to the next heading of the same
@@ -379,8 +377,8 @@ func TestLeaving_EntriesOfTheEarlierFormStayInForce(t *testing.T) {
 		{"apply", "--server-side", "--field-manager", access.ManagedByValue, "-f", filepath.Join("..", "fixture", "earlier", "block.yaml")},
 		{"-n", "kube-system", "patch", "configmap", access.BlockName, "-p", `{"data":{"user.0123456789abcdefghij0123456789ac":"user:hedi","note":"kept"}}`},
 	} {
-		if applied := program.Run(t, exec.CommandContext(t.Context(), s.plane.Binary(controlplane.Kubectl), append([]string{"--kubeconfig", s.plane.Kubeconfig}, arguments...)...)); applied.Code != 0 {
-			t.Fatal(applied.Stderr)
+		if err := s.plane.Kubectl(t.Context(), "", arguments...); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if !becomesRefused(t, admin, "hugo") {

@@ -65,7 +65,7 @@ func TestMightyGroup_AGroupWithEveryRightIsRefusedWhateverItsRoleIsCalled(t *tes
 	}
 	s.check(s.run(arguments...), expect{6, []string{"error: admin-group: "}})
 
-	// Whoever cannot list ClusterRoles is told what was not checked.
+	// A user who cannot list ClusterRoles is told what was not checked.
 	unread := s.as(binder).run("approve", "mighty", "--dry-run=client")
 	if want := "how far ClusterRoles reach could not be checked: "; !strings.Contains(unread.Stdout, want) {
 		t.Errorf("want %q in\n%s%s", want, unread.Stdout, unread.Stderr)

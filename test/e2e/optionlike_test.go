@@ -12,7 +12,7 @@ import (
 )
 
 // A request may be called like an option. Every command that the program tells to copy
-// is about that request alone, for kubectl as for this program.
+// is about that request alone, for kubectl as for csr-onboard.
 func TestOptionLike_ARequestCalledLikeAnOptionIsNoOption(t *testing.T) {
 	s := newSession(t, shared)
 	requests := s.client().CertificatesV1().CertificateSigningRequests()

@@ -50,7 +50,7 @@ func nothingWaits(s *session) {
 	}
 }
 
-// nothingMade asserts that there is no directory of this program's yet.
+// nothingMade asserts that csr-onboard has no directory yet.
 func nothingMade(s *session) {
 	s.t.Helper()
 	found, err := filepath.Glob(s.path(".kube", "csr-onboard", "*", "*", "*.key"))

@@ -164,7 +164,7 @@ func approvesRequestsOf(t *testing.T, client kubernetes.Interface, user string) 
 }
 
 // watchesRequests hands over each version of every request, until the test ends. That
-// another version or none is there by then is no error.
+// another version or none is there by then is not an error.
 func watchesRequests(t *testing.T, client kubernetes.Interface, visit func(context.Context, *certificatesv1.CertificateSigningRequest) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -21,21 +21,22 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/fixture"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 func TestReview_ARequestReplacedBehindTheQuestionIsNotApproved(t *testing.T) {
 	s := newSession(t, shared)
 	create(t, s, "swapped", identity.User{Name: "swapped", Groups: []string{"dev"}})
 	var replaced *certificatesv1.CertificateSigningRequest
-	screen, code := dialogue(t, s, []turn{{
-		when: "Approve the request of swapped (dev)?",
-		first: func() {
+	screen, code := terminal.Run(t, s.env, []terminal.Turn{{
+		When: "Approve the request of swapped (dev)?",
+		First: func() {
 			if err := requestsOf(s).Delete(t.Context(), "swapped", metav1.DeleteOptions{}); err != nil {
 				t.Error(err)
 			}
 			replaced = create(t, s, "swapped", identity.User{Name: "swapped", Groups: []string{"System:Masters"}})
 		},
-		typed: "y\r",
+		Typed: "y\r",
 	}}, "approve", "swapped")
 	if code != 5 || !strings.Contains(screen, "is not the one that was reviewed: it was deleted and recreated") {
 		t.Errorf("exit code %d\n%s", code, screen)
@@ -66,10 +67,10 @@ func TestReview_TwoAdministratorsDecidingAtOnce(t *testing.T) {
 	}
 
 	create(t, s, "overtaken", identity.User{Name: "overtaken"})
-	screen, code := dialogue(t, s, []turn{{
-		when:  "Approve the request of overtaken?",
-		first: func() { s.as(approver).must("deny", "overtaken", "--yes", "--message", "not yet") },
-		typed: "y\r",
+	screen, code := terminal.Run(t, s.env, []terminal.Turn{{
+		When:  "Approve the request of overtaken?",
+		First: func() { s.as(approver).must("deny", "overtaken", "--yes", "--message", "not yet") },
+		Typed: "y\r",
 	}}, "approve", "overtaken")
 	if code != 5 || !strings.Contains(screen, "was decided by somebody else first: denied (not yet (denied by approver with kubectl csr-onboard v0.0.0-test))") {
 		t.Errorf("exit code %d\n%s", code, screen)
@@ -390,11 +391,11 @@ func TestReview_WhatIsPlantedIsNotApprovedUnseen(t *testing.T) {
 func TestReview_WhatWasTypedBeforeTheQuestionIsNoAnswer(t *testing.T) {
 	s := newSession(t, shared)
 	printed := s.must("new-user", "tilda", "--dir", "D")
-	screen, code := dialogue(t, s, []turn{{when: "Approve the request of tilda?", typed: "n\r"}}, "approve", "tilda")
+	screen, code := terminal.Run(t, s.env, []terminal.Turn{{When: "Approve the request of tilda?", Typed: "n\r"}}, "approve", "tilda")
 	if code != 1 {
 		t.Fatalf("exit code %d\n%s", code, screen)
 	}
-	screen, code = typingAhead(t, s, "y\r", turn{when: "Approve the request of tilda?", typed: "\x03"}, "approve", "tilda")
+	screen, code = terminal.RunTypedAhead(t, s.env, "y\r", []terminal.Turn{{When: "Approve the request of tilda?", Typed: "\x03"}}, "approve", "tilda")
 	if code != 1 || request.StateOf(s.object(printed.Stdout)) != request.Pending {
 		t.Errorf("exit code %d\n%s", code, screen)
 	}

@@ -109,7 +109,7 @@ func issued(t *testing.T, ca *session) map[string]bool {
 	known := map[string]bool{}
 	for scanner := bufio.NewScanner(bytes.NewReader(ca.read("csr-onboard-issued.jsonl"))); scanner.Scan(); {
 		var line struct{ SHA256, User, Serial, NotAfter, Fingerprint string }
-		// A line that a killed run left is no JSON.
+		// A line that a killed run left is not JSON.
 		if err := json.Unmarshal(scanner.Bytes(), &line); err == nil {
 			known[line.SHA256] = true
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 // passphrase opens the authorities' keys of these tests.
@@ -139,7 +140,7 @@ func TestSignChain_AnEncryptedAuthorityKeyIsOpenedInMemoryOnly(t *testing.T) {
 	keyByPipe.Stdin = strings.NewReader(string(ca.read("issuing.key")))
 	isSigned("the key in a pipe", program.Run(t, keyByPipe).Stdout)
 
-	screen, code := dialogue(t, ca, []turn{{when: "Passphrase of issuing.key:", typed: passphrase + "\r"}}, append(sign, "--out", "asked.crt")...)
+	screen, code := terminal.Run(t, ca.env, []terminal.Turn{{When: "Passphrase of issuing.key:", Typed: passphrase + "\r"}}, append(sign, "--out", "asked.crt")...)
 	if code != 0 || strings.Contains(screen, passphrase) {
 		t.Errorf("exit code %d\n%s", code, screen)
 	}
@@ -165,7 +166,7 @@ func TestSignChain_AnEncryptedAuthorityKeyIsOpenedInMemoryOnly(t *testing.T) {
 			t.Errorf("%q says a passphrase:\n%s", test.arguments, result.Stderr)
 		}
 	}
-	if screen, code := dialogue(t, ca, []turn{{when: "Passphrase of issuing.key:", typed: "\x03"}}, sign...); code != 130 {
+	if screen, code := terminal.Run(t, ca.env, []terminal.Turn{{When: "Passphrase of issuing.key:", Typed: "\x03"}}, sign...); code != 130 {
 		t.Errorf("Ctrl-C: exit code %d\n%s", code, screen)
 	}
 	if n := len(issued(t, ca)); n != signed {

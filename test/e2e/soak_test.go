@@ -194,7 +194,7 @@ func (s *soak) ask() *given {
 }
 
 // renewInBackground is the other process that the plugin starts. Where the administrator
-// is not at it, it does not wait for him for long.
+// is not at it, it does not wait for that person for long.
 func (s *soak) renewInBackground() error {
 	patience := 20 * time.Millisecond
 	if s.late == 0 {

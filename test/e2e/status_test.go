@@ -18,6 +18,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 func TestStatus_StatusSaysOfEveryContextUntilWhen(t *testing.T) {
@@ -182,7 +183,7 @@ func TestStatus_StatusLogsInAsNoContextThatNobodyChose(t *testing.T) {
 
 func TestStatus_StatusColoursWhatEndsSoonOnATerminal(t *testing.T) {
 	s := ending(t, "colours")
-	screen, code := dialogue(t, s, nil, "status")
+	screen, code := terminal.Run(t, s.env, nil, "status")
 	if code != 0 || !strings.Contains(screen, "\x1b[33m") {
 		t.Errorf("exit code %d\n%q", code, screen)
 	}
@@ -225,7 +226,7 @@ func TestStatus_StatusAcceptsWhatRenewsItself(t *testing.T) {
 	s.check(s.run("status", "--fail-within", "7d"), expect{1, []string{`"self-renewing@csr-onboard"`}})
 	inCache(s)
 	s.must("status", "--fail-within", "7d")
-	screen, code := dialogue(t, s, nil, "status")
+	screen, code := terminal.Run(t, s.env, nil, "status")
 	if code != 0 || strings.Contains(screen, "\x1b[33m") {
 		t.Errorf("exit code %d, and a healthy certificate stands out:\n%q", code, screen)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 const teamHeader = "apiVersion: csr-onboard.github.io/v1alpha1\nkind: Team\nusers:\n"
@@ -269,7 +270,7 @@ func TestTeam_ABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
 		fmt.Fprintf(&text, "- {name: user-%d}\n", i)
 	}
 	s.write("team.yaml", text.String())
-	screen, code := dialogue(t, s, nil, "new-user", "-f", "team.yaml", "--approve", "--dir", "D")
+	screen, code := terminal.Run(t, s.env, nil, "new-user", "-f", "team.yaml", "--approve", "--dir", "D")
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, screen)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
+	"github.com/csr-onboard/kubectl-csr-onboard/test/program/terminal"
 )
 
 // TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen is u03, who can create requests and nothing
@@ -89,7 +90,7 @@ func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 	}
 	everyWay("after new-user --approve", "role bindings name that user")
 
-	screen, code := dialogue(t, s, []turn{{when: "Approve the request of u02?", typed: "n\r"}}, "approve", attack.Name)
+	screen, code := terminal.Run(t, s.env, []terminal.Turn{{When: "Approve the request of u02?", Typed: "n\r"}}, "approve", attack.Name)
 	if code != 1 || !strings.Contains(screen, "\x1b[33mwarning\x1b[0m: known-user: ") {
 		t.Errorf("a person is shown, with exit code %d:\n%s", code, screen)
 	}

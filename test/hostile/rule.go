@@ -188,7 +188,7 @@ func editEvents(w http.ResponseWriter, call *http.Request, pass http.Handler, ed
 			_, _ = w.Write(append(encode(event), '\n'))
 			_ = flush.Flush()
 		}
-		// What is no event ends the watch.
+		// What is not an event ends the watch.
 		_ = reader.Close()
 	}()
 	pass.ServeHTTP(&piped{ResponseWriter: w, to: writer}, call)

@@ -3,9 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,25 +42,15 @@ subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:authenticated"}
 `
 
-// kubectl runs kubectl as the administrator.
-func (c *cluster) kubectl(ctx context.Context, stdin string, arguments ...string) error {
-	command := exec.CommandContext(ctx, c.plane.Binary("kubectl"), append([]string{"--kubeconfig", c.plane.Kubeconfig}, arguments...)...)
-	command.Stdin = strings.NewReader(stdin)
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("kubectl %q: %w: %s", arguments, err, output)
-	}
-	return nil
-}
-
 // applied applies something until the end of the test.
 func (c *cluster) applied(t *testing.T, stdin string, what ...string) {
 	t.Helper()
-	if err := c.kubectl(t.Context(), stdin, append([]string{"apply"}, what...)...); err != nil {
+	if err := c.plane.Kubectl(t.Context(), stdin, append([]string{"apply"}, what...)...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		// The context of a test ends before its cleanup.
-		if err := c.kubectl(context.WithoutCancel(t.Context()), stdin, append([]string{"delete", "--ignore-not-found"}, what...)...); err != nil {
+		if err := c.plane.Kubectl(context.WithoutCancel(t.Context()), stdin, append([]string{"delete", "--ignore-not-found"}, what...)...); err != nil {
 			t.Error(err)
 		}
 	})
@@ -73,7 +61,7 @@ func (c *cluster) applied(t *testing.T, stdin string, what ...string) {
 func (c *cluster) withApprover(t *testing.T) {
 	t.Helper()
 	c.applied(t, "", "-k", filepath.Join("..", "..", "deploy", "approver"))
-	if err := c.kubectl(t.Context(), "", "wait", "--for=condition=Established", "crd/approvalpolicies.csr-onboard.github.io"); err != nil {
+	if err := c.plane.Kubectl(t.Context(), "", "wait", "--for=condition=Established", "crd/approvalpolicies.csr-onboard.github.io"); err != nil {
 		t.Fatal(err)
 	}
 	token, err := c.admin.CoreV1().ServiceAccounts("csr-onboard-system").CreateToken(t.Context(), "approver", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})

@@ -68,11 +68,7 @@ func byKubectl(t *testing.T, user string) error {
 	if _, err := shared.admin.CertificatesV1().CertificateSigningRequests().Create(t.Context(), wanted, metav1.CreateOptions{}); err != nil {
 		return err
 	}
-	output, err := exec.CommandContext(t.Context(), shared.plane.Binary("kubectl"), "--kubeconfig", shared.plane.Kubeconfig, "certificate", "approve", user).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, output)
-	}
-	return nil
+	return shared.plane.Kubectl(t.Context(), "", "certificate", "approve", user)
 }
 
 func byOwnClient(t *testing.T, user string) error {

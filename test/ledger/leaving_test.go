@@ -40,8 +40,8 @@ func TestLeaving_EveryCertificateOfTheUserStops(t *testing.T) {
 		clients = append(clients, c.withCertificate(t, c.issued(t, name), key))
 	}
 	key := submitted(t, c.admin, "leaving-kubectl", "lara")
-	if output, err := exec.CommandContext(t.Context(), c.plane.Binary("kubectl"), "--kubeconfig", c.plane.Kubeconfig, "certificate", "approve", "leaving-kubectl").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
+	if err := c.plane.Kubectl(t.Context(), "", "certificate", "approve", "leaving-kubectl"); err != nil {
+		t.Fatal(err)
 	}
 	clients = append(clients, c.withCertificate(t, c.issued(t, "leaving-kubectl"), key))
 	// Signed with the CA's key, and imported.

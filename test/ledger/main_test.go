@@ -115,11 +115,7 @@ func (c *cluster) apply(ctx context.Context) error {
 	if !c.stamps {
 		directory = filepath.Join(directory, "before-1.36")
 	}
-	output, err := exec.CommandContext(ctx, c.plane.Binary("kubectl"), "--kubeconfig", c.plane.Kubeconfig, "apply", "-k", directory).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, output)
-	}
-	return nil
+	return c.plane.Kubectl(ctx, "", "apply", "-k", directory)
 }
 
 // awaitPolicies waits until the API server applies what was installed: it compiles policies a

@@ -99,7 +99,7 @@ func (c *cache) replace(data []byte, mode os.FileMode) {
 	}
 }
 
-// planted is a kept answer with which nobody can log in: whoever gets it was given it
+// planted is a kept answer with which nobody can log in: a command that gets it was given it
 // without a look at the pair.
 func planted(from, until time.Time) []byte {
 	return answer.Encode([]byte(`"status":{"token":"planted"}}`), from.Unix(), until.Unix())

@@ -26,7 +26,7 @@ func TestInput_WhoIsRevokedIsWhatWasTyped(t *testing.T) {
 		t.Fatal(err)
 	}
 	notAfter, until := certificate.Leaf.NotAfter.UTC(), time.Date(2126, 1, 31, 12, 0, 0, 0, time.UTC)
-	token := "JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f" //nolint:gosec // It is the id of a token, which is no secret.
+	token := "JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f" //nolint:gosec // It is the id of a token, which is not a secret.
 	for _, test := range []struct {
 		arguments []string
 		want      access.Entry

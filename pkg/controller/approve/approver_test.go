@@ -125,7 +125,7 @@ type test struct {
 	*server
 
 	tell listener
-	// sources are the sources that it follows; by default one that has what is there already.
+	// sources are the sources that it follows; by default one that has what exists already.
 	sources []source
 	ready   bool
 }

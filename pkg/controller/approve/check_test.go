@@ -13,7 +13,7 @@ import (
 )
 
 // recordOf is the record of a certificate of jane, of which the request was submitted at a time with
-// another certificate of hers, if there was one, and approved at once.
+// another certificate of that user, if there was one, and approved at once.
 func recordOf(name string, at time.Time, with string) *ledger.ClientCertificate {
 	asked := metav1.NewTime(at)
 	record := &ledger.ClientCertificate{

@@ -8,7 +8,7 @@
 // and exits.
 //
 // It uses the standard library only, so that it is built in a second; package
-// controlplane embeds its source and builds it beside the components.
+// controlplane embeds its source and builds it next to the components.
 package main
 
 import (

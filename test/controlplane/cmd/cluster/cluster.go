@@ -33,7 +33,7 @@ const (
 const pollInterval = 50 * time.Millisecond
 
 // state is what serve leaves for up and down. It holds true only while serve
-// holds the lock beside it: a process id alone may be somebody else's by now.
+// holds the lock next to it: a process id alone may be somebody else's by now.
 type state struct {
 	ProcessID  int    `json:"processID"`
 	Kubeconfig string `json:"kubeconfig"`
@@ -56,14 +56,14 @@ func (p paths) state() string { return filepath.Join(p.directory, "state.json") 
 func (p paths) lock() string  { return filepath.Join(p.directory, "lock") }
 func (p paths) log() string   { return filepath.Join(p.directory, "log") }
 
-// data is the directory of the plane that this process serves. It is no fixed name,
+// data is the directory of the plane that this process serves. It is not a fixed name,
 // because the keeper of a plane whose serve was killed removes its own directory
 // while the next one may be starting.
 func (p paths) data() string {
 	return filepath.Join(p.directory, dataPrefix+strconv.Itoa(os.Getpid()))
 }
 
-// clear removes what a plane left, but for the log. Whoever calls it holds the lock, which stays:
+// clear removes what a plane left, but for the log. Its caller holds the lock, which stays:
 // a lock file that is removed is a lock for nobody.
 func (p paths) clear() error {
 	directories, err := filepath.Glob(filepath.Join(p.directory, dataPrefix+"*"))
@@ -176,7 +176,7 @@ type background struct {
 	failure error
 }
 
-// startServe runs this program again as serve, in a session of its own.
+// startServe runs the same executable again as serve, in a session of its own.
 func (p paths) startServe() (*background, error) {
 	program, err := os.Executable()
 	if err != nil {

@@ -46,5 +46,5 @@ func run(ctx context.Context, arguments []string) error {
 	case serveArgument:
 		return serve(ctx)
 	}
-	return fmt.Errorf("there is no %q: %w", arguments[0], errUsage)
+	return fmt.Errorf("command %q not found: %w", arguments[0], errUsage)
 }
