@@ -102,7 +102,7 @@ COVERAGE := $(CURDIR)/bin/coverage
 
 .PHONY: coverage
 coverage: ## Say which part of the program's statements the tests execute, and list those in bin/coverage/profile
-	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)/unit $(COVERAGE)/whole && chmod 1777 $(COVERAGE)/whole
+	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)/unit $(COVERAGE)/whole && chmod 0777 $(COVERAGE)/whole
 	go test -count=1 -coverpkg=./... ./... -args -test.gocoverdir=$(COVERAGE)/unit > /dev/null
 	GOCOVERDIR=$(COVERAGE)/whole go -C test test -count=1 -timeout 60m ./e2e ./enforce ./ledger ./approve ./clusters ./script ./fixture ./revocation
 	@go tool covdata textfmt -i=$(COVERAGE)/unit -o $(COVERAGE)/profile.unit
