@@ -1,6 +1,7 @@
 # Everything but lint's first build and clean needs Go and a POSIX shell, and
 # nothing else on PATH. Tests that need more, git for krew's and Node.js for the
-# JavaScript client's, are left out where it is not there and this is not CI.
+# JavaScript client's, are left out where it is not there and this is not CI. The
+# race detector of test-long needs a C compiler.
 
 # The manifest of the last release is not what makes a checkout another one.
 DIRTY   := $(shell git diff --quiet HEAD -- . ':(exclude)plugins/csr-onboard.yaml' 2>/dev/null; test $$? = 1 && echo -dirty)
@@ -54,7 +55,7 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 
 .PHONY: test-long
 test-long: ## Run the tests that kill, repeat and wait, whole, and unit tests with the race detector, which takes an hour more
-	go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout 60m ./...
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./e2e -run '^(TestKilled|TestRenew|TestSoak)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./ledger -run '^(TestRecorder|TestImport|TestList)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./approve
