@@ -32,6 +32,30 @@ func TestWorkflows_ActionsArePinnedByCommit(t *testing.T) {
 	}
 }
 
+// TestWorkflows_GoIsTheNewestPatch is for releases: go.mod names the oldest Go that builds the program, whose
+// library has errors that are fixed since.
+func TestWorkflows_GoIsTheNewestPatch(t *testing.T) {
+	goMod, err := os.ReadFile(filepath.Join(repositoryRoot, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	minor := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(goMod))[1]
+	want := "          go-version: \"" + minor + ".x\"\n          check-latest: true\n"
+	paths, err := filepath.Glob(filepath.Join(repositoryRoot, ".github", "workflows", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if setups := strings.Count(string(text), "actions/setup-go@"); setups != strings.Count(string(text), want) {
+			t.Errorf("%s: a step with setup-go does not have\n%s", filepath.Base(path), want)
+		}
+	}
+}
+
 func TestWorkflows_EveryModuleIsLintedAndUpdated(t *testing.T) {
 	var modules []string
 	err := filepath.WalkDir(repositoryRoot, func(path string, entry fs.DirEntry, err error) error {
