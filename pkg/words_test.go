@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestWords_AreThoseOfKubernetes(t *testing.T) {
 			check(path, i+1, line)
 		}
 	}
-	for _, path := range goFiles(t) {
+	for _, path := range filesBelow(t, ".", ".go") {
 		set := token.NewFileSet()
 		parsed, err := parser.ParseFile(set, filepath.Join("..", path), nil, parser.ParseComments)
 		if err != nil {
@@ -112,23 +113,17 @@ func documentation(t *testing.T) []string {
 	return append(pages, filesBelow(t, "docs", ".md")...)
 }
 
-// goFiles are all of the repository, tests and tools too, by their paths in it.
-func goFiles(t *testing.T) []string {
-	t.Helper()
-	return filesBelow(t, ".", ".go")
-}
-
-// filesBelow are those of a directory with an ending, by their paths in the repository.
-// What is built, bin and dist, is none of it.
+// filesBelow are those of a directory with an ending, by their paths in the repository. What
+// is built or installed, and the data of tests, are not among them.
 func filesBelow(t *testing.T, directory, ending string) []string {
 	t.Helper()
-	root := os.DirFS("..")
+	root := os.DirFS(repositoryRoot)
 	var found []string
 	err := fs.WalkDir(root, directory, func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (path == ".git" || path == "bin" || path == "dist" || entry.Name() == "testdata"):
+		case entry.IsDir() && slices.Contains([]string{"testdata", ".git", "bin", "dist", "node_modules"}, entry.Name()):
 			return fs.SkipDir
 		case !entry.IsDir() && strings.HasSuffix(path, ending):
 			found = append(found, path)

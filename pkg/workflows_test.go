@@ -1,8 +1,8 @@
 package pkg
 
 import (
-	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,21 +12,30 @@ import (
 
 const repositoryRoot = ".."
 
-func TestWorkflows_ActionsArePinnedByCommit(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(repositoryRoot, ".github", "workflows", "*.yaml"))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("workflows not found: %v", err)
-	}
-	uses := regexp.MustCompile(`(?m)^\s*(?:- )?uses: (.*)$`)
-	pinned := regexp.MustCompile(`^[a-z-]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
+// workflows are the texts of the workflows, by the names of their files.
+func workflows(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, file := range filesBelow(t, ".github/workflows", ".yaml") {
+		text, err := os.ReadFile(filepath.Join(repositoryRoot, file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, match := range uses.FindAllStringSubmatch(string(text), -1) {
+		texts[path.Base(file)] = string(text)
+	}
+	if len(texts) == 0 {
+		t.Fatal("workflows not found")
+	}
+	return texts
+}
+
+func TestWorkflows_ActionsArePinnedByCommit(t *testing.T) {
+	uses := regexp.MustCompile(`(?m)^\s*(?:- )?uses: (.*)$`)
+	pinned := regexp.MustCompile(`^[a-z-]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	for name, text := range workflows(t) {
+		for _, match := range uses.FindAllStringSubmatch(text, -1) {
 			if !pinned.MatchString(match[1]) {
-				t.Errorf("%s: %q does not name a commit and the version in a comment", filepath.Base(path), match[1])
+				t.Errorf("%s: %q does not name a commit and the version in a comment", name, match[1])
 			}
 		}
 	}
@@ -41,47 +50,21 @@ func TestWorkflows_GoIsTheNewestPatch(t *testing.T) {
 	}
 	minor := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(goMod))[1]
 	want := "          go-version: \"" + minor + ".x\"\n          check-latest: true\n"
-	paths, err := filepath.Glob(filepath.Join(repositoryRoot, ".github", "workflows", "*.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if setups := strings.Count(string(text), "actions/setup-go@"); setups != strings.Count(string(text), want) {
-			t.Errorf("%s: a step with setup-go does not have\n%s", filepath.Base(path), want)
+	for name, text := range workflows(t) {
+		if setups := strings.Count(text, "actions/setup-go@"); setups != strings.Count(text, want) {
+			t.Errorf("%s: a step with setup-go does not have\n%s", name, want)
 		}
 	}
 }
 
 func TestWorkflows_EveryModuleIsLintedAndUpdated(t *testing.T) {
 	var modules []string
-	err := filepath.WalkDir(repositoryRoot, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		switch entry.Name() {
-		case "testdata", ".git", "bin", "dist", "node_modules":
-			if entry.IsDir() {
-				return filepath.SkipDir
-			}
-		case "go.mod":
-			relative, err := filepath.Rel(repositoryRoot, filepath.Dir(path))
-			if err != nil {
-				return err
-			}
-			modules = append(modules, filepath.ToSlash(relative))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, file := range filesBelow(t, ".", "go.mod") {
+		modules = append(modules, path.Dir(file))
 	}
 	slices.Sort(modules)
-	read := func(path string) string {
-		text, err := os.ReadFile(filepath.Join(repositoryRoot, filepath.FromSlash(path)))
+	read := func(file string) string {
+		text, err := os.ReadFile(filepath.Join(repositoryRoot, filepath.FromSlash(file)))
 		if err != nil {
 			t.Fatal(err)
 		}
