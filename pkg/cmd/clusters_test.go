@@ -281,8 +281,7 @@ func TestClusters_WhatIsTheSameIsApprovedOnAllClusters(t *testing.T) {
 	d.says(t, 0, "approve jane --contexts dev,prod-us --yes -o jsonpath={.items[*].cluster}", "dev prod-us", "[dev] jane-", "is approved already")
 	d.says(t, 0, "fetch jane --contexts dev,prod-us --dir jane", "jane@cluster-prod-us")
 	d.says(t, 4, "approve jane --contexts dev,prod-eu --yes", "not done on prod-eu: ", "not found", "[dev] certificatesigningrequest")
-	d.says(t, 2, "approve --contexts dev,prod-eu --yes", "--contexts requires a NAME, --all or --selector")
-	d.says(t, 2, "approve jane --contexts dev,prod-eu --out x", "--out does nothing with --contexts")
+	d.says(t, 2, "approve --contexts dev,prod-eu --yes", "--contexts requires a NAME, --filename, --all or --selector")
 }
 
 func TestClusters_WhatDiffersIsShownForEachCluster(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -14,8 +16,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 )
 
-// Handoff is what an administrator sends back to a user who made their own key: a
-// kubeconfig without one.
+// Handoff is what an administrator sends back to a user who made their own key, for one
+// cluster: the entries of a kubeconfig without a key.
 type Handoff struct {
 	// Endpoint is how the cluster is reached. Required.
 	Endpoint Endpoint
@@ -39,25 +41,27 @@ func EncodeHandoff(config *clientcmdapi.Config, comment ...string) ([]byte, erro
 	return b.Bytes(), err
 }
 
-// DecodeHandoff reads a handoff. It comes from outside: anything but one cluster,
-// one context and one user with a certificate in it is refused, and so is
-// whatever would have kubectl run a program or read a file.
-func DecodeHandoff(data []byte) (*Handoff, error) {
-	only, err := decodeOnly(data)
+// DecodeHandoff reads a handoff file, for one cluster or for several, in the order of the
+// contexts' names. It comes from outside: anything but contexts, each with a cluster of its
+// own and a user of its own with a certificate in it, is refused, and so is whatever would
+// have kubectl run a program or read a file.
+func DecodeHandoff(data []byte) ([]Handoff, error) {
+	all, err := decodeEntries(data)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHandoffUser(only.user); err != nil {
-		return nil, err
+	handoffs := make([]Handoff, len(all))
+	for i, one := range all {
+		handoffs[i], err = one.handoff()
+		switch {
+		case err == nil:
+		case len(all) == 1:
+			return nil, err
+		default:
+			return nil, fmt.Errorf("context %s: %w", identity.Quote(one.name), err)
+		}
 	}
-	endpoint, err := only.endpoint()
-	if err != nil {
-		return nil, err
-	}
-	if namespace := only.context.Namespace; namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0 {
-		return nil, fmt.Errorf("invalid namespace %s", identity.Quote(namespace))
-	}
-	return &Handoff{Endpoint: endpoint, Certificate: only.user.ClientCertificateData, Namespace: only.context.Namespace}, nil
+	return handoffs, nil
 }
 
 // DecodeOwn reads a kubeconfig that Assemble made: one cluster, one context, and one
@@ -76,32 +80,77 @@ func DecodeOwn(data []byte) (endpoint Endpoint, entry string, credentials Creden
 	return endpoint, only.context.AuthInfo, credentials, err
 }
 
-// onlyEntries are the entries of a kubeconfig that has one of each.
+// onlyEntries are a context of a kubeconfig, and the cluster and the user that it alone names.
 type onlyEntries struct {
+	name    string
 	context *clientcmdapi.Context
 	cluster *clientcmdapi.Cluster
 	user    *clientcmdapi.AuthInfo
 }
 
 func decodeOnly(data []byte) (only onlyEntries, _ error) {
+	all, err := decodeEntries(data)
+	if err == nil && len(all) != 1 {
+		err = notOneOfEach(len(all), len(all), len(all))
+	}
+	if err != nil {
+		return only, err
+	}
+	return all[0], nil
+}
+
+// decodeEntries reads a kubeconfig in which each context has a cluster and a user of its own, in
+// the order of the contexts' names.
+func decodeEntries(data []byte) ([]onlyEntries, error) {
 	config, err := Decode(pki.Text(data))
 	if err != nil {
-		return only, fmt.Errorf("invalid kubeconfig: %w", err)
+		return nil, fmt.Errorf("invalid kubeconfig: %w", err)
 	}
-	if len(config.Clusters) != 1 || len(config.AuthInfos) != 1 || len(config.Contexts) != 1 {
-		return only, fmt.Errorf("it has %d clusters, %d users and %d contexts, and not one of each",
-			len(config.Clusters), len(config.AuthInfos), len(config.Contexts))
+	if n := len(config.Contexts); n == 0 || len(config.Clusters) != n || len(config.AuthInfos) != n {
+		return nil, notOneOfEach(len(config.Clusters), len(config.AuthInfos), n)
 	}
-	context, exists := config.Contexts[config.CurrentContext]
-	if !exists {
-		return only, errors.New("it has no current context")
+	if _, exists := config.Contexts[config.CurrentContext]; !exists {
+		return nil, errors.New("it has no current context")
 	}
-	cluster, hasCluster := config.Clusters[context.Cluster]
-	user, hasUser := config.AuthInfos[context.AuthInfo]
-	if !hasCluster || !hasUser {
-		return only, errors.New("its context names a cluster or a user that is not in it")
+	var all []onlyEntries
+	firstOf := map[*clientcmdapi.Cluster]string{}
+	firstOfUser := map[*clientcmdapi.AuthInfo]string{}
+	for _, name := range slices.Sorted(maps.Keys(config.Contexts)) {
+		context := config.Contexts[name]
+		cluster, hasCluster := config.Clusters[context.Cluster]
+		user, hasUser := config.AuthInfos[context.AuthInfo]
+		if !hasCluster || !hasUser {
+			return nil, errors.New("its context names a cluster or a user that is not in it")
+		}
+		first, isShared := firstOf[cluster]
+		if !isShared {
+			first, isShared = firstOfUser[user]
+		}
+		if isShared {
+			return nil, fmt.Errorf("its contexts %s and %s name the same cluster or user", identity.Quote(first), identity.Quote(name))
+		}
+		firstOf[cluster], firstOfUser[user] = name, name
+		all = append(all, onlyEntries{name, context, cluster, user})
 	}
-	return onlyEntries{context, cluster, user}, nil
+	return all, nil
+}
+
+func notOneOfEach(clusters, users, contexts int) error {
+	return fmt.Errorf("it has %d clusters, %d users and %d contexts, and not one of each", clusters, users, contexts)
+}
+
+func (o onlyEntries) handoff() (handoff Handoff, _ error) {
+	if err := checkHandoffUser(o.user); err != nil {
+		return handoff, err
+	}
+	endpoint, err := o.endpoint()
+	if err != nil {
+		return handoff, err
+	}
+	if namespace := o.context.Namespace; namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0 {
+		return handoff, fmt.Errorf("invalid namespace %s", identity.Quote(namespace))
+	}
+	return Handoff{Endpoint: endpoint, Certificate: o.user.ClientCertificateData, Namespace: o.context.Namespace}, nil
 }
 
 func (o onlyEntries) endpoint() (Endpoint, error) {

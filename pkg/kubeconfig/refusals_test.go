@@ -93,8 +93,12 @@ func TestRefusals_AHandoffWithoutANamespaceIsTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		handoff, err := DecodeHandoff(encoded)
-		if err != nil || handoff.Namespace != namespace || handoff.Endpoint.InsecureSkipVerify || handoff.Endpoint.ProxyURL != "" {
+		handoffs, err := DecodeHandoff(encoded)
+		if err != nil || len(handoffs) != 1 {
+			t.Fatalf("%+v, %v", handoffs, err)
+		}
+		handoff := handoffs[0]
+		if handoff.Namespace != namespace || handoff.Endpoint.InsecureSkipVerify || handoff.Endpoint.ProxyURL != "" {
 			t.Errorf("%+v, %v", handoff, err)
 		}
 	}

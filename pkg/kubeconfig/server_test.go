@@ -63,9 +63,9 @@ func TestServer_AHandoffIsReadInEveryEncodingAndItsServerWrittenAsEverywhere(t *
 	for name, data := range map[string][]byte{
 		"as it is": []byte(text), "CRLF with a mark": []byte("\uFEFF" + strings.ReplaceAll(text, "\n", "\r\n")), "UTF-16": inUTF16.Bytes(),
 	} {
-		handoff, err := DecodeHandoff(data)
-		if err != nil || handoff.Endpoint.Server != "https://kubernetes.example.com:6443" {
-			t.Errorf("%s: %+v, %v", name, handoff, err)
+		handoffs, err := DecodeHandoff(data)
+		if err != nil || len(handoffs) != 1 || handoffs[0].Endpoint.Server != "https://kubernetes.example.com:6443" {
+			t.Errorf("%s: %+v, %v", name, handoffs, err)
 		}
 		if certificate, err := CertificateIn(data); err != nil || string(certificate) != "certificate" {
 			t.Errorf("%s: %q, %v", name, certificate, err)

@@ -52,7 +52,7 @@ func NewNarrator(out io.Writer, now func() time.Time) *Narrator {
 // each line. Lines of one event stay together. Waits are lines: what changes on a screen would be
 // several at once.
 func (n *Narrator) ForCluster(name string) *Narrator {
-	return &Narrator{voice: &voice{out: screen.Prefixing(n.out, ClusterPrefix(name)), now: n.now, dryRun: n.dryRun}, mutex: n.mutex}
+	return &Narrator{voice: &voice{out: screen.Prefixing(n.out, ClusterPrefix(name)), now: n.now, cluster: name, dryRun: n.dryRun}, mutex: n.mutex}
 }
 
 // ClusterPrefix is what lines about one of several clusters begin with.
@@ -221,9 +221,9 @@ func (n *Narrator) Tell(told event.Event) {
 	case destination.KubeconfigNotPrivate:
 		n.say("warning: %s can be read by others than its owner, and holds private keys: %s", identity.PrintableSentence(e.Path), identity.NewCommand("chmod 600").File(e.Path))
 	case destination.ServerIsLoopback:
-		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: --external-server URL", identity.Printable(e.Server))
+		n.say("warning: the server address %s is reached from this machine only; give the one that others reach: %s", identity.Printable(e.Server), n.externalServer())
 	case handoff.CertificatesNotReaching:
-		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: --external-server URL", identity.Printable(e.Server))
+		n.say("warning: client certificates do not reach the API server at %s: TLS ends there, such as at a proxy; give the API server's own address: %s", identity.Printable(e.Server), n.externalServer())
 	case destination.ExecIsLocal:
 		n.say("warning: a kubeconfig with --exec works on this machine only, where its credential cache is")
 		n.say("  for another machine: there, kubectl csr-onboard new-user NAME --offline; here, kubectl csr-onboard approve -f FILE --out FILE; there, kubectl csr-onboard fetch NAME --from FILE --exec")

@@ -154,8 +154,9 @@ func narrated(t *testing.T) []event.Event {
 		granting.UserUnknown{Name: hostile},
 		handoff.NotHandedOff{Reason: errHostile},
 		handoff.Written{Path: hostile, User: user},
-		handoff.ToConfirm{User: user, Server: hostile, Authorities: authorities, KeyFingerprint: "SHA256:key", Command: fetch.String()},
-		handoff.ToConfirm{User: user, Server: hostile, KeyFingerprint: "SHA256:key", Command: fetch.String()},
+		handoff.ToConfirm{User: user, Endpoints: []handoff.EndpointToConfirm{{Server: hostile, Authorities: authorities}}, KeyFingerprints: []string{"SHA256:key"}, Command: fetch.String()},
+		handoff.ToConfirm{User: user, Endpoints: []handoff.EndpointToConfirm{{Server: hostile}}, KeyFingerprints: []string{"SHA256:key"}, Command: fetch.String()},
+		handoff.ToConfirm{User: user, Endpoints: []handoff.EndpointToConfirm{{Cluster: hostile, Server: hostile}, {Cluster: "prod", Authorities: authorities[:1]}}, KeyFingerprints: []string{"SHA256:key"}, Command: fetch.String()},
 		handoff.EndpointNamed{Server: hostile, Authorities: authorities, RestsOnFile: true},
 		handoff.EndpointNamed{Server: hostile, Authorities: authorities[:1]},
 		handoff.EndpointNamed{Server: hostile, RestsOnFile: true},
@@ -351,5 +352,22 @@ func TestNarrate_WhatHappensOnOneOfSeveralClustersBeginsWithItsName(t *testing.T
 	}
 	if identity.HasHidden(prefix, func(rune) bool { return false }) {
 		t.Errorf("the prefix is %q", prefix)
+	}
+}
+
+// TestNarrate_AdviceForOneClusterIsNotGivenForSeveral is for flags that are refused with several.
+func TestNarrate_AdviceForOneClusterIsNotGivenForSeveral(t *testing.T) {
+	for _, told := range []event.Event{destination.ServerIsLoopback{Server: "https://127.0.0.1"}, handoff.CertificatesNotReaching{Server: "https://h"}} {
+		var out bytes.Buffer
+		NewNarrator(&out, func() time.Time { return now }).ForCluster("dev").Tell(told)
+		if !strings.HasSuffix(out.String(), "--external-server URL, in a command for this cluster alone\n") {
+			t.Errorf("got %q", out.String())
+		}
+	}
+	var out bytes.Buffer
+	authorities := []handoff.Authority{{Subject: "CN=kubernetes", Fingerprint: "SHA256:ca", HasSigned: true}}
+	NewNarrator(&out, func() time.Time { return now }).ForCluster("dev").Tell(handoff.EndpointNamed{Server: "https://h", Authorities: authorities, RestsOnFile: true})
+	if !strings.HasSuffix(out.String(), "--ca-fingerprint CLUSTER=SHA256:…\n") {
+		t.Errorf("got %q", out.String())
 	}
 }

@@ -17,10 +17,22 @@ type voice struct {
 	now func() time.Time
 	// animated says that a wait is shown by a line that changes.
 	animated bool
+	// cluster is the one of several clusters that is spoken of; "" for one alone.
+	cluster string
 	// dryRun goes behind what is said to be done.
 	dryRun   onboard.DryRun
 	live     *screen.Line
 	progress *progress
+}
+
+// externalServer is the advice to name another address of the API server, which is a flag of commands
+// for one cluster.
+func (v *voice) externalServer() string {
+	const flag = "--external-server URL"
+	if v.cluster != "" {
+		return flag + ", in a command for this cluster alone"
+	}
+	return flag
 }
 
 // close removes what is on the screen that was not to stay.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,6 +171,81 @@ func TestClusters_ApproveAndFetchAndOffboardAcrossClusters(t *testing.T) {
 	}
 	if out := s.runs(t, 0, "offboard", "across", "--unblock", all).Stdout; strings.Count(out, "] across unblocked\n") != 3 {
 		t.Errorf("got\n%s", out)
+	}
+}
+
+// handOff has an administrator approve a user's request on all clusters and write one file, and returns
+// the command that the user is to run.
+func (s *session) handOff(t *testing.T, code int, user string) []string {
+	t.Helper()
+	result := s.runs(t, code, "approve", "--filename", filepath.Join(user, user+".csr"), all, "--yes", "--out", user+".handoff.yaml")
+	shown := regexp.MustCompile(`kubectl csr-onboard (fetch ` + user + ` --from .*)`).FindStringSubmatch(result.Stderr)
+	if shown == nil {
+		t.Fatalf("no command is shown:\n%s", result.Stderr)
+	}
+	return append(strings.Fields(shown[1]), "--dir", user)
+}
+
+func TestClusters_OneHandoffFileIsForAllClusters(t *testing.T) {
+	s := newSession(t)
+	// The user has no access to any of the clusters, not even a kubeconfig.
+	user := &session{s.env}
+	user.env.Kubeconfig = filepath.Join(s.env.Directory, "none")
+	user.runs(t, 0, "new-user", "sent", "--offline", "--dir", "sent")
+	fetch := s.handOff(t, 0, "sent")
+	if got := s.requestsOf(t, "sent"); !maps.Equal(got, map[string]int{"dev": 1, "prod-eu": 1, "prod-us": 1}) {
+		t.Errorf("requests: %v", got)
+	}
+	key := s.keys(t, "sent")
+	for range 2 {
+		user.runs(t, 0, fetch...)
+		s.checkLogins(t, "sent/sent.kubeconfig", "sent", names...)
+	}
+	user.runs(t, 0, append(slices.Clone(fetch), "--merge")...)
+	s.checkLogins(t, "none", "sent", names...)
+	for range 2 {
+		user.runs(t, 0, append(slices.Clone(fetch), "--exec")...)
+		s.checkLogins(t, "sent/sent.kubeconfig", "sent", names...)
+	}
+	if now := s.keys(t, "sent"); len(key) != 1 || !maps.Equal(key, now) {
+		t.Errorf("%d keys, then %d", len(key), len(now))
+	}
+
+	// Somebody exchanges the CA of one cluster by that of another.
+	text, err := os.ReadFile(filepath.Join(s.env.Directory, "sent.handoff.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.Load(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Clusters["prod-us"].CertificateAuthorityData = config.Clusters["dev"].CertificateAuthorityData
+	if err := clientcmd.WriteToFile(*config, filepath.Join(s.env.Directory, "sent.handoff.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if result := user.runs(t, 5, fetch...); !strings.Contains(result.Stderr, `cluster "prod-us": `) {
+		t.Errorf("the cluster is not named:\n%s", result.Stderr)
+	}
+}
+
+func TestClusters_AHandoffFileIsCompletedWhenAClusterIsBack(t *testing.T) {
+	s := newSession(t)
+	s.runs(t, 0, "new-user", "later", "--offline", "--dir", "later")
+	down := planes["prod-eu"]
+	if err := down.StopComponent(controlplane.APIServer); err != nil {
+		t.Fatal(err)
+	}
+	fetch := s.handOff(t, 1, "later")
+	s.runs(t, 0, fetch...)
+	if err := down.StartComponent(t.Context(), controlplane.APIServer); err != nil {
+		t.Fatal(err)
+	}
+	s.checkLogins(t, "later/later.kubeconfig", "later", "dev", "prod-us")
+	s.runs(t, 0, s.handOff(t, 0, "later")...)
+	s.checkLogins(t, "later/later.kubeconfig", "later", names...)
+	if got := s.requestsOf(t, "later"); !maps.Equal(got, map[string]int{"dev": 1, "prod-eu": 1, "prod-us": 1}) {
+		t.Errorf("requests: %v", got)
 	}
 }
 

@@ -45,6 +45,7 @@ not opened, because it may be a private key.
 
 With --contexts, requests are approved on several clusters at the same time. What is the same on
 several clusters is shown once, with their names, and asked once; each is approved by itself.
+With --out, one file for each user has a certificate for each cluster.
 
 --clusterrole and --role also give the user a role, in the namespace of -n or in all of them.
 Whether you can do that is checked before anything is approved.
@@ -83,7 +84,10 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
   kubectl csr-onboard approve jane --contexts dev,prod
 
   # Approve a request that jane sent as a file, and write the file to send back
-  kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml`
+  kubectl csr-onboard approve -f jane.csr --out jane.handoff.yaml
+
+  # The same for several clusters, with one file to send back
+  kubectl csr-onboard approve -f jane.csr --contexts dev,prod --out jane.handoff.yaml`
 	options.AddAllowFlag(cmd, &o.Allow)
 	cmd.Flags().BoolVar(&o.RequireOtherApprover, "require-other-approver", false, "refuse a request that you submitted yourself: somebody else has to approve it")
 	cmd.Flags().StringArrayVarP(&o.Files, "filename", "f", nil, "approve the request in this file (PEM, DER or a manifest), in each file of this directory with the name of a request ("+strings.Join(store.RequestNames(), ", ")+"), or in standard input (-); can be repeated")

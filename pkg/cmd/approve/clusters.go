@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
@@ -30,7 +31,7 @@ func validateClusters(o *decideOptions) error {
 	if !o.clusters.IsGiven() {
 		return nil
 	}
-	if err := o.clusters.RefuseOne("filename", "out", "external-server", "cluster-name"); err != nil {
+	if err := o.clusters.RefuseOne("external-server", "cluster-name"); err != nil {
 		return err
 	}
 	if o.dryRun == onboard.DryRunClient {
@@ -38,8 +39,8 @@ func validateClusters(o *decideOptions) error {
 			return err
 		}
 	}
-	if len(o.selection.Names) == 0 && !o.All && o.Selector == "" {
-		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--contexts requires a NAME, --all or --selector"), "list the requests: %s list --pending --contexts NAMES", cli.Program)
+	if len(o.selection.Names) == 0 && len(o.Files) == 0 && !o.All && o.Selector == "" {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--contexts requires a NAME, --filename, --all or --selector"), "list the requests: %s list --pending --contexts NAMES", cli.Program)
 	}
 	if err := o.clusters.RefuseNames(o.Output.Format()); err != nil {
 		return err
@@ -52,6 +53,8 @@ type onCluster struct {
 	env     *cli.Environment
 	program *onboard.Program
 	decided []approval.Decided
+	// handed are the certificates that were waited for.
+	handed []*handoff.HandedOff
 }
 
 // runOnClusters decides on several clusters at the same time. Everything is decided before
@@ -61,40 +64,98 @@ func runOnClusters(ctx context.Context, o *decideOptions) error {
 	for _, on := range o.clusters.Each {
 		on.Narrator.In(o.dryRun)
 	}
-	asking := clusters.NewMeeting(len(o.clusters.Each), o.ask)
-	results := options.OnEach(ctx, &o.clusters, func(ctx context.Context, env *cli.Environment) (onCluster, error) {
-		defer asking.Leave(ctx)
-		return decideOn(ctx, o, env, asking)
-	})
-	if err := printOnClusters(o, results); err != nil {
-		return err
+	for _, text := range o.unread {
+		o.Narrator.Warn(text)
 	}
-	if o.dryRun == onboard.DryRunNone && o.handoff.Waits(false) {
-		results = clusters.Run(results, func(one clusters.Result[onCluster]) string { return one.Cluster }, func(one clusters.Result[onCluster]) (onCluster, error) {
+	// Nothing is sent yet: what is written for one cluster depends on which others there are.
+	connected := options.OnEach(ctx, &o.clusters, func(_ context.Context, env *cli.Environment) (onCluster, error) {
+		program, err := env.Connect()
+		return onCluster{env: env, program: program}, err
+	})
+	var endpoints []kubeconfig.Endpoint
+	for _, one := range connected {
+		if one.Err == nil {
+			endpoints = append(endpoints, one.Value.program.Cluster.Endpoint())
+		}
+	}
+	asking := clusters.NewMeeting(len(connected), o.ask)
+	results := clusters.Run(connected, nameOf, func(one clusters.Result[onCluster]) (onCluster, error) {
+		defer asking.Leave(ctx)
+		if one.Err != nil {
+			return one.Value, one.Err
+		}
+		return decideOn(ctx, o, one.Value, endpoints, asking)
+	})
+	if o.handoff.Out != "-" {
+		if err := printOnClusters(o, results); err != nil {
+			return err
+		}
+	}
+	if o.dryRun == onboard.DryRunNone && o.handoff.Waits(len(o.Files) > 0) {
+		results = clusters.Run(results, nameOf, func(one clusters.Result[onCluster]) (onCluster, error) {
 			if len(one.Value.decided) == 0 {
 				return one.Value, one.Err
 			}
-			// Without --out, which is refused, a handoff is not made.
-			_, err := handoff.Each(ctx, one.Value.program, approval.ObjectsOf(one.Value.decided), o.handoff.Input(one.Value.env))
-			return one.Value, cmp.Or(one.Err, err)
+			return handOffOn(ctx, o, one.Value, one.Err)
 		})
 	}
-	return clusters.Failure(results, o.Narrator.Tell)
+	writeErr := writeHandoffs(ctx, o, results)
+	return cmp.Or(clusters.Failure(results, o.Narrator.Tell), writeErr)
+}
+
+func nameOf(one clusters.Result[onCluster]) string { return one.Cluster }
+
+// handOffOn waits for the certificates of what was approved on one of several clusters.
+func handOffOn(ctx context.Context, o *decideOptions, on onCluster, decidedErr error) (onCluster, error) {
+	in := o.handoff.Input(on.env)
+	if in.Path != "" {
+		handoff.WarnOf(ctx, on.program)
+	}
+	// One file has what is handed off on all clusters.
+	in.Path = ""
+	var err error
+	on.handed, err = handoff.Each(ctx, on.program, approval.ObjectsOf(on.decided), in)
+	return on, cmp.Or(decidedErr, err)
+}
+
+// writeHandoffs writes a file for each user, with the certificates of all clusters on which there is one.
+func writeHandoffs(ctx context.Context, o *decideOptions, results []clusters.Result[onCluster]) (firstErr error) {
+	if o.handoff.Out == "" || ctx.Err() != nil {
+		return nil
+	}
+	var users []handoff.OfUser
+	for _, one := range results {
+		if len(one.Value.handed) > 0 {
+			users = handoff.ByUser(users, one.Value.program.Cluster.Endpoint(), one.Value.handed)
+		}
+	}
+	program := o.WithoutCluster()
+	for _, of := range users {
+		handed, err := handoff.WriteSeveral(ctx, program, of, o.handoff.Input(o.Environment))
+		if err == nil {
+			_, err = o.Streams.Out.Write(handed.Handoff)
+		}
+		if err != nil && len(users) > 1 {
+			program.Tell(handoff.NotHandedOff{Reason: err})
+		}
+		firstErr = cmp.Or(firstErr, err)
+	}
+	return firstErr
 }
 
 // decideOn decides on one of several clusters, and asks together with the others.
-func decideOn(ctx context.Context, o *decideOptions, env *cli.Environment, asking *clusters.Meeting[question]) (onCluster, error) {
-	on := onCluster{env: env}
-	var err error
-	if on.program, err = env.Connect(); err != nil {
-		return on, err
-	}
+func decideOn(ctx context.Context, o *decideOptions, on onCluster, endpoints []kubeconfig.Endpoint, asking *clusters.Meeting[question]) (onCluster, error) {
+	env, file := on.env, o.handoff.Input(on.env)
 	held := &heldBack{tell: on.program.Tell}
 	on.program.Tell = held.Tell
 	in := o.input(ctx)
 	in.Confirm = func(ctx context.Context, review *request.Review) error {
 		return asking.Ask(ctx, o.clusters.PlaceOf(env), question{cluster: env.Cluster, review: review, given: held.take()})
 	}
+	in.Check = func(review *request.Review) error {
+		return handoff.CheckSeveral(ctx, on.program.Cluster.Endpoint(), review.User, endpoints, file)
+	}
+	var err error
 	on.decided, err = approval.Run(ctx, on.program, in)
 	held.flush()
 	return on, cli.HintAtFile(err, o.selection.Names, o.forFile())

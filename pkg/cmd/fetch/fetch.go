@@ -14,6 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/handoff"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -33,7 +34,8 @@ type fetchOptions struct {
 	// From is the handoff that an administrator sent back. Optional.
 	From string
 	// AuthorityFingerprints are of the certificate authorities (CAs) of the handoff's
-	// server, as the administrator told them. Optional; with From only.
+	// server, as the administrator told them, with CLUSTER= before each if the handoff is
+	// for several clusters. Optional; with From only.
 	AuthorityFingerprints []string
 	// Key and RequestName are the private key and the object of a request that another
 	// tool made. Optional.
@@ -47,6 +49,10 @@ type fetchOptions struct {
 	// handoff is what --from names, and endpoint the cluster of a bare certificate.
 	handoff  []byte
 	endpoint *kubeconfig.Endpoint
+	// trust is what AuthorityFingerprints say.
+	trust handoff.Trust
+	// isOfSeveral says that the handoff is for several clusters.
+	isOfSeveral bool
 }
 
 // New makes the command fetch.
@@ -82,6 +88,9 @@ They are kept, and the command fails, unless you use --overwrite.
 A request that was created by hand, with openssl and kubectl apply, is completed with --key, the
 file with its private key, and --request-name, the name of the object. User and groups are those
 of the request.
+
+A handoff for several clusters (see approve --contexts) becomes one kubeconfig with a context
+for each.
 
 With --exec, certificate and key are written to a credential cache next to the user's key, and
 the kubeconfig makes kubectl run csr-onboard, which hands them out and renews them before they
@@ -123,7 +132,7 @@ you run it again, it continues with the clusters that failed.
 	o.flags.Add(cmd.Flags())
 	options.AddDirectoryFlag(cmd.Flags(), &o.Directory)
 	cmd.Flags().StringVar(&o.From, "from", "", "take the certificate from this handoff file, or from standard input (-), instead of the cluster")
-	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; can be repeated")
+	cmd.Flags().StringArrayVar(&o.AuthorityFingerprints, "ca-fingerprint", nil, "with --from, accept only a server that is checked against the certificate authority (CA) with this fingerprint, as the administrator told it; can be repeated. If the handoff is for several clusters: CLUSTER=SHA256:…, for each of them")
 	_ = cmd.MarkFlagFilename("from", "yaml", "yml", "crt", "pem")
 	cmd.Flags().StringVar(&o.Key, "key", "", "the private key (PEM) of a request that another tool created, such as openssl; the file is never changed")
 	cmd.Flags().StringVar(&o.RequestName, "request-name", "", "the name of the certificate signing request, if another tool created it")
@@ -170,12 +179,8 @@ func (o *fetchOptions) Validate() error {
 			return err
 		}
 	}
-	for i, given := range o.AuthorityFingerprints {
-		fingerprint, err := options.ParseFingerprint("ca-fingerprint", given)
-		if err != nil {
-			return err
-		}
-		o.AuthorityFingerprints[i] = fingerprint
+	if err := o.parseFingerprints(); err != nil {
+		return err
 	}
 	if err := o.flags.Validate(); err != nil || o.From == "" {
 		return err
@@ -185,6 +190,33 @@ func (o *fetchOptions) Validate() error {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "--%s and --from exclude each other", name),
 				"with --from, key and request are in the directory of --dir, as USER.key and USER.csr")
+		}
+	}
+	return nil
+}
+
+// parseFingerprints reads the fingerprints of CAs, each of which may name its cluster. No form of a
+// fingerprint has a = but at its end.
+func (o *fetchOptions) parseFingerprints() error {
+	for _, given := range o.AuthorityFingerprints {
+		cluster, text, isNamed := "", given, false
+		if place := strings.LastIndex(strings.TrimRight(given, "="), "="); place >= 0 {
+			cluster, text, isNamed = given[:place], given[place+1:], true
+		}
+		fingerprint, err := options.ParseFingerprint("ca-fingerprint", text)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !isNamed:
+			o.trust.AuthorityFingerprints = append(o.trust.AuthorityFingerprints, fingerprint)
+		case cluster == "":
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--ca-fingerprint %q names no cluster", given), "for example: --ca-fingerprint prod-eu=SHA256:…")
+		default:
+			if o.trust.OfClusters == nil {
+				o.trust.OfClusters = map[string][]string{}
+			}
+			o.trust.OfClusters[cluster] = append(o.trust.OfClusters[cluster], fingerprint)
 		}
 	}
 	return nil
@@ -231,11 +263,10 @@ func (o *fetchOptions) Run(ctx context.Context) error {
 	if o.clusters.IsGiven() {
 		return o.runOnClusters(ctx)
 	}
-	fetch := o.fromCluster
 	if o.From != "" {
-		fetch = o.fromHandoff
+		return o.fromHandoff(ctx)
 	}
-	fetched, err := fetch(ctx)
+	fetched, err := o.fromCluster(ctx)
 	if err != nil {
 		return err
 	}
@@ -292,12 +323,49 @@ func (o *fetchOptions) input() onboard.FetchInput {
 // loginTimeout is how long to try to reach the cluster of a handoff.
 const loginTimeout = 10 * time.Second
 
-func (o *fetchOptions) fromHandoff(ctx context.Context) (*onboard.Fetched, error) {
+func (o *fetchOptions) fromHandoff(ctx context.Context) error {
 	in, err := o.handoffInput()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return handoff.Fetch(ctx, o.WithoutCluster(), in)
+	sent, err := handoff.Parse(in)
+	if err != nil {
+		return err
+	}
+	if o.isOfSeveral = len(sent.Clusters()) > 1; o.isOfSeveral {
+		return o.fromSeveral(ctx, in, sent)
+	}
+	fetched, err := sent.Fetch(ctx, o.WithoutCluster())
+	if err != nil {
+		return err
+	}
+	return options.PrintFetched(o.Streams, o.Output, fetched)
+}
+
+// fromSeveral fetches from a handoff for several clusters.
+func (o *fetchOptions) fromSeveral(ctx context.Context, in handoff.FetchInput, sent *handoff.Sent) error {
+	// Each of these would accept something for every cluster of the file.
+	if err := o.flags.RefuseForSeveral(o.From, "server", "insecure-skip-tls-verify", "proxy-url"); err != nil {
+		return err
+	}
+	return o.flags.FetchJoined(ctx, o.Environment, in.Directory, o.name, o.Output, func() ([]clusters.Result[*onboard.Fetched], error) {
+		checked, err := sent.Check(ctx, func(cluster string) *onboard.Program {
+			program := cli.ForContext(o.Environment, cluster).WithoutCluster()
+			program.Tell = options.WithoutParts(program.Tell)
+			return program
+		})
+		if err != nil {
+			return nil, err
+		}
+		return clusters.Run(checked, func(one *handoff.Checked) string { return one.Cluster }, func(one *handoff.Checked) (*onboard.Fetched, error) {
+			part := o.flags.Input(cli.ForContext(o.Environment, one.Cluster), o.name, o.Directory)
+			directory, err := part.DirectoryOf(o.name)
+			if err != nil {
+				return nil, err
+			}
+			return one.Fetch(ctx, part.Kubeconfig, directory)
+		}), nil
+	})
 }
 
 // handoffInput is what is fetched from a handoff.
@@ -361,12 +429,8 @@ func (o *fetchOptions) bareEndpoint() (*kubeconfig.Endpoint, error) {
 
 // handoffTrust is what the flags say of a handoff.
 func (o *fetchOptions) handoffTrust() (handoff.Trust, error) {
-	trust := handoff.Trust{
-		AuthorityFingerprints: o.AuthorityFingerprints,
-		Server:                *o.Flags.APIServer,
-		Insecure:              *o.Flags.Insecure,
-		Confirm:               o.confirmEndpoint,
-	}
+	trust := o.trust
+	trust.Server, trust.Insecure, trust.Confirm = *o.Flags.APIServer, *o.Flags.Insecure, o.confirmEndpoint
 	if text := *o.Flags.ProxyURL; text != "" {
 		proxy, hasCredentials, err := kubeconfig.ParseProxy(text)
 		if err != nil || hasCredentials {
@@ -385,20 +449,34 @@ func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, autho
 	for _, authority := range authorities {
 		fingerprints = append(fingerprints, authority.Fingerprint)
 	}
-	what, flag, shown := "fingerprint of the certificate authority (CA)", "--ca-fingerprint SHA256:…", strings.Join(fingerprints, ", ")
+	what, shown := "fingerprint of the certificate authority (CA)", strings.Join(fingerprints, ", ")
 	if len(authorities) == 0 {
-		what, flag, shown = "address of the API server", "--server URL", identity.Printable(server)
+		what, shown = "address of the API server", identity.Printable(server)
 	}
 	person := prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
 	if person == nil {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "nothing in it shows that the API server %s is the certificate's, and no terminal is available to confirm the %s: %s",
 				identity.Printable(server), what, shown),
-			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and add what you are told: %s", what, flag)
+			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and %s", what, o.howToConfirm(len(authorities) > 0))
 	}
 	yes, err := person.Confirm(ctx, fmt.Sprintf("Is %s the %s that the administrator told you over another channel?", shown, what))
 	if errors.Is(err, prompt.ErrStopped) || err == nil && !yes {
 		return outcome.WithHint(fmt.Errorf("you said no to the %s", what), "nothing was sent or written; ask the administrator")
 	}
 	return err
+}
+
+// howToConfirm is how a person confirms an endpoint, or its CA, without being asked.
+func (o *fetchOptions) howToConfirm(hasAuthority bool) string {
+	switch {
+	case hasAuthority && o.isOfSeveral:
+		return "add what you are told: --ca-fingerprint CLUSTER=SHA256:…"
+	case hasAuthority:
+		return "add what you are told: --ca-fingerprint SHA256:…"
+	case o.isOfSeveral:
+		return "compare it at a terminal"
+	default:
+		return "add what you are told: --server URL"
+	}
 }

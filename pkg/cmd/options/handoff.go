@@ -1,6 +1,8 @@
 package options
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -117,6 +119,11 @@ func HandoffCommand(user, file string, trust handoff.Trust) string {
 	command := identity.NewCommand(cli.Program+" fetch").Argument(user).Option("--from", file)
 	for _, fingerprint := range trust.AuthorityFingerprints {
 		command = command.Option("--ca-fingerprint", fingerprint)
+	}
+	for _, cluster := range slices.Sorted(maps.Keys(trust.OfClusters)) {
+		for _, fingerprint := range trust.OfClusters[cluster] {
+			command = command.Option("--ca-fingerprint", cluster+"="+fingerprint)
+		}
 	}
 	if trust.Server != "" {
 		command = command.Option("--server", trust.Server)

@@ -25,15 +25,23 @@ type Written struct {
 type ToConfirm struct {
 	event.Marker
 
-	User   identity.User
-	Server string
+	User identity.User
+	// Endpoints are those of the file's clusters.
+	Endpoints []EndpointToConfirm
+	// KeyFingerprints are of the keys that the certificates are for.
+	KeyFingerprints []string
+	// Command is what the user runs.
+	Command string
+}
+
+// EndpointToConfirm is where a handoff leads for one cluster.
+type EndpointToConfirm struct {
+	// Cluster is the cluster's name in the file.
+	Cluster string
+	Server  string
 	// Authorities are those of the server; none where it is checked against the
 	// system's, or not at all.
 	Authorities []Authority
-	// KeyFingerprint is of the key that the certificate is for.
-	KeyFingerprint string
-	// Command is what the user runs.
-	Command string
 }
 
 // EndpointNamed is where a handoff leads, before anything is sent there.

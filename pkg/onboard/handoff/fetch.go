@@ -33,7 +33,7 @@ type FetchInput struct {
 	Endpoint *kubeconfig.Endpoint
 	// Trust is what the person says of the handoff. Required.
 	Trust Trust
-	// Kubeconfig says what to write and where to.
+	// Kubeconfig says what to write and where to, for one cluster.
 	Kubeconfig destination.Input
 	// VerifyLogin reports whether to log in before the kubeconfig is written, if the
 	// cluster can be reached.
@@ -42,70 +42,157 @@ type FetchInput struct {
 	LoginTimeout time.Duration
 }
 
-// Fetch makes a user's kubeconfig of the handoff that an administrator sent
-// back, and of the key that never left them. The endpoint that the handoff names has to be
-// bound to the certificate or confirmed by the person (see Trust). The cluster need
-// not be reached; where it can be, the certificate has to log in.
-func Fetch(ctx context.Context, p *onboard.Program, in FetchInput) (*onboard.Fetched, error) {
-	key, keyPEM, err := onboard.ReadKey(in.Directory)
+// Sent is what an administrator sent back, as it was parsed. Nothing in it is believed yet.
+type Sent struct {
+	in       FetchInput
+	handoffs []kubeconfig.Handoff
+}
+
+// Parse reads what was sent: a kubeconfig for one cluster or for several, or a certificate alone.
+func Parse(in FetchInput) (*Sent, error) {
+	if in.Endpoint != nil {
+		return &Sent{in, []kubeconfig.Handoff{{Endpoint: *in.Endpoint, Certificate: in.Data}}}, nil
+	}
+	handoffs, err := kubeconfig.DecodeHandoff(in.Data)
+	if err != nil {
+		return nil, in.unusable(err)
+	}
+	return &Sent{in, handoffs}, nil
+}
+
+// Clusters are the names of the clusters in it.
+func (s *Sent) Clusters() []string {
+	names := make([]string, len(s.handoffs))
+	for i, one := range s.handoffs {
+		names[i] = one.Endpoint.Cluster
+	}
+	return names
+}
+
+// Checked is what was sent for one cluster, and was checked as far as that is possible without it.
+type Checked struct {
+	// Cluster is the cluster's name in the handoff.
+	Cluster string
+
+	program     *onboard.Program
+	in          FetchInput
+	handoff     kubeconfig.Handoff
+	certificate *pki.Certificate
+	user        identity.User
+	keyPEM      []byte
+}
+
+// Check checks all of what was sent, before anything is sent to a cluster or written: each
+// certificate has to be for a key of the user and for the user alone, and each endpoint has to be
+// bound to the certificate or confirmed by the person (see Trust). on is the program that tells
+// what happens about a cluster.
+func (s *Sent) Check(ctx context.Context, on func(name string) *onboard.Program) ([]*Checked, error) {
+	trusts, err := s.in.Trust.byCluster(s.handoffs)
+	if err != nil {
+		return nil, s.in.unusable(err)
+	}
+	var all []*Checked
+	for _, handoff := range s.handoffs {
+		name := handoff.Endpoint.Cluster
+		one := &Checked{Cluster: name, program: on(name), in: s.in, handoff: handoff}
+		one.in.Trust = trusts[name]
+		if err := one.check(ctx, len(s.handoffs) > 1); err != nil {
+			if len(s.handoffs) > 1 {
+				err = fmt.Errorf("cluster %s: %w", identity.Quote(name), err)
+			}
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// check checks a handoff. Of one of several clusters the key may be where those of several are.
+func (c *Checked) check(ctx context.Context, isOneOfSeveral bool) error {
+	certificate, err := pki.ParseCertificate(c.handoff.Certificate)
+	if err != nil {
+		return c.in.unusable(err)
+	}
+	directory := c.in.Directory
+	if isOneOfSeveral {
+		if own := directory.ForCluster(c.Cluster); holdsKeyOf(own, certificate) {
+			directory = own
+		}
+	}
+	key, keyPEM, err := onboard.ReadKey(directory)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, outcome.WithHint(
-			fmt.Errorf("private key of %q not found: %w", in.Name, err),
+		return outcome.WithHint(
+			fmt.Errorf("private key of %q not found: %w", c.in.Name, err),
 			"run this where the key was created; or name its directory: --dir DIR")
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	user, err := onboard.ReadUser(in.Directory, in.Name, key)
-	if err != nil {
-		return nil, outcome.WithHint(err, "run new-user --offline again with the same groups: it creates the request again from the same key")
+	if c.user, err = onboard.ReadUser(directory, c.in.Name, key); err != nil {
+		return outcome.WithHint(err, "run new-user --offline again with the same groups: it creates the request again from the same key")
 	}
-	handoff, certificate, err := readHandoff(in)
+	c.certificate, c.keyPEM = certificate, keyPEM
+	err = pki.Match(certificate, key.Public(), c.user, c.program.Now())
 	if err == nil {
-		err = pki.Match(certificate, key.Public(), user, p.Now())
-	}
-	if err == nil {
-		err = pki.CheckNotForged(certificate, handoff.Endpoint.CertificateAuthority)
+		err = pki.CheckNotForged(certificate, c.handoff.Endpoint.CertificateAuthority)
 	}
 	if err == nil {
-		err = checkTrust(ctx, p, in, handoff.Endpoint, certificate)
+		err = checkTrust(ctx, c.program, c.in.Trust, c.in.Endpoint != nil, c.handoff.Endpoint, certificate)
 	}
 	if err != nil {
-		return nil, outcome.WithHint(fmt.Errorf("the handoff %q cannot be used: %w", in.Source, err),
-			"nothing was written; ask the administrator for the handoff of the request %s", identity.PrintableSentence(in.Directory.RequestPath()))
+		return c.in.unusable(err)
 	}
-	if in.Kubeconfig.Namespace == "" {
-		in.Kubeconfig.Namespace = handoff.Namespace
+	return nil
+}
+
+// holdsKeyOf reports whether the key in a directory is that of a certificate.
+func holdsKeyOf(directory store.UserDirectory, certificate *pki.Certificate) bool {
+	if !directory.HasKey() {
+		return false
 	}
-	to := destination.New(handoff.Endpoint, in.Kubeconfig, in.Directory, user)
-	if err := to.CheckEarly(ctx); err != nil {
+	key, _, err := onboard.ReadKey(directory)
+	return err == nil && pki.SamePublicKey(key.Public(), certificate.Leaf.PublicKey)
+}
+
+// Fetch makes a user's kubeconfig of what was sent for a cluster, and of the key that never left
+// the user. The cluster need not be reached; where it can be, the certificate has to log in. to
+// says what to write, below a directory of the user.
+func (c *Checked) Fetch(ctx context.Context, to destination.Input, directory store.UserDirectory) (*onboard.Fetched, error) {
+	if to.Namespace == "" {
+		to.Namespace = c.handoff.Namespace
+	}
+	destined := destination.New(c.handoff.Endpoint, to, directory, c.user)
+	if err := destined.CheckEarly(ctx); err != nil {
 		return nil, err
 	}
-	p.Tell(onboard.CertificateIssued{NotAfter: certificate.Leaf.NotAfter, Issuer: certificate.Leaf.Issuer.String()})
-	credentials := kubeconfig.Credentials{Certificate: certificate.PEM, Key: keyPEM}
-	fetched := &onboard.Fetched{User: user, Certificate: certificate}
-	if in.VerifyLogin {
-		if fetched.LoggedIn, err = tryLogIn(ctx, p, in, to.Endpoint, user, credentials); err != nil {
+	c.program.Tell(onboard.CertificateIssued{NotAfter: c.certificate.Leaf.NotAfter, Issuer: c.certificate.Leaf.Issuer.String()})
+	credentials := kubeconfig.Credentials{Certificate: c.certificate.PEM, Key: c.keyPEM}
+	fetched := &onboard.Fetched{User: c.user, Certificate: c.certificate}
+	if c.in.VerifyLogin {
+		var err error
+		if fetched.LoggedIn, err = tryLogIn(ctx, c.program, c.in, destined.Endpoint, c.user, credentials); err != nil {
 			return nil, err
 		}
 	}
-	fetched.Written, err = to.Deliver(ctx, p.Run(), destination.Issued{Certificate: certificate, Credentials: credentials, LoggedIn: fetched.LoggedIn})
+	var err error
+	fetched.Written, err = destined.Deliver(ctx, c.program.Run(), destination.Issued{Certificate: c.certificate, Credentials: credentials, LoggedIn: fetched.LoggedIn})
 	return fetched, err
 }
 
-// readHandoff reads what was sent: a kubeconfig, or a certificate alone.
-func readHandoff(in FetchInput) (*kubeconfig.Handoff, *pki.Certificate, error) {
-	handoff := &kubeconfig.Handoff{Certificate: in.Data}
-	if in.Endpoint != nil {
-		handoff.Endpoint = *in.Endpoint
-	} else {
-		var err error
-		if handoff, err = kubeconfig.DecodeHandoff(in.Data); err != nil {
-			return nil, nil, err
-		}
+// Fetch makes a user's kubeconfig of a handoff for one cluster: it checks it (see Sent.Check), and
+// writes what Kubeconfig says.
+func (s *Sent) Fetch(ctx context.Context, p *onboard.Program) (*onboard.Fetched, error) {
+	all, err := s.Check(ctx, func(string) *onboard.Program { return p })
+	if err != nil {
+		return nil, err
 	}
-	certificate, err := pki.ParseCertificate(handoff.Certificate)
-	return handoff, certificate, err
+	return all[0].Fetch(ctx, s.in.Kubeconfig, s.in.Directory)
+}
+
+// unusable is the error of what was sent and cannot be used.
+func (in FetchInput) unusable(err error) error {
+	return outcome.WithHint(fmt.Errorf("the handoff %q cannot be used: %w", in.Source, err),
+		"nothing was written; ask the administrator for the handoff of the request %s", identity.PrintableSentence(in.Directory.RequestPath()))
 }
 
 // tryLogIn logs in if the cluster can be reached, and tells where it cannot.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -54,8 +56,8 @@ type HandedOff struct {
 // what goes wrong with one is told, and the first such error is the result's. They are
 // taken in turn: while one is waited for, the others are signed.
 func Each(ctx context.Context, p *onboard.Program, objects []*request.Request, in Input) (handed []*HandedOff, firstErr error) {
-	if len(objects) > 0 && in.Path != "" && in.ExternalServer == "" && p.CheckReached(ctx) != nil {
-		p.Tell(CertificatesNotReaching{Server: p.Cluster.Endpoint().Server})
+	if len(objects) > 0 && in.Path != "" && in.ExternalServer == "" {
+		warnIfNotReached(ctx, p)
 	}
 	for i, object := range objects {
 		if len(objects) > 1 {
@@ -78,6 +80,12 @@ func Each(ctx context.Context, p *onboard.Program, objects []*request.Request, i
 		p.Tell(onboard.Progress{Doing: "handing off", Done: len(objects), Failed: len(objects) - len(handed), Total: len(objects)})
 	}
 	return handed, firstErr
+}
+
+func warnIfNotReached(ctx context.Context, p *onboard.Program) {
+	if p.CheckReached(ctx) != nil {
+		p.Tell(CertificatesNotReaching{Server: p.Cluster.Endpoint().Server})
+	}
 }
 
 // One waits for the certificate of an approved request, checks that it is what
@@ -116,13 +124,19 @@ func Check(ctx context.Context, p *onboard.Program, user identity.User, in Input
 
 // CheckAt is Check for a server that is not the program's.
 func CheckAt(ctx context.Context, user identity.User, endpoint kubeconfig.Endpoint, in Input) error {
+	return checkPlace(ctx, user, configOf(endpoint, user, nil), in)
+}
+
+// checkPlace finds what would keep a user's handoff from being written, and an existing file from
+// being replaced by it.
+func checkPlace(ctx context.Context, user identity.User, config *clientcmdapi.Config, in Input) error {
 	path := in.pathFor(user)
 	if path == "-" {
 		return nil
 	}
 	existing, err := store.ReadFileOf(store.Handoff, path)
 	if err == nil {
-		if err := destination.CheckReplaceable(path, existing, configOf(endpoint, user, nil)); err != nil {
+		if err := destination.CheckReplaceable(path, existing, config); err != nil {
 			return err
 		}
 	}
@@ -159,28 +173,56 @@ func configOf(endpoint kubeconfig.Endpoint, user identity.User, certificate []by
 
 // Write writes the file of a certificate that was checked.
 func Write(ctx context.Context, p *onboard.Program, endpoint kubeconfig.Endpoint, handed *HandedOff, in Input) error {
-	user, leaf := handed.User, handed.Certificate.Leaf
-	authorities, err := authoritiesOf(endpoint, func(authority *x509.Certificate) bool { return handed.Certificate.IsSignedBy(authority, p.Now()) })
-	if err != nil {
-		return err
+	return write(ctx, p, handed, []Part{{Endpoint: endpoint, Certificate: handed.Certificate}}, in)
+}
+
+// write writes the file of a user's certificates, each for one cluster.
+func write(ctx context.Context, p *onboard.Program, handed *HandedOff, parts []Part, in Input) error {
+	user := handed.User
+	config := configOfAll(user, parts)
+	toConfirm := ToConfirm{User: user}
+	needed := Trust{OfClusters: map[string][]string{}}
+	names, until := make([]string, len(parts)), parts[0].Certificate.Leaf.NotAfter
+	for i, part := range parts {
+		leaf := part.Certificate.Leaf
+		authorities, err := authoritiesOf(part.Endpoint, func(authority *x509.Certificate) bool { return part.Certificate.IsSignedBy(authority, p.Now()) })
+		if err != nil {
+			return err
+		}
+		toConfirm.Endpoints = append(toConfirm.Endpoints, EndpointToConfirm{Cluster: part.Endpoint.Cluster, Server: part.Endpoint.Server, Authorities: authorities})
+		if fingerprint := pki.Fingerprint(leaf.PublicKey); !slices.Contains(toConfirm.KeyFingerprints, fingerprint) {
+			toConfirm.KeyFingerprints = append(toConfirm.KeyFingerprints, fingerprint)
+		}
+		trust := trustNeededFor(part.Endpoint, authorities)
+		if len(parts) == 1 {
+			needed = trust
+		} else if len(trust.AuthorityFingerprints) > 0 {
+			needed.OfClusters[part.Endpoint.Cluster] = trust.AuthorityFingerprints
+		}
+		names[i] = identity.Name(part.Endpoint.Cluster)
+		if leaf.NotAfter.Before(until) {
+			until = leaf.NotAfter
+		}
 	}
-	config := configOf(endpoint, user, handed.Certificate.PEM)
 	file := store.HandoffPath("", identity.FileName(user.Name))
+	what, flag := "a certificate, valid until "+pki.Stamp(until)+",", "--ca-fingerprint SHA256:..."
+	if len(parts) > 1 {
+		what = fmt.Sprintf("a certificate for each of the clusters %s, valid until %s or longer,", strings.Join(names, ", "), pki.Stamp(until))
+		flag = "--ca-fingerprint CLUSTER=SHA256:..., for each cluster"
+	}
 	encoded, err := kubeconfig.EncodeHandoff(config,
-		fmt.Sprintf("This is for %s: a kubeconfig with a certificate, valid until %s, and without its private key.", user, pki.Stamp(leaf.NotAfter)),
-		fmt.Sprintf("Nothing in it is secret. It is only of use with the key %s.", pki.Fingerprint(leaf.PublicKey)),
+		fmt.Sprintf("This is for %s: a kubeconfig with %s and without its private key.", user, what),
+		fmt.Sprintf("Nothing in it is secret. It is only of use with the key %s.", strings.Join(toConfirm.KeyFingerprints, " or ")),
 		"On the machine where that key was created:",
 		"  "+in.Fetch(user.Name, file, Trust{}),
 		"Somebody who replaced this file could have replaced the server and the certificate authority (CA) in it. Ask the",
-		"administrator for the CA's fingerprint over another channel, and add: --ca-fingerprint SHA256:...",
+		"administrator for the CA's fingerprint over another channel, and add: "+flag,
 	)
 	if err != nil {
 		return err
 	}
-	p.Tell(ToConfirm{
-		User: user, Server: endpoint.Server, Authorities: authorities, KeyFingerprint: pki.Fingerprint(leaf.PublicKey),
-		Command: in.Fetch(user.Name, file, trustNeededFor(endpoint, authorities)),
-	})
+	toConfirm.Command = in.Fetch(user.Name, file, needed)
+	p.Tell(toConfirm)
 	path := in.pathFor(user)
 	if path == "-" {
 		handed.Handoff = encoded

@@ -53,6 +53,26 @@ func fetching(in onboard.NewUserInput, data []byte) handoff.FetchInput {
 	}
 }
 
+// fetch reads what was sent for one cluster, and makes the kubeconfig.
+func fetch(t *testing.T, w *onboardtest.World, in handoff.FetchInput) (*onboard.Fetched, error) {
+	t.Helper()
+	sent, err := handoff.Parse(in)
+	if err != nil {
+		return nil, err
+	}
+	return sent.Fetch(t.Context(), w.Program)
+}
+
+// decode reads a handoff for one cluster.
+func decode(t *testing.T, data []byte) *kubeconfig.Handoff {
+	t.Helper()
+	handoffs, err := kubeconfig.DecodeHandoff(data)
+	if err != nil || len(handoffs) != 1 {
+		t.Fatalf("%+v, %v", handoffs, err)
+	}
+	return &handoffs[0]
+}
+
 var errUnconfirmed = errors.New("nobody has confirmed it")
 
 func TestHandoff_ItIsWrittenAndFetched(t *testing.T) {
@@ -69,10 +89,11 @@ func TestHandoff_ItIsWrittenAndFetched(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	confirm := onboardtest.Told[handoff.ToConfirm](w)
-	if len(confirm) != 1 || len(confirm[0].Authorities) != 1 || !confirm[0].Authorities[0].HasSigned || !strings.Contains(confirm[0].Command, confirm[0].Authorities[0].Fingerprint) {
+	if len(confirm) != 1 || len(confirm[0].Endpoints) != 1 || len(confirm[0].Endpoints[0].Authorities) != 1 ||
+		!confirm[0].Endpoints[0].Authorities[0].HasSigned || !strings.Contains(confirm[0].Command, confirm[0].Endpoints[0].Authorities[0].Fingerprint) {
 		t.Errorf("%+v", confirm)
 	}
-	fetched, err := handoff.Fetch(t.Context(), w.Program, fetching(in, text))
+	fetched, err := fetch(t, w, fetching(in, text))
 	if err != nil || !fetched.LoggedIn || fetched.User.Name != "jane" {
 		t.Errorf("%+v, %v", fetched, err)
 	}
@@ -171,17 +192,15 @@ func TestHandoff_AFileThatWasChangedIsNotUsed(t *testing.T) {
 	} {
 		t.Run(about, func(t *testing.T) {
 			w, in, data := handed(t)
-			decoded, err := kubeconfig.DecodeHandoff(data)
+			decoded := decode(t, data)
+			var err error
+			asked := fetching(in, nil)
+			test.change(t, w, &asked, decoded)
+			asked.Data, err = kubeconfig.EncodeHandoff(kubeconfig.Assemble(decoded.Endpoint, kubeconfig.Credentials{Certificate: decoded.Certificate}, kubeconfig.NamesFor("jane", "test", ""), ""))
 			if err != nil {
 				t.Fatal(err)
 			}
-			fetch := fetching(in, nil)
-			test.change(t, w, &fetch, decoded)
-			fetch.Data, err = kubeconfig.EncodeHandoff(kubeconfig.Assemble(decoded.Endpoint, kubeconfig.Credentials{Certificate: decoded.Certificate}, kubeconfig.NamesFor("jane", "test", ""), ""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = handoff.Fetch(t.Context(), w.Program, fetch)
+			_, err = fetch(t, w, asked)
 			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("%v, want %q", err, test.says)
 			}
@@ -195,33 +214,28 @@ func TestHandoff_AFileThatWasChangedIsNotUsed(t *testing.T) {
 // TestHandoff_AForgedCertificateIsNoticedWithoutACluster is for an authority of the same name.
 func TestHandoff_AForgedCertificateIsNoticedWithoutACluster(t *testing.T) {
 	w, in, data := handed(t)
-	decoded, err := kubeconfig.DecodeHandoff(data)
-	if err != nil {
-		t.Fatal(err)
-	}
+	decoded := decode(t, data)
+	var err error
 	// Every authority of these servers has the same name.
 	decoded.Endpoint.CertificateAuthority = clustertest.New(t).Endpoint.CertificateAuthority
 	decoded.Endpoint.Server = "https://127.0.0.1:1"
-	fetch := fetching(in, nil)
-	fetch.Trust.Confirm = func(context.Context, string, []handoff.Authority) error { return nil }
-	if fetch.Data, err = kubeconfig.EncodeHandoff(kubeconfig.Assemble(decoded.Endpoint, kubeconfig.Credentials{Certificate: decoded.Certificate}, kubeconfig.NamesFor("jane", "test", ""), "")); err != nil {
+	asked := fetching(in, nil)
+	asked.Trust.Confirm = func(context.Context, string, []handoff.Authority) error { return nil }
+	if asked.Data, err = kubeconfig.EncodeHandoff(kubeconfig.Assemble(decoded.Endpoint, kubeconfig.Credentials{Certificate: decoded.Certificate}, kubeconfig.NamesFor("jane", "test", ""), "")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := handoff.Fetch(t.Context(), w.Program, fetch); err == nil || !strings.Contains(err.Error(), "cannot be used") {
+	if _, err := fetch(t, w, asked); err == nil || !strings.Contains(err.Error(), "cannot be used") {
 		t.Errorf("%v", err)
 	}
 }
 
 func TestHandoff_AClusterThatIsAwayIsTold(t *testing.T) {
 	w, in, data := handed(t)
-	decoded, err := kubeconfig.DecodeHandoff(data)
-	if err != nil {
-		t.Fatal(err)
-	}
+	decoded := decode(t, data)
 	decoded.Endpoint.Server = "https://127.0.0.1:1"
-	fetch := fetching(in, decoded.Certificate)
-	fetch.Endpoint = &decoded.Endpoint
-	fetched, err := handoff.Fetch(t.Context(), w.Program, fetch)
+	asked := fetching(in, decoded.Certificate)
+	asked.Endpoint = &decoded.Endpoint
+	fetched, err := fetch(t, w, asked)
 	if err != nil || fetched.LoggedIn || len(onboardtest.Told[handoff.ClusterUnreachable](w)) != 1 {
 		t.Errorf("%+v, %v", fetched, err)
 	}

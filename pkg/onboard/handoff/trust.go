@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,6 +22,10 @@ type Trust struct {
 	// administrator told (see pki.AuthorityFingerprint). With any, each CA of the handoff
 	// must be among them. Optional.
 	AuthorityFingerprints []string
+	// OfClusters are the same for each cluster of the handoff, by the name that it has there.
+	// With any, each cluster must have some. Required instead of AuthorityFingerprints for
+	// several clusters, so that no cluster's CA vouches for another. Optional.
+	OfClusters map[string][]string
 	// Server is the API server's address, which a handoff without a CA needs. With it, the
 	// handoff must name the same. Optional.
 	Server string
@@ -75,30 +80,69 @@ func trustNeededFor(endpoint kubeconfig.Endpoint, authorities []Authority) Trust
 	return trust
 }
 
+// byCluster finds what is said of each cluster of a handoff.
+func (t Trust) byCluster(handoffs []kubeconfig.Handoff) (map[string]Trust, error) {
+	names := make([]string, len(handoffs))
+	for i, one := range handoffs {
+		names[i] = one.Endpoint.Cluster
+	}
+	for _, told := range slices.Sorted(maps.Keys(t.OfClusters)) {
+		if !slices.Contains(names, told) {
+			return nil, otherClusters(names, "--ca-fingerprint names the cluster "+identity.Quote(told)+", which is not in it")
+		}
+	}
+	if len(names) > 1 && len(t.AuthorityFingerprints) > 0 {
+		return nil, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "it is for several clusters, and --ca-fingerprint does not say for which"),
+			"name the cluster with each fingerprint: --ca-fingerprint CLUSTER=SHA256:…")
+	}
+	trusts := map[string]Trust{}
+	for _, one := range handoffs {
+		name, trust := one.Endpoint.Cluster, t
+		trust.AuthorityFingerprints, trust.OfClusters = append(slices.Clone(t.AuthorityFingerprints), t.OfClusters[name]...), nil
+		// Without a CA there is nothing to name, and the person is asked.
+		if len(t.OfClusters) > 0 && len(t.OfClusters[name]) == 0 && len(one.Endpoint.CertificateAuthority) > 0 {
+			return nil, otherClusters(names, "--ca-fingerprint says nothing of the cluster "+identity.Quote(name))
+		}
+		trusts[name] = trust
+	}
+	return trusts, nil
+}
+
+func otherClusters(names []string, problem string) error {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = identity.Quote(name)
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "%s; its clusters: %s", problem, strings.Join(quoted, ", ")),
+		"nothing was written, and nothing was sent; the file may have been exchanged on the way: ask the administrator")
+}
+
 // checkTrust decides whether a handoff's endpoint may be used: the file came from outside,
 // and somebody who exchanged it chose server and CA. Nothing is sent before.
-func checkTrust(ctx context.Context, p *onboard.Program, in FetchInput, endpoint kubeconfig.Endpoint, certificate *pki.Certificate) error {
+// isOwn says that the endpoint is the person's own word, and not the file's.
+func checkTrust(ctx context.Context, p *onboard.Program, trust Trust, isOwn bool, endpoint kubeconfig.Endpoint, certificate *pki.Certificate) error {
 	authorities, err := authoritiesOf(endpoint, func(authority *x509.Certificate) bool { return certificate.IsSignedBy(authority, p.Now()) })
 	if err != nil {
 		return err
 	}
-	if in.Endpoint == nil {
-		if err := checkWay(in.Trust, endpoint); err != nil {
+	if !isOwn {
+		if err := checkWay(trust, endpoint); err != nil {
 			return err
 		}
 	}
-	confirmed, err := isConfirmed(in.Trust, authorities)
+	confirmed, err := isConfirmed(trust, authorities)
 	if err != nil {
 		return err
 	}
-	// The endpoint of a bare certificate is the person's own word.
-	confirmed = confirmed || in.Endpoint != nil
-	vouchedFor := isVouchedFor(in.Trust, endpoint, authorities)
+	confirmed = confirmed || isOwn
+	vouchedFor := isVouchedFor(trust, endpoint, authorities)
 	p.Tell(EndpointNamed{Server: endpoint.Server, Authorities: authorities, RestsOnFile: !confirmed && vouchedFor})
 	if confirmed || vouchedFor {
 		return nil
 	}
-	return in.Trust.Confirm(ctx, endpoint.Server, authorities)
+	return trust.Confirm(ctx, endpoint.Server, authorities)
 }
 
 // checkWay refuses what a handoff may say only if the person says so too: to skip the

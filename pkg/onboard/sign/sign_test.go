@@ -234,7 +234,7 @@ func TestSign_AHandoffTrustsTheSignerWhereNoOtherIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		decoded, err := kubeconfig.DecodeHandoff(text)
-		if err != nil || decoded.Endpoint.Server != test.endpoint.Server || !bytes.Equal(decoded.Certificate, signed.Certificate.PEM) {
+		if err != nil || len(decoded) != 1 || decoded[0].Endpoint.Server != test.endpoint.Server || !bytes.Equal(decoded[0].Certificate, signed.Certificate.PEM) {
 			t.Errorf("%s: %+v, %v", about, decoded, err)
 		}
 	}
