@@ -138,12 +138,13 @@ func (a *Awaiting) Await(object *request.Request) {
 }
 
 // Look gets a request that is waited for and takes it in: for a change that the watch
-// has missed.
+// has missed. One that is being submitted may not exist yet, and the watch has not missed it.
 func (a *Awaiting) Look(name string) error {
 	a.mutex.Lock()
 	e := a.expected[name]
+	isSubmitted := e != nil && e.uid != ""
 	a.mutex.Unlock()
-	if e == nil {
+	if !isSubmitted {
 		return nil
 	}
 	object, err := a.client.Get(a.ctx, name)

@@ -72,6 +72,17 @@ func TestAwaitMany_WhatIsNoEndingEndsNoWait(t *testing.T) {
 	}
 }
 
+// TestAwaitMany_ARequestThatIsBeingSubmittedIsNotLookedFor is for a wait whose time is up while the
+// answer to the call that submits a request is still on its way: it is neither deleted nor replaced.
+func TestAwaitMany_ARequestThatIsBeingSubmittedIsNotLookedFor(t *testing.T) {
+	a := waitsForOne(t)
+	a.Expect("jane-x", 3)
+	// Without a client, a call would fail.
+	if err := a.Look("jane-x"); err != nil || len(a.ended) != 0 || len(a.Waiting()) != 1 {
+		t.Errorf("%v, %d endings", err, len(a.ended))
+	}
+}
+
 // TestAwaitMany_WhatIsSeenBeforeTheAnswerIsKept has the watch be faster than the answer to the
 // call that submits a request.
 func TestAwaitMany_WhatIsSeenBeforeTheAnswerIsKept(t *testing.T) {
