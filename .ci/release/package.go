@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -49,7 +50,7 @@ func writePackages(s settings, b program, p platform, binary file, common common
 
 // packaged are the files of a package, by their paths on the system.
 func packaged(b program, format string, binary file, common common) []file {
-	at := func(path string, f file) file { return file{path, f.data, f.mode} }
+	at := func(name string, f file) file { return file{name, f.data, f.mode} }
 	license := at("/usr/share/licenses/"+b.Package+"/LICENSE", common.license)
 	functions := "/usr/share/zsh/site-functions/"
 	if format == "deb" {
@@ -65,8 +66,8 @@ func packaged(b program, format string, binary file, common common) []file {
 	}
 	all = append(all, at("/usr/bin/"+common.shim.name, common.shim))
 	all = append(all, manual(common.manPages)...)
-	for i, path := range []string{"/usr/share/bash-completion/completions/" + plugin.Binary, functions + "_" + plugin.Binary, "/usr/share/fish/vendor_completions.d/" + plugin.Binary + ".fish"} {
-		all = append(all, at(path, common.completions[i]))
+	for i, name := range []string{"/usr/share/bash-completion/completions/" + plugin.Binary, functions + "_" + plugin.Binary, "/usr/share/fish/vendor_completions.d/" + plugin.Binary + ".fish"} {
+		all = append(all, at(name, common.completions[i]))
 	}
 	return all
 }
@@ -121,6 +122,14 @@ func writePackage(s settings, b program, p platform, format string, contents []f
 			FileInfo: &files.ContentFileInfo{Owner: "root", Group: "root", Mode: f.mode, MTime: s.Date},
 		})
 	}
+	if format == "rpm" {
+		for _, directory := range ownedDirectories(contents) {
+			info.Contents = append(info.Contents, &files.Content{
+				Destination: directory, Type: files.TypeDir,
+				FileInfo: &files.ContentFileInfo{Owner: "root", Group: "root", Mode: 0o755, MTime: s.Date},
+			})
+		}
+	}
 	if err := nfpm.PrepareForPackager(info, format); err != nil {
 		return err
 	}
@@ -133,4 +142,23 @@ func writePackage(s settings, b program, p platform, format string, contents []f
 		return err
 	}
 	return writePublic(filepath.Join(s.Out, packager.ConventionalFileName(info)), out.Bytes())
+}
+
+// providedDirectories are those that every system with rpm has, or that have no use without the package
+// that lists them.
+var providedDirectories = []string{
+	"/", "/usr", "/usr/bin", "/usr/lib", "/usr/lib/systemd/system", "/usr/share", "/usr/share/licenses", "/usr/share/man/man1",
+}
+
+// ownedDirectories are the other directories of a package's files. rpm removes a directory with the last
+// package that lists it, and leaves one that no package lists; other formats list all directories.
+func ownedDirectories(contents []file) (owned []string) {
+	for _, f := range contents {
+		for directory := path.Dir(f.name); !slices.Contains(providedDirectories, directory); directory = path.Dir(directory) {
+			if !slices.Contains(owned, directory) {
+				owned = append(owned, directory)
+			}
+		}
+	}
+	return owned
 }
