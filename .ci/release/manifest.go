@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"text/template"
@@ -47,7 +49,11 @@ func checksums(directory string) (map[string]string, error) {
 	return sums, nil
 }
 
-// writeChecksums writes the sums as sha256sum checks them.
+// isKeptName is a name that GitHub keeps when the file is uploaded to a release.
+var isKeptName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+// writeChecksums writes the sums as sha256sum checks them. A file that would have another name on GitHub
+// is an error.
 func writeChecksums(directory string) error {
 	sums, err := checksums(directory)
 	if err != nil {
@@ -55,6 +61,9 @@ func writeChecksums(directory string) error {
 	}
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		if !isKeptName.MatchString(path.Base(name)) {
+			return fmt.Errorf("GitHub would rename the file %q", name)
+		}
 		fmt.Fprintf(&text, "%s  %s\n", sums[name], name)
 	}
 	return writePublic(filepath.Join(directory, "checksums.txt"), []byte(text.String()))

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/goreleaser/nfpm/v2"
 	// The formats register themselves.
@@ -141,7 +142,10 @@ func writePackage(s settings, b program, p platform, format string, contents []f
 	if err := packager.Package(info, &out); err != nil {
 		return err
 	}
-	return writePublic(filepath.Join(s.Out, packager.ConventionalFileName(info)), out.Bytes())
+	// The version in a package has a tilde before a prerelease, which sorts it before the release. GitHub
+	// would replace it in the name of a file.
+	name := strings.ReplaceAll(packager.ConventionalFileName(info), "~", "-")
+	return writePublic(filepath.Join(s.Out, name), out.Bytes())
 }
 
 // providedDirectories are those that every system with rpm has, or that have no use without the package

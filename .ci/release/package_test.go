@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -73,4 +75,53 @@ func treeOf(t *testing.T, system string) (paths []string) {
 		t.Fatal(err)
 	}
 	return paths
+}
+
+// TestRelease_NoNameIsChangedByGitHub is for checksums.txt, which names files as they were built:
+// GitHub replaces some characters in the names of what is uploaded.
+func TestRelease_NoNameIsChangedByGitHub(t *testing.T) {
+	s := made(t)
+	// As of a tag, and as git describe calls a commit after it.
+	for _, s.Version = range []string{"v0.2.0-rc.1", "v0.2.0-rc.1-5-g0123456789ab"} {
+		s.Out = t.TempDir()
+		packages(t, s)
+		images(t, s, plugin)
+		images(t, s, controller)
+		if err := writeDeployments(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := writeManifests(s, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range plugin.Platforms {
+			for _, name := range []string{plugin.archive(s.Version, p), plugin.base(s.Version, p) + ".cdx.json"} {
+				if err := writePublic(filepath.Join(s.Out, name), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := writeChecksums(s.Out); err != nil {
+			t.Error(err)
+		}
+		named := regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+		entries, err := os.ReadDir(s.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			if !named.MatchString(entry.Name()) {
+				t.Errorf("GitHub renames %q", entry.Name())
+			}
+		}
+	}
+}
+
+func TestRelease_ANameThatGitHubChangesIsRefused(t *testing.T) {
+	directory := t.TempDir()
+	if err := writePublic(filepath.Join(directory, "package_0.2.0~rc.1_amd64.deb"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeChecksums(directory); err == nil || !strings.Contains(err.Error(), "~rc.1") {
+		t.Errorf("a name with ~: %v", err)
+	}
 }
