@@ -26,18 +26,21 @@ var formats = []string{"deb", "rpm", "apk", "archlinux"}
 // maintainer is who packages name.
 const maintainer = "csr-onboard maintainers <csr-onboard@users.noreply.github.com>"
 
-// stopScript stops the controller when its package is removed, but not when it is upgraded. dpkg
-// and rpm pass which of the two it is.
-const stopScript = `#!/bin/sh
-case "$1" in
-remove | 0)
-  if [ -d /run/systemd/system ]; then
-    systemctl --quiet disable --now csr-onboard-enforcer.service csr-onboard-controller@ledger.service \
-      csr-onboard-controller@approver.service || true
-  fi
-  ;;
-esac
+// stopCommands stop the controller where systemd runs it, which is not so on most systems with apk.
+const stopCommands = `if [ -d /run/systemd/system ]; then
+  systemctl --quiet disable --now csr-onboard-enforcer.service csr-onboard-controller@ledger.service \
+    csr-onboard-controller@approver.service || true
+fi
 `
+
+// stopScript stops the controller when its package is removed, but not when it is upgraded. dpkg
+// and rpm pass which of the two it is. apk runs pre-deinstall, and pacman pre_remove, only for a removal.
+func stopScript(format string) string {
+	if slices.Contains([]string{"deb", "rpm"}, format) {
+		return "#!/bin/sh\ncase \"$1\" in\nremove | 0)\n" + stopCommands + ";;\nesac\n"
+	}
+	return "#!/bin/sh\n" + stopCommands
+}
 
 // writePackages makes a package of a program for a platform in every format.
 func writePackages(s settings, b program, p platform, binary file, common common, work string) error {
@@ -107,9 +110,13 @@ func writePackage(s settings, b program, p platform, format string, contents []f
 	info.ArchLinux.Packager = maintainer
 	if b.Binary == plugin.Binary {
 		info.Suggests = []string{"kubectl"}
-	} else if slices.Contains([]string{"deb", "rpm"}, format) {
+	} else {
 		info.Scripts.PreRemove = filepath.Join(staging, "stop.sh")
-		if err := os.WriteFile(info.Scripts.PreRemove, []byte(stopScript), 0o600); err != nil {
+		if err := os.WriteFile(info.Scripts.PreRemove, []byte(stopScript(format)), 0o600); err != nil {
+			return err
+		}
+		// An apk package has the time of the file.
+		if err := os.Chtimes(info.Scripts.PreRemove, s.Date, s.Date); err != nil {
 			return err
 		}
 	}

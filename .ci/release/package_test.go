@@ -1,6 +1,11 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -9,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // packages makes the packages of both programs for amd64, and returns the path of one by its program
@@ -123,5 +130,68 @@ func TestRelease_ANameThatGitHubChangesIsRefused(t *testing.T) {
 	}
 	if err := writeChecksums(directory); err == nil || !strings.Contains(err.Error(), "~rc.1") {
 		t.Errorf("a name with ~: %v", err)
+	}
+}
+
+// TestPackage_TheControllerIsStoppedBeforeItIsRemoved looks for the scripts where apk and pacman run them. Those
+// of dpkg and rpm also run before an upgrade, and ask.
+func TestPackage_TheControllerIsStoppedBeforeItIsRemoved(t *testing.T) {
+	packageOf := packages(t, made(t))
+	for extension, name := range map[string]string{".apk": ".pre-deinstall", ".pkg.tar.zst": ".INSTALL"} {
+		script := string(entryOf(t, packageOf(controller, extension), name))
+		for _, want := range []string{
+			"if [ -d /run/systemd/system ]; then", "csr-onboard-enforcer.service", "csr-onboard-controller@ledger.service", "csr-onboard-controller@approver.service",
+		} {
+			if !strings.Contains(script, want) {
+				t.Errorf("%s of the controller's %s does not contain %q:\n%s", name, extension, want, script)
+			}
+		}
+		// apk and pacman pass a version.
+		if strings.Contains(script, `"$1"`) {
+			t.Errorf("%s of %s asks what dpkg and rpm pass:\n%s", name, extension, script)
+		}
+		if found := entryOf(t, packageOf(plugin, extension), name); found != nil {
+			t.Errorf("the plugin's %s has a script:\n%s", extension, found)
+		}
+		if isArch := name == ".INSTALL"; isArch != strings.Contains(script, "function pre_remove()") {
+			t.Errorf("the script of %s is not pre_remove:\n%s", extension, script)
+		}
+	}
+}
+
+// entryOf reads a file of an apk or Arch package; nil if it has none of that name.
+func entryOf(t *testing.T, path, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The parts of an apk package are compressed one after the other, and only the last has the end
+	// of an archive.
+	var plain io.Reader
+	if strings.HasSuffix(path, ".apk") {
+		plain, err = gzip.NewReader(bytes.NewReader(data))
+	} else {
+		plain, err = zstd.NewReader(bytes.NewReader(data))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive := tar.NewReader(plain)
+	for {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if header.Name == name {
+			content, err := io.ReadAll(archive)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return content
+		}
 	}
 }
