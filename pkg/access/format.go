@@ -21,5 +21,5 @@ func CheckFormat(annotations map[string]string) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrRefused, "the list of who is blocked (configmap %s/%s) has the format %s of a later version of csr-onboard, which this version cannot read",
 			BlockNamespace, BlockName, identity.Quote(format)),
-		"upgrade csr-onboard: https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/install.md#upgrade")
+		"%s", outcome.UpgradeHint)
 }

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,6 +82,9 @@ type Spec struct {
 	Verified bool `json:"verified"`
 	// Problems say why it is not verified, or what else is wrong with it.
 	Problems []string `json:"problems,omitempty"`
+
+	// Later are the paths of fields that this version does not know.
+	Later []string `json:"-"`
 }
 
 // Key is a public key.
@@ -148,6 +153,9 @@ type Status struct {
 	// ApprovedBy is who approved the request, as an audit log has it, where the API server
 	// could not observe it.
 	ApprovedBy string `json:"approvedBy,omitempty"`
+
+	// Later are the fields that this version does not know, by their names.
+	Later map[string]json.RawMessage `json:"-"`
 }
 
 // DeepCopyObject implements runtime.Object.
@@ -165,6 +173,7 @@ func (c *ClientCertificate) DeepCopyObject() runtime.Object {
 	if copied.Spec.Renews = clone(c.Spec.Renews); copied.Spec.Renews != nil {
 		copied.Spec.Renews.Since = clone(c.Spec.Renews.Since)
 	}
+	copied.Spec.Later, copied.Status.Later = slices.Clone(c.Spec.Later), maps.Clone(c.Status.Later)
 	copied.Status.LastSeen = clone(c.Status.LastSeen)
 	return &copied
 }

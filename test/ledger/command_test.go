@@ -67,7 +67,7 @@ func (c *cluster) put(t *testing.T, number int, change func(*ledger.ClientCertif
 	if _, err := c.any.Resource(recordsResource).Create(t.Context(), toUnstructured(object), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if record.Status == (ledger.Status{}) {
+	if reflect.ValueOf(record.Status).IsZero() {
 		return record
 	}
 	patch := fmt.Appendf(nil, `{"status":%s}`, asJSON(t, record.Status))
