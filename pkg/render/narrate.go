@@ -154,6 +154,8 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", sentence(e.Reason))
 	case audit.NothingListed:
 		n.say("no client certificates found")
+	case audit.LaterFields:
+		ledgerWords{n.voice}.later(e)
 	case audit.AuthoritiesUnknown:
 		n.say("warning: certificates are not checked against the certificate authority (CA) of the cluster's clients: %s", sentence(e.Reason))
 	case audit.Exported:

@@ -1,11 +1,15 @@
 package render
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // ledgerWords are what is said about records of the ledger.
@@ -42,4 +46,11 @@ func (w ledgerWords) each(e revoke.Holdings, records []*ledger.ClientCertificate
 		}
 		w.say("  %s%s, expires in %s%s", identity.Name(record.Spec.User), groupsIn, duration.HumanDuration(record.Spec.NotAfter.Sub(e.Now)), command)
 	}
+}
+
+// later says what a later version of csr-onboard has recorded.
+func (w ledgerWords) later(e audit.LaterFields) {
+	w.say("warning: %d of the client certificates have fields of a later version of csr-onboard, which this version cannot read: %s",
+		e.Certificates, identity.Printable(strings.Join(e.Fields, ", ")))
+	w.say("  %s", outcome.UpgradeHint)
 }

@@ -210,6 +210,7 @@ func (r *rehearsal) listRecords(ctx context.Context, from clients, since time.Ti
 		}
 		return nil
 	})
+	err = from.records.WhyNotServed(ctx, err)
 	if errors.Is(err, resources.ErrNotInstalled) {
 		return "", outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "ledger not found on this cluster"), "install it with: kubectl apply -k deploy")
 	}

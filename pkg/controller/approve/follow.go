@@ -102,7 +102,7 @@ func (c clients) Policies(ctx context.Context) (all []*policy.ApprovalPolicy, _ 
 		all = append(all, page...)
 		return nil
 	})
-	return all, err
+	return all, c.policies.WhyNotServed(ctx, err)
 }
 
 // Revoked implements ruleReader.
@@ -180,7 +180,7 @@ func (r reader) policies() source {
 			if err == nil {
 				apply()
 			}
-			return version, err
+			return version, r.from.policies.WhyNotServed(ctx, err)
 		},
 		watch: func(ctx context.Context, version string) error {
 			return r.from.policies.Watch(ctx, version, func(change resources.PolicyChange) {
@@ -245,7 +245,8 @@ func (r reader) given(name string, kind int, of bindings.Kind) source {
 	}
 }
 
-// records is the ledger. A cluster without one has no records.
+// records is the ledger. A cluster without one has no records; one of a later version is an error, because
+// the bounds on a user's certificates need it.
 func (r reader) records() source {
 	return source{
 		name: recordsName,
@@ -256,6 +257,7 @@ func (r reader) records() source {
 				}
 				return nil
 			})
+			err = r.from.records.WhyNotServed(ctx, err)
 			if errors.Is(err, resources.ErrNotInstalled) {
 				return "", nil
 			}

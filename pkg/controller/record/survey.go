@@ -78,7 +78,7 @@ func (r *recorder) survey(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return r.records.WhyNotServed(ctx, err)
 	}
 	for _, state := range ledger.States() {
 		r.metrics.certificates.WithLabelValues(string(state)).Set(float64(counts[state]))

@@ -1,9 +1,33 @@
 package audit
 
-import "github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+import (
+	"slices"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+)
 
 // NothingListed says that the ledger has no certificate that is meant.
 type NothingListed struct{ event.Marker }
+
+// LaterFields says that records have fields that this version does not know.
+type LaterFields struct {
+	event.Marker
+
+	// Certificates is how many records have such fields, and Fields are their paths, each once.
+	Certificates int
+	Fields       []string
+}
+
+func (l *LaterFields) add(fields []string) {
+	if len(fields) > 0 {
+		l.Certificates++
+	}
+	for _, field := range fields {
+		if !slices.Contains(l.Fields, field) {
+			l.Fields = append(l.Fields, field)
+		}
+	}
+}
 
 // AuthoritiesUnknown says why certificates cannot be checked against the authorities whose client
 // certificates the API server accepts.

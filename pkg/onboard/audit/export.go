@@ -30,6 +30,9 @@ func Export(ctx context.Context, p *onboard.Program, out io.Writer) error {
 	}
 	if err := EachPage(ctx, p, ledger.Query{All: true}, func(page []*ledger.ClientCertificate) error {
 		for _, record := range page {
+			if err := record.CheckComplete(); err != nil {
+				return err
+			}
 			if err := write(chain.Record(record)); err != nil {
 				return err
 			}

@@ -214,7 +214,7 @@ func status(ctx context.Context, p *onboard.Program, in ContextInput) ContextSta
 func unrenewed(ctx context.Context, p *onboard.Program, client *cluster.Client, user string) (found []*ledger.ClientCertificate) {
 	asUser := *p
 	asUser.Cluster = client
-	err := audit.EachPage(ctx, &asUser, ledger.Query{User: user, WithoutRenewal: true}, func(page []*ledger.ClientCertificate) error {
+	err := audit.EachPageQuietly(ctx, &asUser, ledger.Query{User: user, WithoutRenewal: true}, func(page []*ledger.ClientCertificate) error {
 		found = append(found, page...)
 		return nil
 	})

@@ -1,6 +1,7 @@
 package revoke
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // record is the record of a certificate that is valid for so long.
@@ -63,6 +65,20 @@ func TestHoldings_WhatCannotBeReadIsSaidAndStopsNothing(t *testing.T) {
 	server.Refuse("list", "clientcertificates")
 	all := told(t, server)
 	if _, isUnread := all[0].(LedgerUnread); len(all) != 1 || !isUnread {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestHoldings_ALedgerOfALaterVersionIsSaidToBeUnread is for a cluster whose ledger is of a later csr-onboard,
+// which is not one without certificates.
+func TestHoldings_ALedgerOfALaterVersionIsSaidToBeUnread(t *testing.T) {
+	server := clustertest.New(t)
+	server.Answer = clustertest.ServedOnlyIn("v1beta1", ledger.Resource)
+	all := told(t, server)
+	if len(all) != 1 {
+		t.Fatalf("%+v", all)
+	}
+	if unread, isUnread := all[0].(LedgerUnread); !isUnread || !errors.Is(unread.Reason, outcome.ErrRefused) {
 		t.Errorf("%+v", all)
 	}
 }

@@ -58,7 +58,8 @@ var ErrNotServed = errors.New("not served")
 
 // Custom reads and writes the objects of one custom resource, in JSON, the form in which API
 // servers store and check them. A custom resource whose definition is not installed is an
-// ErrNotServed.
+// ErrNotServed. EachPage, CheckListable and Watch return it also where other versions are served: see
+// WhyNotServed.
 type Custom[T CustomObject] struct {
 	api  *Connection
 	kind CustomKind[T]
@@ -96,7 +97,7 @@ func (c *Custom[T]) Get(ctx context.Context, name string) (T, error) {
 	if err == nil && found.GetName() != name {
 		err = &ResponseError{Found: "another object", Wanted: "the " + c.kind.Noun}
 	}
-	return found, c.explain(ctx, err, fmt.Sprintf("get the %s %q", c.kind.Noun, name))
+	return found, c.WhyNotServed(ctx, c.explain(ctx, err, fmt.Sprintf("get the %s %q", c.kind.Noun, name)))
 }
 
 // Create stores an object. isNew is false where one of that name exists, which stays as it is.
@@ -108,7 +109,7 @@ func (c *Custom[T]) Create(ctx context.Context, object T) (stored T, isNew bool,
 	if apierrors.IsAlreadyExists(err) {
 		return object, false, nil
 	}
-	return stored, err == nil, c.explain(ctx, err, fmt.Sprintf("create the %s %q", c.kind.Noun, object.GetName()))
+	return stored, err == nil, c.WhyNotServed(ctx, c.explain(ctx, err, fmt.Sprintf("create the %s %q", c.kind.Noun, object.GetName())))
 }
 
 // UpdateStatus replaces the status of an object as it was read. An object that changed
@@ -122,7 +123,7 @@ func (c *Custom[T]) UpdateStatus(ctx context.Context, object T) (T, error) {
 	if apierrors.IsConflict(err) {
 		return stored, outcome.Errorf(outcome.ErrChanged, "%w", c.api.Explain(ctx, err, doing))
 	}
-	return stored, c.explain(ctx, err, doing)
+	return stored, c.WhyNotServed(ctx, c.explain(ctx, err, doing))
 }
 
 // Delete removes an object as it was read, and no later one of its name. An object that does
