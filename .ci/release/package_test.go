@@ -36,13 +36,15 @@ func packages(t *testing.T, s settings) func(program, string) string {
 	}
 }
 
-// TestPackage_RPMLeavesNoDirectory installs into a system that has what rpm's distributions always have.
+// TestPackage_RPMLeavesNoDirectory installs and upgrades in a system that has what rpm's distributions always have.
 func TestPackage_RPMLeavesNoDirectory(t *testing.T) {
 	rpm, err := exec.LookPath("rpm")
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("installing a package requires rpm and root")
 	}
-	packageOf := packages(t, made(t))
+	first, second := made(t), made(t)
+	second.Version = "v0.2.0-rc.1"
+	packageOf, laterOf := packages(t, first), packages(t, second)
 	system := t.TempDir()
 	for _, directory := range []string{"usr/bin", "usr/share/licenses", "usr/share/man/man1", "usr/lib/systemd/system"} {
 		if err := os.MkdirAll(filepath.Join(system, directory), 0o700); err != nil {
@@ -50,8 +52,10 @@ func TestPackage_RPMLeavesNoDirectory(t *testing.T) {
 		}
 	}
 	before := treeOf(t, system)
+	var installed []string
 	for _, arguments := range [][]string{
 		{"--install", "--ignorearch", packageOf(plugin, ".rpm"), packageOf(controller, ".rpm")},
+		{"--upgrade", "--ignorearch", laterOf(plugin, ".rpm"), laterOf(controller, ".rpm")},
 		{"--erase", plugin.Package, controller.Package},
 	} {
 		// Scripts would run in the system, which has no shell.
@@ -59,9 +63,15 @@ func TestPackage_RPMLeavesNoDirectory(t *testing.T) {
 		if text, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("rpm %q: %v\n%s", arguments, err, text)
 		}
-		if installed := len(treeOf(t, system)) > len(before); installed != (arguments[0] == "--install") {
-			t.Errorf("after rpm %s, the system has %q", arguments[0], treeOf(t, system))
+		switch now := treeOf(t, system); {
+		case arguments[0] == "--install":
+			installed = now
+		case arguments[0] == "--upgrade" && !slices.Equal(now, installed):
+			t.Errorf("after an upgrade, the system has %q, and before it had %q", now, installed)
 		}
+	}
+	if len(installed) == len(before) {
+		t.Error("nothing was installed")
 	}
 	if after := treeOf(t, system); !slices.Equal(after, before) {
 		t.Errorf("rpm --erase leaves %q of %q", after, before)
