@@ -106,6 +106,10 @@ func writePackage(s settings, b program, p platform, format string, contents []f
 		Description: b.Summary + "\n" + b.Description, Homepage: repository, License: "Apache-2.0", Section: "admin", Priority: "optional",
 		MTime: s.Date, DisableGlobbing: true,
 	})
+	if format == "apk" {
+		// The version 0.2.0_rc.1 would be invalid.
+		info.Prerelease = strings.ReplaceAll(info.Prerelease, ".", "")
+	}
 	info.RPM.Summary, info.RPM.BuildHost, info.RPM.Group = b.Summary, "csr-onboard", "System/Management"
 	info.ArchLinux.Packager = maintainer
 	if b.Binary == plugin.Binary {

@@ -169,6 +169,19 @@ func TestPackage_TheControllerIsStoppedBeforeItIsRemoved(t *testing.T) {
 	}
 }
 
+// TestPackage_AnAPKHasAVersionThatAPKAccepts is for prereleases, which are one word there (apk-tools,
+// src/version.c).
+func TestPackage_AnAPKHasAVersionThatAPKAccepts(t *testing.T) {
+	for version, want := range map[string]string{"v0.2.0": "0.2.0", "v0.2.0-rc.1": "0.2.0_rc1", "v0.2.0-beta2": "0.2.0_beta2"} {
+		s := made(t)
+		s.Version = version
+		path := packages(t, s)(plugin, ".apk")
+		if info := string(entryOf(t, path, ".PKGINFO")); !strings.Contains(info, "\npkgver = "+want+"\n") || !strings.Contains(path, "_"+want+"_") {
+			t.Errorf("%s: %s has\n%s", version, filepath.Base(path), info)
+		}
+	}
+}
+
 // entryOf reads a file of an apk or Arch package; nil if it has none of that name.
 func entryOf(t *testing.T, path, name string) []byte {
 	t.Helper()
