@@ -142,7 +142,7 @@ func TestExamples_EachDecidesAsItSaysAndAsACheckHasSaid(t *testing.T) {
 	for name, table := range c.examples(t) {
 		count += len(table)
 		t.Run(name, func(t *testing.T) {
-			c.kill()
+			c.end()
 			c.apply(t, example(t, name))
 			var objects []*certificatesv1.CertificateSigningRequest
 			for i, one := range table {

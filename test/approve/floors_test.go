@@ -125,7 +125,7 @@ subjects:
 // TestFloors_TwoPendingKeysOfOneUserAreLeftToPeople has both submitted while no approver runs.
 func TestFloors_TwoPendingKeysOfOneUserAreLeftToPeople(t *testing.T) {
 	c := shared
-	c.kill()
+	c.end()
 	c.apply(t, everything)
 	first, second := c.submit(t, ask{user: "floor-two", lifetime: hour}), c.submit(t, ask{user: "floor-two", lifetime: hour})
 	t.Cleanup(func() { c.deleteAfter(t, []*csr{first, second}) })

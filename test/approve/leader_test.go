@@ -78,7 +78,7 @@ func TestLeader_KilledStoppedAndTwiceEveryRequestIsDecidedOnceAndRightly(t *test
 // and has it continue.
 func TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew(t *testing.T) {
 	c := shared
-	c.kill()
+	c.end()
 	if err := c.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestLeader_OneThatWasStoppedDecidesNothingByWhatItKnew(t *testing.T) {
 func TestLeader_NothingIsDecidedBeforeAllPoliciesAreThere(t *testing.T) {
 	c := shared
 	for round := range program.Times(100, 5) {
-		c.kill()
+		c.end()
 		var objects []*certificatesv1.CertificateSigningRequest
 		for i := range 6 {
 			objects = append(objects, c.submit(t, ask{user: fmt.Sprintf("round-%d-%d", round, i), lifetime: hour}))

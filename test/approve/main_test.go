@@ -123,11 +123,10 @@ func (c *cluster) start() error {
 	return nil
 }
 
-// kill ends every approver with SIGKILL.
-func (c *cluster) kill() {
+// end ends every approver.
+func (c *cluster) end() {
 	for _, one := range c.approvers {
-		_ = one.Process.Kill()
-		_ = one.Wait()
+		program.End(one, program.Patience)
 	}
 	c.approvers = nil
 	// The next one need not wait until the Lease of this one has expired.
@@ -135,6 +134,6 @@ func (c *cluster) kill() {
 }
 
 func (c *cluster) stop() {
-	c.kill()
+	c.end()
 	_ = c.plane.Stop()
 }

@@ -210,7 +210,7 @@ func TestRBAC_TheApproverSaysWhatItLacks(t *testing.T) {
 	c.apply(t, policyOf("rbac-approve", "Approve", "subject.name.startsWith('rbac-')")+useAny)
 	c.apply(t, policyOf("rbac-left", "Approve", "false"))
 	t.Cleanup(func() {
-		c.kill()
+		c.end()
 		if err := c.start(); err != nil {
 			t.Error(err)
 		}
@@ -227,7 +227,7 @@ func TestRBAC_TheApproverSaysWhatItLacks(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			c.kill()
+			c.end()
 			if err := c.setRole(t.Context(), one.namespace, without(roles[one.namespace], one.permission)); err != nil {
 				t.Fatal(err)
 			}

@@ -126,7 +126,7 @@ func TestDamage_WhatWasInForceStaysInForce(t *testing.T) {
 	c.untilProblem(t, "does not exist; what the last one refused stays refused")
 	check("a list that was deleted")
 	// Also after a restart.
-	n.kill()
+	n.end()
 	if err := n.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestDamage_WhatWasInForceStaysInForce(t *testing.T) {
 	check("a garbled kubeconfig")
 
 	// The API server finds all files as they are to be when it starts.
-	n.kill()
+	n.end()
 	write(t, n.file("authorization.yaml"), "garbled")
 	if err := n.start(); err != nil {
 		t.Fatal(err)

@@ -26,10 +26,10 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// restart ends the enforcer with SIGKILL and starts it with further arguments.
+// restart ends the enforcer and starts it with further arguments.
 func (n *node) restart(t *testing.T, arguments ...string) {
 	t.Helper()
-	n.kill()
+	n.end()
 	n.arguments = arguments
 	if err := n.start(); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func TestLaterVersion_AListOfALaterVersionChangesNothingAndIsSaid(t *testing.T) 
 	later := map[string]string{"v2": "refuse later-mo", "user-6c617465722d6d6f": "user:later-mo"}
 	set("2", later)
 	check("an enforcer that runs")
-	n.kill()
+	n.end()
 	if err := n.start(); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func launch(ctx context.Context, directory string, servers int) (_ *cluster, err
 	}
 	c.stop = func() {
 		for _, n := range c.nodes {
-			n.kill()
+			n.end()
 		}
 		_ = c.plane.Stop()
 	}
@@ -126,6 +126,14 @@ func (n *node) start() (err error) {
 	n.enforcer, err = program.StartLogged(n.log, controller,
 		append([]string{"enforce", "--directory", n.directory, "--kubeconfig", n.kubeconfig, "--node", n.name}, n.arguments...)...)
 	return err
+}
+
+// end ends the enforcer, if it runs.
+func (n *node) end() {
+	if n.enforcer != nil && n.enforcer.Process != nil {
+		program.End(n.enforcer, program.Patience)
+		n.enforcer = nil
+	}
 }
 
 // kill ends the enforcer with SIGKILL, if it runs.

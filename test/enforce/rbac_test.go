@@ -107,7 +107,7 @@ type permission struct {
 func TestRBAC_TheEnforcerNeedsExactlyWhatIsDeployed(t *testing.T) {
 	c := on(t, 1)
 	n, admin := c.nodes[0], c.admin(t)
-	n.kill()
+	n.end()
 	c.list(t, entryOf("kurt"))
 	var all []permission
 	kubeconfig := c.grant(t, func(role string, rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
@@ -148,7 +148,7 @@ func TestRBAC_TheEnforcerNeedsExactlyWhatIsDeployed(t *testing.T) {
 					reports := c.reports(t)
 					return len(reports) == 1 && len(reports[0].Problems) > 0 && strings.Contains(reports[0].Problems[0], "cannot watch the list")
 				})
-				n.kill()
+				n.end()
 				n.kubeconfig = before
 				return
 			}

@@ -45,13 +45,13 @@ func TestRecreated_ANewListReplacesNothingUntilItIsAccepted(t *testing.T) {
 	check("a list that a block created", map[string]bool{viola: true, wanda: true, xenia: true})
 
 	// Also where the enforcer did not see the deletion.
-	n.kill()
+	n.end()
 	c.deleteList(t)
 	if err := n.start(); err != nil {
 		t.Fatal(err)
 	}
 	c.untilProblem(t, "does not exist; what the last one refused stays refused")
-	n.kill()
+	n.end()
 	expect(t, c.run(t, admin, "revoke", "wanda", "--timeout", "1s"), 1, "not known to be in force")
 	if err := n.start(); err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func TestRendered_ThePluginPrintsWhatTheEnforcerWrites(t *testing.T) {
 		}
 	}
 	// The API server of the node loads it without an enforcer.
-	n.kill()
+	n.end()
 	c.run(t, c.plane.Kubeconfig, "unrevoke", "yann", "--timeout", "1s")
 	if !isRefusedAt(t, yann, n.server) {
 		t.Error("without an enforcer, nothing changes")

@@ -77,8 +77,7 @@ func (c *cluster) withApprover(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
+		program.End(command, program.Patience)
 		if text, err := os.ReadFile(log); err == nil && t.Failed() {
 			t.Logf("approver:\n%s", text[max(0, len(text)-4000):])
 		}

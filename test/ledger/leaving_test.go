@@ -32,7 +32,7 @@ func TestLeaving_EveryCertificateOfTheUserStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = enforcer.Process.Kill(), enforcer.Wait() })
+	t.Cleanup(func() { program.End(enforcer, program.Patience) })
 	var clients []kubernetes.Interface
 	for _, name := range []string{"leaving-1", "leaving-2", "leaving-3"} {
 		key := submitted(t, c.admin, name, "lara", "dev")

@@ -145,6 +145,14 @@ func (c *cluster) startAnother() (*exec.Cmd, error) {
 	return program.StartLogged(c.log, controller, "run", "--controllers=ledger", "--kubeconfig", c.kubeconfig, "--metrics-address", "127.0.0.1:0")
 }
 
+// end ends the recorder, if it runs.
+func (c *cluster) end() {
+	if c.recorder != nil {
+		program.End(c.recorder, program.Patience)
+		c.recorder = nil
+	}
+}
+
 // kill ends the recorder with SIGKILL, if it runs.
 func (c *cluster) kill() {
 	if c.recorder != nil {
@@ -155,14 +163,14 @@ func (c *cluster) kill() {
 }
 
 func (c *cluster) stop() {
-	c.kill()
+	c.end()
 	_ = c.plane.Stop()
 }
 
 // stopped runs a test without a recorder, and starts one again at its end.
 func (c *cluster) stopped(t *testing.T) {
 	t.Helper()
-	c.kill()
+	c.end()
 	t.Cleanup(func() {
 		if c.recorder == nil {
 			if err := c.start(); err != nil {

@@ -204,7 +204,7 @@ func TestRBAC_TheRecorderNeedsExactlyWhatIsDeployed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() {
-				_, _ = command.Process.Kill(), command.Wait()
+				program.End(command, program.Patience)
 				setRules(t, removed.namespace, rules[removed.namespace])
 				awaitPermitted(t, removed, true)
 			}()

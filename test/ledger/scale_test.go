@@ -24,7 +24,7 @@ func TestList_ALargeLedgerTakesNoMoreMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.stop)
-	c.kill()
+	c.end()
 	total, measured := program.Times(100_000, 4_000), 1_000
 	c.fill(t, 0, measured)
 	few := c.measure(t, "ledger", "-o", "csv")
