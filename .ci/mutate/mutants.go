@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"hash/fnv"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +20,15 @@ type mutant struct {
 	number int
 	where  token.Position
 	change string
+	// Key names it among all of its package. It stays when another declaration changes.
+	key string
+}
+
+// isChosen reports whether a mutant is one of those that are tried when one of so many is.
+func (m mutant) isChosen(every int) bool {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(m.key)) // A sum takes everything.
+	return int(sum.Sum32())%every == 0
 }
 
 // A rewriter writes a package with all of its mutants in it. Each asks a switch,
@@ -27,6 +37,9 @@ type rewriter struct {
 	*source
 	file    *ast.File
 	mutants []mutant
+	// Declaration is the first line of the one at hand, and same counts its mutants by their change.
+	declaration string
+	same        map[string]int
 	// Results are those of the functions around the statement, the innermost last.
 	results []*ast.FieldList
 }
@@ -60,6 +73,8 @@ func (r *rewriter) attempt(asIs map[ast.Decl]bool) (map[string][]byte, []ast.Dec
 		from := r.file.FileStart
 		for _, declaration := range r.file.Decls {
 			written.WriteString(r.between(from, declaration.Pos()))
+			r.declaration, _, _ = strings.Cut(r.original(declaration), "\n")
+			r.same = map[string]int{}
 			if asIs[declaration] {
 				written.WriteString(r.original(declaration))
 			} else {
@@ -438,7 +453,9 @@ func (r *rewriter) nameOf(of types.Type) (string, bool) {
 // add is a new mutant's number.
 func (r *rewriter) add(node ast.Node, change string) int {
 	number := len(r.mutants) + 1
-	r.mutants = append(r.mutants, mutant{number, r.set.Position(node.Pos()), change})
+	r.same[change]++
+	key := fmt.Sprintf("%s\n%s %d", r.declaration, change, r.same[change])
+	r.mutants = append(r.mutants, mutant{number, r.set.Position(node.Pos()), change, key})
 	return number
 }
 

@@ -74,7 +74,7 @@ func judge(root, path string, more []suite, every int) ([]mutant, []fate, error)
 			return nil, nil, err
 		}
 	}
-	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return m.number%every != 0 })
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !m.isChosen(every) })
 	fates := make([]fate, len(mutants))
 	var workers sync.WaitGroup
 	next := make(chan int)
