@@ -126,6 +126,8 @@ func (s *Server) answer(w http.ResponseWriter, c call) {
 		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, blockRefusal)
 	case c.verb == "create":
 		s.create(w, c)
+	case c.verb == "update" && c.subresource == "status":
+		s.updateStatus(w, c)
 	case c.verb == "update":
 		s.updateApproval(w, c)
 	case c.verb == "patch":
@@ -206,6 +208,28 @@ func (s *Server) patch(w http.ResponseWriter, c call) {
 			return
 		}
 		Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, merged))
+	}
+}
+
+// updateStatus replaces the status of an object, and nothing else of it.
+func (s *Server) updateStatus(w http.ResponseWriter, c call) {
+	var wanted object
+	if err := json.Unmarshal(c.body, &wanted); err != nil {
+		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
+		return
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	found, exists := s.objects[c.place]
+	switch {
+	case !exists:
+		notFound(w, c)
+	case !isSeen(found, metaOf(wanted)):
+		conflict(w, c)
+	default:
+		changed := copyOf(found)
+		changed["status"] = wanted["status"]
+		Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, changed))
 	}
 }
 
@@ -366,7 +390,10 @@ func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message s
 }
 
 func notFound(w http.ResponseWriter, c call) {
-	fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, c.resource+` "`+c.name+`" not found`)
+	Respond(w, http.StatusNotFound, object{
+		"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": http.StatusNotFound, "reason": metav1.StatusReasonNotFound,
+		"message": c.resource + ` "` + c.name + `" not found`, "details": object{"name": c.name, "kind": c.resource},
+	})
 }
 
 func conflict(w http.ResponseWriter, c call) {

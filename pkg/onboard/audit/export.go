@@ -46,7 +46,7 @@ func Export(ctx context.Context, p *onboard.Program, out io.Writer) error {
 	}
 	head, export := chain.Head()
 	if err := p.Cluster.Resources().KeepExport(ctx, head, export); err != nil {
-		return outcome.WithHint(err, "%s", "the export is whole; without its hash on the cluster, verify it with --head "+head)
+		return outcome.AddHint(err, "%s", "the export is whole; without its hash on the cluster, verify it with --head "+head)
 	}
 	p.Tell(Exported{Head: head, Lines: export.Lines})
 	return nil

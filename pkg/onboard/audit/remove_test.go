@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/audit"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
@@ -19,18 +22,7 @@ import (
 // as it is removed.
 func TestRelease_ARecorderThatStartsMeanwhileEndsIt(t *testing.T) {
 	w := onboardtest.New(t)
-	if _, _, err := w.NewUser(t.Context(), onboardtest.Asked(t, "jane")); err != nil {
-		t.Fatal(err)
-	}
-	requests := w.Cluster.Requests()
-	name := w.Server.Names("certificatesigningrequests")[0]
-	object, err := requests.Get(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := requests.SetFinalizers(t.Context(), object, []string{ledger.Finalizer}); err != nil {
-		t.Fatal(err)
-	}
+	name := held(t, w, "jane", ledger.Finalizer)
 	w.Server.Answer = func(response http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, name) {
 			return false
@@ -45,5 +37,79 @@ func TestRelease_ARecorderThatStartsMeanwhileEndsIt(t *testing.T) {
 	}
 	if _, err := audit.Release(t.Context(), w.Program); !errors.Is(err, outcome.ErrRefused) {
 		t.Errorf("%v", err)
+	}
+}
+
+// held is a request of a user with finalizers.
+func held(t *testing.T, w *onboardtest.World, user string, finalizers ...string) string {
+	t.Helper()
+	object := w.Submit(t, onboardtest.Asked(t, user))
+	if err := w.Cluster.Requests().SetFinalizers(t.Context(), object, finalizers); err != nil {
+		t.Fatal(err)
+	}
+	return object.Name
+}
+
+func TestRelease_EveryRequestIsLetGoAndTheGuardIsRemoved(t *testing.T) {
+	w := onboardtest.New(t)
+	guard := metav1.ObjectMeta{Name: ledger.GuardName}
+	w.Server.Put(t, &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: guard}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: guard})
+	longAgo := metav1.NewMicroTime(w.Now().Add(-ledger.RecorderSilence))
+	w.Server.Put(t, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: ledger.RecorderLease, Namespace: ledger.RecorderNamespace},
+		Spec:       coordinationv1.LeaseSpec{RenewTime: &longAgo},
+	})
+	jane, sam := held(t, w, "jane", "other", ledger.Finalizer), held(t, w, "sam", "other")
+	kim := held(t, w, "kim", ledger.Finalizer)
+	// The first answer comes from an API server that still applies the policy.
+	isFirst := true
+	w.Server.Answer = func(response http.ResponseWriter, r *http.Request) bool {
+		if !isFirst || r.Method == http.MethodGet || !strings.Contains(r.URL.Path, kim) {
+			return false
+		}
+		isFirst = false
+		clustertest.Fail(response, http.StatusForbidden, metav1.StatusReasonForbidden)
+		return true
+	}
+	if released, err := audit.Release(t.Context(), w.Program); err != nil || released != 2 {
+		t.Errorf("%d, %v", released, err)
+	}
+	for name, want := range map[string]int{jane: 1, sam: 1, kim: 0} {
+		if got := w.Stored(t, name).Finalizers; len(got) != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if left := append(w.Server.Names("validatingadmissionpolicies"), w.Server.Names("validatingadmissionpolicybindings")...); len(left) != 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
+func TestRelease_WhatCannotBeFoundOutEndsIt(t *testing.T) {
+	for _, refused := range []struct{ verb, resource string }{{"get", "leases"}, {"delete", "validatingadmissionpolicies"}} {
+		w := onboardtest.New(t)
+		name := held(t, w, "jane", ledger.Finalizer)
+		w.Server.Refuse(refused.verb, refused.resource)
+		if released, err := audit.Release(t.Context(), w.Program); err == nil || released != 0 {
+			t.Errorf("%v: %d, %v", refused, released, err)
+		}
+		if got := w.Stored(t, name).Finalizers; len(got) != 1 {
+			t.Errorf("%v: %q", refused, got)
+		}
+	}
+}
+
+// TestRelease_ARefusalThatStaysIsReported has a clock that passes the time an API server may take.
+func TestRelease_ARefusalThatStaysIsReported(t *testing.T) {
+	w := onboardtest.New(t)
+	held(t, w, "jane", ledger.Finalizer)
+	w.Server.Refuse("patch", "certificatesigningrequests")
+	w.Server.Refuse("update", "certificatesigningrequests")
+	now, program := w.Now(), *w.Program
+	program.Now = func() time.Time {
+		now = now.Add(time.Minute)
+		return now
+	}
+	if released, err := audit.Release(t.Context(), &program); err == nil || released != 0 || !strings.Contains(err.Error(), "forbidden") {
+		t.Errorf("%d, %v", released, err)
 	}
 }
