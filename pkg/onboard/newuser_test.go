@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,6 +222,58 @@ func TestNewUser_WhoComesBackHasANewKey(t *testing.T) {
 	_, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, fetching)
 	if !errors.Is(err, outcome.ErrUsage) || !strings.Contains(err.Error(), "comes back with a new one") || len(w.States(t)) != requests {
 		t.Errorf("with the key that exists: %v", err)
+	}
+}
+
+// TestNewUser_WhoComesBackIsPinnedBeforeTheLogin is for API servers that refuse the user until then.
+func TestNewUser_WhoComesBackIsPinnedBeforeTheLogin(t *testing.T) {
+	w := onboardtest.New(t)
+	in := onboardtest.Asked(t, "jane", "dev")
+	var pinned, logins atomic.Int64
+	w.Server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") && len(r.TLS.PeerCertificates) > 0 && r.TLS.PeerCertificates[0].Subject.CommonName == "jane" {
+			logins.Add(1)
+			if pinned.Load() == 0 {
+				t.Error("a login before the pin")
+			}
+		}
+		return false
+	}
+	fetching := onboardtest.Fetching(in)
+	fetching.Pin = func(_ context.Context, certificate *pki.Certificate) error {
+		if certificate.User().Name != "jane" {
+			t.Errorf("%s is pinned", certificate.Subject)
+		}
+		pinned.Add(1)
+		return nil
+	}
+	fetched, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, fetching)
+	if err != nil || !fetched.LoggedIn || pinned.Load() != 1 || logins.Load() == 0 {
+		t.Errorf("%+v, %v: pinned %d times, %d logins", fetched, err, pinned.Load(), logins.Load())
+	}
+	other := onboardtest.Asked(t, "sam")
+	pinErr := errors.New("not in force")
+	fetching = onboardtest.Fetching(other)
+	fetching.Pin = func(context.Context, *pki.Certificate) error { return pinErr }
+	if _, err := w.NewUserApproved(t.Context(), other, onboard.GrantInput{}, fetching); !errors.Is(err, pinErr) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(other.Directory.KubeconfigPath()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a kubeconfig that the API servers refuse: %v", err)
+	}
+}
+
+func TestNewUser_WhatCannotBeReadAboutUsersWhoLeftIsSaid(t *testing.T) {
+	w := onboardtest.New(t)
+	w.Server.Refuse("get", "configmaps")
+	w.Server.Refuse("list", "certificatesigningrequests")
+	in := onboardtest.Asked(t, "jane", "dev")
+	if _, err := w.NewUserApproved(t.Context(), in, onboard.GrantInput{}, onboardtest.Fetching(in)); err != nil {
+		t.Fatal(err)
+	}
+	told := onboardtest.Told[onboard.StandingUnread](w)
+	if len(told) != 1 || !strings.Contains(told[0].Reason, "configmaps") || !strings.Contains(told[0].Reason, "certificatesigningrequests") {
+		t.Errorf("%+v", told)
 	}
 }
 
