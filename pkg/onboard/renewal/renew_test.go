@@ -21,6 +21,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
@@ -210,6 +211,63 @@ func TestRenew_WhatCannotBeTriedInPlaceIsKept(t *testing.T) {
 	}
 }
 
+// TestRenew_WhatCannotBePutBackIsKept is for a kubeconfig that another program damages meanwhile.
+func TestRenew_WhatCannotBePutBackIsKept(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t)
+	held, err := h.in.User.Read(h.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.approves()
+	var logins atomic.Int32
+	h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") || bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw) || logins.Add(1) == 1 {
+			return false
+		}
+		if err := os.WriteFile(h.in.User.Path, []byte("garbled"), 0o600); err != nil {
+			t.Error(err)
+		}
+		clustertest.Fail(rw, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
+		return true
+	}
+	_, err = renewal.Run(t.Context(), h.Program, h.in)
+	path, isNamed := strings.CutPrefix(outcome.Hint(err), "the certificate before it is kept in ")
+	if err == nil || !isNamed || !strings.Contains(err.Error(), "is not a kubeconfig") {
+		t.Fatalf("%v (%s)", err, outcome.Hint(err))
+	}
+	_, _, credentials, err := kubeconfig.DecodeOwn(read(t, path))
+	if err != nil || !bytes.Equal(credentials.Certificate, held.Credentials.Certificate) || !bytes.Equal(credentials.Key, held.Credentials.Key) {
+		t.Errorf("another pair is kept: %v", err)
+	}
+}
+
+// TestRenew_GroupsThatWereLostAreNotAskedFor is for a server that takes a group out of who it accepts.
+func TestRenew_GroupsThatWereLostAreNotAskedFor(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t, "dev", "ops")
+	h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		isMeant := strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
+		if isMeant {
+			clustertest.Respond(rw, http.StatusCreated, map[string]any{
+				"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
+				"status": map[string]any{"userInfo": map[string]any{"username": "jane", "groups": []string{"dev", "system:authenticated"}}},
+			})
+		}
+		return isMeant
+	}
+	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalPending {
+		t.Fatalf("%+v, %v", renewed, err)
+	}
+	review := request.ReviewOf(h.Stored(t, h.Server.Names("certificatesigningrequests")[0]))
+	if len(review.User.Groups) != 1 || review.User.Groups[0] != "dev" {
+		t.Errorf("%+v is asked for", review.User)
+	}
+	if told := onboardtest.Told[renewal.GroupsLost](h.World); len(told) != 1 || len(told[0].Groups) != 1 || told[0].Groups[0] != "ops" {
+		t.Errorf("%+v", told)
+	}
+}
+
 func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
 	t.Parallel()
 	for about, test := range map[string]struct {
@@ -285,6 +343,37 @@ func TestRenew_ADenialIsRememberedUntilForced(t *testing.T) {
 	h.in.Force = true
 	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalPending {
 		t.Errorf("%+v, %v", renewed, err)
+	}
+}
+
+func TestRenew_ADryRunAsksForNothing(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t)
+	before := h.kubeconfig(t)
+	h.in.DryRun = true
+	renewed, err := renewal.Run(t.Context(), h.Program, h.in)
+	if err != nil || renewed.State != renewal.RenewalDue || len(onboardtest.Told[renewal.Due](h.World)) != 1 {
+		t.Errorf("%+v, %v", renewed, err)
+	}
+	if names := h.Server.Names("certificatesigningrequests"); len(names) != 0 || !bytes.Equal(before, h.kubeconfig(t)) || len(store.RenewalsOf(h.in.Renewals, "jane")) != 0 {
+		t.Errorf("requests %q, or something was written", names)
+	}
+}
+
+func TestRenew_AKubeconfigThatOthersCanReadIsNamed(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[os.FileMode]int{0o600: 0, 0o644: 1} {
+		h := newHolder(t)
+		if err := os.Chmod(h.in.User.Path, mode); err != nil {
+			t.Fatal(err)
+		}
+		h.approves()
+		if _, err := renewal.Run(t.Context(), h.Program, h.in); err != nil {
+			t.Error(err)
+		}
+		if told := onboardtest.Told[destination.KubeconfigNotPrivate](h.World); len(told) != want || want == 1 && told[0].Path != h.in.User.Path {
+			t.Errorf("mode %04o: %+v", mode, told)
+		}
 	}
 }
 
