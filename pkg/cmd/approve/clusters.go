@@ -209,12 +209,17 @@ func distinctOf(questions []question) (all []distinct) {
 // ask shows each distinct content once, with the clusters that it is on, and asks about it once. After
 // Ctrl-C nothing more is asked.
 func (o *decideOptions) ask(ctx context.Context, questions []question) []error {
+	return askEach(ctx, questions, o.askOne)
+}
+
+// askEach is ask, by a function that asks about one content.
+func askEach(ctx context.Context, questions []question, askOne func(context.Context, distinct) error) []error {
 	answers := make([]error, len(questions))
 	var stopErr error
 	for _, one := range distinctOf(questions) {
 		answerErr := stopErr
 		if stopErr == nil {
-			answerErr = o.askOne(ctx, one)
+			answerErr = askOne(ctx, one)
 			if answerErr != nil && !errors.Is(answerErr, approval.ErrDeclined) {
 				stopErr = answerErr
 			}

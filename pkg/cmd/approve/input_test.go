@@ -1,12 +1,15 @@
 package approve
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +47,9 @@ func TestInput_TheInputOfADecisionIsWhatWasTyped(t *testing.T) {
 		}, false},
 		{New, []string{"jane", "sam", "--dry-run=server", "--message", "hello"}, approval.Input{
 			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane", "sam"}}, Message: "hello", DryRun: onboard.DryRunServer, Unasked: true,
+		}, false},
+		{New, []string{"jane", "--require-other-approver"}, approval.Input{
+			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}}, RequireOtherApprover: true,
 		}, false},
 		{New, []string{"jane", "--clusterrole", "view", "-n", "default", "--to-group"}, approval.Input{
 			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}},
@@ -152,6 +158,50 @@ func TestInput_TheSameIsAskedOnceAndWhatDiffersForEachCluster(t *testing.T) {
 	for i, answerErr := range o.ask(t.Context(), questions) {
 		if answerErr != nil {
 			t.Errorf("question %d: %v", i, answerErr)
+		}
+	}
+}
+
+// TestInput_WithoutAnAnswerNothingIsApproved has nobody at a terminal, and no --yes.
+func TestInput_WithoutAnAnswerNothingIsApproved(t *testing.T) {
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := clitest.Run[*decideOptions](t, New, "jane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, other := encodedAs(t, key, asn1.TagUTF8String), encodedAs(t, key, asn1.TagPrintableString)
+	questions := []question{same, other, same}
+	answers := o.ask(t.Context(), questions)
+	if len(answers) != len(questions) {
+		t.Fatalf("%d answers to %d questions", len(answers), len(questions))
+	}
+	for i, answerErr := range answers {
+		if !errors.Is(answerErr, outcome.ErrUsage) {
+			t.Errorf("question %d: %v", i, answerErr)
+		}
+	}
+}
+
+func TestInput_ANoIsForTheRequestsThatLookTheSameAlone(t *testing.T) {
+	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, other := encodedAs(t, key, asn1.TagUTF8String), encodedAs(t, key, asn1.TagPrintableString)
+	questions := []question{same, other, same}
+	for _, test := range []struct{ first, second error }{{approval.ErrDeclined, nil}, {outcome.ErrInterrupted, outcome.ErrInterrupted}, {nil, nil}} {
+		asked := 0
+		answers := askEach(t.Context(), questions, func(context.Context, distinct) error {
+			if asked++; asked == 1 {
+				return test.first
+			}
+			return nil
+		})
+		if !slices.Equal(answers, []error{test.first, test.second, test.first}) || (asked == 1) != errors.Is(test.first, outcome.ErrInterrupted) {
+			t.Errorf("%v: answers %v, asked %d times", test.first, answers, asked)
 		}
 	}
 }

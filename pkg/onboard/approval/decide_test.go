@@ -135,6 +135,28 @@ func TestDecide_WhatIsRefusedStaysUndecided(t *testing.T) {
 
 var errFull = errors.New("the disk is full")
 
+func TestDecide_WhereAnotherApproverIsRequiredNobodyApprovesTheirOwn(t *testing.T) {
+	w := onboardtest.New(t)
+	own, _, err := w.NewUser(t.Context(), onboardtest.Asked(t, "jane"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := approving(own.Name)
+	in.RequireOtherApprover, in.Allow = true, []string{request.SelfApproved}
+	if _, err := approval.Run(t.Context(), w.Program, in); !errors.Is(err, outcome.ErrRefused) || !strings.Contains(err.Error(), request.SelfApproved) {
+		t.Errorf("%v", err)
+	}
+	if state := request.StateOf(w.Stored(t, own.Name)); state != request.Pending {
+		t.Errorf("the request is %s", state)
+	}
+	other := w.Submit(t, onboardtest.Asked(t, "sam"))
+	in = approving(other.Name)
+	in.RequireOtherApprover = true
+	if _, err := approval.Run(t.Context(), w.Program, in); err != nil {
+		t.Errorf("that of another user: %v", err)
+	}
+}
+
 func TestDecide_AFindingThatIsAllowedByNameIsApproved(t *testing.T) {
 	w := onboardtest.New(t)
 	name := w.Submit(t, onboardtest.Asked(t, "jane", "system:authenticated")).Name
