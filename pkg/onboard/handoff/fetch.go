@@ -2,6 +2,7 @@ package handoff
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func Parse(in FetchInput) (*Sent, error) {
 	}
 	handoffs, err := kubeconfig.DecodeHandoff(in.Data)
 	if err != nil {
-		return nil, in.unusable(err)
+		return nil, in.unreadable(err)
 	}
 	return &Sent{in, handoffs}, nil
 }
@@ -111,7 +112,7 @@ func (s *Sent) Check(ctx context.Context, on func(name string) *onboard.Program)
 func (c *Checked) check(ctx context.Context, isOneOfSeveral bool) error {
 	certificate, err := pki.ParseCertificate(c.handoff.Certificate)
 	if err != nil {
-		return c.in.unusable(err)
+		return c.in.unreadable(err)
 	}
 	directory := c.in.Directory
 	if isOneOfSeveral {
@@ -119,19 +120,11 @@ func (c *Checked) check(ctx context.Context, isOneOfSeveral bool) error {
 			directory = own
 		}
 	}
-	key, keyPEM, err := onboard.ReadKey(directory)
-	if errors.Is(err, fs.ErrNotExist) {
-		return outcome.WithHint(
-			fmt.Errorf("private key of %q not found: %w", c.in.Name, err),
-			"run this where the key was created; or name its directory: --dir DIR")
-	}
+	key, keyPEM, user, err := c.in.readOwn(directory)
 	if err != nil {
 		return err
 	}
-	if c.user, err = onboard.ReadUser(directory, c.in.Name, key); err != nil {
-		return outcome.WithHint(err, "run new-user --offline again with the same groups: it creates the request again from the same key")
-	}
-	c.certificate, c.keyPEM = certificate, keyPEM
+	c.certificate, c.keyPEM, c.user = certificate, keyPEM, user
 	err = pki.Match(certificate, key.Public(), c.user, c.program.Now())
 	if err == nil {
 		err = pki.CheckNotForged(certificate, c.handoff.Endpoint.CertificateAuthority)
@@ -187,6 +180,32 @@ func (s *Sent) Fetch(ctx context.Context, p *onboard.Program) (*onboard.Fetched,
 		return nil, err
 	}
 	return all[0].Fetch(ctx, s.in.Kubeconfig, s.in.Directory)
+}
+
+// readOwn reads the user's own key, and whom the request next to it is for.
+func (in FetchInput) readOwn(directory store.UserDirectory) (key crypto.Signer, keyPEM []byte, user identity.User, err error) {
+	key, keyPEM, err = onboard.ReadKey(directory)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, user, outcome.WithHint(
+			fmt.Errorf("private key of %q not found: %w", in.Name, err),
+			"run this where the key was created; or name its directory: --dir DIR")
+	}
+	if err != nil {
+		return nil, nil, user, err
+	}
+	if user, err = onboard.ReadUser(directory, in.Name, key); err != nil {
+		return nil, nil, user, outcome.WithHint(err, "run new-user --offline again with the same groups: it creates the request again from the same key")
+	}
+	return key, keyPEM, user, nil
+}
+
+// unreadable is the error of what was sent and cannot be read. What is wrong with the user's own files
+// comes before it: they are what the user can repair.
+func (in FetchInput) unreadable(err error) error {
+	if _, _, _, ownErr := in.readOwn(in.Directory); ownErr != nil {
+		return ownErr
+	}
+	return in.unusable(err)
 }
 
 // unusable is the error of what was sent and cannot be used.

@@ -240,3 +240,21 @@ func TestHandoff_AClusterThatIsAwayIsTold(t *testing.T) {
 		t.Errorf("%+v, %v", fetched, err)
 	}
 }
+
+// TestHandoff_TheUsersOwnFilesAreNamedBeforeAFileThatCannotBeRead is for what the user can repair.
+func TestHandoff_TheUsersOwnFilesAreNamedBeforeAFileThatCannotBeRead(t *testing.T) {
+	w, in, data := handed(t)
+	endpoint := decode(t, data).Endpoint
+	for about, asked := range map[string]handoff.FetchInput{
+		"a handoff":     fetching(in, []byte("x")),
+		"a certificate": {Name: "jane", Directory: in.Directory, Source: "jane.crt", Data: []byte("x"), Endpoint: &endpoint},
+	} {
+		if _, err := fetch(t, w, asked); err == nil || !strings.Contains(err.Error(), "cannot be used") {
+			t.Errorf("%s: %v", about, err)
+		}
+		asked.Name = "sam"
+		if _, err := fetch(t, w, asked); err == nil || !strings.Contains(err.Error(), `not for "sam"`) {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
+}
