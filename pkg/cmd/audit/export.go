@@ -145,7 +145,7 @@ The recorder must have been stopped.
 ` + cli.ExitCodes,
 		Example: `  kubectl -n csr-onboard-system delete deployment csr-onboard-recorder
   kubectl csr-onboard ledger release
-  kubectl delete -k deploy`,
+  kubectl delete --ignore-not-found -k deploy`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(&releaseOptions{env}),
 		ValidArgsFunction: cobra.NoFileCompletions,
