@@ -37,7 +37,7 @@ var rings = map[string][]string{
 	"pkg/access":                      {"pkg/identity", "pkg/outcome"},
 	"pkg/revocation":                  {"pkg/access", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/request":                     {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
-	"pkg/ledger":                      {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/ledger":                      {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/policy":                      {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/policy/condition":            {"pkg/policy", "pkg/request", "pkg/access", "pkg/identity"},
 	"pkg/teamfile":                    {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},

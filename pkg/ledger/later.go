@@ -2,13 +2,11 @@ package ledger
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
 
-	strictjson "sigs.k8s.io/json"
-
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
@@ -22,13 +20,13 @@ type (
 // UnmarshalJSON keeps in mind which fields are unknown.
 func (s *Spec) UnmarshalJSON(text []byte) error {
 	var err error
-	s.Later, err = decode(text, (*writtenSpec)(s))
+	s.Later, err = document.DecodeKnown(text, (*writtenSpec)(s))
 	return err
 }
 
 // UnmarshalJSON keeps the fields that are unknown.
 func (s *Status) UnmarshalJSON(text []byte) error {
-	later, err := decode(text, (*writtenStatus)(s))
+	later, err := document.DecodeKnown(text, (*writtenStatus)(s))
 	s.Later = nil
 	if err != nil || len(later) == 0 {
 		return err
@@ -53,21 +51,6 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(all)
-}
-
-// decode reads JSON, and returns the paths of the fields that are unknown.
-func decode(text []byte, into any) (unknown []string, _ error) {
-	strictErrs, err := strictjson.UnmarshalStrict(text, into)
-	if err != nil {
-		return nil, err
-	}
-	for _, strictErr := range strictErrs {
-		var field interface{ FieldPath() string }
-		if errors.As(strictErr, &field) {
-			unknown = append(unknown, field.FieldPath())
-		}
-	}
-	return unknown, nil
 }
 
 // LaterFields are the fields that this version does not know, such as "spec.device", in order.

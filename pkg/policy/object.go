@@ -2,7 +2,8 @@ package policy
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	strictjson "sigs.k8s.io/json"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 )
 
 // What the API calls the objects. Deploy/crds has the schema.
@@ -66,10 +67,10 @@ type writtenSpec Spec
 // UnmarshalJSON keeps in mind which fields are unknown: a bound of a later version that is not obeyed
 // would approve more than the policy says.
 func (s *Spec) UnmarshalJSON(text []byte) error {
-	strictErrs, err := strictjson.UnmarshalStrict(text, (*writtenSpec)(s))
+	unknown, err := document.DecodeKnown(text, (*writtenSpec)(s))
 	s.unknown = nil
-	for _, strictErr := range strictErrs {
-		s.unknown = append(s.unknown, "spec."+pathOf(strictErr))
+	for _, field := range unknown {
+		s.unknown = append(s.unknown, "spec."+field)
 	}
 	return err
 }

@@ -13,7 +13,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	strictjson "sigs.k8s.io/json"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -121,7 +120,7 @@ func (f *file) readPolicy(root *yaml.Node) {
 		Spec              writtenSpec `json:"spec"`
 		Status            Status      `json:"status"`
 	}
-	strictErrs, err := strictjson.UnmarshalStrict(encoded, &read)
+	unknown, err := document.DecodeKnown(encoded, &read)
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong):
@@ -131,10 +130,10 @@ func (f *file) readPolicy(root *yaml.Node) {
 		f.mistake(root, "", "it cannot be read: %s", identity.PrintableSentence(err.Error()))
 		return
 	}
-	for _, fieldErr := range strictErrs {
-		f.mistake(root, pathOf(fieldErr), "unknown field")
+	for _, field := range unknown {
+		f.mistake(root, field, "unknown field")
 	}
-	if len(strictErrs) > 0 {
+	if len(unknown) > 0 {
 		return
 	}
 	policy, mistakes := Of(&ApprovalPolicy{ObjectMeta: read.ObjectMeta, Spec: Spec(read.Spec)})
@@ -151,15 +150,6 @@ func (f *file) readPolicy(root *yaml.Node) {
 		return
 	}
 	f.policies = append(f.policies, policy)
-}
-
-// pathOf is the path of the field that a strict decoder did not know; "" of another error.
-func pathOf(strictErr error) string {
-	field, hasPath := strictErr.(interface{ FieldPath() string })
-	if !hasPath {
-		return ""
-	}
-	return field.FieldPath()
 }
 
 // kindOf is what a value should be, in the words of JSON.
