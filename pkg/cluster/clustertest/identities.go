@@ -99,3 +99,11 @@ func (s *Server) isBlocked(c call) bool {
 	_, byCertificate := all.Blocks(access.Blocked{CredentialID: c.request.Header.Get("Impersonate-Extra-Authentication.kubernetes.io%2fcredential-Id")})
 	return byName || byCertificate
 }
+
+// RespondWho answers a call that asks who calls, with another user than the certificate's.
+func RespondWho(w http.ResponseWriter, name string, groups ...string) {
+	Respond(w, http.StatusCreated, object{
+		"apiVersion": authenticationv1.SchemeGroupVersion.String(), "kind": "SelfSubjectReview",
+		"status": object{"userInfo": object{"username": name, "groups": groups}},
+	})
+}

@@ -54,28 +54,27 @@ func (s *Server) Decide(name string, decision certificatesv1.RequestConditionTyp
 	s.signApproved(at)
 }
 
-func (s *Server) updateApproval(w http.ResponseWriter, c call) {
+// updateStatus replaces the status of an object, and nothing else of it. An approval is signed.
+func (s *Server) updateStatus(w http.ResponseWriter, c call) {
 	var wanted object
-	if err := json.Unmarshal(c.body, &wanted); err != nil || c.subresource != "approval" {
-		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "not an approval")
+	isApproval := c.subresource == "approval"
+	if err := json.Unmarshal(c.body, &wanted); err != nil || !isApproval && c.subresource != "status" {
+		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "neither an approval nor a status")
 		return
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	found, exists := s.objects[c.place]
-	switch {
-	case !exists:
-		notFound(w, c)
-		return
-	case !isSeen(found, metaOf(wanted)):
-		conflict(w, c)
+	found, isSame := s.foundAs(w, c, metaOf(wanted))
+	if !isSame {
 		return
 	}
-	decided := copyOf(found)
-	decided["status"] = wanted["status"]
-	s.stampConditions(decided)
-	Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, decided))
-	if !c.dryRun {
+	changed := copyOf(found)
+	changed["status"] = wanted["status"]
+	if isApproval {
+		s.stampConditions(changed)
+	}
+	Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, changed))
+	if isApproval && !c.dryRun {
 		s.signApproved(c.place)
 	}
 }

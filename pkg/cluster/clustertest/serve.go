@@ -126,10 +126,8 @@ func (s *Server) answer(w http.ResponseWriter, c call) {
 		fail(w, http.StatusForbidden, metav1.StatusReasonForbidden, blockRefusal)
 	case c.verb == "create":
 		s.create(w, c)
-	case c.verb == "update" && c.subresource == "status":
-		s.updateStatus(w, c)
 	case c.verb == "update":
-		s.updateApproval(w, c)
+		s.updateStatus(w, c)
 	case c.verb == "patch":
 		s.patch(w, c)
 	case c.verb == "delete":
@@ -211,28 +209,6 @@ func (s *Server) patch(w http.ResponseWriter, c call) {
 	}
 }
 
-// updateStatus replaces the status of an object, and nothing else of it.
-func (s *Server) updateStatus(w http.ResponseWriter, c call) {
-	var wanted object
-	if err := json.Unmarshal(c.body, &wanted); err != nil {
-		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
-		return
-	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	found, exists := s.objects[c.place]
-	switch {
-	case !exists:
-		notFound(w, c)
-	case !isSeen(found, metaOf(wanted)):
-		conflict(w, c)
-	default:
-		changed := copyOf(found)
-		changed["status"] = wanted["status"]
-		Respond(w, http.StatusOK, s.storeUnlessDry("MODIFIED", c, changed))
-	}
-}
-
 // merge applies a JSON merge patch (RFC 7396).
 func merge(into, patch object) {
 	for key, value := range patch {
@@ -262,18 +238,28 @@ func (s *Server) delete(w http.ResponseWriter, c call) {
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if _, isSame := s.foundAs(w, c, options.Preconditions); !isSame {
+		return
+	}
+	if len(options.DryRun) == 0 {
+		s.remove(c.place)
+	}
+	Respond(w, http.StatusOK, object{"apiVersion": "v1", "kind": "Status", "status": "Success"})
+}
+
+// foundAs is the object that a call names, if it is the one, in the version, that the change names.
+// Else it answers the call.
+func (s *Server) foundAs(w http.ResponseWriter, c call, seen object) (_ object, isSame bool) {
 	found, exists := s.objects[c.place]
 	switch {
 	case !exists:
 		notFound(w, c)
-		return
-	case !isSeen(found, options.Preconditions):
+	case !isSeen(found, seen):
 		conflict(w, c)
-		return
-	case len(options.DryRun) == 0:
-		s.remove(c.place)
+	default:
+		return found, true
 	}
-	Respond(w, http.StatusOK, object{"apiVersion": "v1", "kind": "Status", "status": "Success"})
+	return nil, false
 }
 
 // isSeen reports whether an object is the one, in the version, that a change names.

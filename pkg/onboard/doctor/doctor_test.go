@@ -270,10 +270,7 @@ func probeIsTakenFor(name string) func(*testing.T, *onboardtest.World) {
 	return func(_ *testing.T, w *onboardtest.World) {
 		w.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
 			if isProbe(r) {
-				clustertest.Respond(rw, http.StatusCreated, map[string]any{
-					"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
-					"status": map[string]any{"userInfo": map[string]any{"username": name}},
-				})
+				clustertest.RespondWho(rw, name)
 			}
 			return isProbe(r)
 		}

@@ -52,6 +52,25 @@ func newHolder(t *testing.T, groups ...string) *holder {
 	return h
 }
 
+// onNewLogin has each login with another certificate than this one be answered, counted from 1. Where
+// answer returns false, the server does.
+func (h *holder) onNewLogin(held *pair.Held, answer func(rw http.ResponseWriter, count int32) bool) {
+	var logins atomic.Int32
+	h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		isNew := strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") && !bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw)
+		return isNew && answer(rw, logins.Add(1))
+	}
+}
+
+// checkKept compares the pair in a kubeconfig that was kept.
+func checkKept(t *testing.T, path string, held *pair.Held) {
+	t.Helper()
+	_, _, credentials, err := kubeconfig.DecodeOwn(read(t, path))
+	if err != nil || !bytes.Equal(credentials.Certificate, held.Credentials.Certificate) || !bytes.Equal(credentials.Key, held.Credentials.Key) {
+		t.Errorf("another pair is kept: %v", err)
+	}
+}
+
 func (h *holder) write(t *testing.T, path string, credentials kubeconfig.Credentials) {
 	t.Helper()
 	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(h.Server.Endpoint, credentials, kubeconfig.Names{Cluster: "test", Context: "jane@test"}, ""))
@@ -134,20 +153,17 @@ func TestRenew_ThePresentCertificateStaysUntilTheNewOneHasLoggedIn(t *testing.T)
 				t.Fatal(err)
 			}
 			h.approves()
-			var logins atomic.Int32
-			h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
-				if !strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") || bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw) || logins.Add(1) <= test.accepted {
+			h.onNewLogin(held, func(rw http.ResponseWriter, count int32) bool {
+				if count <= test.accepted {
 					return false
 				}
 				if test.takenFor == "" {
 					clustertest.Fail(rw, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
 					return true
 				}
-				clustertest.Respond(rw, http.StatusCreated, map[string]any{
-					"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "status": map[string]any{"userInfo": map[string]any{"username": test.takenFor}},
-				})
+				clustertest.RespondWho(rw, test.takenFor)
 				return true
-			}
+			})
 			_, err = renewal.Run(t.Context(), h.Program, h.in)
 			if err == nil || !strings.Contains(outcome.Hint(err), test.hint) {
 				t.Errorf("%v (%s)", err, outcome.Hint(err))
@@ -184,13 +200,12 @@ func TestRenew_WhatCannotBeTriedInPlaceIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.approves()
-	var logins atomic.Int32
-	h.Server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") && !bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw) && logins.Add(1) > 1 {
+	h.onNewLogin(held, func(_ http.ResponseWriter, count int32) bool {
+		if count > 1 {
 			panic(http.ErrAbortHandler)
 		}
 		return false
-	}
+	})
 	_, err = renewal.Run(t.Context(), h.Program, h.in)
 	if err == nil || !strings.Contains(err.Error(), "could not be tried there") || !strings.Contains(outcome.Hint(err), "the one before it is kept in") {
 		t.Errorf("%v (%s)", err, outcome.Hint(err))
@@ -205,10 +220,7 @@ func TestRenew_WhatCannotBeTriedInPlaceIsKept(t *testing.T) {
 	if len(kept) != 1 {
 		t.Fatalf("kept: %q", kept)
 	}
-	_, _, credentials, err := kubeconfig.DecodeOwn(read(t, kept[0]))
-	if err != nil || !bytes.Equal(credentials.Certificate, held.Credentials.Certificate) {
-		t.Errorf("another certificate is kept: %v", err)
-	}
+	checkKept(t, kept[0], held)
 }
 
 // TestRenew_WhatCannotBePutBackIsKept is for a kubeconfig that another program damages meanwhile.
@@ -220,9 +232,8 @@ func TestRenew_WhatCannotBePutBackIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.approves()
-	var logins atomic.Int32
-	h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") || bytes.Equal(r.TLS.PeerCertificates[0].Raw, held.Certificate.Leaf.Raw) || logins.Add(1) == 1 {
+	h.onNewLogin(held, func(rw http.ResponseWriter, count int32) bool {
+		if count == 1 {
 			return false
 		}
 		if err := os.WriteFile(h.in.User.Path, []byte("garbled"), 0o600); err != nil {
@@ -230,16 +241,13 @@ func TestRenew_WhatCannotBePutBackIsKept(t *testing.T) {
 		}
 		clustertest.Fail(rw, http.StatusUnauthorized, metav1.StatusReasonUnauthorized)
 		return true
-	}
+	})
 	_, err = renewal.Run(t.Context(), h.Program, h.in)
 	path, isNamed := strings.CutPrefix(outcome.Hint(err), "the certificate before it is kept in ")
 	if err == nil || !isNamed || !strings.Contains(err.Error(), "is not a kubeconfig") {
 		t.Fatalf("%v (%s)", err, outcome.Hint(err))
 	}
-	_, _, credentials, err := kubeconfig.DecodeOwn(read(t, path))
-	if err != nil || !bytes.Equal(credentials.Certificate, held.Credentials.Certificate) || !bytes.Equal(credentials.Key, held.Credentials.Key) {
-		t.Errorf("another pair is kept: %v", err)
-	}
+	checkKept(t, path, held)
 }
 
 // TestRenew_GroupsThatWereLostAreNotAskedFor is for a server that takes a group out of who it accepts.
@@ -249,10 +257,7 @@ func TestRenew_GroupsThatWereLostAreNotAskedFor(t *testing.T) {
 	h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
 		isMeant := strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
 		if isMeant {
-			clustertest.Respond(rw, http.StatusCreated, map[string]any{
-				"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview",
-				"status": map[string]any{"userInfo": map[string]any{"username": "jane", "groups": []string{"dev", "system:authenticated"}}},
-			})
+			clustertest.RespondWho(rw, "jane", "dev", "system:authenticated")
 		}
 		return isMeant
 	}
@@ -290,7 +295,7 @@ func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
 			h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
 				isMeant := strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
 				if isMeant {
-					clustertest.Respond(rw, http.StatusCreated, map[string]any{"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "status": map[string]any{"userInfo": map[string]any{"username": "sam"}}})
+					clustertest.RespondWho(rw, "sam")
 				}
 				return isMeant
 			}
