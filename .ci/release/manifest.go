@@ -49,8 +49,8 @@ func checksums(directory string) (map[string]string, error) {
 	return sums, nil
 }
 
-// isKeptName is a name that GitHub keeps when the file is uploaded to a release.
-var isKeptName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+// keptName is a name that GitHub keeps when the file is uploaded to a release.
+var keptName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // writeChecksums writes the sums as sha256sum checks them. A file that would have another name on GitHub
 // is an error.
@@ -61,7 +61,7 @@ func writeChecksums(directory string) error {
 	}
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		if !isKeptName.MatchString(path.Base(name)) {
+		if !keptName.MatchString(path.Base(name)) {
 			return fmt.Errorf("GitHub would rename the file %q", name)
 		}
 		fmt.Fprintf(&text, "%s  %s\n", sums[name], name)

@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
 )
 
@@ -36,7 +37,7 @@ func manyClusters(b *bench) (*comparison, error) {
 			return nil, err
 		}
 		defer link.close()
-		if err := addThrough(config, link, name, plane.Kubeconfig); err != nil {
+		if err := controlplane.AddContext(config, name, plane.Kubeconfig, link.address()); err != nil {
 			return nil, err
 		}
 		env = administrator
@@ -65,21 +66,4 @@ func manyClusters(b *bench) (*comparison, error) {
 	c.timeAtMost(1.4, threeNewUsers, oneNewUser)
 	c.timeAtMost(1.4, threeLists, oneList)
 	return c, nil
-}
-
-// addThrough adds the user of a kubeconfig, for the other end of a link, as a context.
-func addThrough(config *clientcmdapi.Config, link *link, name, kubeconfig string) error {
-	one, err := clientcmd.LoadFromFile(kubeconfig)
-	if err != nil {
-		return err
-	}
-	if err := clientcmdapi.FlattenConfig(one); err != nil {
-		return err
-	}
-	current := one.Contexts[one.CurrentContext]
-	cluster := one.Clusters[current.Cluster]
-	cluster.Server = link.address()
-	config.Clusters[name], config.AuthInfos[name] = cluster, one.AuthInfos[current.AuthInfo]
-	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
-	return nil
 }

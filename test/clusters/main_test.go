@@ -67,16 +67,9 @@ func stop() {
 func writeKubeconfig(path string) error {
 	all := clientcmdapi.NewConfig()
 	for _, name := range names {
-		one, err := clientcmd.LoadFromFile(planes[name].Kubeconfig)
-		if err != nil {
+		if err := controlplane.AddContext(all, name, planes[name].Kubeconfig, ""); err != nil {
 			return err
 		}
-		if err := clientcmdapi.FlattenConfig(one); err != nil {
-			return err
-		}
-		current := one.Contexts[one.CurrentContext]
-		all.Clusters[name], all.AuthInfos["admin-"+name] = one.Clusters[current.Cluster], one.AuthInfos[current.AuthInfo]
-		all.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: "admin-" + name}
 	}
 	return clientcmd.WriteToFile(*all, path)
 }

@@ -217,3 +217,23 @@ func (p *Plane) writeKubeconfig(file, user string, groups []string) error {
 func (p *Plane) kubeconfig(file string) string {
 	return filepath.Join(p.Directory, file+".kubeconfig")
 }
+
+// AddContext adds the current user of a kubeconfig to another kubeconfig, under one name for context,
+// cluster and user. server is the address of the API server; "" is the kubeconfig's.
+func AddContext(config *clientcmdapi.Config, name, kubeconfig, server string) error {
+	one, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		return err
+	}
+	if err := clientcmdapi.FlattenConfig(one); err != nil {
+		return err
+	}
+	current := one.Contexts[one.CurrentContext]
+	cluster := one.Clusters[current.Cluster]
+	if server != "" {
+		cluster.Server = server
+	}
+	config.Clusters[name], config.AuthInfos[name] = cluster, one.AuthInfos[current.AuthInfo]
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	return nil
+}

@@ -15,16 +15,9 @@ func joined(t *testing.T, clusters map[string]*cluster) string {
 	t.Helper()
 	all := clientcmdapi.NewConfig()
 	for name, c := range clusters {
-		one, err := clientcmd.LoadFromFile(c.plane.Kubeconfig)
-		if err == nil {
-			err = clientcmdapi.FlattenConfig(one)
-		}
-		if err != nil {
+		if err := controlplane.AddContext(all, name, c.plane.Kubeconfig, ""); err != nil {
 			t.Fatal(err)
 		}
-		current := one.Contexts[one.CurrentContext]
-		all.Clusters[name], all.AuthInfos[name] = one.Clusters[current.Cluster], one.AuthInfos[current.AuthInfo]
-		all.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	}
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := clientcmd.WriteToFile(*all, path); err != nil {
