@@ -62,9 +62,11 @@ func Parse(in FetchInput) (*Sent, error) {
 }
 
 // Clusters are the names of the clusters in it.
-func (s *Sent) Clusters() []string {
-	names := make([]string, len(s.handoffs))
-	for i, one := range s.handoffs {
+func (s *Sent) Clusters() []string { return clustersOf(s.handoffs) }
+
+func clustersOf(handoffs []kubeconfig.Handoff) []string {
+	names := make([]string, len(handoffs))
+	for i, one := range handoffs {
 		names[i] = one.Endpoint.Cluster
 	}
 	return names

@@ -180,36 +180,12 @@ func Write(ctx context.Context, p *onboard.Program, endpoint kubeconfig.Endpoint
 func write(ctx context.Context, p *onboard.Program, handed *HandedOff, parts []Part, in Input) error {
 	user := handed.User
 	config := configOfAll(user, parts)
-	toConfirm := ToConfirm{User: user}
-	needed := Trust{OfClusters: map[string][]string{}}
-	names, until := make([]string, len(parts)), parts[0].Certificate.Leaf.NotAfter
-	for i, part := range parts {
-		leaf := part.Certificate.Leaf
-		authorities, err := authoritiesOf(part.Endpoint, func(authority *x509.Certificate) bool { return part.Certificate.IsSignedBy(authority, p.Now()) })
-		if err != nil {
-			return err
-		}
-		toConfirm.Endpoints = append(toConfirm.Endpoints, EndpointToConfirm{Cluster: part.Endpoint.Cluster, Server: part.Endpoint.Server, Authorities: authorities})
-		if fingerprint := pki.Fingerprint(leaf.PublicKey); !slices.Contains(toConfirm.KeyFingerprints, fingerprint) {
-			toConfirm.KeyFingerprints = append(toConfirm.KeyFingerprints, fingerprint)
-		}
-		trust := trustNeededFor(part.Endpoint, authorities)
-		if len(parts) == 1 {
-			needed = trust
-		} else if len(trust.AuthorityFingerprints) > 0 {
-			needed.OfClusters[part.Endpoint.Cluster] = trust.AuthorityFingerprints
-		}
-		names[i] = identity.Name(part.Endpoint.Cluster)
-		if leaf.NotAfter.Before(until) {
-			until = leaf.NotAfter
-		}
+	toConfirm, needed, err := confirmationOf(user, parts, p.Now())
+	if err != nil {
+		return err
 	}
 	file := store.HandoffPath("", identity.FileName(user.Name))
-	what, flag := "a certificate, valid until "+pki.Stamp(until)+",", "--ca-fingerprint SHA256:..."
-	if len(parts) > 1 {
-		what = fmt.Sprintf("a certificate for each of the clusters %s, valid until %s or longer,", strings.Join(names, ", "), pki.Stamp(until))
-		flag = "--ca-fingerprint CLUSTER=SHA256:..., for each cluster"
-	}
+	what, flag := describe(parts)
 	encoded, err := kubeconfig.EncodeHandoff(config,
 		fmt.Sprintf("This is for %s: a kubeconfig with %s and without its private key.", user, what),
 		fmt.Sprintf("Nothing in it is secret. It is only of use with the key %s.", strings.Join(toConfirm.KeyFingerprints, " or ")),
@@ -237,4 +213,44 @@ func write(ctx context.Context, p *onboard.Program, handed *HandedOff, parts []P
 	handed.Path = path
 	p.Tell(Written{Path: path, User: user})
 	return nil
+}
+
+// confirmationOf is what a user has to be told over another channel than the file, without the command,
+// and what the user has to say of the file then.
+func confirmationOf(user identity.User, parts []Part, now time.Time) (toConfirm ToConfirm, needed Trust, _ error) {
+	toConfirm.User, needed.OfClusters = user, map[string][]string{}
+	for _, part := range parts {
+		authorities, err := authoritiesOf(part.Endpoint, func(authority *x509.Certificate) bool { return part.Certificate.IsSignedBy(authority, now) })
+		if err != nil {
+			return toConfirm, needed, err
+		}
+		toConfirm.Endpoints = append(toConfirm.Endpoints, EndpointToConfirm{Cluster: part.Endpoint.Cluster, Server: part.Endpoint.Server, Authorities: authorities})
+		if fingerprint := pki.Fingerprint(part.Certificate.Leaf.PublicKey); !slices.Contains(toConfirm.KeyFingerprints, fingerprint) {
+			toConfirm.KeyFingerprints = append(toConfirm.KeyFingerprints, fingerprint)
+		}
+		trust := trustNeededFor(part.Endpoint, authorities)
+		if len(parts) == 1 {
+			return toConfirm, trust, nil
+		}
+		if len(trust.AuthorityFingerprints) > 0 {
+			needed.OfClusters[part.Endpoint.Cluster] = trust.AuthorityFingerprints
+		}
+	}
+	return toConfirm, needed, nil
+}
+
+// describe says what certificates a file has, and which flag confirms the authorities in it.
+func describe(parts []Part) (what, flag string) {
+	names, until := make([]string, len(parts)), parts[0].Certificate.Leaf.NotAfter
+	for i, part := range parts {
+		names[i] = identity.Name(part.Endpoint.Cluster)
+		if notAfter := part.Certificate.Leaf.NotAfter; notAfter.Before(until) {
+			until = notAfter
+		}
+	}
+	if len(parts) == 1 {
+		return "a certificate, valid until " + pki.Stamp(until) + ",", "--ca-fingerprint SHA256:..."
+	}
+	return fmt.Sprintf("a certificate for each of the clusters %s, valid until %s or longer,", strings.Join(names, ", "), pki.Stamp(until)),
+		"--ca-fingerprint CLUSTER=SHA256:..., for each cluster"
 }

@@ -82,10 +82,7 @@ func trustNeededFor(endpoint kubeconfig.Endpoint, authorities []Authority) Trust
 
 // byCluster finds what is said of each cluster of a handoff.
 func (t Trust) byCluster(handoffs []kubeconfig.Handoff) (map[string]Trust, error) {
-	names := make([]string, len(handoffs))
-	for i, one := range handoffs {
-		names[i] = one.Endpoint.Cluster
-	}
+	names := clustersOf(handoffs)
 	for _, told := range slices.Sorted(maps.Keys(t.OfClusters)) {
 		if !slices.Contains(names, told) {
 			return nil, otherClusters(names, "--ca-fingerprint names the cluster "+identity.Quote(told)+", which is not in it")
