@@ -116,11 +116,15 @@ func baseOf(target ast.Expr) string {
 }
 
 // rememberingIn are the package-level variables of a file that package sync or sync/atomic
-// makes.
+// makes. A regular expression that is compiled when it is first used is none: it is the same
+// for every run.
 func rememberingIn(file *ast.File) (names []string) {
 	for _, spec := range variablesOf(file) {
 		ast.Inspect(spec, func(node ast.Node) bool {
 			if _, isFunction := node.(*ast.FuncLit); isFunction {
+				return false
+			}
+			if call, isCall := node.(*ast.CallExpr); isCall && isLaterExpression(call) {
 				return false
 			}
 			selector, isSelector := node.(*ast.SelectorExpr)
@@ -131,4 +135,23 @@ func rememberingIn(file *ast.File) (names []string) {
 		})
 	}
 	return names
+}
+
+// isLaterExpression reports whether a call is sync.OnceValue of a function that returns a regular
+// expression.
+func isLaterExpression(call *ast.CallExpr) bool {
+	once, isSelector := call.Fun.(*ast.SelectorExpr)
+	if !isSelector || baseOf(once.X) != "sync" || once.Sel.Name != "OnceValue" || len(call.Args) != 1 {
+		return false
+	}
+	function, isFunction := call.Args[0].(*ast.FuncLit)
+	if !isFunction || function.Type.Results.NumFields() != 1 {
+		return false
+	}
+	pointer, isPointer := function.Type.Results.List[0].Type.(*ast.StarExpr)
+	if !isPointer {
+		return false
+	}
+	result, isSelector := pointer.X.(*ast.SelectorExpr)
+	return isSelector && baseOf(result.X) == "regexp" && result.Sel.Name == "Regexp"
 }

@@ -18,6 +18,7 @@ import (
 
 	// Answers kubectl from the credential cache before all of this is set up.
 	_ "github.com/csr-onboard/kubectl-csr-onboard/cmd/kubectl-csr_onboard/early"
+	_ "github.com/csr-onboard/kubectl-csr-onboard/cmd/kubectl-csr_onboard/latecollection"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd"
 )
@@ -26,7 +27,6 @@ import (
 var version, commit, date string
 
 func main() {
-	collectLate()
 	os.Exit(run())
 }
 

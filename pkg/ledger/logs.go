@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -17,7 +18,7 @@ import (
 )
 
 // sha256Hex is a SHA-256 as names of records and credential ids have it.
-var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var sha256Hex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 
 // AuditEvent is what an event of an API server's audit log says about certificates.
 type AuditEvent struct {
@@ -79,7 +80,7 @@ func ParseAuditEvent(line []byte) (*AuditEvent, error) {
 	}
 	event := &AuditEvent{At: read.StageTimestamp.UTC()}
 	if ids := read.User.Extra[access.CredentialIDKey]; len(ids) == 1 {
-		if hash, isCertificate := strings.CutPrefix(ids[0], access.CertificateIDPrefix); isCertificate && sha256Hex.MatchString(hash) {
+		if hash, isCertificate := strings.CutPrefix(ids[0], access.CertificateIDPrefix); isCertificate && sha256Hex().MatchString(hash) {
 			event.Seen = hash
 		}
 	}
@@ -138,7 +139,7 @@ func ParseIssuance(line []byte) (*ClientCertificate, error) {
 	if err := json.Unmarshal(line, &read); err != nil {
 		return nil, errors.New("not a line of JSON")
 	}
-	if !sha256Hex.MatchString(read.SHA256) {
+	if !sha256Hex().MatchString(read.SHA256) {
 		return nil, fmt.Errorf("sha256 %q is not a SHA-256 in hexadecimal", read.SHA256)
 	}
 	begin, beginErr := time.Parse(time.RFC3339, read.NotBefore)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,18 +59,18 @@ type file struct {
 // yamlLine is how the YAML library says where a mistake is, and quotedText what it quotes, which
 // may be a secret of another file.
 var (
-	yamlLine   = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `)
-	quotedText = regexp.MustCompile("[`\"'].*[`\"']")
+	yamlLine   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `) })
+	quotedText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("[`\"'].*[`\"']") })
 )
 
 func syntaxMistake(err error) Mistake {
 	text, mistake := err.Error(), Mistake{}
-	if match := yamlLine.FindStringSubmatch(text); match != nil {
+	if match := yamlLine().FindStringSubmatch(text); match != nil {
 		mistake.Line, _ = strconv.Atoi(match[1])
 		mistake.Column = 1
 		text = strings.TrimPrefix(text, match[0])
 	}
-	text = quotedText.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
+	text = quotedText().ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
 	mistake.Problem = "invalid YAML: " + identity.PrintableSentence(text)
 	return mistake
 }
@@ -191,12 +192,12 @@ func (p *Policy) Located(mistake Mistake) Mistake {
 }
 
 // step is one step of a path: a name, or an index.
-var step = regexp.MustCompile(`[^.\[\]]+|\[\d+\]`)
+var step = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^.\[\]]+|\[\d+\]`) })
 
 // find is the value at a path, or the innermost one that there is on the way; a key of which
 // the value is wrong is as good.
 func find(node *yaml.Node, path string) *yaml.Node {
-	for _, one := range step.FindAllString(path, -1) {
+	for _, one := range step().FindAllString(path, -1) {
 		if node.Kind == yaml.AliasNode {
 			node = node.Alias
 		}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -123,7 +124,7 @@ func (m Mistake) String() string {
 }
 
 // conditionName is a name that can be written without quotes.
-var conditionName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+var conditionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`) })
 
 // Of reads what an object means. Either the policy is nil, or mistakes are empty.
 func Of(object *ApprovalPolicy) (*Policy, []Mistake) {
@@ -260,7 +261,7 @@ func (c *checker) checkConditions(conditions []Condition) {
 		switch {
 		case condition.Name == "":
 			c.mistake(at+".name", "required")
-		case !conditionName.MatchString(condition.Name):
+		case !conditionName().MatchString(condition.Name):
 			c.mistake(at+".name", "invalid name %s: letters, digits, and -._ between them", identity.Quote(condition.Name))
 		case seen[condition.Name]:
 			c.mistake(at+".name", "%s is the name of another condition", identity.Quote(condition.Name))

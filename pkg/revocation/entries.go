@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -32,11 +33,11 @@ const (
 var (
 	// certificateID is how the API server names a certificate (k8s.io/apiserver
 	// pkg/authentication/request/x509, since Kubernetes 1.32).
-	certificateID = regexp.MustCompile(`^` + access.CertificateIDPrefix + `[0-9a-f]{64}$`)
+	certificateID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + access.CertificateIDPrefix + `[0-9a-f]{64}$`) })
 	// tokenID is how it names a service account token: by its claim "jti", a UUID.
-	tokenID = regexp.MustCompile(`^JTI=[0-9A-Za-z-]{1,64}$`)
+	tokenID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^JTI=[0-9A-Za-z-]{1,64}$`) })
 	// pinGroup is a group of PinGroup.
-	pinGroup = regexp.MustCompile(`^` + pinGroupPrefix + `[0-9a-f]{32}$`)
+	pinGroup = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + pinGroupPrefix + `[0-9a-f]{32}$`) })
 )
 
 const pinGroupPrefix = "csr-onboard:pin:"
@@ -47,7 +48,7 @@ const pinGroupPrefix = "csr-onboard:pin:"
 func PinGroup(random [16]byte) string { return fmt.Sprintf("%s%x", pinGroupPrefix, random) }
 
 // IsPinGroup reports whether a group is that of a pin.
-func IsPinGroup(group string) bool { return pinGroup.MatchString(group) }
+func IsPinGroup(group string) bool { return pinGroup().MatchString(group) }
 
 // systemPrefix is how the names of Kubernetes' own users begin, nodePrefix those of kubelets,
 // and serviceAccountPrefix those of service accounts.
@@ -93,7 +94,7 @@ func Check(entry access.Entry) error {
 		return refuse("it names a user and a certificate")
 	case blocked.User != "":
 		return checkUser(blocked.User, refuse)
-	case certificateID.MatchString(blocked.CredentialID):
+	case certificateID().MatchString(blocked.CredentialID):
 		if IsProtected(entry.Details.User) {
 			return refuse("it is of %s, and the identities of Kubernetes' control plane are never refused", identity.Quote(entry.Details.User))
 		}
@@ -102,7 +103,7 @@ func Check(entry access.Entry) error {
 				"replace the certificate authority (CA) of the cluster's clients, which invalidates every client certificate")
 		}
 		return nil
-	case tokenID.MatchString(blocked.CredentialID):
+	case tokenID().MatchString(blocked.CredentialID):
 		return nil
 	}
 	return outcome.WithHint(refuse("invalid credential id"),

@@ -33,7 +33,7 @@ func ParseToken(text []byte) (access.Entry, error) {
 		return access.Entry{}, invalidErr
 	}
 	entry := access.Entry{Blocked: access.Blocked{CredentialID: access.TokenIDPrefix + claims.ID}, Details: access.Details{User: claims.Subject}}
-	if !tokenID.MatchString(entry.Blocked.CredentialID) {
+	if !tokenID().MatchString(entry.Blocked.CredentialID) {
 		return access.Entry{}, errors.New("the token has no claim jti that API servers know it by; tokens of Secrets have none")
 	}
 	if claims.Expires > 0 {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -67,7 +68,9 @@ type Loaded struct {
 
 // loadedMetric is a line of the metric that Kubernetes 1.34 and later have
 // (k8s.io/apiserver pkg/server/options/authorizationconfig/metrics).
-var loadedMetric = regexp.MustCompile(`^apiserver_authorization_config_controller_last_config_info\{apiserver_id_hash="(sha256:[0-9a-f]{64})",hash="sha256:([0-9a-f]{64})"\} 1$`)
+var loadedMetric = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^apiserver_authorization_config_controller_last_config_info\{apiserver_id_hash="(sha256:[0-9a-f]{64})",hash="sha256:([0-9a-f]{64})"\} 1$`)
+})
 
 // Loaded asks the API server which file it has loaded. isServed is false where its metrics do
 // not say, as before Kubernetes 1.34 and without --authorization-config.
@@ -84,7 +87,7 @@ func (c *Client) Loaded(ctx context.Context) (_ Loaded, isServed bool, _ error) 
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if found := loadedMetric.FindStringSubmatch(strings.TrimSpace(lines.Text())); found != nil {
+		if found := loadedMetric().FindStringSubmatch(strings.TrimSpace(lines.Text())); found != nil {
 			return Loaded{APIServer: found[1], File: found[2]}, true, nil
 		}
 	}

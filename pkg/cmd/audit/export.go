@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"regexp"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -85,7 +86,7 @@ func oneFile(cmd *cobra.Command, arguments []string) error {
 	return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%s accepts one FILE, got %d", cmd.Name(), len(arguments)), "see: %s --help", cmd.CommandPath())
 }
 
-var head = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var head = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{64}$`) })
 
 // Complete reads the name of the file.
 func (o *verifyOptions) Complete(arguments []string) error {
@@ -103,7 +104,7 @@ func (o *verifyOptions) Connection() cli.Connection {
 
 // Validate refuses what is not a hash.
 func (o *verifyOptions) Validate() error {
-	if o.Head != "" && !head.MatchString(o.Head) {
+	if o.Head != "" && !head().MatchString(o.Head) {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--head %q is not a SHA-256 in hexadecimal", o.Head), "export reports it on standard error")
 	}
 	return nil
