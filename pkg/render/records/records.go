@@ -191,6 +191,14 @@ func orNone(text string) string { return cmp.Or(text, screen.None) }
 
 func cut(text string) string { return screen.Cut(text, longestCell) }
 
+// timeCell is a time in CSV: empty where it is not known, as of a certificate that cannot be read.
+func timeCell(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return pki.Stamp(at)
+}
+
 func until(at time.Time) string {
 	if at.IsZero() {
 		return screen.None
@@ -224,7 +232,7 @@ func (w *Writer) writeCSV(found []Record) error {
 	w.count++
 	for _, record := range found {
 		spec := record.Spec
-		requester, requestName, policy, lastSeen := "", "", "", ""
+		requester, requestName, policy, lastSeen := "", "", "", time.Time{}
 		if spec.Requester != nil {
 			requester = spec.Requester.User
 		}
@@ -235,12 +243,12 @@ func (w *Writer) writeCSV(found []Record) error {
 			policy = spec.Decision.Policy
 		}
 		if record.Status.LastSeen != nil {
-			lastSeen = pki.Stamp(record.Status.LastSeen.Time)
+			lastSeen = record.Status.LastSeen.Time
 		}
 		if err := w.csv.Write(w.withCluster(field, record, []string{
-			record.Name, field(spec.User), field(strings.Join(spec.Groups, ",")), string(record.StateAt(w.now())), pki.Stamp(spec.NotBefore.Time), pki.Stamp(spec.NotAfter.Time),
+			record.Name, field(spec.User), field(strings.Join(spec.Groups, ",")), string(record.StateAt(w.now())), timeCell(spec.NotBefore.Time), timeCell(spec.NotAfter.Time),
 			field(spec.Serial), field(spec.Key.Fingerprint), field(requester), field(record.ApprovedBy()), field(policy), field(requestName), string(spec.Source),
-			strconv.FormatBool(spec.Verified), strings.Join(spec.Problems, ","), lastSeen,
+			strconv.FormatBool(spec.Verified), strings.Join(spec.Problems, ","), timeCell(lastSeen),
 		})); err != nil {
 			return err
 		}
