@@ -2,9 +2,10 @@ package access
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/dustin/go-humanize/english"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -204,7 +205,7 @@ func (r Reaches) describe(grant Grant) string {
 
 func some(namespaces []string) string {
 	if rest := len(namespaces) - mostNamespacesTold; rest > 0 {
-		return strings.Join(namespaces[:mostNamespacesTold], ", ") + fmt.Sprintf(" and %d more namespaces", rest)
+		return strings.Join(namespaces[:mostNamespacesTold], ", ") + " and " + english.Plural(rest, "more namespace", "")
 	}
 	return strings.Join(namespaces, ", ")
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -196,7 +198,7 @@ func (d *Decision) askApproving(facts *Facts, policies []*Compiled) {
 	case len(why) == 0:
 		d.Why = "no policy approves requests"
 	case len(why) > most:
-		d.Why = strings.Join(why[:most], "; ") + fmt.Sprintf("; and %d more policies", len(why)-most)
+		d.Why = strings.Join(why[:most], "; ") + "; and " + english.Plural(len(why)-most, "more policy", "")
 	default:
 		d.Why = strings.Join(why, "; ")
 	}
@@ -321,8 +323,8 @@ func (p *Policy) bounds(facts *Facts) (checks []Check) {
 	}
 	checks = append(checks, p.checkAccept(facts))
 	if p.RateRequests > 0 {
-		add("rate", !isOverRate(p, facts), "%d requests of %s were approved in the last %s, and at most %d are permitted",
-			approvedWithin(p, facts), identity.Quote(review.Requester), request.FormatLifetime(p.RatePeriod), p.RateRequests)
+		add("rate", !isOverRate(p, facts), "%s of %s approved in the last %s, and at most %d permitted",
+			english.Plural(approvedWithin(p, facts), "request", ""), identity.Quote(review.Requester), request.FormatLifetime(p.RatePeriod), p.RateRequests)
 	}
 	if p.MaximumCertificates > 0 {
 		count := len(facts.ValidCertificates()) + 1

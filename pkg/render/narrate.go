@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -111,7 +112,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case onboard.GrantsUnread:
 		n.say("warning: the roles that the user and the groups already have could not be read: %s", identity.PrintableSentence(e.Reason))
 	case onboard.ContextsNotAsked:
-		n.say("%d contexts did not log in; to log in as every context, at the server that each names: kubectl csr-onboard status --live", e.Contexts)
+		n.say("%s did not log in; to log in as every context, at the server that each names: kubectl csr-onboard status --live", english.Plural(e.Contexts, "context", ""))
 	case onboard.StandingUnread:
 		n.say("warning: whether the user is blocked, was offboarded or has another certificate could not be checked: %s", identity.PrintableSentence(e.Reason))
 	case onboard.NotDecided:
@@ -159,7 +160,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case audit.AuthoritiesUnknown:
 		n.say("warning: certificates are not checked against the certificate authority (CA) of the cluster's clients: %s", sentence(e.Reason))
 	case audit.Exported:
-		n.did("exported %d lines; the hash of the last one: %s", e.Lines, e.Head)
+		n.did("exported %s; the hash of the last one: %s", english.Plural(e.Lines, "line", ""), e.Head)
 	case revoke.Listed:
 		n.say("the list has changed; waiting for the API servers")
 	case revoke.Holdings:

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -98,7 +99,7 @@ func (p *progress) tell(e onboard.Progress, say func(string, ...any)) {
 		if e.Failed > 0 {
 			failed = fmt.Sprintf(", %d failed", e.Failed)
 		}
-		say("%s: %d of %d users%s", e.Doing, e.Done, e.Total, failed)
+		say("%s: %d of %s%s", e.Doing, e.Done, english.Plural(e.Total, "user", ""), failed)
 	}
 }
 

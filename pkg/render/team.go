@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -39,7 +41,7 @@ func (w teamWords) summary(results []team.Result) {
 		}
 		text += fmt.Sprintf("%d %s", count[part.state], part.words)
 	}
-	w.did("%s: %s", Count(len(results), "user"), text)
+	w.did("%s: %s", english.Plural(len(results), "user", ""), text)
 }
 
 // teamWords has the words for what happens to many users.
@@ -57,7 +59,7 @@ func (w teamWords) membersNotOnboarded(e team.MembersNotOnboarded) {
 
 // waits says what is in the way of many certificates.
 func (w teamWords) waits(e team.Waits) {
-	certificates := Count(e.Waiting, "certificate")
+	certificates := english.Plural(e.Waiting, "certificate", "")
 	if !e.AreApproved {
 		w.say("waiting for %s: an administrator approves the requests, with: kubectl csr-onboard approve", certificates)
 		return
@@ -95,12 +97,4 @@ func (w teamWords) mistakes(e team.FileRefused) {
 		}
 		w.say("%s: %s", place, mistake.Problem)
 	}
-}
-
-// Count is a number of things in words: "1 mistake", "2 mistakes".
-func Count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -116,8 +117,7 @@ func (r *Review) isRequestedBySelfOr(approver string) bool {
 	return isOfMasters(r.Object.Spec) || r.Requester == r.User.Name || r.Requester == approver
 }
 
-// whyKnown says how the user of a request is known already, or may be, or why that is
-// unknown; "" if the user is new.
+// whyKnown says how the user of a request is or may be known, or why that is unknown; or "".
 func (r *Review) whyKnown(c Circumstances) string {
 	var known []string
 	if given := c.Grants[access.Holder{Name: r.User.Name}]; len(given) > 0 {
@@ -132,7 +132,7 @@ func (r *Review) whyKnown(c Circumstances) string {
 		}
 	}
 	if others > 1 {
-		known = append(known, fmt.Sprintf("%d more requests", others-1))
+		known = append(known, english.Plural(others-1, "more request", ""))
 	}
 	if r.Source != "" && c.Known.Files[r.User.Name] > 1 {
 		known = append(known, "another file")

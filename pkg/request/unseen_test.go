@@ -54,7 +54,7 @@ func TestUnseen_WhatIsApprovedUnseen(t *testing.T) {
 		{"a known user's, by a member of system:masters", requestedBy("root", "system:masters"), bound, "", false},
 		{"a known user's, by somebody who could approve it", requestedBy("robot"), able, "", false},
 		{"a known user's, by somebody else, with a binding", requestedBy("mallory"), bound, `the user "jane" is already known (role bindings name that user), and "mallory", who submitted it, is neither that user nor somebody who is known to be able to approve it`, true},
-		{"a known user's, by somebody else, with requests", requestedBy("mallory"), another, `the user "jane" is already known (request "jane-y", 1 more requests), and "mallory"`, true},
+		{"a known user's, by somebody else, with requests", requestedBy("mallory"), another, `the user "jane" is already known (request "jane-y", 1 more request), and "mallory"`, true},
 		{"a known user's, where another requester could approve", requestedBy("mallory"), otherAble, "already known", true},
 		{"a known user's, by a name that differs in case", requestedBy("Jane"), bound, "already known", true},
 		{"a known user's, by nobody", requestedBy(""), bound, "already known", true},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
@@ -90,7 +92,7 @@ func (r Report) why(list access.List, nows []time.Time, entries []access.Blocked
 	case r.List != list.Digest():
 		return "another version of the list is in force" + problem
 	case len(entries) == 0 && r.Kept > 0:
-		return fmt.Sprintf("more than the list is in force: %d entries of one that was deleted", r.Kept)
+		return fmt.Sprintf("more than the list is in force: %s of one that was deleted", english.Plural(r.Kept, "entry", ""))
 	case len(entries) > 0 && len(r.Problems) >= mostReported:
 		return "the report has too many problems to tell" + problem
 	}

@@ -178,7 +178,7 @@ func TestForeign_StatusReadsAKubeconfigFromAPipeOnce(t *testing.T) {
 	}
 	failing := s.command("status", "--kubeconfig", "/dev/stdin", "--fail-within", "60d")
 	failing.Stdin = bytes.NewReader(s.read("D", "piped.kubeconfig"))
-	s.check(program.Run(t, failing), expect{1, []string{"1 of 1 contexts"}})
+	s.check(program.Run(t, failing), expect{1, []string{"1 of 1 context"}})
 	// What would have to be written back is refused as before.
 	renewing := s.command("renew", "--kubeconfig", "/dev/stdin")
 	renewing.Stdin = bytes.NewReader(s.read("D", "piped.kubeconfig"))

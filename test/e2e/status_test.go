@@ -217,7 +217,7 @@ func TestStatus_StatusSaysUntilWhenThoughTheKeyIsOpenToOthers(t *testing.T) {
 		if !strings.Contains(result.Stderr, "can be read by others than its owner") {
 			t.Errorf("%s: the key's trouble is not told:\n%s", name, result.Stderr)
 		}
-		session.check(session.run("status", "--fail-within", "7d"), expect{1, []string{"1 of 1 contexts"}})
+		session.check(session.run("status", "--fail-within", "7d"), expect{1, []string{"1 of 1 context"}})
 	}
 }
 

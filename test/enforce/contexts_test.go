@@ -59,7 +59,7 @@ func TestContexts_AUserIsRevokedOnTwoClustersByOneCommand(t *testing.T) {
 	shared.untilRefused(t, onDev, true)
 	expect(t, shared.run(t, kubeconfig, "revoke", "kai", "--contexts", "dev,prod"), 0, "[dev] ", `[prod] revoked the user "kai": refused by 1 of 1`)
 	other.untilRefused(t, onProd, true)
-	expect(t, shared.run(t, kubeconfig, "revocations", "--context", "prod"), 0, `the user "kai"`, "in force at 1 of 1 API servers")
+	expect(t, shared.run(t, kubeconfig, "revocations", "--context", "prod"), 0, `the user "kai"`, "in force at 1 of 1 API server")
 }
 
 func TestContexts_OffboardRevokesOnTwoClusters(t *testing.T) {

@@ -63,7 +63,7 @@ func TestDisk_WhatWasInForceStaysInForce(t *testing.T) {
 	}
 	filler := filepath.Join(root, "filler")
 	fill(t, filler)
-	expect(t, c.run(t, admin, "revoke", "ben", "--timeout", "3s"), 1, "not known to be in force at 1 of 1 API servers", "no space left on device")
+	expect(t, c.run(t, admin, "revoke", "ben", "--timeout", "3s"), 1, "not known to be in force at 1 of 1 API server", "no space left on device")
 	check("a full disk", false)
 	expect(t, c.run(t, admin, "revocations"), 1, "NOT in force", "no space left on device")
 	// Also for an enforcer that starts then.
@@ -80,7 +80,7 @@ func TestDisk_WhatWasInForceStaysInForce(t *testing.T) {
 	if err := syscall.Mount("", n.directory, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, c.run(t, admin, "revoke", "cid", "--timeout", "3s"), 1, "not known to be in force at 1 of 1 API servers", "read-only file system")
+	expect(t, c.run(t, admin, "revoke", "cid", "--timeout", "3s"), 1, "not known to be in force at 1 of 1 API server", "read-only file system")
 	check("a read-only directory", true)
 	if err := syscall.Mount("", n.directory, "", syscall.MS_BIND|syscall.MS_REMOUNT, ""); err != nil {
 		t.Fatal(err)

@@ -289,7 +289,7 @@ func TestSeen_TheLastUseIsFilledIn(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said := shared.done(t, "ledger", "seen", "--audit-log", path); said != "2 certificates were used, 1 of them are not on the ledger; the last use of 1 was filled in\n" {
+	if said := shared.done(t, "ledger", "seen", "--audit-log", path); said != "2 certificates used, 1 not on the ledger; the last use of 1 was filled in\n" {
 		t.Errorf("%q", said)
 	}
 	if seen := shared.record(t, record.Name).Status.LastSeen; seen == nil || !seen.Time.Equal(at) {

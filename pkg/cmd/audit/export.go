@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"sync"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -120,7 +121,7 @@ func (o *verifyOptions) Run(ctx context.Context) error {
 		if err := verified.CheckHead(o.Head); err != nil {
 			return err
 		}
-		return o.PrintLine("%s is as it was exported: %d lines", identity.Quote(o.path), verified.Lines)
+		return o.PrintLine("%s is as it was exported: %s", identity.Quote(o.path), english.Plural(verified.Lines, "line", ""))
 	}
 	work, err := o.Connect()
 	if err != nil {
@@ -129,7 +130,7 @@ func (o *verifyOptions) Run(ctx context.Context) error {
 	if err := verified.CheckKept(ctx, work); err != nil {
 		return err
 	}
-	return o.PrintLine("%s is as it was exported: %d lines, %s by %s", identity.Quote(o.path), verified.Lines, pki.Stamp(verified.Export.At), identity.Quote(verified.Export.By))
+	return o.PrintLine("%s is as it was exported: %s, %s by %s", identity.Quote(o.path), english.Plural(verified.Lines, "line", ""), pki.Stamp(verified.Export.At), identity.Quote(verified.Export.By))
 }
 
 // releaseOptions is what ledger release takes.

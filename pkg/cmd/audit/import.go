@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -88,7 +89,7 @@ func (o *importOptions) Run(ctx context.Context) error {
 	if err != nil && result == (audit.Imported{}) {
 		return err
 	}
-	if lineErr := o.PrintLine("%d certificates found, %d new; who approved was learned of %d", result.Found, result.New, result.Decisions); err == nil {
+	if lineErr := o.PrintLine("%s found, %d new; who approved was learned of %d", english.Plural(result.Found, "certificate", ""), result.New, result.Decisions); err == nil {
 		err = lineErr
 	}
 	return err
@@ -145,5 +146,5 @@ func (o *seenOptions) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.PrintLine("%d certificates were used, %d of them are not on the ledger; the last use of %d was filled in", seen.Certificates, seen.Unknown, seen.Changed)
+	return o.PrintLine("%s used, %d not on the ledger; the last use of %d was filled in", english.Plural(seen.Certificates, "certificate", ""), seen.Unknown, seen.Changed)
 }

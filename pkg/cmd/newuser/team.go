@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
+
 	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -15,7 +17,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/team"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
@@ -36,7 +37,7 @@ func (o *newUserOptions) readTeam() error {
 	if len(mistakes) > 0 {
 		o.Narrator.Tell(team.FileRefused{File: o.Filename, Mistakes: mistakes})
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "the file %q cannot be used: %s", o.Filename, render.Count(len(mistakes), "mistake")),
+			outcome.Errorf(outcome.ErrUsage, "the file %q cannot be used: %s", o.Filename, english.Plural(len(mistakes), "mistake", "")),
 			"nothing was done; fix it and run the same command again")
 	}
 	directories := store.NewUserDirectories(o.Directory, o.Home())

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
@@ -216,10 +217,10 @@ func (o *statusOptions) checkEnds(statuses []renewal.ContextStatus) error {
 		return nil
 	case len(ending) == 0:
 		return outcome.WithHint(
-			fmt.Errorf("it is unknown until when %d of %d contexts can log in: %s", len(unread), len(statuses), strings.Join(unread, ", ")),
+			fmt.Errorf("it is unknown until when %d of %s can log in: %s", len(unread), english.Plural(len(statuses), "context", ""), strings.Join(unread, ", ")),
 			"their certificates cannot be read; see why: %s status", cli.Program)
 	}
 	return outcome.WithHint(
-		fmt.Errorf("%d of %d contexts log in with a certificate that has expired or expires within %s: %s", len(ending), len(statuses), o.FailWithin, strings.Join(ending, ", ")),
+		fmt.Errorf("%d of %s %s in with a certificate that has expired or expires within %s: %s", len(ending), english.Plural(len(statuses), "context", ""), english.PluralWord(len(ending), "logs", "log"), o.FailWithin, strings.Join(ending, ", ")),
 		"renew each that has not expired: %s renew CONTEXT", cli.Program)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
@@ -84,9 +85,9 @@ func (o *revocationsOptions) Run(ctx context.Context) error {
 	case status.IsMoreInForce():
 		return outcome.WithHint(errors.New("the list was deleted, and what it refused is still refused"), "%s", revoke.HowToAccept)
 	case missing > 0:
-		return fmt.Errorf("the list is not in force at %d of %d API servers", missing, len(status.Servers))
+		return fmt.Errorf("the list is not in force at %d of %s", missing, english.Plural(len(status.Servers), "API server", ""))
 	case len(status.Problems) > 0:
-		return fmt.Errorf("%d entries are not in force as they are on the list", len(status.Problems))
+		return fmt.Errorf("not in force as on the list: %s", english.Plural(len(status.Problems), "entry", ""))
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func TestCheck_ARecordedRequestIsEvaluatedAsOfItsTime(t *testing.T) {
 			says         string
 		}{
 			{first, 1, policy.Left, "because"},
-			{second, 2, policy.Left, "rate: 1 requests"},
+			{second, 2, policy.Left, "rate: 1 request of"},
 			{third, 3, policy.Left, "rate: 2 requests"},
 		}
 		if len(r.reviews) != len(want) || r.notEvaluated != 1 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
@@ -142,7 +143,7 @@ func (o *policyOptions) check(ctx context.Context, in io.Reader) error {
 		}
 	}
 	if len(broken) > 0 {
-		return outcome.WithHint(fmt.Errorf("%d of %d policies could not be evaluated", len(broken), len(result.Policies)), "fix the expressions that are named above")
+		return outcome.WithHint(fmt.Errorf("%d of %s could not be evaluated", len(broken), english.Plural(len(result.Policies), "policy", "")), "fix the expressions that are named above")
 	}
 	return nil
 }
@@ -167,10 +168,11 @@ func (o *policyOptions) tellOfLedger(result *approve.Check) error {
 	if result.Since.IsZero() {
 		return nil
 	}
-	_, err := fmt.Fprintf(o.Err, "%d requests since %s, as the ledger has recorded them. A record does not hold:\n  %s\n",
-		len(result.Requests), result.Since.UTC().Format(time.RFC3339), strings.Join(ledger.UnknownOfRequests(), "\n  "))
+	_, err := fmt.Fprintf(o.Err, "%s since %s, as recorded on the ledger. A record does not hold:\n  %s\n",
+		english.Plural(len(result.Requests), "request", ""), result.Since.UTC().Format(time.RFC3339), strings.Join(ledger.UnknownOfRequests(), "\n  "))
 	if err == nil && result.NotEvaluated > 0 {
-		_, err = fmt.Fprintf(o.Err, "%d records were not evaluated: they do not hold who asked for what\n", result.NotEvaluated)
+		_, err = fmt.Fprintf(o.Err, "not evaluated: %s that %s not hold who asked for what\n",
+			english.Plural(result.NotEvaluated, "record", ""), english.PluralWord(result.NotEvaluated, "does", "do"))
 	}
 	return err
 }

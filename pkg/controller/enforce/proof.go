@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/parallel"
@@ -50,7 +52,7 @@ func (e *enforcer) prove(ctx context.Context) {
 	case err != nil:
 		e.unproven(fmt.Sprintf("the API server cannot be asked what it refuses: %v", err))
 	case len(unproven) > 0:
-		e.unproven(fmt.Sprintf("%d entries are in the file, and not refused: %s", len(unproven), strings.Join(unproven[:min(len(unproven), mostUnproven)], ", ")))
+		e.unproven(fmt.Sprintf("in the file, and not refused: %s: %s", english.Plural(len(unproven), "entry", ""), strings.Join(unproven[:min(len(unproven), mostUnproven)], ", ")))
 	default:
 		if e.provenMark != e.file.Mark {
 			e.Log.Info("in force", "entries", len(e.entries), "sha256", e.file.SHA256())

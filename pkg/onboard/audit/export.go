@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
@@ -92,7 +94,7 @@ func (v *Verified) CheckKept(ctx context.Context, p *onboard.Program) error {
 		return outcome.WithHint(fmt.Errorf("line %d, the last one, was changed, or the cluster has not made this export: it keeps no hash %s", v.Lines, v.Head),
 			"is this the cluster that it was exported from? To compare with a hash that you have: --head HASH")
 	case export.Lines != v.Lines:
-		return fmt.Errorf("the file has %d lines, and the export had %d", v.Lines, export.Lines)
+		return fmt.Errorf("the file has %s, and the export had %d", english.Plural(v.Lines, "line", ""), export.Lines)
 	}
 	v.Export = &export
 	return nil

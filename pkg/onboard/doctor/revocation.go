@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -52,14 +54,15 @@ func (d *examination) checkRevocation(ctx context.Context) {
 	case status.IsMoreInForce():
 		d.add(name, Fail, revoke.HowToAccept, "the list of revocations was deleted, and what it refused is still refused; %s", strings.Join(missing, "; "))
 	case len(missing) > 0:
-		d.add(name, Fail, look, "the list of revocations is in force at %d of %d API servers; %s",
-			revocation.InForce(status.Servers), len(status.Servers), strings.Join(missing, "; "))
+		d.add(name, Fail, look, "the list of revocations is in force at %d of %s; %s",
+			revocation.InForce(status.Servers), english.Plural(len(status.Servers), "API server", ""), strings.Join(missing, "; "))
 	case len(files) > 1:
 		d.add(name, Fail, look, "the enforcers have %d different lists in force", len(files))
 	case len(status.Problems) > 0:
-		d.add(name, Fail, look, "%d entries of the list are not in force as they are; %s", len(status.Problems), status.Problems[0])
+		d.add(name, Fail, look, "%s of the list %s not in force as on the list; %s",
+			english.Plural(len(status.Problems), "entry", ""), english.PluralWord(len(status.Problems), "is", "are"), status.Problems[0])
 	default:
-		d.add(name, Pass, "", "%d revocations are in force at %d of %d API servers", len(status.Entries), len(status.Servers), len(status.Servers))
+		d.add(name, Pass, "", "%s in force at %d of %s", english.Plural(len(status.Entries), "revocation", ""), len(status.Servers), english.Plural(len(status.Servers), "API server", ""))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -194,7 +195,7 @@ func checkNotKept(ctx context.Context, p *onboard.Program, blocked access.Blocke
 	}
 	if nodes := keptAt(servers); len(nodes) > 0 {
 		return outcome.WithHint(
-			fmt.Errorf("%s is not on the list, but what a list refused that was deleted is still refused, by %d API servers", blocked, len(nodes)),
+			fmt.Errorf("%s is not on the list, but what a list refused that was deleted is still refused, by %s", blocked, english.Plural(len(nodes), "API server", "")),
 			"%s", HowToAccept)
 	}
 	return nil
@@ -403,5 +404,5 @@ func notInForce(p *onboard.Program, servers []revocation.Server) error {
 		hint = HowToAccept
 	}
 	return outcome.WithHint(
-		fmt.Errorf("not known to be in force at %d of %d API servers: %s", len(nodes), len(servers), strings.Join(nodes, ", ")), "%s", hint)
+		fmt.Errorf("not known to be in force at %d of %s: %s", len(nodes), english.Plural(len(servers), "API server", ""), strings.Join(nodes, ", ")), "%s", hint)
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -129,6 +131,6 @@ func (r *rehearsal) failure(results []Result) error {
 	if firstErr == nil {
 		return r.decideErr
 	}
-	return outcome.ReplaceHint(fmt.Errorf("%d of %d users cannot be onboarded; the first: %w", n, len(results), firstErr),
+	return outcome.ReplaceHint(fmt.Errorf("%d of %s cannot be onboarded; the first: %w", n, english.Plural(len(results), "user", ""), firstErr),
 		"create what is missing, or change the file, and run the same command again")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -49,11 +50,7 @@ func Accepted(out io.Writer, result *revoke.Result, note string) error {
 }
 
 func serversIn(result *revoke.Result) string {
-	noun := "API servers"
-	if len(result.Servers) == 1 {
-		noun = "API server"
-	}
-	return fmt.Sprintf("%d of %d %s in %.1fs", revocation.InForce(result.Servers), len(result.Servers), noun, result.Took.Seconds())
+	return fmt.Sprintf("%d of %s in %.1fs", revocation.InForce(result.Servers), english.Plural(len(result.Servers), "API server", ""), result.Took.Seconds())
 }
 
 func writeLine(out io.Writer, format string, arguments ...any) error {
@@ -125,7 +122,7 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 		w.line("no enforcer reports, so %s; see %s", withoutEnforcers(status), revocation.Guide)
 	}
 	if len(status.Servers) > 0 {
-		w.line("in force at %d of %d API servers:", revocation.InForce(status.Servers), len(status.Servers))
+		w.line("in force at %d of %s:", revocation.InForce(status.Servers), english.Plural(len(status.Servers), "API server", ""))
 	}
 	for _, server := range status.Servers {
 		w.server(server, now)
@@ -182,11 +179,7 @@ func (l *lines) server(server revocation.Server, now time.Time) {
 	}
 	about := ""
 	if seen := server.Report; seen != nil {
-		noun := "entries"
-		if seen.Entries == 1 {
-			noun = "entry"
-		}
-		about = fmt.Sprintf(" (%d %s, enforcer %s", seen.Entries, noun, identity.Printable(seen.Version))
+		about = fmt.Sprintf(" (%s, enforcer %s", english.Plural(seen.Entries, "entry", ""), identity.Printable(seen.Version))
 		if !seen.ProvenUntil.IsZero() {
 			about += fmt.Sprintf(", proven %s ago", duration.HumanDuration(max(0, now.Sub(seen.ProvenUntil))))
 		}
