@@ -234,7 +234,8 @@ func HandoffPath(directory, fileName string) string {
 }
 
 // UserRequests reads the PKCS#10 requests of the users whose files are in a directory that
-// was named, or in their own directories under home. What cannot be read is left out.
+// was named, or in their own directories under home, for one cluster or for several. What cannot
+// be read is left out.
 func UserRequests(directory, home string) [][]byte {
 	directories := []string{directory}
 	if directory == "" {
@@ -243,6 +244,12 @@ func UserRequests(directory, home string) [][]byte {
 		entries, _ := os.ReadDir(own)
 		for _, entry := range entries {
 			directories = append(directories, filepath.Join(own, entry.Name()))
+		}
+	}
+	for _, of := range slices.Clone(directories) {
+		entries, _ := os.ReadDir(filepath.Join(of, ofClusters))
+		for _, entry := range entries {
+			directories = append(directories, filepath.Join(of, ofClusters, entry.Name()))
 		}
 	}
 	var requests [][]byte

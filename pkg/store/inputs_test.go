@@ -147,11 +147,14 @@ func TestInputs_ADirectoryIsToldFromAFile(t *testing.T) {
 func TestInputs_RequestsOfUsersAreThoseOfANamedDirectoryOrOfHome(t *testing.T) {
 	home, named := t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
-		filepath.Join(ownDirectory(home), "jane", "jane.csr"): "jane",
-		filepath.Join(ownDirectory(home), "jane", "jane.key"): "key",
-		filepath.Join(ownDirectory(home), "kim", "kim.csr"):   "kim",
-		filepath.Join(named, "rosa.csr"):                      "rosa",
-		filepath.Join(named, "rosa.kubeconfig"):               "kubeconfig",
+		filepath.Join(ownDirectory(home), "jane", "jane.csr"):                   "jane",
+		filepath.Join(ownDirectory(home), "jane", "jane.key"):                   "key",
+		filepath.Join(ownDirectory(home), "kim", "kim.csr"):                     "kim",
+		filepath.Join(ownDirectory(home), "lee", "clusters", "dev", "lee.csr"):  "lee in dev",
+		filepath.Join(ownDirectory(home), "lee", "clusters", "prod", "lee.csr"): "lee in prod",
+		filepath.Join(named, "rosa.csr"):                                        "rosa",
+		filepath.Join(named, "rosa.kubeconfig"):                                 "kubeconfig",
+		filepath.Join(named, "clusters", "dev", "sam.csr"):                      "sam in dev",
 	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -161,7 +164,7 @@ func TestInputs_RequestsOfUsersAreThoseOfANamedDirectoryOrOfHome(t *testing.T) {
 	if err := os.Symlink("nowhere", filepath.Join(named, "broken.csr")); err != nil {
 		t.Fatal(err)
 	}
-	for directory, want := range map[string][]string{"": {"jane", "kim"}, named: {"rosa"}, filepath.Join(home, "none"): nil} {
+	for directory, want := range map[string][]string{"": {"jane", "kim", "lee in dev", "lee in prod"}, named: {"rosa", "sam in dev"}, filepath.Join(home, "none"): nil} {
 		var got []string
 		for _, data := range UserRequests(directory, home) {
 			got = append(got, string(data))

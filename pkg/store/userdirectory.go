@@ -81,10 +81,13 @@ func (d UserDirectory) directories() *wholefile.Directories {
 	return d.written
 }
 
+// ofClusters is the directory in a user's that has one for each of several clusters.
+const ofClusters = "clusters"
+
 // ForCluster is the directory of the same user's files for one of several clusters, which is called by a
 // context of a kubeconfig: a directory below the user's.
 func (d UserDirectory) ForCluster(context string) UserDirectory {
-	d.directory = filepath.Join(d.directory, "clusters", identity.FileName(context))
+	d.directory = filepath.Join(d.directory, ofClusters, identity.FileName(context))
 	return d
 }
 
