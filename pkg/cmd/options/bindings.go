@@ -1,6 +1,9 @@
 package options
 
 import (
+	"bufio"
+	"cmp"
+	"io"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,12 +35,19 @@ func PrintBindings(streams genericiooptions.IOStreams, output *genericclioptions
 // PrintObjects is PrintBindings for objects. results say of each what was done, where there is one;
 // nil for what the output says of all.
 func PrintObjects(streams genericiooptions.IOStreams, output *genericclioptions.PrintFlags, several bool, objects []runtime.Object, results []string) error {
+	// kubectl's printer of names does not tell that a line could not be written; the buffer does.
+	buffered := bufio.NewWriter(streams.Out)
+	err := printObjects(buffered, output, several, objects, results)
+	return cmp.Or(err, buffered.Flush())
+}
+
+func printObjects(out io.Writer, output *genericclioptions.PrintFlags, several bool, objects []runtime.Object, results []string) error {
 	if several && !IsNameForm(output) {
 		printer, err := output.ToPrinter()
 		if err != nil {
 			return err
 		}
-		return printer.PrintObj(ListOf(objects), streams.Out)
+		return printer.PrintObj(ListOf(objects), out)
 	}
 	for i, object := range objects {
 		if results != nil {
@@ -47,7 +57,7 @@ func PrintObjects(streams genericiooptions.IOStreams, output *genericclioptions.
 		if err != nil {
 			return err
 		}
-		if err := printer.PrintObj(object, streams.Out); err != nil {
+		if err := printer.PrintObj(object, out); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,279 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+)
+
+// faulted is a command line in the middle of which one thing fails.
+type faulted struct {
+	// before are the command lines that are run before it.
+	before []string
+	line   string
+	// after are command lines that succeed when it has, and says is what the last of them says.
+	after []string
+	says  string
+	// isForSeveral says that it is for the clusters dev and prod-eu, and fails on prod-eu.
+	isForSeveral bool
+}
+
+// faultedLines are command lines that change something.
+var faultedLines = map[string]faulted{
+	"new-user": {
+		line: "new-user jane -g dev --dir jane", after: []string{"list"}, says: "Pending",
+	},
+	"new-user --approve": {
+		line:  "new-user jane -g dev --approve --clusterrole view --renewable --dir jane",
+		after: []string{"grant jane --clusterrole view --renewable", "status --kubeconfig jane/jane.kubeconfig --live"}, says: "yes",
+	},
+	"new-user --filename": {
+		line: "new-user -f team.csv --approve --clusterrole view --dir team", after: []string{"status --kubeconfig team/joe.kubeconfig --live"}, says: "yes",
+	},
+	"approve": {
+		before: []string{"new-user jane --dir jane"},
+		line:   "approve jane --yes --clusterrole view", after: []string{"fetch jane --dir jane", "offboard jane --dry-run=client"}, says: "view",
+	},
+	"approve --all": {
+		before: []string{"new-user jane --dir jane", "new-user joe --dir joe"},
+		line:   "approve --all --yes", after: []string{"fetch jane --dir jane", "fetch joe --dir joe"}, says: "logged in",
+	},
+	"approve --filename": {
+		before: []string{"new-user jane --offline --dir jane"},
+		line:   "approve -f jane/jane.csr --yes --out jane.handoff", after: []string{"fetch jane --from jane.handoff --dir jane"}, says: "logged in",
+	},
+	"deny": {
+		before: []string{"new-user jane --dir jane"}, line: "deny jane --yes", after: []string{"list"}, says: "Denied",
+	},
+	"fetch": {
+		before: []string{"new-user jane --dir jane", "approve jane --yes"},
+		line:   "fetch jane --dir jane", after: []string{"status --kubeconfig jane/jane.kubeconfig --live"}, says: "yes",
+	},
+	"renew": {
+		before: []string{"new-user jane --dir jane --approve --renewable", "renew --kubeconfig jane/jane.kubeconfig --wait=false", "approve jane --yes"},
+		line:   "renew --kubeconfig jane/jane.kubeconfig", after: []string{"status --kubeconfig jane/jane.kubeconfig --live"}, says: "yes",
+	},
+	"grant": {
+		line: "grant jane --clusterrole view --renewable", after: []string{"offboard jane --dry-run=client"}, says: "view",
+	},
+	"offboard": {
+		before: []string{"new-user jane --dir jane --approve --clusterrole view --renewable"},
+		line:   "offboard jane --block --yes --timeout 200ms", after: []string{"offboard jane --unblock"}, says: "jane unblocked",
+	},
+	"offboard --unblock": {
+		before: []string{"new-user jane --dir jane --approve --clusterrole view", "offboard jane --block --yes"},
+		line:   "offboard jane --unblock", after: []string{"grant jane --clusterrole view"}, says: "view",
+	},
+	"new-user --contexts": {
+		line:  "new-user jane --approve --contexts dev,prod-eu --dir jane",
+		after: []string{"status --kubeconfig jane/jane.kubeconfig --live"}, says: "jane@cluster-prod-eu", isForSeveral: true,
+	},
+	"new-user --filename --contexts": {
+		line:  "new-user -f team.csv --approve --contexts dev,prod-eu --dir team",
+		after: []string{"status --kubeconfig team/joe.kubeconfig --live"}, says: "joe@cluster-prod-eu", isForSeveral: true,
+	},
+	"approve --filename --contexts": {
+		before: []string{"new-user jane --offline --dir jane"},
+		line:   "approve -f jane/jane.csr --contexts dev,prod-eu --yes --out jane.handoff", after: []string{"list --context prod-eu"}, says: "Issued", isForSeveral: true,
+	},
+}
+
+// newFaulted is a desk with a team and a role, after what comes before a command. What its server is
+// made to answer is a fault.
+func newFaulted(t *testing.T, f faulted) *desk {
+	t.Helper()
+	var d *desk
+	if f.isForSeveral {
+		three := newThreeClusters(t)
+		d = three.desk
+		d.server = three.servers["prod-eu"]
+	} else {
+		d = newDesk(t)
+	}
+	d.server.Put(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}})
+	if err := os.WriteFile("team.csv", []byte("name,groups\njane,dev\njoe,dev\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range f.before {
+		d.runs(t, 0, line)
+	}
+	return d
+}
+
+// keysHere are the private keys below the current directory, by their paths.
+func keysHere(t *testing.T) map[string]string {
+	t.Helper()
+	keys := map[string]string{}
+	err := filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".key" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		keys[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// failAt has one call of a command answered wrongly, and checks that nothing is lost, and that the
+// same command, run again, completes. It reports whether there were so many calls.
+func (f faulted) failAt(t *testing.T, place int64, answer func(http.ResponseWriter)) bool {
+	d := newFaulted(t, f)
+	keys := keysHere(t)
+	var calls atomic.Int64
+	d.server.Answer = func(w http.ResponseWriter, _ *http.Request) bool {
+		isFault := calls.Add(1) == place
+		if isFault {
+			answer(w)
+		}
+		return isFault
+	}
+	var out bytes.Buffer
+	code, errOut := d.ends(t, &out, f.line)
+	d.server.Answer = nil
+	if calls.Load() < place {
+		return false
+	}
+	said := fmt.Sprintf("the first run ended with %d:\n%s%s", code, out.String(), errOut)
+	if code != 0 && !strings.Contains(errOut, "error: ") {
+		t.Errorf("no error is told; %s", said)
+	}
+	made := keysHere(t)
+	for path, key := range keys {
+		if made[path] != key {
+			t.Errorf("%s was replaced; %s", path, said)
+		}
+	}
+	out.Reset()
+	if again, errAgain := d.ends(t, &out, f.line); again != 0 {
+		t.Errorf("the second run ended with %d:\n%s%s\n%s", again, out.String(), errAgain, said)
+	}
+	kept := keysHere(t)
+	for path, key := range made {
+		// The key of a renewal that is complete is in the kubeconfig.
+		if key != kept[path] && !strings.HasPrefix(f.line, "renew ") {
+			t.Errorf("%s was replaced by the second run; %s", path, said)
+		}
+	}
+	for i, line := range f.after {
+		after, errAfter := d.runs(t, 0, line)
+		if i == len(f.after)-1 && !strings.Contains(after+errAfter, f.says) {
+			t.Errorf("%s: %q is missing in\n%s%s\n%s", line, f.says, after, errAfter, said)
+		}
+	}
+	return true
+}
+
+// TestFaults_AfterACallThatFailsTheSameCommandCompletes has each call of each command fail, one in each
+// run: it is forbidden, or answered with something else, by turns.
+func TestFaults_AfterACallThatFailsTheSameCommandCompletes(t *testing.T) {
+	answers := []func(http.ResponseWriter){
+		func(w http.ResponseWriter) { clustertest.Fail(w, http.StatusForbidden, metav1.StatusReasonForbidden) },
+		func(w http.ResponseWriter) {
+			clustertest.Respond(w, http.StatusOK, map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "another"}})
+		},
+	}
+	for name, f := range faultedLines {
+		for place, isReached := 1, true; isReached; place++ {
+			t.Run(fmt.Sprintf("%s, call %d", name, place), func(t *testing.T) {
+				isReached = f.failAt(t, int64(place), answers[place%len(answers)])
+			})
+		}
+	}
+}
+
+// errFull is what a full disk says.
+var errFull = errors.New("no space left on device")
+
+// fullAfter is a disk that takes a number of writes.
+type fullAfter struct{ writes, most int }
+
+func (f *fullAfter) Write(text []byte) (int, error) {
+	f.writes++
+	if f.writes > f.most {
+		return 0, errFull
+	}
+	return len(text), nil
+}
+
+// ends runs a command line without a terminal.
+func (d *desk) ends(t *testing.T, out io.Writer, line string) (code int, errOut string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: &stderr}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	code = Execute(ctx, strings.Fields(line), streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
+	return code, stderr.String()
+}
+
+// TestFaults_OutputThatCannotBeWrittenIsAnError has the disk full at each write of standard output,
+// one in each run.
+func TestFaults_OutputThatCannotBeWrittenIsAnError(t *testing.T) {
+	d := newThreeClusters(t)
+	for _, name := range threeNames {
+		d.servers[name].Put(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}}, &ledger.ClientCertificate{
+			TypeMeta:   metav1.TypeMeta{APIVersion: ledger.GroupVersion.String(), Kind: ledger.Kind},
+			ObjectMeta: metav1.ObjectMeta{Name: ledger.NameOf([]byte(name))},
+			Spec:       ledger.Spec{User: "jane", NotBefore: metav1.NewTime(time.Now().Add(-time.Hour)), NotAfter: metav1.NewTime(time.Now().Add(time.Hour)), Verified: true},
+		})
+	}
+	certificate, key := d.servers["dev"].AuthorityFiles(t)
+	for name, text := range map[string][]byte{"team.csv": []byte("name,groups\nmia,dev\nnoa,dev\n"), "ca.crt": certificate, "ca.key": key} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, line := range []string{
+		"new-user jane --dir jane --context dev", "new-user joe --dir joe --context dev", "new-user kim --dir kim --context dev --approve", "new-user lee --dir lee --contexts dev,prod-eu",
+	} {
+		d.runs(t, 0, line)
+	}
+	formats := []string{"", " -o wide", " -o json", " -o yaml", " -o name", " -o jsonpath={.kind}", " -o go-template={{.kind}}"}
+	for _, command := range []string{
+		"list --context dev", "status --kubeconfig kim/kim.kubeconfig", "ledger --context dev", "doctor --context dev", "version --context dev", "list --contexts *", "ledger --contexts *", "doctor --contexts dev,prod-eu",
+		"new-user joe --dir joe --context dev", "new-user -f team.csv --dir team --context dev", "new-user -f team.csv --dir team --context dev --dry-run=client", "new-user lee --dir lee --contexts dev,prod-eu",
+		"new-user -f team.csv --dir several --contexts dev,prod-eu", "show jane joe --context dev", "approve jane --dry-run=client --context dev", "approve lee --dry-run=client --contexts dev,prod-eu",
+		"approve lee --yes --contexts dev,prod-eu", "approve joe --yes --context dev", "fetch kim --dir kim --context dev", "fetch kim --dir kim --context dev --certificate-only",
+		"grant jane --clusterrole view --context dev", "grant jane --clusterrole view --renewable --dry-run=client --context dev",
+		"offboard jane --dry-run=client --context dev", "offboard lee --dry-run=client --contexts dev,prod-eu", "completion bash", "fetch kim --dir kim --context dev --out -", "approve kim --yes --out - --context dev", "revocations --context dev", "sign jane/jane.csr --ca-cert ca.crt --ca-key ca.key --yes --out -",
+	} {
+		for _, format := range formats {
+			line, disk := command+format, &fullAfter{most: 1 << 20}
+			code, errOut := d.ends(t, disk, line)
+			if code == 2 && format != "" {
+				// Not every command has every format.
+				continue
+			}
+			if code != 0 {
+				t.Errorf("%s: exit code %d\n%s", line, code, errOut)
+			}
+			for most := range disk.writes {
+				code, errOut := d.ends(t, &fullAfter{most: most}, line)
+				if code != 1 || !strings.Contains(errOut, "error: ") || !strings.Contains(errOut, errFull.Error()) {
+					t.Errorf("%s: the write %d failed: exit code %d\n%s", line, most+1, code, errOut)
+				}
+			}
+		}
+	}
+}
