@@ -125,7 +125,7 @@ func (f *file) readPolicy(root *yaml.Node) {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong):
-		f.mistake(root, wrong.Field, "it is a %s, not a %s", wrong.Value, kindOf(wrong.Type.String()))
+		f.mistake(root, wrong.Field, "it is of type %s, not %s", wrong.Value, kindOf(wrong.Type.String()))
 		return
 	case err != nil:
 		f.mistake(root, "", "it cannot be read: %s", identity.PrintableSentence(err.Error()))

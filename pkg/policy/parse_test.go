@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -89,8 +90,8 @@ func TestParse_MistakesHavePositions(t *testing.T) {
 		{"a field twice", policy("  action: Approve\n  action: Deny\n"), "line 7, column 1: invalid YAML"},
 		{"no action", policy("  subject: {users: [jane]}\n"), "line 6, column 3: spec.action: required: Approve or Deny"},
 		{"an unknown action", policy("  action: approve\n"), `line 6, column 11: spec.action: invalid action "approve"`},
-		{"a list that is text", policy("  action: Approve\n  accept: all\n"), "line 7, column 11: spec.accept: it is a string, not a list"},
-		{"text that is a number", policy("  action: Approve\n  maximumLifetime: 24\n"), "line 7, column 20: spec.maximumLifetime: it is a number, not a string"},
+		{"a list that is text", policy("  action: Approve\n  accept: all\n"), "line 7, column 11: spec.accept: it is of type string, not list"},
+		{"text that is a number", policy("  action: Approve\n  maximumLifetime: 24\n"), "line 7, column 20: spec.maximumLifetime: it is of type number, not string"},
 		{"a duration", policy("  action: Approve\n  maximumLifetime: 1 day\n"), `line 7, column 20: spec.maximumLifetime: invalid duration "1 day"`},
 		{"no duration", policy("  action: Approve\n  maximumChainAge: 0h\n"), `spec.maximumChainAge: invalid duration "0h": it must be longer than zero`},
 		{"a finding that nobody can accept", policy("  action: Approve\n  accept: [requested-by-other, system-user]\n"), `line 7, column 32: spec.accept[1]: invalid value "system-user": use one of requested-by-other`},
@@ -110,6 +111,16 @@ func TestParse_MistakesHavePositions(t *testing.T) {
 		{"a bound of a denial", policy("  action: Deny\n  subject: {users: [jane]}\n  maximumLifetime: 8h\n"), "spec.maximumLifetime: it bounds approvals, and this policy denies"},
 		{"no name", "apiVersion: csr-onboard.github.io/v1alpha1\nkind: ApprovalPolicy\nspec: {action: Approve}\n", "metadata.name: invalid name"},
 		{"two of a name", developers + "---\n" + developers, `"developers" is the name of another policy of the file`},
+		{"neither apiVersion nor kind", "a: b\n", "line 1, column 1: apiVersion and kind are required"},
+		{"a key that is not text", policy("  action: Approve\n  conditions: [{[a]: b}]\n"), ""},
+		{"an object that is text", policy("  action: Approve\n  rate: often\n"), "spec.rate: it is of type string, not object"},
+		{"a number that is text", policy("  action: Approve\n  maximumCertificates: many\n"), "spec.maximumCertificates: it is of type string, not number"},
+		{"a time that is no time", "apiVersion: csr-onboard.github.io/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: a, creationTimestamp: now}\nspec: {action: Approve}\n", "it cannot be read: "},
+		{"two bounds of a denial", policy("  action: Deny\n  maximumLifetime: 8h\n  accept: [requested-by-other]\n"), "spec.accept: it bounds approvals"},
+		{"many names", policy("  action: Approve\n  subject: {users: [" + strings.Repeat("a, ", mostListed+1) + "]}\n"), fmt.Sprintf("it has %d items; at most %d are permitted", mostListed+1, mostListed)},
+		{"many conditions", policy("  action: Approve\n  conditions: [" + strings.Repeat("{name: a, expression: 'true'}, ", mostConditions+1) + "]\n"), fmt.Sprintf("spec.conditions: it has %d items", mostConditions+1)},
+		{"a condition with a name of two words", policy("  action: Approve\n  conditions: [{name: a b, expression: 'true'}]\n"), `spec.conditions[0].name: invalid name "a b"`},
+		{"a long message", policy("  action: Approve\n  conditions: [{name: a, expression: 'true', message: " + strings.Repeat("m", longestMessage+1) + "}]\n"), fmt.Sprintf("it has %d bytes; at most %d are permitted", longestMessage+1, longestMessage)},
 		{"an alias of nothing", "a: &a [x]\nb: [*a, *missing]\n", "not valid YAML, and seems to hold aliases"},
 	} {
 		t.Run(test.about, func(t *testing.T) {

@@ -367,6 +367,8 @@ func TestPolicy_FloorsThenDenyThenApprove(t *testing.T) {
 		{"one that does not deny", []*Compiled{approve(nil), deny(one, no)}, Approved, ""},
 		{"one that cannot say whether it denies", []*Compiled{approve(nil), deny(one, failing)}, Failed, `the Deny policy "deny" could not be evaluated`},
 		{"one that fails and does not deny", []*Compiled{approve(nil), deny(two, failing, no)}, Approved, ""},
+		{"six that do not", []*Compiled{approve(one, no), approve(one, no), approve(one, no), approve(one, no), approve(one, no), approve(one, no)}, Left, "; and 1 more policy"},
+		{"one that was not compiled", []*Compiled{{Policy: &Policy{Name: "approve", Action: Approve}}}, Failed, "it is broken: it was not compiled"},
 		{"a broken one that would deny", []*Compiled{approve(nil), broken(Deny)}, Failed, `the Deny policy "broken" is broken, and nothing is approved`},
 		{"a broken one of which nobody knows what it does", []*Compiled{approve(nil), broken("")}, Failed, "nothing is approved"},
 		{"a broken one and one that denies", []*Compiled{broken(Deny), deny(one, yes)}, Failed, "nothing is approved"},
@@ -405,5 +407,13 @@ func TestPolicy_WhoCanUseAPolicyIsAskedOfThoseThatWouldApprove(t *testing.T) {
 	facts.MayUse = func(string) (bool, error) { return true, errors.New("no answer") }
 	if decision := Decide(facts, []*Compiled{everything()}); decision.Outcome != Failed {
 		t.Errorf("%+v", decision)
+	}
+}
+
+func TestPolicy_AnOutcomeHasWords(t *testing.T) {
+	for outcome, want := range map[Outcome]string{Approved: "approved by policy", Denied: "denied by policy", Left: "left to people", Failed: "error, left to people"} {
+		if got := outcome.Sentence(); got != want {
+			t.Errorf("%s: %q", outcome, got)
+		}
 	}
 }

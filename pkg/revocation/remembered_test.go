@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -97,5 +98,19 @@ func TestRemembered_WhatIsKeptEndsAtItsTimeAndCountsBeforeTheList(t *testing.T) 
 	}
 	if r = r.Seen("2", false, listWith(t, nil), now.Add(time.Hour)); len(r.Kept) != 1 {
 		t.Errorf("%+v", r.Kept)
+	}
+}
+
+func TestRemembered_TheFirstKeptAreNamedAndTheOthersCounted(t *testing.T) {
+	var all []access.Entry
+	for i := range mostKeptNamed + 2 {
+		all = append(all, of(fmt.Sprintf("user-%d", i)))
+	}
+	r := Remembered{}.Seen("1", false, listWith(t, nil, all...), now).Seen("2", false, listWith(t, nil), now)
+	if said := r.Explain(); !strings.HasSuffix(said, `the user "user-4", and 2 more`) {
+		t.Errorf("%q", said)
+	}
+	if said := (Remembered{}).Explain(); said != "" {
+		t.Errorf("%q", said)
 	}
 }

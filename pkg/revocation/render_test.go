@@ -220,7 +220,7 @@ func TestBase_WhatTheAPIServerWouldRejectIsRefused(t *testing.T) {
 	webhookWith := func(change string) string {
 		fields := map[string]string{
 			"timeout": "3s", "subjectAccessReviewVersion": "v1", "failurePolicy": "Deny",
-			"connectionInfo": "{type: KubeConfigFile, kubeConfigFile: /k}",
+			"connectionInfo": "{type: KubeConfigFile, kubeConfigFile: /k}", "matchConditionSubjectAccessReviewVersion": "v1",
 		}
 		name, value, _ := strings.Cut(change, "=")
 		fields[name] = value
@@ -231,28 +231,44 @@ func TestBase_WhatTheAPIServerWouldRejectIsRefused(t *testing.T) {
 		return text
 	}
 	for about, authorizers := range map[string]string{
-		"none":                            "[]",
-		"an unknown type":                 "[{type: Magic, name: magic}]",
-		"another name":                    "[{type: RBAC, name: other}]",
-		"one twice":                       "[{type: RBAC, name: rbac}, {type: RBAC, name: rbac}]",
-		"a field that is not known":       "[{type: RBAC, name: rbac, x: y}]",
-		"a field twice":                   "[{type: RBAC, name: rbac, name: rbac}]",
-		"a webhook without a webhook":     "[{type: Webhook, name: w}]",
-		"no timeout":                      "\n" + webhookWith("timeout=0s"),
-		"a timeout that is too long":      "\n" + webhookWith("timeout=31s"),
-		"a negative TTL":                  "\n" + webhookWith("authorizedTTL=-1s"),
-		"another version":                 "\n" + webhookWith("subjectAccessReviewVersion=v2"),
-		"no failure policy":               "\n" + webhookWith(`failurePolicy=""`),
-		"the cluster's own address":       "\n" + webhookWith("connectionInfo={type: InClusterConfig}"),
-		"a relative path":                 "\n" + webhookWith("connectionInfo={type: KubeConfigFile, kubeConfigFile: k}"),
-		"an empty expression":             "\n" + webhookWith(`matchConditions=[{expression: " "}]`),
-		"an expression without a version": "\n" + webhookWith(`matchConditions=[{expression: "true"}]`),
-		"a name that is not one":          "[{type: Webhook, name: W_}]",
+		"none":                        "[]",
+		"an unknown type":             "[{type: Magic, name: magic}]",
+		"another name":                "[{type: RBAC, name: other}]",
+		"one twice":                   "[{type: RBAC, name: rbac}, {type: RBAC, name: rbac}]",
+		"a field that is not known":   "[{type: RBAC, name: rbac, x: y}]",
+		"a field twice":               "[{type: RBAC, name: rbac, name: rbac}]",
+		"a webhook without a webhook": "[{type: Webhook, name: w}]",
+		"a name that is not one":      "[{type: Webhook, name: W_}]",
 	} {
 		text := "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers: " + authorizers
 		if base, err := ParseBase([]byte(text)); err == nil {
 			t.Errorf("%s: accepted as %s", about, base)
 		}
+	}
+	for change, want := range map[string]string{
+		"timeout=0s":                    "the timeout must be more than 0s and at most 30s",
+		"timeout=31s":                   "the timeout must be more than 0s and at most 30s",
+		"authorizedTTL=-1s":             "a TTL must be more than 0s",
+		"unauthorizedTTL=0s":            "a TTL must be more than 0s",
+		"subjectAccessReviewVersion=v2": "subjectAccessReviewVersion must be v1 or v1beta1",
+		"matchConditionSubjectAccessReviewVersion=v2":                                       "matchConditionSubjectAccessReviewVersion must be v1",
+		`failurePolicy=""`:                                                                  "failurePolicy must be NoOpinion or Deny",
+		"connectionInfo={type: InClusterConfig}":                                            "connectionInfo must have the type KubeConfigFile and an absolute path",
+		"connectionInfo={type: KubeConfigFile, kubeConfigFile: k}":                          "connectionInfo must have the type KubeConfigFile and an absolute path",
+		`connectionInfo={type: KubeConfigFile, kubeConfigFile: "/k\u0085"}`:                 "an expression or a path has an invalid character",
+		`matchConditions=[{expression: " "}]`:                                               "an expression is empty, or is written twice",
+		`matchConditions=[{expression: "true"}, {expression: "true"}]`:                      "an expression is empty, or is written twice",
+		`matchConditions=[{expression: "'\ufeff' == ''"}]`:                                  "an expression or a path has an invalid character",
+		"matchConditions=[" + strings.Repeat(`{expression: "true"}, `, 65) + "]":            "at most 64 matchConditions are possible",
+		"matchConditionSubjectAccessReviewVersion=\n    matchConditions: [{expression: a}]": "matchConditionSubjectAccessReviewVersion must be v1",
+	} {
+		text := "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n" + webhookWith(change)
+		if base, err := ParseBase([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %s, %v", change, base, err)
+		}
+	}
+	if base, err := ParseBase([]byte("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthorizationConfiguration\nauthorizers:\n" + webhookWith("timeout=3s"))); err != nil || base.String() != "Webhook w" {
+		t.Errorf("%s, %v", base, err)
 	}
 	for _, text := range []string{"", "x", "kind: AuthorizationConfiguration", "apiVersion: apiserver.config.k8s.io/v1alpha1\nkind: AuthorizationConfiguration\nauthorizers: [{type: RBAC, name: rbac}]"} {
 		if _, err := ParseBase([]byte(text)); err == nil {
@@ -315,6 +331,7 @@ func TestCoverage_AnAPIServerWithoutAProofIsNotCovered(t *testing.T) {
 		"in force":                        {[]Report{good}, []APIServer{one}, []string{""}},
 		"no API server says that it runs": {[]Report{good}, nil, []string{""}},
 		"an API server without enforcer":  {[]Report{good}, []APIServer{one, two}, []string{"", "no enforcer reports"}},
+		"one that is silent":              {[]Report{good}, []APIServer{one, {Name: "b", ID: "sha256:2", Host: "two", Seen: now.Add(-time.Hour)}}, []string{"", "; the API server was last seen 1h0m0s ago"}},
 		"an enforcer by the node's name":  {with(func(r *Report) { r.APIServer, r.Node = "", "two" }), []APIServer{two}, []string{""}},
 		"an enforcer of no known one":     {with(func(r *Report) { r.APIServer = "" }), []APIServer{one}, []string{""}},
 		"one for two":                     {with(func(r *Report) { r.APIServer = "" }), []APIServer{one, two}, []string{"", "no enforcer reports"}},

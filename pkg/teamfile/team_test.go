@@ -191,3 +191,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestFields_EveryFieldOfAUserIsDocumented(t *testing.T) {
+	fields := Fields()
+	if len(fields) != len(userFields) {
+		t.Fatalf("%d of %d fields", len(fields), len(userFields))
+	}
+	for i, field := range fields {
+		if field.Name != userFields[i] || field.Meaning == "" || field.IsList != slices.Contains(listFields, field.Name) {
+			t.Errorf("%+v", field)
+		}
+	}
+}
