@@ -1,0 +1,137 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
+)
+
+// TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone is about what is wrong in itself: whatever the
+// cluster has, nothing is asked of it, and no file is written.
+func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
+	d := newThreeClusters(t)
+	d.runs(t, 0, "new-user sam --offline --dir sam")
+	for name, text := range map[string]string{"team.csv": "name\njane\n", "bare.crt": "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "ca.crt": ""} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range threeNames {
+		d.servers[name].Refuse("list", "certificatesigningrequests")
+	}
+	before, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{
+		"approve --yes --context dev":                                                                                  "no NAME is given, and no terminal is available",
+		"approve jane --dry-run=client --clusterrole view --contexts dev":                                              "with --dry-run=client only prints reviews",
+		"approve jane --yes --contexts dev,prod-eu -o name":                                                            "--output name does not say which cluster",
+		"approve jane --yes -o secret.yaml --out x --context dev":                                                      "-o is the output format; to write to a file: --out secret.yaml",
+		"list -o list.yaml --context dev":                                                                              "-o is the output format; to write to a file: > list.yaml",
+		"list --sort-by {.user[} --context dev":                                                                        `--sort-by "{.user[}" is not a valid JSONPath expression`,
+		"list -o go-template --context dev":                                                                            "requires a template, such as go-template={{.kind}}",
+		"list -o go-template-file --context dev":                                                                       "requires a template, such as go-template-file=FILE",
+		"status --sort-by {.user[}":                                                                                    `--sort-by "{.user[}" is not a valid JSONPath expression`,
+		"show sam/sam.csr --context dev":                                                                               "kubectl csr-onboard show -f sam/sam.csr",
+		"new-user jane --pin --key sam/sam.key --approve --context dev":                                                "--pin and --key exclude each other",
+		"new-user jane --external-server host --approve --context dev":                                                 `--external-server "host" is not a valid address of an API server`,
+		"new-user jane --approve --default-namespace a/b --context dev":                                                `--default-namespace "a/b" is not a valid namespace`,
+		"fetch jane --external-server host --context dev":                                                              `--external-server "host" is not a valid address of an API server`,
+		"approve jane --yes --out x --external-server host --context dev":                                              `--external-server "host" is not a valid address of an API server`,
+		"approve jane --yes --out x --timeout 0s --context dev":                                                        "--timeout",
+		"fetch sam --dir sam --from bare.crt --server host --certificate-authority ca.crt":                             `--server "host" is not a valid address of an API server`,
+		"fetch sam --dir sam --from bare.crt --proxy-url http://p:1 --server https://h --certificate-authority ca.crt": "with a bare certificate",
+		"ledger verify a b":                                        "accepts one FILE, got 2",
+		"ledger verify team.csv --head abc":                        `--head "abc" is not a SHA-256 in hexadecimal`,
+		"ledger import --context dev":                              "one of --audit-log, --issuance-log",
+		"ledger seen --context dev":                                "--audit-log is required",
+		"ledger --expiring soon --context dev":                     "--expiring: ",
+		"ledger --expiring 0s --context dev":                       `--expiring "0s" must be longer than nothing`,
+		"ledger -o json --no-headers --context dev":                "--no-headers does nothing with -o json",
+		"import sam/sam.csr":                                       "to submit and approve a request in a file: kubectl csr-onboard approve -f FILE",
+		"grant jane --clusterrole view --expiration 1h":            "unknown flag: --expiration",
+		"new-user jane --contexts dev,prod-eu,none --dir jane":     `"none"`,
+		"new-user jane --contexts-from team.csv --dir jane":        `"name"`,
+		"new-user -f team.csv --out jane.kubeconfig --context dev": "--out",
+	} {
+		code, errOut := d.ends(t, new(bytes.Buffer), line)
+		if code != 2 || !strings.Contains(errOut, want) {
+			t.Errorf("%s: exit code %d, and %q is missing in\n%s", line, code, want, errOut)
+		}
+	}
+	after, err := os.ReadDir(".")
+	if err != nil || len(after) != len(before) {
+		t.Errorf("%d files before, and %d after; %v", len(before), len(after), err)
+	}
+}
+
+// awaited is an output that ends a command when it has all of some texts.
+type awaited struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+	parts []string
+	end   func()
+}
+
+func (a *awaited) Write(text []byte) (int, error) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	n, err := a.text.Write(text)
+	for _, part := range a.parts {
+		if !strings.Contains(a.text.String(), part) {
+			return n, err
+		}
+	}
+	a.end()
+	return n, err
+}
+
+func TestClusters_ChangesOfAllClustersAreFollowed(t *testing.T) {
+	for _, format := range []string{"", " -o json"} {
+		d := newThreeClusters(t)
+		d.runs(t, 0, "new-user jane --dir jane --context dev")
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		// The first is listed; what comes of the others is seen.
+		out := &awaited{parts: []string{"prod-eu", "prod-us", "joe", "kim"}, end: cancel}
+		begun := &awaited{parts: []string{"jane"}, end: func() {}}
+		listed := make(chan struct{})
+		var once sync.Once
+		begun.end = func() { once.Do(func() { close(listed) }) }
+		ended := make(chan int, 1)
+		var errOut bytes.Buffer
+		go func() {
+			streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: both{begun, out}, ErrOut: &errOut}
+			ended <- Execute(ctx, strings.Fields("list --watch --contexts dev,prod-*"+format), streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
+		}()
+		select {
+		case <-listed:
+		case <-ctx.Done():
+			t.Fatal("nothing is listed")
+		}
+		d.runs(t, 0, "new-user joe --dir joe --context prod-eu")
+		d.runs(t, 0, "new-user kim --dir kim --context prod-us")
+		if code := <-ended; code != 0 {
+			t.Errorf("exit code %d\n%s%s", code, out.text.String(), errOut.String())
+		}
+	}
+}
+
+// both writes to two outputs.
+type both struct{ first, second *awaited }
+
+func (b both) Write(text []byte) (int, error) {
+	if n, err := b.first.Write(text); err != nil {
+		return n, err
+	}
+	return b.second.Write(text)
+}
