@@ -135,3 +135,53 @@ func (b both) Write(text []byte) (int, error) {
 	}
 	return b.second.Write(text)
 }
+
+// TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained runs commands with kubeconfigs that people have.
+func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
+	d := newDesk(t)
+	d.runs(t, 0, "new-user jane --dir jane --approve")
+	server, authority := d.server.Endpoint.Server, string(d.server.Endpoint.CertificateAuthority)
+	if err := os.WriteFile("ca.crt", []byte(authority), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	whole := func(cluster, user, context, current string) string {
+		return "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {" + cluster + "}}]\nusers: [{name: u, user: {" + user + "}}]\ncontexts: [{name: x, context: {" + context + "}}]\ncurrent-context: " + current + "\n"
+	}
+	reached := "server: '" + server + "', certificate-authority: ca.crt"
+	for about, test := range map[string]struct {
+		kubeconfig, line string
+		code             int
+		want             string
+	}{
+		"no context":                     {"apiVersion: v1\nkind: Config\n", "status", 1, "no kubeconfig with a context found"},
+		"no current context":             {whole(reached, "", "cluster: c, user: u", `""`), "renew", 2, "has no current context, and none is named"},
+		"another context":                {whole(reached, "", "cluster: c, user: u", "x"), "list --context y", 2, `context "y" not found in the kubeconfig`},
+		"a cluster that is missing":      {whole(reached, "", "cluster: d, user: u", "x"), "list", 2, `the context "x" is of the cluster "d", which the kubeconfig does not have`},
+		"a user that is missing":         {whole(reached, "", "cluster: c, user: v", "x"), "renew", 1, `the context "x" is of the user "v", which the kubeconfig does not have`},
+		"a user of the flag is missing":  {whole(reached, "", "cluster: c, user: u", "x"), "list --user v", 2, "the kubeconfig cannot be used"},
+		"nobody logs in":                 {whole(reached, "", "cluster: c, user: u", "x"), "list", 1, "requires credentials, and the kubeconfig has none for this context"},
+		"a user without a user":          {whole(reached, "", "cluster: c, user: v", "x"), "status --live", 0, "requires credentials"},
+		"a token":                        {whole(reached, "token: secret-token", "cluster: c, user: u", "x"), "renew", 1, "does not log in with a client certificate"},
+		"a password":                     {whole(reached, "username: u, password: secret", "cluster: c, user: u", "x"), "status -o wide", 0, "password"},
+		"a certificate of a flag":        {whole(reached, "", "cluster: c, user: u", "x"), "list --client-certificate jane/jane.csr --client-key jane/jane.key", 2, `the client certificate "jane/jane.csr" and the key "jane/jane.key" cannot be used`},
+		"a certificate of another key":   {whole(reached, "client-certificate: ca.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "private key does not match public key"},
+		"a certificate's file missing":   {whole(reached, "client-certificate: missing.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "missing.crt"},
+		"content that is none":           {whole(reached, "client-certificate-data: eA==, client-key-data: eA==", "cluster: c, user: u", "x"), "list", 1, "the credentials for "},
+		"a timeout":                      {whole(reached, "", "cluster: c, user: u", "x"), "list --request-timeout never", 2, "Invalid timeout value"},
+		"no timeout":                     {whole(reached, "", "cluster: c, user: u", "x"), "status --live --request-timeout 0s", 0, "x"},
+		"one that is not YAML":           {"a: [", "list", 2, "the kubeconfig cannot be read"},
+		"aliases of aliases":             {"a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n", "list", 2, "the kubeconfig cannot be read"},
+		"a proxy that cannot be":         {whole(reached+", proxy-url: 'ftp://p'", "", "cluster: c, user: u", "x"), "list", 2, "invalid proxy-url of the cluster"},
+		"a context without a cluster":    {whole(reached, "", "user: u", "x"), "status --live", 0, "x"},
+		"a certificate authority's file": {whole("server: '"+server+"', certificate-authority: missing.crt", "", "cluster: c, user: u", "x"), "list", 2, "missing.crt"},
+	} {
+		if err := os.WriteFile("config", []byte(test.kubeconfig), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		code, errOut := d.ends(t, &out, test.line+" --kubeconfig config")
+		if said := out.String() + errOut; code != test.code || !strings.Contains(said, test.want) || strings.Contains(said, "secret") {
+			t.Errorf("%s: exit code %d, want %d; %q is missing in\n%s", about, code, test.code, test.want, said)
+		}
+	}
+}
