@@ -64,6 +64,9 @@ func (e *Environment) connectAlone(narrator *render.Narrator) (*onboard.Program,
 // client makes a client from a configuration. Nothing is sent yet. warn gets each warning
 // that the server sends.
 func (e *Environment) client(config *rest.Config, clusterName string, warn func(string)) (*cluster.Client, error) {
+	if err := checkNamedPair(config.TLSClientConfig); err != nil {
+		return nil, err
+	}
 	target, credentials, err := cluster.FromKubeconfig(config, clusterName)
 	if err != nil {
 		return nil, err

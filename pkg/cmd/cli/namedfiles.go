@@ -3,10 +3,9 @@ package cli
 import (
 	"cmp"
 	"crypto/tls"
-	"errors"
-	"io/fs"
 	"strings"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -55,23 +54,22 @@ func checkNamedFiles(cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo)
 				"check it against: kubectl config view")
 		}
 	}
-	return checkNamedPair(user)
+	return nil
 }
 
 // checkNamedPair refuses files that are not a client certificate and its key. client-go would only
-// notice while it connects, as if the API server could not be reached. A file that does not exist is
-// left to clientcmd, and content in the kubeconfig, which precedes files, to client-go.
-func checkNamedPair(user *clientcmdapi.AuthInfo) error {
-	if user.ClientCertificate == "" || user.ClientKey == "" || len(user.ClientCertificateData) > 0 || len(user.ClientKeyData) > 0 {
+// notice while it connects, as if the API server could not be reached. Content in the kubeconfig
+// precedes files, and client-go checks it.
+func checkNamedPair(config rest.TLSClientConfig) error {
+	if config.CertFile == "" || config.KeyFile == "" || len(config.CertData) > 0 || len(config.KeyData) > 0 {
 		return nil
 	}
-	_, err := tls.LoadX509KeyPair(user.ClientCertificate, user.ClientKey)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if _, err := tls.LoadX509KeyPair(config.CertFile, config.KeyFile); err != nil {
+		return outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "the client certificate %q and the key %q cannot be used: %w", config.CertFile, config.KeyFile, err),
+			"check them against: kubectl config view; or choose another context: --context NAME")
 	}
-	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "the client certificate %q and the key %q cannot be used: %w", user.ClientCertificate, user.ClientKey, err),
-		"check them against: kubectl config view; or choose another context: --context NAME")
+	return nil
 }
 
 // checkFilesOfFlags does the same for the cluster and user that the flags choose, and for

@@ -5,8 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -40,8 +41,11 @@ type server struct {
 	reported map[string][]request.PolicyOutcome
 	earlier  map[types.UID]request.PolicyOutcome
 	written  map[string]*policy.ApprovalPolicy
-	// decideErr, confirmErr and reportErr are the errors of the next decisions, readings and reports.
-	decideErr, confirmErr, reportErr error
+	// decideErr, confirmErr, reportErr, loadErr and statusErr are the errors of the next decisions, readings of
+	// policies, reports, readings of earlier reports, and statuses of policies.
+	decideErr, confirmErr, reportErr, loadErr, statusErr error
+	// wanted are the permissions that were asked for: who, and a path or a resource.
+	wanted []string
 	// decisions, confirmed and asked count calls.
 	decisions, confirmed, asked int
 	// policies and list are as they are at the moment. confirming is called before they are read.
@@ -81,10 +85,18 @@ func (s *server) Revoked(context.Context) (access.List, error) {
 	return s.list, nil
 }
 
-func (s *server) RequesterMay(context.Context, certificatesv1.CertificateSigningRequestSpec, *authorizationv1.ResourceAttributes, *authorizationv1.NonResourceAttributes) (bool, error) {
+func (s *server) RequesterMay(_ context.Context, who certificatesv1.CertificateSigningRequestSpec, resource *authorizationv1.ResourceAttributes, path *authorizationv1.NonResourceAttributes) (bool, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.asked++
+	text := fmt.Sprintf("%s %v %s ", who.Username, who.Groups, who.UID)
+	if resource != nil {
+		text += strings.Join([]string{resource.Verb, resource.Group, resource.Resource, resource.Subresource, resource.Namespace, resource.Name}, "|")
+	}
+	if path != nil {
+		text += path.Verb + " " + path.Path
+	}
+	s.wanted = append(s.wanted, text)
 	return true, nil
 }
 
@@ -102,12 +114,15 @@ func (s *server) Read(context.Context) (map[types.UID]request.PolicyOutcome, err
 	if s.loading != nil {
 		s.loading()
 	}
-	return s.earlier, nil
+	return s.earlier, s.loadErr
 }
 
 func (s *server) UpdateStatus(_ context.Context, changed *policy.ApprovalPolicy) (*policy.ApprovalPolicy, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if s.statusErr != nil {
+		return nil, s.statusErr
+	}
 	s.written[changed.Name] = changed
 	return changed, nil
 }
@@ -125,21 +140,46 @@ type test struct {
 	*server
 
 	tell listener
+	log  *logged
 	// sources are the sources that it follows; by default one that has what exists already.
 	sources []source
 	ready   bool
+}
+
+// logged is what was logged.
+type logged struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(text)
+}
+
+// count is how many lines of what was logged have all parts.
+func (l *logged) count(parts ...string) (count int) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	for line := range strings.Lines(l.text.String()) {
+		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) }) {
+			count++
+		}
+	}
+	return count
 }
 
 // inTest runs a test with an approver that has not started, and a clock that is the test's.
 func inTest(t *testing.T, do func(t *testing.T, a *test)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		a := &test{server: &server{
+		a := &test{log: new(logged), server: &server{
 			decided: map[string]request.Decision{}, messages: map[string]string{}, reported: map[string][]request.PolicyOutcome{},
 			written: map[string]*policy.ApprovalPolicy{}, list: access.ListOf(nil),
 		}}
 		tools := controller.Tools{
-			Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry(), Version: "v1.2.3", Now: time.Now,
+			Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Metrics: prometheus.NewRegistry(), Version: "v1.2.3", Now: time.Now,
 			Working: func() { a.ready = true },
 		}
 		made, tell, err := newApprover(tools, "approver", doors{requests: a.server, rules: a.server, authority: a.server, reports: a.server, statuses: a.server})
@@ -600,4 +640,112 @@ func TestApprover_ConditionsAskTheServerOnceInAWhile(t *testing.T) {
 		a.tell.circumstances()
 		expect(3, "after role bindings changed")
 	})
+}
+
+// TestApprover_AnOutcomeThatCannotBeReportedIsLoggedAndReportedLater has no report succeed for a while.
+func TestApprover_AnOutcomeThatCannotBeReportedIsLoggedAndReportedLater(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		a.reportErr = errors.New("connection refused")
+		a.apply(policyOf("none", policy.Approve, "false"))
+		for _, user := range []string{"jane", "kim"} {
+			a.submit(requestOf(t, user))
+		}
+		a.start(t)
+		elapse(time.Second)
+		if a.log.count("level=WARN", "an outcome cannot be reported", "uid=uid-jane", "connection refused") != 1 || len(a.reported) != 0 {
+			t.Errorf("%+v: %s", a.reported, a.log.text.String())
+		}
+		elapse(sweepPeriod)
+		// A sweep does not try the others where one cannot be reported.
+		if got := a.log.count("level=WARN", "an outcome cannot be reported", "connection refused"); got != 3 {
+			t.Errorf("%d are logged: %s", got, a.log.text.String())
+		}
+		a.set(func() { a.reportErr = nil })
+		elapse(sweepPeriod)
+		if len(a.reported["csr-jane"]) != 1 || len(a.reported["csr-kim"]) != 1 || a.evaluations() != 2 {
+			t.Errorf("%+v, %d evaluations", a.reported, a.evaluations())
+		}
+	})
+}
+
+func TestApprover_AFailureThatCannotBeReportedEitherIsTriedAgain(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		a.apply(policyOf("all", policy.Approve, "true"))
+		a.confirmErr, a.reportErr = errors.New("timed out"), errors.New("connection refused")
+		a.start(t)
+		elapse(time.Second)
+		a.submit(requestOf(t, "jane"))
+		elapse(retryFailed / 2)
+		if a.log.count("level=WARN", "not decided", "timed out") != 1 || a.log.count("level=DEBUG", "an outcome cannot be reported", "connection refused") != 1 {
+			t.Error(a.log.text.String())
+		}
+		a.set(func() { a.confirmErr = nil })
+		if elapse(retryFailed); len(a.decided) != 1 {
+			t.Error("it was not tried again")
+		}
+	})
+}
+
+func TestApprover_WithoutEarlierOutcomesItWorks(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		a.loadErr = errors.New("events is forbidden")
+		a.earlier = map[types.UID]request.PolicyOutcome{"uid-jane": {Why: "as before"}}
+		a.apply(policyOf("all", policy.Approve, "true"))
+		a.submit(requestOf(t, "jane"))
+		a.start(t)
+		if a.log.count("level=WARN", "earlier outcomes cannot be read", "events is forbidden") != 1 || len(a.decided) != 1 || !a.ready || len(a.notes.said) != 0 {
+			t.Errorf("%d decided, ready: %t: %s", len(a.decided), a.ready, a.log.text.String())
+		}
+	})
+}
+
+// TestApprover_AConditionAsksAboutWhoItNames: a permission of the requester is not one of somebody else, and a path is
+// not a resource.
+func TestApprover_AConditionAsksAboutWhoItNames(t *testing.T) {
+	for expression, want := range map[string]string{
+		"authorizer.path('/healthz').check('get').allowed()":                                                "jane [system:authenticated]  get /healthz",
+		"authorizer.group('apps').resource('deployments').namespace('a').name('b').check('get').allowed()":  "jane [system:authenticated]  get|apps|deployments||a|b",
+		"authorizer.group('').resource('pods').subresource('log').check('list').allowed()":                  "jane [system:authenticated]  list||pods|log||",
+		"authorizer.serviceAccount('ns', 'bot').group('').resource('pods').check('get').allowed()":          "system:serviceaccount:ns:bot [system:serviceaccounts system:serviceaccounts:ns]  get||pods|||",
+		"authorizer.serviceAccount('ns', 'bot').path('/metrics').check('get').allowed() && subject != null": "system:serviceaccount:ns:bot [system:serviceaccounts system:serviceaccounts:ns]  get /metrics",
+	} {
+		inTest(t, func(t *testing.T, a *test) {
+			a.apply(policyOf("asks", policy.Approve, expression))
+			a.submit(requestOf(t, "jane"))
+			a.start(t)
+			if !slices.Contains(a.wanted, want) || len(a.decided) != 1 {
+				t.Errorf("%s: asked for %q, %+v", expression, a.wanted, a.reported)
+			}
+		})
+	}
+}
+
+func TestApprover_AnswersAreForgottenBeforeTheyAreTooMany(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		spec := requestOf(t, "jane").Spec
+		for i := range 10_000 {
+			a.permissions.answers[fmt.Sprint(i)] = answer{}
+		}
+		for _, path := range []string{"/a", "/b", "/b"} {
+			if _, err := a.permissions.ask(t.Context(), spec, nil, &authorizationv1.NonResourceAttributes{Path: path, Verb: "get"}); err != nil {
+				t.Error(err)
+			}
+		}
+		if len(a.permissions.answers) != 1 || a.asked != 2 {
+			t.Errorf("%d answers are kept, asked %d times", len(a.permissions.answers), a.asked)
+		}
+	})
+}
+
+func TestApprover_WithoutTheAPIServerNobodyLeads(t *testing.T) {
+	server := clustertest.New(t)
+	server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		clustertest.Fail(w, http.StatusForbidden, metav1.StatusReasonForbidden)
+		return true
+	}
+	working := false
+	err := Lead(t.Context(), controller.Tools{Cluster: server.Admin(t), Working: func() { working = true }})
+	if err == nil || !strings.Contains(err.Error(), "forbidden") || working {
+		t.Errorf("%v, working: %t", err, working)
+	}
 }

@@ -1,13 +1,17 @@
 package approve
 
 import (
+	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -76,4 +80,57 @@ func TestCheck_ARecordedRequestIsEvaluatedAsOfItsTime(t *testing.T) {
 			t.Errorf("%+v", decision)
 		}
 	})
+}
+
+// TestCheck_ARecordWithoutItsRequestIsCountedFromItsBeginning: what was issued before is not asked for.
+func TestCheck_ARecordWithoutItsRequestIsCountedFromItsBeginning(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		now := time.Now()
+		r := &rehearsal{evaluator: *a.evaluator}
+		with := func(name string, begin time.Time, asked *ledger.Request) *ledger.ClientCertificate {
+			record := recordOf(name, now, "")
+			record.Spec.NotBefore, record.Spec.Request = metav1.NewTime(begin), asked
+			return record
+		}
+		for _, record := range []*ledger.ClientCertificate{
+			with("before", now.Add(-time.Second), nil), with("then", now, nil), with("after", now.Add(time.Minute), nil),
+			with("not-when", now.Add(time.Minute), &ledger.Request{Name: "request"}),
+		} {
+			r.addRecord(record, now)
+		}
+		if r.notEvaluated != 3 || len(r.reviews) != 0 || len(a.world.certificates["jane"]) != 4 {
+			t.Errorf("%d not evaluated, %d requests, %d certificates", r.notEvaluated, len(r.reviews), len(a.world.certificates["jane"]))
+		}
+	})
+}
+
+// TestCheck_WithoutEverythingThatDecisionsDependOnNothingIsSaid has an API server that forbids to read one thing at a
+// time.
+func TestCheck_WithoutEverythingThatDecisionsDependOnNothingIsSaid(t *testing.T) {
+	server := clustertest.New(t)
+	in := CheckInput{Cluster: server.Admin(t), Approver: DefaultAccount, Now: time.Now, Policies: []*policy.Policy{{Name: "all", Action: policy.Approve}}}
+	for _, one := range []string{"certificatesigningrequests", "configmaps", "clientcertificates", "clusterrolebindings", "rolebindings", "clusterroles"} {
+		server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			isIt := strings.HasSuffix(r.URL.Path, "/"+one)
+			if isIt {
+				clustertest.Fail(w, http.StatusForbidden, metav1.StatusReasonForbidden)
+			}
+			return isIt
+		}
+		if check, err := CheckAll(t.Context(), in); check != nil || err == nil || !strings.Contains(err.Error(), "forbidden") {
+			t.Errorf("%s: %+v, %v", one, check, err)
+		}
+		if explanation, err := Explain(t.Context(), in, "all", "request"); explanation != nil || err == nil || !strings.Contains(err.Error(), "forbidden") {
+			t.Errorf("%s: %+v, %v", one, explanation, err)
+		}
+	}
+	server.Answer = nil
+	if check, err := CheckAll(t.Context(), in); err != nil || len(check.Policies) != 1 || len(check.Requests) != 0 {
+		t.Errorf("%+v, %v", check, err)
+	}
+	for about, names := range map[string][2]string{`policy "none" not found`: {"none", "request"}, `request "request" not found`: {"all", "request"}} {
+		if _, err := Explain(t.Context(), in, names[0], names[1]); !errors.Is(err, outcome.ErrNotFound) || !strings.Contains(err.Error(), about) {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
 }

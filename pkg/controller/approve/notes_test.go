@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
@@ -98,6 +99,19 @@ func TestNotes_ARequesterHasSoManyReportsAndTheRestComesLater(t *testing.T) {
 	})
 }
 
+func TestNotes_BucketsAreForgottenBeforeTheyAreTooMany(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		for i := range 10_001 {
+			if !a.notes.take(fmt.Sprint(i), time.Now()) {
+				t.Fatalf("requester %d has no reports", i)
+			}
+		}
+		if a.notes.take("one more", time.Now()); len(a.notes.buckets) != 1 {
+			t.Errorf("%d are kept", len(a.notes.buckets))
+		}
+	})
+}
+
 func TestNotes_AReportThatFailsIsTriedAgain(t *testing.T) {
 	inTest(t, func(t *testing.T, a *test) {
 		one := a.world.setRequest(requestOf(t, "jane"))
@@ -140,6 +154,28 @@ func TestStatuses_SayWhetherAPolicyCompilesAndCanBeEvaluated(t *testing.T) {
 			t.Errorf("of the generation before: %+v", left)
 		}
 	})
+}
+
+// TestStatuses_OneThatCannotBeWrittenIsTriedAgain: that somebody else has changed the policy is not a fault.
+func TestStatuses_OneThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+	for _, one := range []struct {
+		err   error
+		lines int
+	}{{errors.New("connection refused"), 2}, {outcome.Errorf(outcome.ErrChanged, "changed meanwhile"), 0}} {
+		inTest(t, func(t *testing.T, a *test) {
+			a.statusErr = one.err
+			a.apply(policyOf("all", policy.Approve, "true"))
+			a.start(t)
+			elapse(retryFailed + retryFailed/2)
+			if got := a.log.count("level=WARN", "the status of a policy cannot be written", "policy=all", one.err.Error()); got != one.lines || len(a.written) != 0 {
+				t.Errorf("%v: %d are logged", one.err, got)
+			}
+			a.set(func() { a.statusErr = nil })
+			if elapse(retryFailed); a.written["all"] == nil {
+				t.Errorf("%v: it is not tried again", one.err)
+			}
+		})
+	}
 }
 
 // TestStatuses_AMessageFitsIntoACondition: the API server refuses a status with a longer one, and it

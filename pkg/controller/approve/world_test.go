@@ -3,6 +3,9 @@ package approve
 import (
 	"encoding/json"
 	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 )
@@ -31,4 +34,37 @@ func TestWorld_APolicyOfTheSameGenerationIsCompiledAgainWhereItDiffers(t *testin
 			t.Errorf("%q: changed %t, invalid %t", step.spec, isOther, isInvalid)
 		}
 	}
+}
+
+func TestWorld_WhatAListDoesNotHaveAnyMoreIsForgotten(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		for _, user := range []string{"jane", "kim"} {
+			a.world.setRequest(requestOf(t, user))
+		}
+		a.world.keepRequests(map[types.UID]bool{"uid-jane": true, "uid-new": true})
+		if a.world.get("uid-jane") == nil || a.world.get("uid-kim") != nil || len(a.world.pendingOf("kim")) != 0 || len(a.world.pending()) != 1 {
+			t.Errorf("%+v", a.world.requests)
+		}
+	})
+}
+
+func TestWorld_ACertificateIsForgottenAfterItHasExpired(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		begin := time.Now()
+		record := recordOf("1", begin, "")
+		a.world.setRecord(record)
+		later := recordOf("2", begin.Add(time.Hour), "")
+		later.Spec.User = "kim"
+		a.world.setRecord(later)
+		for _, step := range []struct {
+			at        time.Time
+			jane, kim int
+		}{{record.Spec.NotAfter.Time, 1, 1}, {record.Spec.NotAfter.Add(time.Second), 0, 1}, {later.Spec.NotAfter.Add(time.Second), 0, 0}} {
+			a.world.forgetExpired(step.at)
+			_, isJaneKept := a.world.certificates["jane"]
+			if len(a.world.certificates["jane"]) != step.jane || len(a.world.certificates["kim"]) != step.kim || isJaneKept != (step.jane > 0) {
+				t.Errorf("at %s: %+v", step.at, a.world.certificates)
+			}
+		}
+	})
 }

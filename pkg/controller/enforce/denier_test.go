@@ -161,3 +161,38 @@ func TestDenier_AKubeconfigThatWasMadeHereIsKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestDenier_AKeyThatCannotBeMadeOrKeptIsAnError(t *testing.T) {
+	missing, err := store.EnforcementIn(filepath.Join(t.TempDir(), "none"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := newDenier(missing, DefaultDenier, now); d != nil || err == nil || !strings.Contains(err.Error(), missing.Path()) {
+		t.Errorf("without a directory: %v, %v", d, err)
+	}
+	// X.509 has no year after 9999.
+	directory := directoryIn(t)
+	if d, err := newDenier(directory, DefaultDenier, now.AddDate(7950, 0, 0)); d != nil || err == nil {
+		t.Errorf("with a clock that is far ahead: %v, %v", d, err)
+	}
+	if _, err := os.Stat(filepath.Join(directory.Path(), "denier.pem")); !os.IsNotExist(err) {
+		t.Errorf("a key was written: %v", err)
+	}
+}
+
+// TestDenier_AKubeconfigThatTrustsNothingIsReplaced: the API server does not start with one.
+func TestDenier_AKubeconfigThatTrustsNothingIsReplaced(t *testing.T) {
+	directory := directoryIn(t)
+	for about, authority := range map[string]string{
+		"without a certificate": "x", "with a key": "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "with a damaged one": "-----BEGIN CERTIFICATE-----\neA==\n-----END CERTIFICATE-----\n",
+	} {
+		text, err := revocation.DenierKubeconfig(DefaultDenier, []byte(authority), "token")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, directory.DenierPath(), text)
+		if err := (&files{directory: directory}).keepDenier(); err != nil || read(t, directory.DenierPath()) == string(text) || !isDenierKubeconfig([]byte(read(t, directory.DenierPath()))) {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
+}
