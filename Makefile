@@ -55,7 +55,7 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 
 .PHONY: test-long
 test-long: ## Run the tests that kill, repeat and wait, whole, and unit tests with the race detector, which takes an hour more
-	CGO_ENABLED=1 go test -race -timeout 60m ./...
+	CSR_ONBOARD_TEST_LONG=1 CGO_ENABLED=1 go test -race -timeout 60m ./...
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./e2e -run '^(TestKilled|TestRenew|TestSoak)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./ledger -run '^(TestRecorder|TestImport|TestList)'
 	CSR_ONBOARD_TEST_LONG=1 go -C test test -count=1 -timeout 60m ./approve
