@@ -75,7 +75,7 @@ var faultedLines = map[string]faulted{
 	},
 	"offboard": {
 		before: []string{"new-user jane --dir jane --approve --clusterrole view --renewable"},
-		line:   "offboard jane --block --yes --timeout 200ms", after: []string{"offboard jane --unblock"}, says: "jane unblocked",
+		line:   "offboard jane --block --yes", after: []string{"offboard jane --unblock"}, says: "jane unblocked",
 	},
 	"offboard --unblock": {
 		before: []string{"new-user jane --dir jane --approve --clusterrole view", "offboard jane --block --yes"},
@@ -152,19 +152,29 @@ func (f faulted) failAt(t *testing.T, place int64, answer func(http.ResponseWrit
 	code, errOut := d.ends(t, &out, f.line)
 	d.server.Answer = nil
 	if calls.Load() < place {
+		if place == 1 {
+			t.Errorf("nothing was called:\n%s", errOut)
+		}
 		return false
 	}
 	said := fmt.Sprintf("the first run ended with %d:\n%s%s", code, out.String(), errOut)
 	if code != 0 && !strings.Contains(errOut, "error: ") {
 		t.Errorf("no error is told; %s", said)
 	}
-	made := keysHere(t)
 	for path, key := range keys {
-		if made[path] != key {
+		if keysHere(t)[path] != key {
 			t.Errorf("%s was replaced; %s", path, said)
 		}
 	}
-	out.Reset()
+	f.completes(t, d, said)
+	return true
+}
+
+// completes runs the command again, which keeps the private keys and succeeds.
+func (f faulted) completes(t *testing.T, d *desk, said string) {
+	t.Helper()
+	made := keysHere(t)
+	var out bytes.Buffer
 	if again, errAgain := d.ends(t, &out, f.line); again != 0 {
 		t.Errorf("the second run ended with %d:\n%s%s\n%s", again, out.String(), errAgain, said)
 	}
@@ -181,7 +191,77 @@ func (f faulted) failAt(t *testing.T, place int64, answer func(http.ResponseWrit
 			t.Errorf("%s: %q is missing in\n%s%s\n%s", line, f.says, after, errAfter, said)
 		}
 	}
-	return true
+}
+
+// pathsHere are the files and directories below the current one, and which of them are directories.
+func pathsHere(t *testing.T) map[string]bool {
+	t.Helper()
+	paths := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, entry os.DirEntry, err error) error {
+		if err == nil {
+			paths[path] = entry.IsDir()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+// obstruct puts a file in the place of a directory, and a directory with a file in that of a file.
+func obstruct(t *testing.T, path string, isDirectory bool) (obstacle string) {
+	t.Helper()
+	obstacle = path
+	if !isDirectory {
+		obstacle = filepath.Join(path, "obstacle")
+	}
+	err := os.MkdirAll(filepath.Dir(obstacle), 0o700)
+	if err == nil {
+		err = os.WriteFile(obstacle, nil, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return obstacle
+}
+
+// TestFaults_WhereAFileCannotBeMadeTheSameCommandCompletesLater has something else in the place of each
+// file and directory that a command makes, one in each run.
+func TestFaults_WhereAFileCannotBeMadeTheSameCommandCompletesLater(t *testing.T) {
+	for name, f := range faultedLines {
+		d := newFaulted(t, f)
+		before := pathsHere(t)
+		d.runs(t, 0, f.line)
+		for path, isDirectory := range pathsHere(t) {
+			if _, isOld := before[path]; isOld || strings.Contains(f.line, "--out "+path) {
+				// Into a directory that --out names, a file is written.
+				continue
+			}
+			t.Run(name+", "+path, func(t *testing.T) {
+				d := newFaulted(t, f)
+				keys, obstacle := keysHere(t), obstruct(t, path, isDirectory)
+				var out bytes.Buffer
+				code, errOut := d.ends(t, &out, f.line)
+				said := fmt.Sprintf("the first run ended with %d:\n%s%s", code, out.String(), errOut)
+				if code == 0 || !strings.Contains(errOut, "error: ") || !strings.Contains(errOut, filepath.Base(path)) {
+					t.Errorf("the obstacle is not told; %s", said)
+				}
+				if !exists(obstacle) {
+					t.Errorf("the obstacle is gone; %s", said)
+				}
+				if err := os.RemoveAll(path); err != nil {
+					t.Fatal(err)
+				}
+				for path, key := range keys {
+					if keysHere(t)[path] != key {
+						t.Errorf("%s was replaced; %s", path, said)
+					}
+				}
+				f.completes(t, d, said)
+			})
+		}
+	}
 }
 
 // TestFaults_AfterACallThatFailsTheSameCommandCompletes has calls of each command fail, one in each run:
