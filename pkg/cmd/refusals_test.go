@@ -3,15 +3,20 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 )
 
 // TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone is about what is wrong in itself: whatever the
@@ -50,18 +55,22 @@ func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
 		"approve jane --yes --out x --timeout 0s --context dev":                                                        "--timeout",
 		"fetch sam --dir sam --from bare.crt --server host --certificate-authority ca.crt":                             `--server "host" is not a valid address of an API server`,
 		"fetch sam --dir sam --from bare.crt --proxy-url http://p:1 --server https://h --certificate-authority ca.crt": "with a bare certificate",
-		"ledger verify a b":                                        "accepts one FILE, got 2",
-		"ledger verify team.csv --head abc":                        `--head "abc" is not a SHA-256 in hexadecimal`,
-		"ledger import --context dev":                              "one of --audit-log, --issuance-log",
-		"ledger seen --context dev":                                "--audit-log is required",
-		"ledger --expiring soon --context dev":                     "--expiring: ",
-		"ledger --expiring 0s --context dev":                       `--expiring "0s" must be longer than nothing`,
-		"ledger -o json --no-headers --context dev":                "--no-headers does nothing with -o json",
-		"import sam/sam.csr":                                       "to submit and approve a request in a file: kubectl csr-onboard approve -f FILE",
-		"grant jane --clusterrole view --expiration 1h":            "unknown flag: --expiration",
-		"new-user jane --contexts dev,prod-eu,none --dir jane":     `"none"`,
-		"new-user jane --contexts-from team.csv --dir jane":        `"name"`,
-		"new-user -f team.csv --out jane.kubeconfig --context dev": "--out",
+		"ledger verify a b":                                            "accepts one FILE, got 2",
+		"ledger verify team.csv --head abc":                            `--head "abc" is not a SHA-256 in hexadecimal`,
+		"ledger import --context dev":                                  "one of --audit-log, --issuance-log",
+		"ledger seen --context dev":                                    "--audit-log is required",
+		"ledger --expiring soon --context dev":                         "--expiring: ",
+		"ledger --expiring 0s --context dev":                           `--expiring "0s" must be longer than nothing`,
+		"ledger -o json --no-headers --context dev":                    "--no-headers does nothing with -o json",
+		"import sam/sam.csr":                                           "to submit and approve a request in a file: kubectl csr-onboard approve -f FILE",
+		"grant jane --clusterrole view --expiration 1h":                "unknown flag: --expiration",
+		"new-user jane --contexts dev,prod-eu,none --dir jane":         `"none"`,
+		"new-user jane --contexts-from team.csv --dir jane":            `"name"`,
+		"doctor --probe --timeout 0s --context dev":                    "--timeout",
+		"policy explain renewals --context dev":                        "requires the name of a policy and the name of a request",
+		"fetch sam --dir sam --from team.csv --proxy-url http://u:p@h": "invalid --proxy-url: it must be a URL without a user name and a password",
+		"revoke sam/sam.csr --context dev":                             "--certificate sam/sam.csr",
+		"new-user -f team.csv --out jane.kubeconfig --context dev":     "--out",
 	} {
 		code, errOut := d.ends(t, new(bytes.Buffer), line)
 		if code != 2 || !strings.Contains(errOut, want) {
@@ -141,8 +150,12 @@ func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
 	d := newDesk(t)
 	d.runs(t, 0, "new-user jane --dir jane --approve")
 	server, authority := d.server.Endpoint.Server, string(d.server.Endpoint.CertificateAuthority)
-	if err := os.WriteFile("ca.crt", []byte(authority), 0o600); err != nil {
-		t.Fatal(err)
+	d.runs(t, 0, "new-user kim --offline --dir kim")
+	admin, other := d.server.Credentials(t, "admin", clustertest.Masters), clustertest.New(t).Credentials(t, "jane")
+	for name, text := range map[string][]byte{"ca.crt": []byte(authority), "admin.crt": admin.Certificate, "admin.key": admin.Key, "other.crt": other.Certificate, "other.key": other.Key} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	whole := func(cluster, user, context, current string) string {
 		return "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {" + cluster + "}}]\nusers: [{name: u, user: {" + user + "}}]\ncontexts: [{name: x, context: {" + context + "}}]\ncurrent-context: " + current + "\n"
@@ -161,8 +174,8 @@ func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
 		"a user of the flag is missing":  {whole(reached, "", "cluster: c, user: u", "x"), "list --user v", 2, "the kubeconfig cannot be used"},
 		"nobody logs in":                 {whole(reached, "", "cluster: c, user: u", "x"), "list", 1, "requires credentials, and the kubeconfig has none for this context"},
 		"a user without a user":          {whole(reached, "", "cluster: c, user: v", "x"), "status --live", 0, "requires credentials"},
-		"a token":                        {whole(reached, "token: secret-token", "cluster: c, user: u", "x"), "renew", 1, "does not log in with a client certificate"},
-		"a password":                     {whole(reached, "username: u, password: secret", "cluster: c, user: u", "x"), "status -o wide", 0, "password"},
+		"a token":                        {whole(reached, "token: t0ken", "cluster: c, user: u", "x"), "renew", 1, "does not log in with a client certificate"},
+		"a password":                     {whole(reached, "username: u, password: t0ken", "cluster: c, user: u", "x"), "status -o wide", 0, "password"},
 		"a certificate of a flag":        {whole(reached, "", "cluster: c, user: u", "x"), "list --client-certificate jane/jane.csr --client-key jane/jane.key", 2, `the client certificate "jane/jane.csr" and the key "jane/jane.key" cannot be used`},
 		"a certificate of another key":   {whole(reached, "client-certificate: ca.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "private key does not match public key"},
 		"a certificate's file missing":   {whole(reached, "client-certificate: missing.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "missing.crt"},
@@ -172,6 +185,14 @@ func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
 		"one that is not YAML":           {"a: [", "list", 2, "the kubeconfig cannot be read"},
 		"aliases of aliases":             {"a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n", "list", 2, "the kubeconfig cannot be read"},
 		"a proxy that cannot be":         {whole(reached+", proxy-url: 'ftp://p'", "", "cluster: c, user: u", "x"), "list", 2, "invalid proxy-url of the cluster"},
+		"no current context to list":     {whole(reached, "", "cluster: c, user: u", `""`), "list", 1, "no current context"},
+		"no TLS":                         {whole("server: 'http://h:1'", "", "cluster: c, user: u", "x"), "list", 2, "is not reached over TLS"},
+		"a directory of the flag":        {whole(reached, "", "cluster: c, user: u", "x"), "list --certificate-authority .", 2, "not a regular file"},
+		"a user of the flag":             {whole(reached, "token: t0ken", "cluster: c, user: u", "x"), "list --user u", 1, "does not accept these credentials"},
+		"a context of the flag":          {whole(reached, "token: t0ken", "cluster: c, user: u", "x"), "list --context x", 1, "does not accept these credentials"},
+		"a refused certificate":          {whole(reached, "", "cluster: c, user: u", "x"), "list --client-certificate other.crt --client-key other.key", 1, "does not accept these credentials"},
+		"what is called":                 {whole(reached, "token: t0ken", "cluster: c, user: u", "x"), "list -v=6", 1, "GET /apis/certificates.k8s.io/v1/certificatesigningrequests"},
+		"an unchecked server":            {whole("server: '"+server+"', insecure-skip-tls-verify: true", "client-certificate: admin.crt, client-key: admin.key", "cluster: c, user: u", "x"), "approve -f kim/kim.csr --yes --out kim.handoff", 0, "kubectl csr-onboard fetch kim --from kim.handoff --insecure-skip-tls-verify"},
 		"a context without a cluster":    {whole(reached, "", "user: u", "x"), "status --live", 0, "x"},
 		"a certificate authority's file": {whole("server: '"+server+"', certificate-authority: missing.crt", "", "cluster: c, user: u", "x"), "list", 2, "missing.crt"},
 	} {
@@ -180,8 +201,88 @@ func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
 		}
 		var out bytes.Buffer
 		code, errOut := d.ends(t, &out, test.line+" --kubeconfig config")
-		if said := out.String() + errOut; code != test.code || !strings.Contains(said, test.want) || strings.Contains(said, "secret") {
+		if said := out.String() + errOut; code != test.code || !strings.Contains(said, test.want) || strings.Contains(said, "t0ken") {
 			t.Errorf("%s: exit code %d, want %d; %q is missing in\n%s", about, code, test.code, test.want, said)
 		}
+	}
+}
+
+func TestCommandLine_WhatIsMissingIsSaidWithWhatToDo(t *testing.T) {
+	d := newDesk(t)
+	d.runs(t, 0, "new-user jane --dir jane --approve --renewable")
+	d.runs(t, 0, "new-user kim --dir kim --approve --renewable")
+	d.server.Refuse("create", "certificatesigningrequests")
+	d.server.Permit("jane", "create", "selfsubjectreviews")
+	if code, errOut := d.ends(t, new(bytes.Buffer), "show "+" "); code != 2 {
+		t.Errorf("%d: %s", code, errOut)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("USERPROFILE", "")
+	d.says(t, 2, "renew --kubeconfig jane/jane.kubeconfig", "no home directory found to keep the key of a renewal in", "set HOME")
+	t.Setenv("HOME", d.home)
+	t.Setenv("KUBECONFIG", filepath.Join(d.home, "missing"))
+	d.says(t, 1, "new-user joe --dir joe", "no kubeconfig found", "to create a request without a cluster, and send it to an administrator: --offline")
+	if err := os.WriteFile("broken", []byte("a: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", filepath.Join(d.home, "missing")+string(filepath.ListSeparator)+filepath.Join(d.home, "broken"))
+	d.says(t, 2, "list", "the kubeconfig cannot be read", "broken")
+	two := ""
+	for range 2 {
+		two += "---\n{apiVersion: certificates.k8s.io/v1, kind: CertificateSigningRequest, metadata: {name: a}, spec: {request: '" + requestOf(t, "jane/jane.csr") + "', signerName: kubernetes.io/kube-apiserver-client, usages: [client auth]}}\n"
+	}
+	certificate, key := d.server.AuthorityFiles(t)
+	for name, text := range map[string][]byte{"two.yaml": []byte(two), "ca.crt": certificate, "ca.key": key} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.says(t, 1, "sign two.yaml --ca-cert ca.crt --ca-key ca.key --yes --out jane.crt", `there are 2 requests in "two.yaml"`, "sign them one at a time")
+}
+
+// requestOf is a PKCS#10 request as an object has it.
+func requestOf(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(text)
+}
+
+func TestCommandLine_ContextsThatCannotBeRenewedAreCounted(t *testing.T) {
+	d := newDesk(t)
+	d.runs(t, 0, "new-user jane --dir jane --approve")
+	d.runs(t, 0, "new-user kim --dir kim --approve")
+	d.server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		isRefused := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/certificatesigningrequests")
+		if isRefused {
+			clustertest.Fail(w, http.StatusForbidden, metav1.StatusReasonForbidden)
+		}
+		return isRefused
+	}
+	t.Setenv("KUBECONFIG", filepath.Join("jane", "jane.kubeconfig")+string(filepath.ListSeparator)+filepath.Join("kim", "kim.kubeconfig"))
+	d.says(t, 1, "renew --all --wait=false", "jane@test", "kim@test", "2 contexts were not renewed; the first: ")
+	d.says(t, 1, "renew --all", "2 contexts were not renewed; the first: ")
+}
+
+func TestCommandLine_CompletionIsInstalledNextToThePlugin(t *testing.T) {
+	d := newDesk(t)
+	bin := filepath.Join(d.home, "tools")
+	if err := os.Mkdir(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "kubectl-csr_onboard"), []byte("#!/bin/sh\n"), 0o700); err != nil { //nolint:gosec // It is a program.
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	d.says(t, 0, "completion install", filepath.Join(bin, "kubectl_complete-csr_onboard"))
+	out, _ := d.runs(t, 0, "__complete list --cluster t")
+	if !strings.Contains(out, "test") {
+		t.Errorf("%q", out)
+	}
+	tree := Tree(buildinfo.Build{Version: "v0.1.0", Commit: "abc"})
+	if len(tree.Commands()) < len(commands) {
+		t.Errorf("%d of %d commands", len(tree.Commands()), len(commands))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -184,7 +185,11 @@ func write(ctx context.Context, p *onboard.Program, handed *HandedOff, parts []P
 	if err != nil {
 		return err
 	}
-	file := store.HandoffPath("", identity.FileName(user.Name))
+	path := in.pathFor(user)
+	file := filepath.Base(path)
+	if path == "-" {
+		file = store.HandoffPath("", identity.FileName(user.Name))
+	}
 	what, flag := describe(parts)
 	encoded, err := kubeconfig.EncodeHandoff(config,
 		fmt.Sprintf("This is for %s: a kubeconfig with %s and without its private key.", user, what),
@@ -199,7 +204,6 @@ func write(ctx context.Context, p *onboard.Program, handed *HandedOff, parts []P
 	}
 	toConfirm.Command = in.Fetch(user.Name, file, needed)
 	p.Tell(toConfirm)
-	path := in.pathFor(user)
 	if path == "-" {
 		handed.Handoff = encoded
 		return nil
