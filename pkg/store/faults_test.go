@@ -201,6 +201,15 @@ func TestAttributes_RightsOfAProgramAreNotThoseOfAnotherContent(t *testing.T) {
 	if got := attribute(path, "user.comment"); got != "kept" {
 		t.Errorf("the comment became %q", got)
 	}
+	// A file that nothing is written to would keep them.
+	from, to := opened(t, ""), opened(t, "")
+	setAttribute(t, from.Name(), "security.capability", rights.Bytes())
+	if err := keepAttributes(to, from, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := attribute(to.Name(), "security.capability"); got != syscall.ENODATA.Error() {
+		t.Errorf("an empty file has the capabilities %q", got)
+	}
 }
 
 func TestStore_EachDirectoryThatCannotBeMadeIsSaid(t *testing.T) {
