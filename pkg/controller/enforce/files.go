@@ -89,7 +89,7 @@ func (f *files) readBase() error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(text, f.baseText) {
+	if f.baseText != nil && bytes.Equal(text, f.baseText) {
 		return nil
 	}
 	base, err := revocation.ParseBase(text)

@@ -289,3 +289,12 @@ func TestFiles_WhatIsRememberedOfTheListIsReadWholeOrNotAtAll(t *testing.T) {
 	seen.UID = "other"
 	expectError(t, "a directory", opened.remember(seen), "list.json")
 }
+
+func TestFiles_AnEmptyBaseIsDamagedFromTheStart(t *testing.T) {
+	n := newNode(t)
+	n.revoke(t, "jane")
+	write(t, n.directory.BasePath(), nil)
+	if err := Once(t.Context(), n.input()); err == nil || !strings.Contains(err.Error(), `base.yaml": invalid`) {
+		t.Errorf("%v", err)
+	}
+}
