@@ -232,6 +232,7 @@ func TestTakeAway_ABindingThatIsNotAsItWasSeenStays(t *testing.T) {
 		}
 		for _, isDeleted := range []bool{false, true} {
 			server := clustertest.New(t)
+			binding.SetUID("one")
 			server.Put(t, binding)
 			client := server.Admin(t).Bindings()
 			held, err := client.HeldBy(t.Context(), "jane")
