@@ -146,7 +146,10 @@ func TestProveBlocked_WhatIsNoRefusalOfThePolicyIsNoProof(t *testing.T) {
 		begin := time.Now()
 		server.Now = func() time.Time { return begin.Add(time.Duration(probes.Load()) * test.step) }
 		client := server.Admin(t)
-		says(t, about, client.Blocking().ProveBlocked(t.Context(), access.Blocked{User: test.user}, test.user), test.says...)
+		// A proof that is never given up would take as long as all tests may.
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		says(t, about, client.Blocking().ProveBlocked(ctx, access.Blocked{User: test.user}, test.user), test.says...)
+		cancel()
 		if got := probes.Load(); got != test.probes {
 			t.Errorf("%s: %d probes", about, got)
 		}
