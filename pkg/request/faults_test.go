@@ -14,7 +14,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// garbage is a block of the right type of which the content is no request.
+// garbage is a block of the right type with content that is not a request.
 func garbage() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte("hostile")})
 }
