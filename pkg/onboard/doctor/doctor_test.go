@@ -167,6 +167,14 @@ func TestDoctor_EveryVerdictHasItsReason(t *testing.T) {
 		{"binding is forbidden", refuse("create", "rolebindings"), false, "may-bind", doctor.Warn, "you cannot create role bindings", "create on rolebindings"},
 		{"permissions are unknown", failing("/selfsubjectaccessreviews"), false, "may-bind", doctor.Unknown, "is not known", ""},
 
+		{"too old to revoke", isVersion("v1.27.0"), false, "revocation", doctor.Warn, "1.27", ""},
+		{"nobody in the group of administrators", issued(time.Minute), false, "unrevocable-certificates", doctor.Pass, "no request on the cluster", ""},
+		{"an administrator's certificate", administrator(0), false, "unrevocable-certificates", doctor.Warn, "cannot be revoked: root-", "do not use that group"},
+		{"an administrator's certificate that has expired", administrator(2 * time.Hour), false, "unrevocable-certificates", doctor.Pass, "no request on the cluster", ""},
+
+		{"the signer refuses a probe", whileProbed(func(w *onboardtest.World, name string) { w.Server.Decide(name, certificatesv1.CertificateFailed) }), true, "signer", doctor.Fail, "a probe was not signed: ", "see what the signer says"},
+		{"a probe is deleted", whileProbed(func(w *onboardtest.World, name string) { w.Server.Remove("certificatesigningrequests", "", name) }), true, "signer", doctor.Unknown, "the result of the probe is unknown", ""},
+
 		{"a loopback address", nil, false, "server-address", doctor.Warn, "reached from this machine only", "--external-server URL"},
 		{"localhost", reachedAt("localhost"), false, "server-address", doctor.Warn, "reached from this machine only", "--external-server URL"},
 
@@ -312,5 +320,27 @@ func heldRequest(name string, ago time.Duration) *certificatesv1.CertificateSign
 	return &certificatesv1.CertificateSigningRequest{
 		ObjectMeta: metav1.ObjectMeta{Name: name, DeletionTimestamp: &deleted, Finalizers: []string{ledger.Finalizer}},
 		Spec:       certificatesv1.CertificateSigningRequestSpec{SignerName: certificatesv1.KubeAPIServerClientSignerName},
+	}
+}
+
+// administrator has a request signed of a member of the group of administrators, and a clock that is ahead.
+func administrator(ahead time.Duration) func(*testing.T, *onboardtest.World) {
+	return func(t *testing.T, w *onboardtest.World) {
+		t.Helper()
+		w.Server.Decide(w.Submit(t, onboardtest.Asked(t, "root", clustertest.Masters)).Name, certificatesv1.CertificateApproved)
+		clockOff(ahead)(t, w)
+	}
+}
+
+// whileProbed does something to the probe when it is approved and waited for.
+func whileProbed(do func(w *onboardtest.World, name string)) func(*testing.T, *onboardtest.World) {
+	return func(_ *testing.T, w *onboardtest.World) {
+		w.Server.IsUnsigned = true
+		w.Server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+			if names := w.Server.Names("certificatesigningrequests"); r.URL.Query().Has("watch") && len(names) == 1 {
+				do(w, names[0])
+			}
+			return false
+		}
 	}
 }
