@@ -118,7 +118,7 @@ func TestServe_AtTheEndAnAnswerIsWaitedForButNotForLong(t *testing.T) {
 			if waited := time.Since(begin); waited < one.waits || waited > one.waits+shutDownTime/2 {
 				t.Errorf("an answer that takes %s is waited for %s", one.takes, waited)
 			}
-			<-answered
+			_ = <-answered
 			synctest.Wait()
 			if brokenOff != (one.takes > shutDownTime) {
 				t.Errorf("an answer that takes %s is broken off: %t", one.takes, brokenOff)

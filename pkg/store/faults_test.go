@@ -391,8 +391,8 @@ func TestInPlace_AFileThatCannotBeRestoredKeepsWhatItHeld(t *testing.T) {
 		},
 		"an open new content": {
 			func(path string) error {
-				return errors.Join(os.WriteFile(path+afterSuffix, []byte("after"), 0o600), os.Chmod(path+afterSuffix, 0o644))
-			}, //nolint:gosec // Too open on purpose.
+				return errors.Join(os.WriteFile(path+afterSuffix, []byte("after"), 0o600), os.Chmod(path+afterSuffix, 0o644)) //nolint:gosec // Too open on purpose.
+			},
 			[]string{"can be read by others", "chmod 600"},
 		},
 		"a directory in its place": {
@@ -455,7 +455,7 @@ func TestInputs_APipeThatNobodyOpensIsNotWaitedForWithoutEnd(t *testing.T) {
 
 func TestInputs_ADeviceWithoutADriverIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "device")
-	if err := syscall.Mknod(path, syscall.S_IFCHR|0o600, int(unix.Mkdev(241, 241))); err != nil {
+	if err := syscall.Mknod(path, syscall.S_IFCHR|0o600, int(unix.Mkdev(241, 241))); err != nil { //nolint:gosec // It is small.
 		t.Skipf("a device cannot be made here: %v", err)
 	}
 	if data, err := (Inputs{}).Read(path); err == nil || data != nil || !strings.Contains(err.Error(), path) {

@@ -26,7 +26,7 @@ func without(t *testing.T, call uint32, failure syscall.Errno, run func()) {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: call},
-		{Code: unix.BPF_RET | unix.BPF_K, K: refuse | uint32(failure)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: refuse | uint32(failure)}, //nolint:gosec // Errors have small numbers.
 		{Code: unix.BPF_RET | unix.BPF_K, K: allow},
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]} //nolint:gosec // Four.

@@ -294,6 +294,7 @@ func (c *Client) ProveBlocked(ctx context.Context, blocked access.Blocked, user 
 	deadline := c.api.Now().Add(proofTime)
 	for {
 		err := c.writeAs(ctx, blocked, user)
+		isOver := c.api.Now().After(deadline)
 		switch {
 		case isBlockRefusal(err):
 			return nil
@@ -303,9 +304,9 @@ func (c *Client) ProveBlocked(ctx context.Context, blocked access.Blocked, user 
 			return unproven("requires permission to impersonate the user, the group "+identity.MastersGroup+" and, for one certificate, userextras; ask a cluster administrator to run the same command", "%w", err)
 		case err != nil && !connection.IsTransient(err):
 			return unproven("run the same command again", "%w", err)
-		case c.api.Now().After(deadline) && err != nil:
+		case isOver && err != nil:
 			return unproven("run the same command again", "%w", err)
-		case c.api.Now().After(deadline):
+		case isOver:
 			return unproven("check that the API server's admission plugin ValidatingAdmissionPolicy is not disabled (--disable-admission-plugins), and run the same command again",
 				"writes as the user are still accepted after %s", proofTime)
 		}

@@ -739,7 +739,7 @@ func TestApprover_AnswersAreForgottenBeforeTheyAreTooMany(t *testing.T) {
 
 func TestApprover_WithoutTheAPIServerNobodyLeads(t *testing.T) {
 	server := clustertest.New(t)
-	server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+	server.Answer = func(w http.ResponseWriter, _ *http.Request) bool {
 		clustertest.Fail(w, http.StatusForbidden, metav1.StatusReasonForbidden)
 		return true
 	}

@@ -54,7 +54,7 @@ type node struct {
 func newNode(t *testing.T) *node {
 	t.Helper()
 	n := &node{Server: clustertest.New(t), directory: preparedIn(t), log: new(bytes.Buffer)}
-	n.Server.Answer = n.answer
+	n.Answer = n.answer
 	n.client = n.Admin(t).Enforcement()
 	return n
 }

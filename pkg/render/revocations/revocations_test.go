@@ -24,7 +24,7 @@ func full() *revoke.Status {
 		Entries: []access.Entry{
 			{Blocked: access.Blocked{User: "jane"}, Details: access.Details{By: "admin", At: now.Add(-time.Minute), IsRevoked: true, Reason: "left\x1b", Until: &until}},
 			{Blocked: access.Blocked{User: "bob"}},
-			{Blocked: access.Blocked{CredentialID: "X509SHA256=ab"}, Details: access.Details{User: "kim", By: "admin", At: now, IsRevoked: true, NotAfter: &notAfter}},
+			{Blocked: access.Blocked{CredentialID: access.CredentialID([]byte{0xab})}, Details: access.Details{User: "kim", By: "admin", At: now, IsRevoked: true, NotAfter: &notAfter}},
 			{Blocked: access.Blocked{CredentialID: "JTI=1"}, Details: access.Details{IsRevoked: true}},
 			{Blocked: access.Blocked{User: "lee", IsPin: true}, Details: access.Details{PinGroup: "csr-onboard:pin:1"}},
 		},

@@ -57,10 +57,11 @@ func IsTrusted(owner int) bool {
 
 // Private says why a directory is not the program's own.
 func Private(directory string) error {
-	directory, err := filepath.Abs(directory)
+	absolute, err := filepath.Abs(directory)
 	if err != nil {
 		return trouble.About(directory, err)
 	}
+	directory = absolute
 	info, err := os.Lstat(directory)
 	if err != nil {
 		return trouble.About(directory, err)
