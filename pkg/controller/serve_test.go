@@ -106,10 +106,10 @@ func TestServe_AtTheEndAnAnswerIsWaitedForButNotForLong(t *testing.T) {
 			}
 			_ = conn.Close()
 			conn = listener.ask(t, "/readyz")
-			answered := make(chan error, 1)
+			answered := make(chan struct{})
 			go func() {
-				_, err := io.ReadAll(conn)
-				answered <- err
+				_, _ = io.ReadAll(conn)
+				close(answered)
 			}()
 			synctest.Wait()
 			begin := time.Now()
@@ -118,7 +118,7 @@ func TestServe_AtTheEndAnAnswerIsWaitedForButNotForLong(t *testing.T) {
 			if waited := time.Since(begin); waited < one.waits || waited > one.waits+shutDownTime/2 {
 				t.Errorf("an answer that takes %s is waited for %s", one.takes, waited)
 			}
-			_ = <-answered
+			<-answered
 			synctest.Wait()
 			if brokenOff != (one.takes > shutDownTime) {
 				t.Errorf("an answer that takes %s is broken off: %t", one.takes, brokenOff)
