@@ -186,7 +186,7 @@ func RenewCached(ctx context.Context, p *onboard.Program, cache store.Credential
 			// An address that does not answer just now may answer again.
 			record.Trouble, record.Advice = "", ""
 		}
-		if record.Trouble != before {
+		if withoutNames(record.Trouble) != withoutNames(before) {
 			record.Told = time.Time{}
 		}
 	}))

@@ -717,3 +717,25 @@ func TestCredential_TheSameTroubleIsNotToldAgain(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 }
+
+// TestCredential_ATroubleIsTheSameWhateverItsRequestIsCalled is for a user who cannot create requests:
+// each attempt has another key, and so another name.
+func TestCredential_ATroubleIsTheSameWhateverItsRequestIsCalled(t *testing.T) {
+	t.Parallel()
+	c := newCached(t)
+	c.passed = 45 * time.Minute
+	c.Server.Refuse("create", "certificatesigningrequests")
+	var records []string
+	for range 2 {
+		if err := renewal.RenewCached(t.Context(), c.Program, c.cache, time.Second); err == nil {
+			t.Error("no failure")
+		}
+		if _, _, err := c.ask(t); err != nil {
+			t.Error(err)
+		}
+		records = append(records, string(read(t, c.cache.StatePath())))
+	}
+	if told := onboardtest.Told[renewal.InTrouble](c.World); len(told) != 1 || records[0] == records[1] {
+		t.Errorf("%+v; %q", told, records)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
@@ -45,6 +46,17 @@ const tellAgain = 24 * time.Hour
 
 func (r renewalRecord) isToBeTold(now time.Time) bool {
 	return r.Trouble != "" && now.Sub(r.Told) >= tellAgain
+}
+
+// withoutNames is a trouble without what is in quotes. The request of each attempt can have another name.
+func withoutNames(trouble string) string {
+	var kept strings.Builder
+	for i, part := range strings.Split(trouble, `"`) {
+		if i%2 == 0 {
+			kept.WriteString(part)
+		}
+	}
+	return kept.String()
 }
 
 // isToBeTried reports whether to begin another renewal, when left is left of the
