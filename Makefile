@@ -109,7 +109,7 @@ coverage: ## Say which part of the program's statements the tests execute, and l
 	@go tool covdata textfmt -i=$(COVERAGE)/unit -o $(COVERAGE)/profile.unit
 	@go tool covdata textfmt -i=$(COVERAGE)/unit,$(COVERAGE)/whole -o $(COVERAGE)/profile
 	@# Packages that only tests import are not the program.
-	@sed -i.all -E '\,/(clustertest|onboardtest|clitest)/,d' $(COVERAGE)/profile.unit $(COVERAGE)/profile
+	@sed -i.all -E '\,/(clustertest|onboardtest|clitest|outcometest)/,d' $(COVERAGE)/profile.unit $(COVERAGE)/profile
 	@echo "unit tests: $$(go tool cover -func $(COVERAGE)/profile.unit | tail -n 1)"
 	@echo "all tests:  $$(go tool cover -func $(COVERAGE)/profile | tail -n 1)"
 

@@ -60,6 +60,7 @@ var rings = map[string][]string{
 	"pkg/onboard/event":                      {},
 	"pkg/onboard/destination":                {"pkg/onboard/pair", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard":                            {"pkg/onboard/pair", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/cluster/bindings", "pkg/cluster/recording", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/outcome/outcometest":                {"pkg/outcome"},
 	"pkg/onboard/onboardtest":                {"pkg/onboard", "pkg/onboard/event", "pkg/store", "pkg/cluster/clustertest", "pkg/cluster", "pkg/request", "pkg/pki", "pkg/identity"},
 	"pkg/onboard/pair":                       {"pkg/store", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/onboard/handoff":                    {"pkg/onboard", "pkg/onboard/destination", "pkg/onboard/event", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},

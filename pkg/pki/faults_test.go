@@ -19,22 +19,8 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 )
-
-// says checks that an error, or its hint, has each of some words.
-func says(t *testing.T, about string, err error, wanted ...string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error, want %q", about, wanted)
-		return
-	}
-	for _, part := range wanted {
-		if text := err.Error() + "; " + outcome.Hint(err); !strings.Contains(text, part) {
-			t.Errorf("%s: %q, want %q in it", about, text, part)
-		}
-	}
-}
 
 var errBroken = errors.New("by the test")
 
@@ -59,7 +45,7 @@ func TestAuthority_AKeyThatSignsNothingIsAnError(t *testing.T) {
 		}
 		change(authority)
 		certificate, err := authority.Sign(request, time.Hour, signingTime)
-		says(t, about, err, "the certificate cannot be signed")
+		outcometest.Says(t, about, err, "the certificate cannot be signed")
 		if certificate != nil {
 			t.Errorf("%s: there is a certificate", about)
 		}
@@ -73,7 +59,7 @@ func TestNewRequest_WhatCannotBeWrittenOrSignedIsAnError(t *testing.T) {
 	key := keyOf(t, DefaultKeyAlgorithm)
 	for _, user := range []identity.User{{Name: "ja\xffne"}, {Name: "jane", Groups: []string{"de\xffv"}}} {
 		_, err := NewRequest(key, user)
-		says(t, user.Name, err, "user ")
+		outcometest.Says(t, user.Name, err, "user ")
 	}
 	if _, err := NewRequest(brokenSigner{key}, identity.User{Name: "jane"}); !errors.Is(err, errBroken) || !strings.Contains(err.Error(), `user "jane"`) {
 		t.Errorf("a key that is broken: %v", err)
@@ -90,14 +76,14 @@ func TestForm_OtherContentIsNamedWhereThereIsNoPEMBlock(t *testing.T) {
 		"\xfe\xed\xfe\xed\x00\x00\x00\x02":           "a Java key store",
 	} {
 		_, certificateErr := ParseCertificate([]byte(text))
-		says(t, name, certificateErr, name, "not a certificate")
+		outcometest.Says(t, name, certificateErr, name, "not a certificate")
 		_, requestErr := ReadRequest([]byte(text))
-		says(t, name, requestErr, name, "not a certificate signing request")
+		outcometest.Says(t, name, requestErr, name, "not a certificate signing request")
 		_, keyErr := ParseKey([]byte(text))
-		says(t, name, keyErr, name, "not a private key")
+		outcometest.Says(t, name, keyErr, name, "not a private key")
 	}
 	_, err := ParseCertificate([]byte("hostile"))
-	says(t, "anything", err, "PEM block not found")
+	outcometest.Says(t, "anything", err, "PEM block not found")
 }
 
 func TestObjectIdentifier_NothingFollowsIt(t *testing.T) {
@@ -109,7 +95,7 @@ func TestObjectIdentifier_NothingFollowsIt(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	_, err = objectIdentifier(asn1.RawValue{FullBytes: slices.Concat(encoded, encoded)})
-	says(t, "two of them", err, "something after an object identifier")
+	outcometest.Says(t, "two of them", err, "something after an object identifier")
 }
 
 // TestFingerprint_AKeyThatIsNotSupportedHasOneInARequest is about keys that Go reads and does not write.
@@ -134,7 +120,7 @@ func TestParseKey_WhatSignsNoRequestIsNamed(t *testing.T) {
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(agreement)
 	_, parseErr := ParseKey(mustPEM(t, &pem.Block{Type: privateKeyBlock, Bytes: der}, err))
-	says(t, "a key for key agreement", parseErr, "ecdh.PrivateKey", "cannot sign a request")
+	outcometest.Says(t, "a key for key agreement", parseErr, "ecdh.PrivateKey", "cannot sign a request")
 
 	_, parseErr = ParseKey(mustPEM(t, &pem.Block{Type: openSSHPrivateKeyBlock, Bytes: []byte("openssh-key-v1\x00hostile")}, nil))
 	if !errors.Is(parseErr, errUnsupportedKey) {
@@ -163,7 +149,7 @@ func TestParseKey_WhatComesOutOfADecryptionIsChecked(t *testing.T) {
 		Data      []byte
 	}{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 3}, Parameters: asn1.RawValue{FullBytes: parameters}}, make([]byte, 64)})
 	_, parseErr := ParseKeyWithPassphrase(mustPEM(t, &pem.Block{Type: encryptedPrivateKeyBlock, Bytes: der}, err), passphrase)
-	says(t, "PKCS#8 with DES", parseErr, "encrypted in a way that is not supported", "openssl pkcs8 -topk8 -v2 aes-256-cbc")
+	outcometest.Says(t, "PKCS#8 with DES", parseErr, "encrypted in a way that is not supported", "openssl pkcs8 -topk8 -v2 aes-256-cbc")
 	if _, err := ParseKeyWithPassphrase(mustPEM(t, &pem.Block{Type: encryptedPrivateKeyBlock, Bytes: der}, nil), func() ([]byte, error) { return nil, errBroken }); !errors.Is(err, errBroken) {
 		t.Errorf("a passphrase that cannot be read: %v", err)
 	}
@@ -172,7 +158,7 @@ func TestParseKey_WhatComesOutOfADecryptionIsChecked(t *testing.T) {
 func TestRequest_ASignatureThatCostsTooMuchIsNotChecked(t *testing.T) {
 	huge := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2*largestRSA), E: 3}
 	err := (&Request{PublicKey: huge, parsed: &x509.CertificateRequest{}}).CheckSignature()
-	says(t, "a key of 16385 bits", err, "16385 bits is not checked")
+	outcometest.Says(t, "a key of 16385 bits", err, "16385 bits is not checked")
 	huge.N = new(big.Int).Lsh(big.NewInt(1), 2*largestRSA-1)
 	if err := (&Request{PublicKey: huge, parsed: &x509.CertificateRequest{}}).CheckSignature(); err == nil || strings.Contains(err.Error(), "bits") {
 		t.Errorf("a key of 16384 bits: %v", err)

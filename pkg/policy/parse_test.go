@@ -115,7 +115,7 @@ func TestParse_MistakesHavePositions(t *testing.T) {
 		{"a key that is not text", policy("  action: Approve\n  conditions: [{[a]: b}]\n"), ""},
 		{"an object that is text", policy("  action: Approve\n  rate: often\n"), "spec.rate: it is of type string, not object"},
 		{"a number that is text", policy("  action: Approve\n  maximumCertificates: many\n"), "spec.maximumCertificates: it is of type string, not number"},
-		{"a time that is no time", "apiVersion: csr-onboard.github.io/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: a, creationTimestamp: now}\nspec: {action: Approve}\n", "it cannot be read: "},
+		{"an invalid time", "apiVersion: csr-onboard.github.io/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: a, creationTimestamp: now}\nspec: {action: Approve}\n", "it cannot be read: "},
 		{"two bounds of a denial", policy("  action: Deny\n  maximumLifetime: 8h\n  accept: [requested-by-other]\n"), "spec.accept: it bounds approvals"},
 		{"many names", policy("  action: Approve\n  subject: {users: [" + strings.Repeat("a, ", mostListed+1) + "]}\n"), fmt.Sprintf("it has %d items; at most %d are permitted", mostListed+1, mostListed)},
 		{"many conditions", policy("  action: Approve\n  conditions: [" + strings.Repeat("{name: a, expression: 'true'}, ", mostConditions+1) + "]\n"), fmt.Sprintf("spec.conditions: it has %d items", mostConditions+1)},

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
@@ -115,20 +116,6 @@ func ownerless(t *testing.T) fs.FileInfo {
 	return info
 }
 
-// says checks that an error, or its hint, has each of some words.
-func says(t *testing.T, about string, err error, wanted ...string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error, want %q", about, wanted)
-		return
-	}
-	for _, part := range wanted {
-		if text := err.Error() + "; " + outcome.Hint(err); !strings.Contains(text, part) {
-			t.Errorf("%s: %q, want %q in it", about, text, part)
-		}
-	}
-}
-
 // circle is a symbolic link that leads to itself.
 func circle(t *testing.T) string {
 	t.Helper()
@@ -173,7 +160,7 @@ func TestAttributes_OneOfThePersonsThatCannotBeKeptIsAnError(t *testing.T) {
 	}
 	defer to.Close() //nolint:errcheck // Nothing was written.
 	err = keepAttributes(to, from, 0o600)
-	says(t, "a file system without attributes", err, `"user.comment" cannot be kept`)
+	outcometest.Says(t, "a file system without attributes", err, `"user.comment" cannot be kept`)
 	if !errors.Is(err, unix.ENOTSUP) {
 		t.Error(err)
 	}
@@ -232,7 +219,7 @@ func TestStore_EachDirectoryThatCannotBeMadeIsSaid(t *testing.T) {
 		"what can be created":  CheckCreatable(Certificate, filepath.Join(below, "certificate")),
 		"what can be writable": CheckWritable(t.Context(), SharedKubeconfig, filepath.Join(below, "config")),
 	} {
-		says(t, about, err, "not a directory")
+		outcometest.Says(t, about, err, "not a directory")
 		if !errors.Is(err, syscall.ENOTDIR) {
 			t.Errorf("%s: %v", about, err)
 		}
@@ -244,7 +231,7 @@ func TestStore_EachDirectoryThatCannotBeMadeIsSaid(t *testing.T) {
 	if err := os.Symlink("nowhere", link); err != nil {
 		t.Fatal(err)
 	}
-	says(t, "a program below a link that leads nowhere", InstallProgram(filepath.Join(link, "program"), []byte("text")), link)
+	outcometest.Says(t, "a program below a link that leads nowhere", InstallProgram(filepath.Join(link, "program"), []byte("text")), link)
 	holds(t, file, "text")
 	onlyFiles(t, filepath.Dir(file), "file")
 }
@@ -290,7 +277,7 @@ func TestStore_ADirectoryInThePlaceOfALockIsRefused(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(directory, test.name+lock.Suffix), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		says(t, about, test.lock(directory), "is not a regular file", "move it away", test.name+lock.Suffix)
+		outcometest.Says(t, about, test.lock(directory), "is not a regular file", "move it away", test.name+lock.Suffix)
 		onlyFiles(t, directory, test.name+lock.Suffix)
 	}
 }
@@ -322,7 +309,7 @@ func TestCredentialCache_ADirectoryWithoutAKubeconfigIsOneThatCanBeUsed(t *testi
 	if err := os.Chmod(cache.Directory(), 0o755); err != nil { //nolint:gosec // Too open on purpose.
 		t.Fatal(err)
 	}
-	says(t, "one that others can look into", cache.Check(), "chmod 700")
+	outcometest.Says(t, "one that others can look into", cache.Check(), "chmod 700")
 }
 
 // TestInPlace_WhatIsInTheWayOfTheKeptContentsStays has one thing at a time fail before a file is
@@ -352,7 +339,7 @@ func TestInPlace_WhatIsInTheWayOfTheKeptContentsStays(t *testing.T) {
 		if err := test.prepare(path); err != nil {
 			t.Fatal(err)
 		}
-		says(t, about, file.rewrite([]byte("new")), test.says)
+		outcometest.Says(t, about, file.rewrite([]byte("new")), test.says)
 		file.close()
 		holds(t, path, "old")
 		onlyFiles(t, filepath.Dir(path), test.left...)
@@ -375,7 +362,7 @@ func TestInPlace_AFullDiskUndoesTheWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.close()
-	says(t, "a full disk", file.rewrite(bytes.Repeat([]byte("new "), 30*os.Getpagesize()/4)), "no space left", path, "run the same command again")
+	outcometest.Says(t, "a full disk", file.rewrite(bytes.Repeat([]byte("new "), 30*os.Getpagesize()/4)), "no space left", path, "run the same command again")
 	holds(t, path, "old")
 	onlyFiles(t, filepath.Dir(path), "config")
 }
@@ -406,7 +393,7 @@ func TestInPlace_AFileThatCannotBeRestoredKeepsWhatItHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := RecoverFile(path)
-		says(t, about, err, test.says...)
+		outcometest.Says(t, about, err, test.says...)
 		holds(t, path+beforeSuffix, "before")
 		if Exists(path + lock.Suffix) {
 			t.Errorf("%s: it stays locked", about)
@@ -435,7 +422,7 @@ func TestInputs_APipeThatNobodyOpensIsNotWaitedForWithoutEnd(t *testing.T) {
 			<-stop
 			return nil, nil
 		})
-		says(t, "a pipe", err, `"pipe" is a pipe`, openPatience.String())
+		outcometest.Says(t, "a pipe", err, `"pipe" is a pipe`, openPatience.String())
 		if took := time.Since(began); !errors.Is(err, outcome.ErrTimedOut) || took != openPatience {
 			t.Errorf("after %v: %v", took, err)
 		}
@@ -487,7 +474,7 @@ func TestIssuanceLog_ALineThatCannotBeWrittenWholeIsTakenBack(t *testing.T) {
 	if err := AppendLine(t.Context(), path, []byte("first")); err != nil {
 		t.Fatal(err)
 	}
-	says(t, "a full disk", AppendLine(t.Context(), path, bytes.Repeat([]byte("x"), 20*os.Getpagesize())), "no space left", path, "run the same command again")
+	outcometest.Says(t, "a full disk", AppendLine(t.Context(), path, bytes.Repeat([]byte("x"), 20*os.Getpagesize())), "no space left", path, "run the same command again")
 	holds(t, path, "first\n")
 	onlyFiles(t, filepath.Dir(path), "log")
 	if err := AppendLine(t.Context(), path, []byte("second")); err != nil {
@@ -664,7 +651,7 @@ func TestStore_ASecretThatOthersCanReadIsRefusedByAnyName(t *testing.T) {
 			}
 			continue
 		}
-		says(t, fmt.Sprintf("mode %04o", mode), err, "can be read by others", fmt.Sprintf("mode %04o", mode), "chmod 600")
+		outcometest.Says(t, fmt.Sprintf("mode %04o", mode), err, "can be read by others", fmt.Sprintf("mode %04o", mode), "chmod 600")
 		if data != nil {
 			t.Errorf("mode %04o: %q was read", mode, data)
 		}
@@ -674,13 +661,13 @@ func TestStore_ASecretThatOthersCanReadIsRefusedByAnyName(t *testing.T) {
 func TestWrite_WhatIsInThePlaceOfAFileIsSaidBeforeItIsWritten(t *testing.T) {
 	directory := t.TempDir()
 	for _, k := range []*Kind{UserKubeconfig, Handoff} {
-		says(t, k.name, CheckWritable(t.Context(), k, directory), "is a directory", "name a file in it")
+		outcometest.Says(t, k.name, CheckWritable(t.Context(), k, directory), "is a directory", "name a file in it")
 	}
 	open := filepath.Join(directory, "open")
 	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil { //nolint:gosec // Too open on purpose.
 		t.Fatal(err)
 	}
-	says(t, "a directory of everybody", CheckCreatable(PairFile, filepath.Join(open, "key")), "chmod go-w")
+	outcometest.Says(t, "a directory of everybody", CheckCreatable(PairFile, filepath.Join(open, "key")), "chmod go-w")
 	if err := CheckCreatable(SignedCertificate, filepath.Join(open, "certificate")); err != nil {
 		t.Errorf("a certificate is safe there: %v", err)
 	}
@@ -713,7 +700,7 @@ func TestWholefile_AFullDiskKeepsWhatIsThere(t *testing.T) {
 		"updated":  UpdateFile(t.Context(), Handoff, path, to(string(large))),
 		"shared":   updateShared(t.Context(), path, to(string(large))),
 	} {
-		says(t, about, err, "no space left", "free some")
+		outcometest.Says(t, about, err, "no space left", "free some")
 		holds(t, path, "old")
 		onlyFiles(t, directory, "file")
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/bindings"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 )
 
 // fails answers calls with a method and of a resource with an error.
@@ -28,20 +29,6 @@ func fails(method, resource string, code int, reason metav1.StatusReason) func(h
 		}
 		clustertest.Fail(w, code, reason)
 		return true
-	}
-}
-
-// says checks that an error, or its hint, has each of some words.
-func says(t *testing.T, about string, err error, wanted ...string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error, want %q", about, wanted)
-		return
-	}
-	for _, part := range wanted {
-		if text := err.Error() + "; " + outcome.Hint(err); !strings.Contains(text, part) {
-			t.Errorf("%s: %q, want %q in it", about, text, part)
-		}
 	}
 }
 
@@ -108,7 +95,7 @@ func TestBindings_EachCallThatFailsIsNamed(t *testing.T) {
 		server := clustertest.New(t)
 		server.Put(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "view"}})
 		server.Answer = fails(test.method, test.resource, test.code, test.reason)
-		says(t, about, test.call(t.Context(), server.Admin(t).Bindings()), test.says...)
+		outcometest.Says(t, about, test.call(t.Context(), server.Admin(t).Bindings()), test.says...)
 		if made := slices.Concat(server.Names("clusterrolebindings"), server.Names("rolebindings")); len(made) > 0 {
 			t.Errorf("%s: it leaves %q", about, made)
 		}
@@ -164,7 +151,7 @@ func TestBindings_ChangesThatTheServerHasDroppedAreListedAgain(t *testing.T) {
 			t.Errorf("%s: %v", about, err)
 		}
 		if test.says != "" {
-			says(t, about, err, test.says)
+			outcometest.Says(t, about, err, test.says)
 		}
 		if !slices.Equal(seen, test.seen) {
 			t.Errorf("%s: %q is seen, want %q", about, seen, test.seen)
@@ -208,8 +195,8 @@ func TestMissing_TheRoleForRenewalsIsNotLookedFor(t *testing.T) {
 	if err != nil || len(missing) != 2 {
 		t.Fatalf("%v, %v", missing, err)
 	}
-	says(t, "the role", missing[0], `ClusterRole "view" not found`, "kubectl get clusterroles")
-	says(t, "the namespace", missing[1], `namespace "team" not found`, "kubectl get namespaces")
+	outcometest.Says(t, "the role", missing[0], `ClusterRole "view" not found`, "kubectl get clusterroles")
+	outcometest.Says(t, "the namespace", missing[1], `namespace "team" not found`, "kubectl get namespaces")
 }
 
 // TestTakeAway_ABindingThatIsNotAsItWasSeenStays has somebody else change or delete it in between.
@@ -245,7 +232,7 @@ func TestTakeAway_ABindingThatIsNotAsItWasSeenStays(t *testing.T) {
 				server.Put(t, binding)
 			}
 			err = client.TakeAway(t.Context(), held[0], "jane", false)
-			says(t, about, err, "was changed by somebody else in the meantime", held[0].String(), "run the same command again")
+			outcometest.Says(t, about, err, "was changed by somebody else in the meantime", held[0].String(), "run the same command again")
 			if !errors.Is(err, outcome.ErrChanged) {
 				t.Errorf("%s: %v", about, err)
 			}

@@ -15,21 +15,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 )
-
-// says checks that an error, or its hint, has each of some words.
-func says(t *testing.T, about string, err error, wanted ...string) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error, want %q", about, wanted)
-		return
-	}
-	for _, part := range wanted {
-		if text := err.Error() + "; " + outcome.Hint(err); !strings.Contains(text, part) {
-			t.Errorf("%s: %q, want %q in it", about, text, part)
-		}
-	}
-}
 
 func jane() access.Entry {
 	return access.Entry{Blocked: access.Blocked{User: "jane"}, Details: access.Details{User: "jane"}}
@@ -74,7 +61,7 @@ func TestRevoke_AListThatAlwaysChangesIsAnErrorAfterSomeAttempts(t *testing.T) {
 				}
 				continue
 			}
-			says(t, about, err, "could not revoke", "by the test")
+			outcometest.Says(t, about, err, "could not revoke", "by the test")
 			if got := writes.Load(); got < 2 || got > 20 {
 				t.Errorf("%s: %d writes", about, got)
 			}
@@ -92,7 +79,7 @@ func TestCheckKnowsCertificates_AServerThatDoesNotSayItsReleaseIsRefused(t *test
 		server.Version = version
 		err := server.Admin(t).Blocking().CheckKnowsCertificates(t.Context())
 		if wanted != nil {
-			says(t, version, err, wanted...)
+			outcometest.Says(t, version, err, wanted...)
 		} else if err != nil {
 			t.Errorf("%s: %v", version, err)
 		}
@@ -105,7 +92,7 @@ func TestCheckKnowsCertificates_AServerThatDoesNotSayItsReleaseIsRefused(t *test
 		clustertest.Fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest)
 		return true
 	}
-	says(t, "a server that does not answer", server.Admin(t).Blocking().CheckKnowsCertificates(t.Context()), "could not ask for the server's version")
+	outcometest.Says(t, "a server that does not answer", server.Admin(t).Blocking().CheckKnowsCertificates(t.Context()), "could not ask for the server's version")
 }
 
 // TestProveBlocked_WhatIsNoRefusalOfThePolicyIsNoProof has a probe fail in each other way.
@@ -148,7 +135,7 @@ func TestProveBlocked_WhatIsNoRefusalOfThePolicyIsNoProof(t *testing.T) {
 		client := server.Admin(t)
 		// A proof that is never given up would take as long as all tests may.
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		says(t, about, client.Blocking().ProveBlocked(ctx, access.Blocked{User: test.user}, test.user), test.says...)
+		outcometest.Says(t, about, client.Blocking().ProveBlocked(ctx, access.Blocked{User: test.user}, test.user), test.says...)
 		cancel()
 		if got := probes.Load(); got != test.probes {
 			t.Errorf("%s: %d probes", about, got)

@@ -25,6 +25,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -207,7 +208,7 @@ func TestEnforcer_OnceSaysWhyTheListIsNotInForce(t *testing.T) {
 			n := newNode(t)
 			n.revoke(t, "jane")
 			test.spoil(n)
-			expectError(t, about, Once(t.Context(), n.input()), test.says...)
+			outcometest.Says(t, about, Once(t.Context(), n.input()), test.says...)
 			n.isFree(t)
 		})
 	}
@@ -238,7 +239,7 @@ func TestEnforcer_ItNeverRefusesItselfAndSaysSo(t *testing.T) {
 func TestEnforcer_WhatAnUnknownListRefusedStaysRefused(t *testing.T) {
 	n := newNode(t)
 	write(t, n.directory.AuthorizationPath(), fileRefusing(t, n.directory, "jane"))
-	expectError(t, "without a list", Once(t.Context(), n.input()), "not everything is in force", "stays refused")
+	outcometest.Says(t, "without a list", Once(t.Context(), n.input()), "not everything is in force", "stays refused")
 	if report := n.reported(t); report.List != "" || !n.refuses("jane") || report.ProvenUntil.IsZero() || !slices.Equal(report.Problems, []string{isGone}) {
 		t.Errorf("%+v", report)
 	}
@@ -278,7 +279,7 @@ func TestEnforcer_AListThatCannotBeRememberedIsInForceAndTriedAgain(t *testing.T
 	listed := listOf(t, "jane")
 	e.listed = &listed
 	for range 2 {
-		expectError(t, "not remembered", e.render(), "list.json")
+		outcometest.Says(t, "not remembered", e.render(), "list.json")
 		if !n.refuses("jane") || e.digest != listed.List.Digest() {
 			t.Errorf("the list is not in force: %q", e.digest)
 		}

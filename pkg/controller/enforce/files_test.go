@@ -9,6 +9,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
@@ -75,19 +76,6 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// expectError checks that an error and its hint have all parts.
-func expectError(t *testing.T, about string, err error, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if err == nil || !strings.Contains(err.Error()+"\n"+outcome.Hint(err), part) {
-			t.Errorf("%s: %v, hint %q, want %q", about, err, outcome.Hint(err), part)
-		}
-	}
-	if err == nil && len(parts) == 0 {
-		t.Errorf("%s: it did not fail", about)
-	}
-}
-
 // operators is an authorization file that is not of csr-onboard.
 const operators = `{"apiVersion":"apiserver.config.k8s.io/v1beta1","kind":"AuthorizationConfiguration","authorizers":[{"type":"Node","name":"node"},{"type":"RBAC","name":"rbac"}]}`
 
@@ -124,7 +112,7 @@ func TestFiles_ADirectoryThatCannotBeUsedIsRefusedAndLeftAsItIs(t *testing.T) {
 		test.spoil(directory)
 		before, _ := os.ReadFile(directory.AuthorizationPath())
 		_, err := openFiles(directory)
-		expectError(t, about, err, test.says...)
+		outcometest.Says(t, about, err, test.says...)
 		if after, _ := os.ReadFile(directory.AuthorizationPath()); !bytes.Equal(before, after) {
 			t.Errorf("%s: the authorization file was changed", about)
 		}
@@ -134,7 +122,7 @@ func TestFiles_ADirectoryThatCannotBeUsedIsRefusedAndLeftAsItIs(t *testing.T) {
 func TestFiles_ADirectoryThatWasNotSetUpIsRefusedWithTheNextStep(t *testing.T) {
 	directory := directoryIn(t)
 	_, err := openFiles(directory)
-	if expectError(t, "an empty directory", err, "has no authorization file", "enforce init --directory DIR"); !errors.Is(err, outcome.ErrUsage) {
+	if outcometest.Says(t, "an empty directory", err, "has no authorization file", "enforce init --directory DIR"); !errors.Is(err, outcome.ErrUsage) {
 		t.Errorf("%v is not wrong usage", err)
 	}
 	if _, err := os.Stat(directory.DenierPath()); !os.IsNotExist(err) {
@@ -186,7 +174,7 @@ func TestFiles_ABaseIsTakenFromTheAuthorizationFileOnlyIfThatIsWhole(t *testing.
 		_ = os.Remove(directory.BasePath())
 		write(t, directory.AuthorizationPath(), []byte(authorization))
 		test.spoil()
-		expectError(t, about, opened.readBase(), test.says...)
+		outcometest.Says(t, about, opened.readBase(), test.says...)
 		if _, err := os.Stat(directory.BasePath()); !os.IsNotExist(err) || opened.base.String() != "Node, RBAC" {
 			t.Errorf("%s: a base was written: %v, %s", about, err, opened.base)
 		}
@@ -204,7 +192,7 @@ func TestFiles_AnAuthorizerThatTheAPIServerKeepsCannotBeDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, directory.BasePath(), []byte(strings.Replace(operators, `{"type":"Node","name":"node"},`, "", 1)))
-	expectError(t, "without Node", opened.readBase(), "base.yaml", "has no authorizer [Node] any more", "restart the API server")
+	outcometest.Says(t, "without Node", opened.readBase(), "base.yaml", "has no authorizer [Node] any more", "restart the API server")
 	if opened.base.String() != "Node, RBAC" {
 		t.Errorf("the base is %s", opened.base)
 	}
@@ -226,12 +214,12 @@ func TestFiles_OnlyAFileThatTheAPIServerCanStartWithIsPutInPlace(t *testing.T) {
 			t.Errorf("%s: the file was replaced", about)
 		}
 	}
-	expectError(t, "cut off", opened.put(next[:len(next)-10]), "is not written")
+	outcometest.Says(t, "cut off", opened.put(next[:len(next)-10]), "is not written")
 	expect("cut off")
 	occupy(t, directory.DenierPath())
-	expectError(t, "without its kubeconfig", opened.put(next), store.DenierName)
+	outcometest.Says(t, "without its kubeconfig", opened.put(next), store.DenierName)
 	expect("without its kubeconfig")
-	expectError(t, "kept without its kubeconfig", opened.keep(), store.DenierName)
+	outcometest.Says(t, "kept without its kubeconfig", opened.keep(), store.DenierName)
 	if err := os.Remove(directory.DenierPath()); err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +227,7 @@ func TestFiles_OnlyAFileThatTheAPIServerCanStartWithIsPutInPlace(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	occupy(t, directory.AuthorizationPath())
-	expectError(t, "nowhere", opened.keep(), "authorization.yaml")
+	outcometest.Says(t, "nowhere", opened.keep(), "authorization.yaml")
 }
 
 func TestFiles_TheLastGoodFileIsReadOnlyIfItIsWhole(t *testing.T) {
@@ -285,9 +273,9 @@ func TestFiles_WhatIsRememberedOfTheListIsReadWholeOrNotAtAll(t *testing.T) {
 	}
 	occupy(t, directory.ListPath())
 	_, err = opened.remembered()
-	expectError(t, "a directory", err, "list.json")
+	outcometest.Says(t, "a directory", err, "list.json")
 	seen.UID = "other"
-	expectError(t, "a directory", opened.remember(seen), "list.json")
+	outcometest.Says(t, "a directory", opened.remember(seen), "list.json")
 }
 
 func TestFiles_AnEmptyBaseIsDamagedFromTheStart(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -54,7 +55,7 @@ func TestSetup_ANodeThatCannotBeSetUpIsRefused(t *testing.T) {
 		"other authorizers than then": {Setup{Directory: preparedIn(t), Modes: "RBAC"}, outcome.ErrRefused, []string{"other authorizers already", "change base.yaml"}},
 	} {
 		_, err := Prepare(test.setup)
-		if expectError(t, about, err, test.says...); test.kind != nil && !errors.Is(err, test.kind) {
+		if outcometest.Says(t, about, err, test.says...); test.kind != nil && !errors.Is(err, test.kind) {
 			t.Errorf("%s: %v", about, err)
 		}
 	}

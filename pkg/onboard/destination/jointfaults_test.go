@@ -47,7 +47,7 @@ func TestJoint_APartThatCannotBeUsedChangesNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "prod"},
-		"the part is no kubeconfig":       {func(t *testing.T, part destination.Part) { put(t, part.Path, []byte("garbled"), 0o600) }, "prod"},
+		"the part is not a kubeconfig":    {func(t *testing.T, part destination.Part) { put(t, part.Path, []byte("garbled"), 0o600) }, "prod"},
 		"it has no current context":       {replaced("current-context: jane@prod", "current-context: joe@prod"), "is not complete"},
 		"its certificate cannot be used":  {replaced("client-certificate-data: ", "client-certificate-data: AAAA"), "has no certificate that can be used"},
 		"it has the certificate, no key":  {replaced("client-key-data: ", "tokenFile: "), "has no certificate that can be used"},

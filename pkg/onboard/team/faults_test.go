@@ -69,9 +69,9 @@ func TestRun_WhatCannotBeFoundOutEndsIt(t *testing.T) {
 		prepare func(faulted)
 		want    error
 		says    string
-		// results is how many there are, and isTrouble says whether it is told that the server fails.
+		// results is the number of results, and isFailing whether a failing server is reported.
 		results   int
-		isTrouble bool
+		isFailing bool
 	}{
 		"the bindings cannot be read": {prepare: func(f faulted) { f.w.Server.Answer = wrong(http.MethodGet, bindings) }, says: "by the test"},
 		"the bindings cannot be read in a dry run": {
@@ -101,11 +101,11 @@ func TestRun_WhatCannotBeFoundOutEndsIt(t *testing.T) {
 				tell := f.w.Tell
 				f.w.Tell = func(e event.Event) {
 					tell(e)
-					if _, isTrouble := e.(onboard.StillFollowing); isTrouble {
+					if _, isFailing := e.(onboard.StillFollowing); isFailing {
 						f.cancel()
 					}
 				}
-			}), want: outcome.ErrInterrupted, says: "interrupted: ", isTrouble: true,
+			}), want: outcome.ErrInterrupted, says: "interrupted: ", isFailing: true,
 		},
 		"the server is in trouble for too long": {
 			prepare: func(f faulted) {
@@ -114,7 +114,7 @@ func TestRun_WhatCannotBeFoundOutEndsIt(t *testing.T) {
 				// Each look at the clock takes a minute.
 				var looks atomic.Int64
 				f.w.Now = func() time.Time { return begin.Add(time.Duration(looks.Add(1)) * time.Minute) }
-			}, says: "by the test", isTrouble: true,
+			}, says: "by the test", isFailing: true,
 		},
 		"no group to give to, and no line": {
 			prepare: func(f faulted) {
@@ -138,7 +138,7 @@ func TestRun_WhatCannotBeFoundOutEndsIt(t *testing.T) {
 			if all := w.Server.Names("certificatesigningrequests"); len(all) != 0 || in.Members[0].Directory.HasKey() && test.results == 0 {
 				t.Errorf("requests %q, or a key was made", all)
 			}
-			if told := onboardtest.Told[onboard.StillFollowing](w); len(told) > 0 != test.isTrouble {
+			if told := onboardtest.Told[onboard.StillFollowing](w); len(told) > 0 != test.isFailing {
 				t.Errorf("%d troubles were told", len(told))
 			}
 		})

@@ -40,7 +40,7 @@ func TestSort_NumbersAreSortedByValueAndWhatHasNoneIsFirst(t *testing.T) {
 		t.Error("an expression that does not parse is accepted")
 	}
 	if err := sortBy([]item{ten}, "{.name}", func(item) any { return func() {} }); err == nil {
-		t.Error("what is no data is sorted")
+		t.Error("an item that cannot be encoded is sorted")
 	}
 }
 
