@@ -106,6 +106,11 @@ func (r Report) why(list access.List, nows []time.Time, entries []access.Blocked
 	return ""
 }
 
+// Of says how many of API servers are meant: "2 of 3 API servers".
+func Of(count int, servers []Server) string {
+	return fmt.Sprintf("%d of %s", count, english.Plural(len(servers), "API server", ""))
+}
+
 // InForce counts the API servers at which a list is in force.
 func InForce(servers []Server) (count int) {
 	for _, server := range servers {

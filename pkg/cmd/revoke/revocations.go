@@ -85,7 +85,7 @@ func (o *revocationsOptions) Run(ctx context.Context) error {
 	case status.IsMoreInForce():
 		return outcome.WithHint(errors.New("the list was deleted, and what it refused is still refused"), "%s", revoke.HowToAccept)
 	case missing > 0:
-		return fmt.Errorf("the list is not in force at %d of %s", missing, english.Plural(len(status.Servers), "API server", ""))
+		return fmt.Errorf("the list is not in force at %s", revocation.Of(missing, status.Servers))
 	case len(status.Problems) > 0:
 		return fmt.Errorf("not in force as on the list: %s", english.Plural(len(status.Problems), "entry", ""))
 	}

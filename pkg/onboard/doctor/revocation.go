@@ -54,15 +54,15 @@ func (d *examination) checkRevocation(ctx context.Context) {
 	case status.IsMoreInForce():
 		d.add(name, Fail, revoke.HowToAccept, "the list of revocations was deleted, and what it refused is still refused; %s", strings.Join(missing, "; "))
 	case len(missing) > 0:
-		d.add(name, Fail, look, "the list of revocations is in force at %d of %s; %s",
-			revocation.InForce(status.Servers), english.Plural(len(status.Servers), "API server", ""), strings.Join(missing, "; "))
+		d.add(name, Fail, look, "the list of revocations is in force at %s; %s",
+			revocation.Of(revocation.InForce(status.Servers), status.Servers), strings.Join(missing, "; "))
 	case len(files) > 1:
 		d.add(name, Fail, look, "the enforcers have %d different lists in force", len(files))
 	case len(status.Problems) > 0:
 		d.add(name, Fail, look, "%s of the list %s not in force as on the list; %s",
 			english.Plural(len(status.Problems), "entry", ""), english.PluralWord(len(status.Problems), "is", "are"), status.Problems[0])
 	default:
-		d.add(name, Pass, "", "%s in force at %d of %s", english.Plural(len(status.Entries), "revocation", ""), len(status.Servers), english.Plural(len(status.Servers), "API server", ""))
+		d.add(name, Pass, "", "%s in force at %s", english.Plural(len(status.Entries), "revocation", ""), revocation.Of(len(status.Servers), status.Servers))
 	}
 }
 

@@ -404,5 +404,5 @@ func notInForce(p *onboard.Program, servers []revocation.Server) error {
 		hint = HowToAccept
 	}
 	return outcome.WithHint(
-		fmt.Errorf("not known to be in force at %d of %s: %s", len(nodes), english.Plural(len(servers), "API server", ""), strings.Join(nodes, ", ")), "%s", hint)
+		fmt.Errorf("not known to be in force at %s: %s", revocation.Of(len(nodes), servers), strings.Join(nodes, ", ")), "%s", hint)
 }

@@ -50,7 +50,7 @@ func Accepted(out io.Writer, result *revoke.Result, note string) error {
 }
 
 func serversIn(result *revoke.Result) string {
-	return fmt.Sprintf("%d of %s in %.1fs", revocation.InForce(result.Servers), english.Plural(len(result.Servers), "API server", ""), result.Took.Seconds())
+	return fmt.Sprintf("%s in %.1fs", revocation.Of(revocation.InForce(result.Servers), result.Servers), result.Took.Seconds())
 }
 
 func writeLine(out io.Writer, format string, arguments ...any) error {
@@ -122,7 +122,7 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 		w.line("no enforcer reports, so %s; see %s", withoutEnforcers(status), revocation.Guide)
 	}
 	if len(status.Servers) > 0 {
-		w.line("in force at %d of %s:", revocation.InForce(status.Servers), english.Plural(len(status.Servers), "API server", ""))
+		w.line("in force at %s:", revocation.Of(revocation.InForce(status.Servers), status.Servers))
 	}
 	for _, server := range status.Servers {
 		w.server(server, now)
