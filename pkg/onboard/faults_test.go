@@ -160,11 +160,7 @@ func TestNewUser_WhatFailsInTheMiddleIsTold(t *testing.T) {
 // TestFetch_WhatFailsByTheWayIsTold has one thing at a time go wrong while a request is looked for.
 func TestFetch_WhatFailsByTheWayIsTold(t *testing.T) {
 	t.Parallel()
-	for about, test := range map[string]struct {
-		prepare    func(*testing.T, *onboardtest.World, *onboard.FetchInput, onboard.NewUserInput, string)
-		want       error
-		says, hint string
-	}{
+	for about, test := range map[string]failedFetch{
 		"the directory is not known, by hand": {func(_ *testing.T, _ *onboardtest.World, f *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			f.KeyFile = in.Directory.KeyPath()
 			f.DirectoryOf = func(string) (store.UserDirectory, error) { return store.UserDirectory{}, errLost }
@@ -207,16 +203,7 @@ func TestFetch_WhatFailsByTheWayIsTold(t *testing.T) {
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()
-			w, in, name := approved(t)
-			fetch := onboardtest.Fetching(in)
-			test.prepare(t, w, &fetch, in, name)
-			_, err := w.As(t, "jane").Fetch(t.Context(), fetch)
-			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), test.hint) {
-				t.Errorf("%v (%s), want %q (%q)", err, outcome.Hint(err), test.says, test.hint)
-			}
-			if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("a kubeconfig is written: %v", err)
-			}
+			test.check(t)
 		})
 	}
 }

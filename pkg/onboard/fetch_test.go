@@ -82,13 +82,31 @@ func TestFetch_ADirectoryIsFoundByTheNameOfTheRequest(t *testing.T) {
 	}
 }
 
+// failedFetch is a fetch of an approved request of jane in which something fails.
+type failedFetch struct {
+	// change makes it fail; the last argument is the request's name.
+	change func(*testing.T, *onboardtest.World, *onboard.FetchInput, onboard.NewUserInput, string)
+	// want is the kind of the error; nil for any.
+	want       error
+	says, hint string
+}
+
+// check runs it, which writes no kubeconfig.
+func (f failedFetch) check(t *testing.T) {
+	w, in, name := approved(t)
+	fetch := onboardtest.Fetching(in)
+	f.change(t, w, &fetch, in, name)
+	_, err := w.As(t, "jane").Fetch(t.Context(), fetch)
+	if err == nil || f.want != nil && !errors.Is(err, f.want) || !strings.Contains(err.Error(), f.says) || !strings.Contains(outcome.Hint(err), f.hint) {
+		t.Errorf("%v (hint %q), want %q (%q)", err, outcome.Hint(err), f.says, f.hint)
+	}
+	if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a kubeconfig is written: %v", err)
+	}
+}
+
 func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
-	for about, test := range map[string]struct {
-		change func(*testing.T, *onboardtest.World, *onboard.FetchInput, onboard.NewUserInput, string)
-		want   error
-		says   string
-		hint   string
-	}{
+	for about, test := range map[string]failedFetch{
 		"no key": {func(t *testing.T, _ *onboardtest.World, _ *onboard.FetchInput, in onboard.NewUserInput, _ string) {
 			t.Helper()
 			remove(t, in.Directory.KeyPath())
@@ -143,18 +161,7 @@ func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 			w.Server.Remove("certificatesigningrequests", "", name)
 		}, outcome.ErrNotFound, "certificate signing request for the key", "--request-name NAME"},
 	} {
-		t.Run(about, func(t *testing.T) {
-			w, in, name := approved(t)
-			fetch := onboardtest.Fetching(in)
-			test.change(t, w, &fetch, in, name)
-			_, err := w.As(t, "jane").Fetch(t.Context(), fetch)
-			if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), test.hint) {
-				t.Errorf("%v (hint %q), want %q (%q)", err, outcome.Hint(err), test.says, test.hint)
-			}
-			if _, err := os.Stat(in.Directory.KubeconfigPath()); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("a kubeconfig is written: %v", err)
-			}
-		})
+		t.Run(about, test.check)
 	}
 }
 

@@ -82,6 +82,14 @@ func (n *node) enforcer(t *testing.T) *enforcer {
 	return e
 }
 
+// enforcerOf is the node's enforcer, which has read a list of users.
+func (n *node) enforcerOf(t *testing.T, users ...string) *enforcer {
+	t.Helper()
+	e, listed := n.enforcer(t), listOf(t, users...)
+	e.listed = &listed
+	return e
+}
+
 // revoke has the list of the cluster name users.
 func (n *node) revoke(t *testing.T, users ...string) {
 	t.Helper()
@@ -295,9 +303,7 @@ func TestEnforcer_AListThatCannotBeRememberedIsInForceAndTriedAgain(t *testing.T
 // TestEnforcer_ABaseThatCannotBeUsedKeepsTheFileInPlace: what is wrong is reported, and the file that is in force stays.
 func TestEnforcer_ABaseThatCannotBeUsedKeepsTheFileInPlace(t *testing.T) {
 	n := newNode(t)
-	e := n.enforcer(t)
-	listed := listOf(t, "jane")
-	e.listed = &listed
+	e := n.enforcerOf(t, "jane")
 	e.enforce(t.Context())
 	if len(e.problems()) != 0 || !n.refuses("jane") {
 		t.Fatalf("%q", e.problems())
@@ -409,9 +415,7 @@ func TestProof_ALastGoodFileThatCannotBePutBackIsReported(t *testing.T) {
 // TestProof_AnAPIServerThatUsesNoFileOfTheDirectoryIsReported is for one that was started with another file.
 func TestProof_AnAPIServerThatUsesNoFileOfTheDirectoryIsReported(t *testing.T) {
 	n := newNode(t)
-	e := n.enforcer(t)
-	listed := listOf(t, "jane")
-	e.listed = &listed
+	e := n.enforcerOf(t, "jane")
 	e.enforce(t.Context())
 	n.isStuck, n.loaded = true, nil
 	later := listOf(t, "kim")
@@ -429,9 +433,7 @@ func TestProof_AnAPIServerThatUsesNoFileOfTheDirectoryIsReported(t *testing.T) {
 // TestProof_AFileThatWasMissedIsWrittenAgainAsAnotherOne ends before the API server has loaded any of them.
 func TestProof_AFileThatWasMissedIsWrittenAgainAsAnotherOne(t *testing.T) {
 	n := newNode(t)
-	e := n.enforcer(t)
-	listed := listOf(t, "jane")
-	e.listed = &listed
+	e := n.enforcerOf(t, "jane")
 	if err := e.render(); err != nil {
 		t.Fatal(err)
 	}
@@ -449,9 +451,7 @@ func TestProof_AFileThatWasMissedIsWrittenAgainAsAnotherOne(t *testing.T) {
 
 func TestProof_MetricsThatNameAnotherFileAreAskedAgain(t *testing.T) {
 	n := newNode(t)
-	e := n.enforcer(t)
-	listed := listOf(t, "jane")
-	e.listed = &listed
+	e := n.enforcerOf(t, "jane")
 	n.metrics = strings.Repeat("b", 64)
 	for range 2 {
 		e.round(t.Context(), false)
