@@ -3,8 +3,6 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -121,26 +119,6 @@ func TestClusters_DoctorExaminesEachCluster(t *testing.T) {
 	}
 }
 
-// keysOf are the private keys of jane below the directory jane, by their paths.
-func keysOf(t *testing.T) map[string]string {
-	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("jane", "clusters", "*", "*.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys := map[string]string{}
-	for _, path := range append(paths, filepath.Join("jane", "jane.key")) {
-		text, err := os.ReadFile(path)
-		switch {
-		case err == nil:
-			keys[path] = string(text)
-		case !errors.Is(err, fs.ErrNotExist):
-			t.Fatal(err)
-		}
-	}
-	return keys
-}
-
 // contextsOf are the contexts of a kubeconfig.
 func contextsOf(t *testing.T, path string) []string {
 	t.Helper()
@@ -166,14 +144,14 @@ func TestClusters_OneCommandMakesAKubeconfigWithAContextForEach(t *testing.T) {
 		t.Errorf("contexts %q", got)
 	}
 	d.says(t, 0, "status --kubeconfig jane/jane.kubeconfig --live", "cluster-prod-eu")
-	keys := keysOf(t)
+	keys := keysHere(t)
 	if len(keys) != 3 || keys[filepath.Join("jane", "clusters", "dev", "jane.key")] == keys[filepath.Join("jane", "clusters", "prod-eu", "jane.key")] {
 		t.Errorf("keys: %q", slices.Collect(maps.Keys(keys)))
 	}
 	// Again, it changes nothing.
 	before, _ := os.ReadFile("jane/jane.kubeconfig")
 	d.runs(t, 0, "new-user jane -g dev --approve --contexts prod-*,dev --dir jane")
-	if after, _ := os.ReadFile("jane/jane.kubeconfig"); !bytes.Equal(before, after) || !maps.Equal(keys, keysOf(t)) {
+	if after, _ := os.ReadFile("jane/jane.kubeconfig"); !bytes.Equal(before, after) || !maps.Equal(keys, keysHere(t)) {
 		t.Error("the second run changed something")
 	}
 	for _, name := range threeNames {
@@ -187,13 +165,13 @@ func TestClusters_AClusterThatFailedIsCompletedByTheNextRun(t *testing.T) {
 	d := newThreeClusters(t)
 	d.fails(true)
 	d.says(t, 1, "new-user jane --approve --contexts dev,prod-eu,prod-us --dir jane", "not done on prod-eu: ", "jane.kubeconfig, with the contexts jane@cluster-dev, jane@cluster-prod-us")
-	keys := keysOf(t)
+	keys := keysHere(t)
 	d.fails(false)
 	d.runs(t, 0, "new-user jane --approve --contexts dev,prod-eu,prod-us --dir jane")
 	if got := contextsOf(t, "jane/jane.kubeconfig"); len(got) != 3 {
 		t.Errorf("contexts %q", got)
 	}
-	for path, key := range keysOf(t) {
+	for path, key := range keysHere(t) {
 		if before, existed := keys[path]; existed && before != key {
 			t.Errorf("%s was replaced", path)
 		}
@@ -203,14 +181,14 @@ func TestClusters_AClusterThatFailedIsCompletedByTheNextRun(t *testing.T) {
 func TestClusters_OneKeyIsTheSameOnAllClusters(t *testing.T) {
 	d := newThreeClusters(t)
 	d.runs(t, 0, "new-user jane --approve --contexts dev,prod-eu --one-key --dir jane")
-	keys := keysOf(t)
+	keys := keysHere(t)
 	first := keys[filepath.Join("jane", "jane.key")]
 	if len(keys) != 3 || first == "" || keys[filepath.Join("jane", "clusters", "dev", "jane.key")] != first || keys[filepath.Join("jane", "clusters", "prod-eu", "jane.key")] != first {
 		t.Errorf("%d keys", len(keys))
 	}
 	// Another cluster later gets the same key.
 	d.runs(t, 0, "new-user jane --approve --contexts prod-us --one-key --dir jane")
-	if keysOf(t)[filepath.Join("jane", "clusters", "prod-us", "jane.key")] != first || len(contextsOf(t, "jane/jane.kubeconfig")) != 3 {
+	if keysHere(t)[filepath.Join("jane", "clusters", "prod-us", "jane.key")] != first || len(contextsOf(t, "jane/jane.kubeconfig")) != 3 {
 		t.Error("the cluster that came later has another key, or a context is missing")
 	}
 	// A cluster whose key exists keeps it.

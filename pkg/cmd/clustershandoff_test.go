@@ -61,7 +61,7 @@ func TestClusters_OneHandoffFileIsForSeveralClusters(t *testing.T) {
 	if got := contextsOf(t, "jane/jane.kubeconfig"); !slices.Equal(got, want) {
 		t.Errorf("contexts %q", got)
 	}
-	if keys := keysOf(t); len(keys) != 1 {
+	if keys := keysHere(t); len(keys) != 1 {
 		t.Errorf("there are %d keys", len(keys))
 	}
 	d.says(t, 0, "status --kubeconfig jane/jane.kubeconfig --live", "cluster-prod-eu")

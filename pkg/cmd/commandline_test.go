@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,15 +52,23 @@ func (d *desk) writeKubeconfig(t *testing.T, name string, credentials kubeconfig
 // runs runs a command line, which has to end with a code, without a terminal.
 func (d *desk) runs(t *testing.T, code int, line string) (out, errOut string) {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &stdout, ErrOut: &stderr}
+	var stdout bytes.Buffer
+	got, errOut := d.ends(t, &stdout, line)
+	if got != code {
+		t.Errorf("%s: exit code %d, want %d\n%s%s", line, got, code, stdout.String(), errOut)
+	}
+	return stdout.String(), errOut
+}
+
+// ends runs a command line, without a terminal, and returns its exit code.
+func (d *desk) ends(t *testing.T, out io.Writer, line string) (code int, errOut string) {
+	t.Helper()
+	var stderr bytes.Buffer
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: &stderr}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	got := Execute(ctx, strings.Fields(line), streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
-	if got != code {
-		t.Errorf("%s: exit code %d, want %d\n%s%s", line, got, code, stdout.String(), stderr.String())
-	}
-	return stdout.String(), stderr.String()
+	code = Execute(ctx, strings.Fields(line), streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
+	return code, stderr.String()
 }
 
 // says runs a command line as runs, and compares parts of what it writes.

@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,9 +14,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/buildinfo"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 )
@@ -303,17 +299,6 @@ func (f *fullAfter) Write(text []byte) (int, error) {
 		return 0, errFull
 	}
 	return len(text), nil
-}
-
-// ends runs a command line without a terminal.
-func (d *desk) ends(t *testing.T, out io.Writer, line string) (code int, errOut string) {
-	t.Helper()
-	var stderr bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: &stderr}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	code = Execute(ctx, strings.Fields(line), streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
-	return code, stderr.String()
 }
 
 // TestFaults_OutputThatCannotBeWrittenIsAnError has the disk full at each write of standard output,
