@@ -74,8 +74,9 @@ test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is sup
 
 .PHONY: test-unit
 test-unit: ## Run the quick tests, without a control plane
-	@# Some packages wait more than they work.
-	go test -p 4 ./...
+	@# What others depend on comes first, so that a fault is told where it is, before all that use it are
+	@# built. Some packages wait more than they work.
+	go test -p 4 $$(go list -deps -f '{{with .Module}}{{if .Main}}{{$$.ImportPath}}{{end}}{{end}}' ./...)
 
 # PACKAGE:TARGET of every fuzz test.
 FUZZ := identity:FuzzFileName identity:FuzzPrintable pki:FuzzParseKey pki:FuzzParseRequest pki:FuzzParseCertificate \

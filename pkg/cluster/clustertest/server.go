@@ -33,6 +33,7 @@ type Server struct {
 	ChangeCertificate func(*x509.Certificate)
 
 	authority authority
+	listening *httptest.Server
 
 	refused   map[string]bool
 	permitted map[string]bool
@@ -44,18 +45,23 @@ func New(t *testing.T) *Server {
 	s := &Server{
 		Version: "v1.35.0", store: newStore(time.Now), authority: newAuthority(t), refused: map[string]bool{}, permitted: map[string]bool{},
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	server.TLS = &tls.Config{
+	s.listening = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.listening.TLS = &tls.Config{
 		MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, ClientCAs: s.authority.pool(),
 		Certificates: []tls.Certificate{s.authority.server(t)},
 	}
 	// Clients that have enough break off connections.
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
-	s.Endpoint = kubeconfig.Endpoint{Cluster: "test", Server: server.URL, CertificateAuthority: s.authority.pem()}
+	s.listening.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.listening.StartTLS()
+	t.Cleanup(s.Stop)
+	s.Endpoint = kubeconfig.Endpoint{Cluster: "test", Server: s.listening.URL, CertificateAuthority: s.authority.pem()}
 	return s
+}
+
+// Stop ends the server: connections are closed, and refused from now on.
+func (s *Server) Stop() {
+	s.listening.CloseClientConnections()
+	s.listening.Close()
 }
 
 // Client is a client that logs in as a user.
