@@ -75,7 +75,11 @@ func (e *Environment) client(config *rest.Config, clusterName string, warn func(
 	if e.Verbosity > 0 {
 		target.Trace = func(call cluster.Call) { e.Narrator.Tell(onboard.Called{Call: call}) }
 	}
-	return cluster.New(target, credentials)
+	client, err := cluster.New(target, credentials)
+	if err != nil {
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%w", err), checkCredentials)
+	}
+	return client, nil
 }
 
 // WithoutCluster makes a program for what needs no cluster.

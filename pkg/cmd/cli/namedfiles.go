@@ -57,9 +57,12 @@ func checkNamedFiles(cluster *clientcmdapi.Cluster, user *clientcmdapi.AuthInfo)
 	return nil
 }
 
+// checkCredentials is the hint where a kubeconfig's certificates or keys are damaged.
+const checkCredentials = "check the certificates and the key against: kubectl config view; or choose another context: --context NAME"
+
 // checkNamedPair refuses files that are not a client certificate and its key. client-go would only
 // notice while it connects, as if the API server could not be reached. Content in the kubeconfig
-// precedes files, and client-go checks it.
+// precedes files, and client-go checks it before it connects.
 func checkNamedPair(config rest.TLSClientConfig) error {
 	if config.CertFile == "" || config.KeyFile == "" || len(config.CertData) > 0 || len(config.KeyData) > 0 {
 		return nil
@@ -67,7 +70,7 @@ func checkNamedPair(config rest.TLSClientConfig) error {
 	if _, err := tls.LoadX509KeyPair(config.CertFile, config.KeyFile); err != nil {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the client certificate %q and the key %q cannot be used: %w", config.CertFile, config.KeyFile, err),
-			"check them against: kubectl config view; or choose another context: --context NAME")
+			checkCredentials)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func Open(settings Settings) (*Connection, error) {
 	config, timeout := settings.complete()
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
-		return nil, fmt.Errorf("the credentials for %s cannot be used: %w", config.Host, err)
+		return nil, fmt.Errorf("the connection to %s cannot be set up: %w", config.Host, err)
 	}
 	return open(config, client, timeout, settings.Now)
 }
