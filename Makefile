@@ -50,7 +50,8 @@ test: test-unit ## Run the whole suite: unit tests, scripts, and the real contro
 	go -C .ci/release test ./...
 	go -C test/controlplane test -timeout 30m ./...
 	# What is tested is built anew, which Go's cache of results does not know.
-	go -C test test -count=1 -timeout 30m ./...
+	# The slowest package is begun first.
+	go -C test test -count=1 -timeout 30m -p 3 ./e2e ./...
 	go -C bench vet ./...
 
 .PHONY: test-long
@@ -74,7 +75,7 @@ test-skew: ## Run the end-to-end tests against the oldest Kubernetes that is sup
 
 .PHONY: test-unit
 test-unit: ## Run the quick tests, without a control plane
-	@# What others depend on comes first, so that a fault is told where it is, before all that use it are
+	@# What others depend on comes first, so that a fault is told where it is, before all that uses it is
 	@# built. Some packages wait more than they work.
 	go test -p 4 $$(go list -deps -f '{{with .Module}}{{if .Main}}{{$$.ImportPath}}{{end}}{{end}}' ./...)
 
@@ -105,7 +106,7 @@ COVERAGE := $(CURDIR)/bin/coverage
 .PHONY: coverage
 coverage: ## Say which part of the program's statements the tests execute, and list those in bin/coverage/profile
 	@rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)/unit $(COVERAGE)/whole && chmod 0777 $(COVERAGE)/whole
-	go test -count=1 -coverpkg=./... ./... -args -test.gocoverdir=$(COVERAGE)/unit > /dev/null
+	CSR_ONBOARD_TEST_LONG=1 go test -count=1 -coverpkg=./... ./... -args -test.gocoverdir=$(COVERAGE)/unit > /dev/null
 	GOCOVERDIR=$(COVERAGE)/whole go -C test test -count=1 -timeout 60m ./e2e ./enforce ./ledger ./approve ./clusters ./script ./fixture ./revocation
 	@go tool covdata textfmt -i=$(COVERAGE)/unit -o $(COVERAGE)/profile.unit
 	@go tool covdata textfmt -i=$(COVERAGE)/unit,$(COVERAGE)/whole -o $(COVERAGE)/profile

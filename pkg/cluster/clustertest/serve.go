@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
 // call is a call as the server understands it.
@@ -67,7 +68,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var err error
-	if c.body, err = body(r); err != nil {
+	if c.body, err = body(r, s.decoder); err != nil {
 		fail(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, err.Error())
 		return
 	}
@@ -339,21 +340,24 @@ func (s *Server) watch(w http.ResponseWriter, c call) {
 	}
 }
 
-// body is the body of a call as JSON.
-func body(r *http.Request) ([]byte, error) {
-	text, err := io.ReadAll(r.Body)
-	if err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), runtime.ContentTypeProtobuf) {
-		return text, err
-	}
+// newDecoder makes what decodes what clients send in protobuf.
+func newDecoder() runtime.Decoder {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		certificatesv1.AddToScheme, rbacv1.AddToScheme, corev1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme, admissionregistrationv1.AddToScheme,
 	} {
-		if err := add(scheme); err != nil {
-			return nil, err
-		}
+		utilruntime.Must(add(scheme))
 	}
-	decoded, _, err := serializer.NewCodecFactory(scheme).UniversalDeserializer().Decode(text, nil, nil)
+	return serializer.NewCodecFactory(scheme).UniversalDeserializer()
+}
+
+// body is the body of a call as JSON.
+func body(r *http.Request, decoder runtime.Decoder) ([]byte, error) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil || !strings.HasPrefix(r.Header.Get("Content-Type"), runtime.ContentTypeProtobuf) {
+		return text, err
+	}
+	decoded, _, err := decoder.Decode(text, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 )
@@ -34,6 +36,7 @@ type Server struct {
 
 	authority authority
 	listening *httptest.Server
+	decoder   runtime.Decoder
 
 	refused   map[string]bool
 	permitted map[string]bool
@@ -43,7 +46,8 @@ type Server struct {
 func New(t *testing.T) *Server {
 	t.Helper()
 	s := &Server{
-		Version: "v1.35.0", store: newStore(time.Now), authority: newAuthority(t), refused: map[string]bool{}, permitted: map[string]bool{},
+		Version: "v1.35.0", store: newStore(time.Now), authority: newAuthority(t), decoder: newDecoder(),
+		refused: map[string]bool{}, permitted: map[string]bool{},
 	}
 	s.listening = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.listening.TLS = &tls.Config{
