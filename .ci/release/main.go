@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -156,38 +158,55 @@ func release(ctx context.Context, s settings) (err error) {
 
 // releaseProgram makes the archives, SBOMs, packages and the image of a program.
 func releaseProgram(ctx context.Context, s settings, b program, common common, bom *billOfMaterials, work string) error {
-	var images []platformImage
-	for _, p := range s.wanted(b) {
-		path, err := b.build(ctx, s, p, work)
-		if err != nil {
+	wanted := s.wanted(b)
+	made := make([]platformImage, len(wanted))
+	// Most of the work is to compress, which one processor does at a time.
+	each, ctx := errgroup.WithContext(ctx)
+	each.SetLimit(runtime.NumCPU())
+	for i, p := range wanted {
+		each.Go(func() (err error) {
+			made[i], err = releasePlatform(ctx, s, b, p, common, bom, work)
 			return err
-		}
-		binary, err := readFile("", path, b.file(p), 0o755)
-		if err != nil {
-			return err
-		}
-		document, err := bom.of(path, b, p)
-		if err != nil {
-			return err
-		}
-		if err := writePublic(filepath.Join(s.Out, b.base(s.Version, p)+".cdx.json"), document); err != nil {
-			return err
-		}
-		if err := writeArchive(filepath.Join(s.Out, b.archive(s.Version, p)), append([]file{binary, common.license}, common.extras(b)...), s.Date); err != nil {
-			return err
-		}
-		if p.OS == "linux" {
-			if err := writePackages(s, b, p, binary, common, work); err != nil {
-				return err
-			}
-			images = append(images, platformImage{p, binary, document})
-		}
-		fmt.Fprintf(os.Stderr, "%s for %s/%s\n", b.Binary, p.OS, p.Arch)
+		})
 	}
+	if err := each.Wait(); err != nil {
+		return err
+	}
+	images := slices.DeleteFunc(made, func(one platformImage) bool { return one.platform.OS != "linux" })
 	if len(images) == 0 {
 		return nil
 	}
 	return writeImages(s, b, images, common.license)
+}
+
+// releasePlatform makes the archive, the SBOM and the packages of a program for a platform, and
+// returns what goes into an image.
+func releasePlatform(ctx context.Context, s settings, b program, p platform, common common, bom *billOfMaterials, work string) (image platformImage, err error) {
+	path, err := b.build(ctx, s, p, work)
+	if err != nil {
+		return image, err
+	}
+	binary, err := readFile("", path, b.file(p), 0o755)
+	if err != nil {
+		return image, err
+	}
+	document, err := bom.of(path, b, p)
+	if err != nil {
+		return image, err
+	}
+	if err := writePublic(filepath.Join(s.Out, b.base(s.Version, p)+".cdx.json"), document); err != nil {
+		return image, err
+	}
+	if err := writeArchive(filepath.Join(s.Out, b.archive(s.Version, p)), append([]file{binary, common.license}, common.extras(b)...), s.Date); err != nil {
+		return image, err
+	}
+	if p.OS == "linux" {
+		if err := writePackages(s, b, p, binary, common, work); err != nil {
+			return image, err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s for %s/%s\n", b.Binary, p.OS, p.Arch)
+	return platformImage{p, binary, document}, nil
 }
 
 // common are files that do not depend on the platform.

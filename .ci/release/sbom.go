@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	cyclonedx "github.com/CycloneDX/cyclonedx-go"
@@ -26,7 +27,9 @@ type billOfMaterials struct {
 	settings settings
 	// cache is the module cache, and root where Go itself is.
 	cache, root string
-	licenses    map[string]cyclonedx.Licenses
+	// mutex is for licenses.
+	mutex    sync.Mutex
+	licenses map[string]cyclonedx.Licenses
 }
 
 func newBillOfMaterials(ctx context.Context, s settings) (*billOfMaterials, error) {
@@ -81,6 +84,8 @@ func (b *billOfMaterials) of(binary string, about program, p platform) ([]byte, 
 // licensesOf are the licenses of a module, by its files, which are in the module cache since the
 // binary was built. A module whose license is not detected is an error, so that somebody looks at it.
 func (b *billOfMaterials) licensesOf(path, version string) (cyclonedx.Licenses, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
 	if known, isKnown := b.licenses[path+"@"+version]; isKnown {
 		return known, nil
 	}
