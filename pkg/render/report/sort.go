@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -20,21 +22,27 @@ func CheckSortBy(expression string) error {
 	return err
 }
 
-// sortPath parses a JSONPath expression as kubectl get --sort-by accepts it: braces and the first
+// sortPath parses a JSONPath expression as kubectl get --sort-by accepts it: both braces and the first
 // dot may be missing.
 func sortPath(expression string) (*jsonpath.JSONPath, error) {
 	path := jsonpath.New("sort-by").AllowMissingKeys(true)
-	inner := strings.TrimPrefix(strings.TrimSuffix(strings.TrimPrefix(expression, "{"), "}"), ".")
-	return path, path.Parse("{." + inner + "}")
+	inner := expression
+	if unbraced, isBraced := strings.CutPrefix(expression, "{"); isBraced && strings.HasSuffix(unbraced, "}") {
+		inner = strings.TrimSuffix(unbraced, "}")
+	}
+	if strings.ContainsAny(inner, "{}") {
+		return nil, errors.New("unmatched braces, or more than one pair")
+	}
+	return path, path.Parse("{." + strings.TrimPrefix(inner, ".") + "}")
 }
 
-// SortReviews sorts reviews by a field of their data; an empty expression leaves them as they are.
+// SortReviews sorts reviews by a field of their data; an empty expression leaves them as they are. A
+// field that none of them has is an outcome.ErrUsage, as for kubectl get.
 func SortReviews(reviews []*request.Review, expression string) error {
 	return sortBy(reviews, expression, func(review *request.Review) any { return reviewForm(review) })
 }
 
-// SortStatuses sorts contexts by a field of their data; an empty expression leaves them as they
-// are.
+// SortStatuses is SortReviews for contexts.
 func SortStatuses(statuses []renewal.ContextStatus, expression string, now time.Time) error {
 	return sortBy(statuses, expression, func(status renewal.ContextStatus) any { return statusForm(status, now) })
 }
@@ -54,11 +62,18 @@ func sortBy[T any](items []T, expression string, formOf func(T) any) error {
 		key  any
 	}
 	all := make([]keyed, len(items))
+	isInAny := len(items) == 0
 	for i, item := range items {
 		all[i].item = item
-		if all[i].key, err = firstFound(path, formOf(item)); err != nil {
+		var isFound bool
+		if all[i].key, isFound, err = firstFound(path, formOf(item)); err != nil {
 			return err
 		}
+		isInAny = isInAny || isFound
+	}
+	if !isInAny {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--sort-by %q names a field that nothing in the list has", expression),
+			"see the fields that there are: -o yaml")
 	}
 	slices.SortStableFunc(all, func(a, b keyed) int { return compareKeys(a.key, b.key) })
 	for i := range all {
@@ -67,21 +82,21 @@ func sortBy[T any](items []T, expression string, formOf func(T) any) error {
 	return nil
 }
 
-// firstFound is what a path finds first in a form; nil if it finds nothing.
-func firstFound(path *jsonpath.JSONPath, form any) (any, error) {
+// firstFound is what a path finds first in a form.
+func firstFound(path *jsonpath.JSONPath, form any) (value any, isFound bool, _ error) {
 	encoded, err := json.Marshal(form)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var data any
 	if err := json.Unmarshal(encoded, &data); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	found, err := path.FindResults(data)
 	if err != nil || len(found) == 0 || len(found[0]) == 0 {
-		return nil, err
+		return nil, false, err
 	}
-	return valueOf(found[0][0]), nil
+	return valueOf(found[0][0]), true, nil
 }
 
 func valueOf(found reflect.Value) any {

@@ -1,12 +1,15 @@
 package report
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/renewal"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome/outcometest"
 )
 
 func TestSort_NumbersAreSortedByValueAndWhatHasNoneIsFirst(t *testing.T) {
@@ -17,12 +20,12 @@ func TestSort_NumbersAreSortedByValueAndWhatHasNoneIsFirst(t *testing.T) {
 	}
 	ten, two, none, text := item{"d", 10, map[string]any{"a": 1}}, item{"c", 2, map[string]any{"a": 0}}, item{"b", nil, nil}, item{"a", "x", nil}
 	for expression, want := range map[string]string{
-		"":         "d c b a",
-		"{.name}":  "a b c d",
-		"name":     "a b c d",
-		".count":   "b c d a",
-		"{.of}":    "b a c d",
-		"{.other}": "d c b a",
+		"":        "d c b a",
+		"{.name}": "a b c d",
+		"name":    "a b c d",
+		".count":  "b c d a",
+		"{.of}":   "b a c d",
+		"{of}":    "b a c d",
 	} {
 		items := []item{ten, two, none, text}
 		if err := sortBy(items, expression, func(one item) any { return one }); err != nil {
@@ -36,8 +39,17 @@ func TestSort_NumbersAreSortedByValueAndWhatHasNoneIsFirst(t *testing.T) {
 			t.Errorf("%q: %s, want %s", expression, got, want)
 		}
 	}
-	if err := sortBy([]item{ten}, "{[}", func(one item) any { return one }); err == nil {
-		t.Error("an expression that does not parse is accepted")
+	for _, expression := range []string{"{[}", "{.name", "name}", "{.name}{.count}", "{{.name}}", "{", "}"} {
+		if CheckSortBy(expression) == nil || sortBy([]item{ten}, expression, func(one item) any { return one }) == nil {
+			t.Errorf("%q is accepted", expression)
+		}
+	}
+	err := sortBy([]item{ten}, "{.other}", func(one item) any { return one })
+	if outcometest.Says(t, "a field of none", err, `--sort-by "{.other}" names a field that nothing in the list has`, "-o yaml"); !errors.Is(err, outcome.ErrUsage) {
+		t.Errorf("%v is not wrong usage", err)
+	}
+	if err := sortBy(nil, "{.other}", func(one item) any { return one }); err != nil {
+		t.Errorf("an empty list: %v", err)
 	}
 	if err := sortBy([]item{ten}, "{.name}", func(item) any { return func() {} }); err == nil {
 		t.Error("an item that cannot be encoded is sorted")
