@@ -5,8 +5,9 @@
 // bounds of the decoders themselves count values and not the text in them
 // (go.yaml.in/yaml decode.go). The package promises that what it lets pass has at most
 // as many values, and as much text, as a file without aliases of the largest size that
-// csr-onboard reads. It does not say whether a document is valid. DecodeKnown says which of its fields a
-// version of csr-onboard does not know.
+// csr-onboard reads. It does not say whether a document is valid. Objects finds the
+// objects in a file, and DecodeKnown says which of its fields a version of csr-onboard
+// does not know.
 package document
 
 import (

@@ -1,11 +1,8 @@
 package request
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +10,6 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/document"
@@ -24,7 +20,7 @@ import (
 
 // Import reads what somebody sent to have approved: a PKCS#10 request in any form that
 // pki.AsRequestPEM takes, from any tool, or CertificateSigningRequest manifests in
-// YAML or JSON, in any encoding that pki.Text takes. A bare request gets the lifetime; a
+// YAML or JSON, in lists as well (see document.Objects), in any encoding that pki.Text takes. A bare request gets the lifetime; a
 // manifest has its own, and may name no signer (see AssumeSigner). The objects are what
 // Submittable makes ready; nothing in them was looked at yet.
 //
@@ -85,22 +81,12 @@ func imported(objects ...*certificatesv1.CertificateSigningRequest) ([]*Request,
 }
 
 func importManifests(data []byte) ([]*Request, error) {
-	if err := document.Check(data); err != nil {
+	manifests, err := document.Objects(data)
+	if err != nil {
 		return nil, err
 	}
 	var objects []*certificatesv1.CertificateSigningRequest
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
-	for {
-		manifest, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if isEmptyDocument(manifest) {
-			continue
-		}
+	for _, manifest := range manifests {
 		object, err := importManifest(manifest)
 		if err != nil {
 			return nil, err
@@ -120,17 +106,6 @@ func importManifests(data []byte) ([]*Request, error) {
 // removedVersion is the version before v1. It gave a manifest without a signer another
 // one, legacy-unknown, so that what it means is not what it says in v1.
 const removedVersion = "certificates.k8s.io/v1beta1"
-
-// isEmptyDocument reports whether a YAML document holds nothing but comments, which
-// kubectl passes over as well.
-func isEmptyDocument(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
-			return false
-		}
-	}
-	return true
-}
 
 // AssumeSigner gives an imported object that names no signer the one whose certificates
 // log in to the API server, as a bare request gets it, and reports whether it did. A

@@ -53,6 +53,8 @@ func TestImport_AManifestIsReadInEveryEncoding(t *testing.T) {
 		"a request with a byte order mark":  []byte(manifestOf([]byte("\uFEFF" + string(encoded)))),
 		"a request in UTF-16":               []byte(manifestOf(utf16Of(string(encoded)))),
 		"a request under keytool's label":   []byte(manifestOf([]byte(strings.ReplaceAll(string(encoded), "CERTIFICATE REQ", "NEW CERTIFICATE REQ")))),
+		"a list of kubectl's":               []byte("apiVersion: v1\nkind: List\nmetadata:\n  resourceVersion: \"\"\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(manifest), "\n", "\n  ") + "\n"),
+		"a list of the API server's":        []byte("apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequestList\nitems:\n- " + strings.ReplaceAll(manifest[strings.Index(manifest, "metadata"):], "\n", "\n  ") + "\n"),
 		"a request that is indented by two": []byte(manifestOf([]byte("  " + strings.ReplaceAll(string(encoded), "\n", "\n  ")))),
 	} {
 		objects, err := Import(data, DefaultLifetime)
@@ -104,6 +106,8 @@ func TestImport_WhatAManifestGetsWrongIsSaidWithTheWayToWriteIt(t *testing.T) {
 	manifest := manifestOf(newRequestPEM(t))
 	for about, test := range map[string]struct{ text, want, hint string }{
 		"the removed version":    {strings.Replace(manifest, "/v1\n", "/v1beta1\n", 1), "certificates.k8s.io/v1beta1", "signerName: " + Signer},
+		"another kind in a list": {"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret}\n", `its kind is "Secret" of "v1"`, ""},
+		"an empty list":          {"apiVersion: v1\nkind: List\nitems: []\n", "it is empty", ""},
 		"a request in plain PEM": {"apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nspec:\n  request: |\n    -----BEGIN CERTIFICATE REQUEST-----\n    MIIB\n    -----END CERTIFICATE REQUEST-----\n", "illegal base64", "base64 -w0"},
 	} {
 		_, err := Import([]byte(test.text), DefaultLifetime)

@@ -70,6 +70,29 @@ func TestForeign_RequestsAreApprovedInEveryFormOfAText(t *testing.T) {
 	}
 }
 
+// TestForeign_AListThatKubectlPrintsIsReviewedAndApproved reads requests from where kubectl put them.
+func TestForeign_AListThatKubectlPrintsIsReviewedAndApproved(t *testing.T) {
+	s := newSession(t, shared)
+	var names []string
+	for _, name := range []string{"listed-a", "listed-b"} {
+		names = append(names, objectName(s.must("new-user", name, "--dir", name).Stdout))
+	}
+	s.write("list.yaml", s.kubectl(append([]string{"get", "csr", "-o", "yaml"}, names...)...).Stdout)
+	shown := s.must("show", "-f", "list.yaml").Stdout
+	for _, want := range []string{"listed-a", "listed-b"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%s is not shown:\n%s", want, shown)
+		}
+	}
+	approved := s.must("approve", "-f", "list.yaml", "--yes").Stdout
+	for _, name := range names {
+		if !strings.Contains(approved, name+" approved\n") {
+			t.Errorf("%s is not approved:\n%s", name, approved)
+		}
+	}
+	s.must("fetch", "listed-b", "--dir", "listed-b")
+}
+
 func TestForeign_KeysOfOtherToolsLogIn(t *testing.T) {
 	s := newSession(t, shared)
 	for i, algorithm := range []pki.KeyAlgorithm{"ed25519", "ecdsa-p256"} {
