@@ -202,10 +202,13 @@ func (in FetchInput) readOwn(directory store.UserDirectory) (key crypto.Signer, 
 }
 
 // unreadable is the error of what was sent and cannot be read. What is wrong with the user's own files
-// comes before it: they are what the user can repair.
+// comes before it: they are what the user can repair. Without a key in the user's own directory, the keys
+// may be in those of several clusters, which only what was sent names.
 func (in FetchInput) unreadable(err error) error {
-	if _, _, _, ownErr := in.readOwn(in.Directory); ownErr != nil {
-		return ownErr
+	if in.Directory.HasKey() {
+		if _, _, _, ownErr := in.readOwn(in.Directory); ownErr != nil {
+			return ownErr
+		}
 	}
 	return in.unusable(err)
 }

@@ -256,5 +256,11 @@ func TestHandoff_TheUsersOwnFilesAreNamedBeforeAFileThatCannotBeRead(t *testing.
 		if _, err := fetch(t, w, asked); err == nil || !strings.Contains(err.Error(), `not for "sam"`) {
 			t.Errorf("%s: %v", about, err)
 		}
+		// Where there is no key, those of several clusters may be, whose names nobody knows.
+		elsewhere := asked
+		elsewhere.Name, elsewhere.Directory = "jane", in.Directory.ForCluster("test")
+		if _, err := fetch(t, w, elsewhere); err == nil || !strings.Contains(err.Error(), "cannot be used") {
+			t.Errorf("%s, without a key: %v", about, err)
+		}
 	}
 }
