@@ -94,6 +94,7 @@ func certifies(t *testing.T, s *session, certificate func(asked *pki.Request) []
 }
 
 func TestBadSigner_ACertificateThatWasNotAskedForIsUsedNowhere(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	s := newSession(t, plane)
 	by := map[string]hostile.Forgery{}

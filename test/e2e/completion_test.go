@@ -43,6 +43,7 @@ func offered(t *testing.T, result program.Result) []string {
 }
 
 func TestCompletion_TabOffersWhatIsPending(t *testing.T) {
+	t.Parallel()
 	s := withCompletion(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.must("new-user", "jane", "-g", "dev", "--dir", "D")
 	s.must("new-user", "done", "--dir", "D")
@@ -77,6 +78,7 @@ func TestCompletion_TabOffersWhatIsPending(t *testing.T) {
 }
 
 func TestCompletion_TabOffersNamesFromTheClusterAndTheMachine(t *testing.T) {
+	t.Parallel()
 	s := withCompletion(t, controlplane.Start(t))
 	s.must("new-user", "jane", "-g", "dev", "--approve", "--clusterrole", "view", "-n", "default")
 	s.must("grant", "jane", "--clusterrole", "view", "--to-group")

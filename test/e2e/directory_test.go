@@ -88,7 +88,7 @@ func TestDirectory_AKubeconfigWhoseKeyIsAnothersIsNotRenewed(t *testing.T) {
 		before := string(s.read("config"))
 		for _, arguments := range [][]string{{"renew"}, {"renew", "--exec"}, {"renew", "--wait=false", "--force"}} {
 			result := s.run(arguments...)
-			s.check(result, expect{1, []string{want}})
+			s.check(result, expect{2, []string{want}})
 			if strings.Contains(result.Stderr, strings.Split(text, "\n")[1]) {
 				t.Error("the key was printed")
 			}

@@ -12,6 +12,7 @@ import (
 const withLease = "--leader-elect=true"
 
 func TestDoctor_DoctorTellsApart(t *testing.T) {
+	t.Parallel()
 	otherAuthority := withoutCluster(t, shared)
 	authorityOf(otherAuthority)
 	for _, test := range []struct {
@@ -32,6 +33,7 @@ func TestDoctor_DoctorTellsApart(t *testing.T) {
 			"client-authority", "the API server does not accept what the signer signs"},
 	} {
 		t.Run(test.about, func(t *testing.T) {
+			t.Parallel()
 			s := newSession(t, controlplane.Start(t, test.options...))
 			before := s.run("doctor")
 			if before.Code != 0 || !strings.Contains(before.Stdout, "unknown  signer: ") || !strings.Contains(before.Stdout, "unknown  client-authority: ") {

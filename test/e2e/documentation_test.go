@@ -25,8 +25,10 @@ import (
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
 func TestDocumentation_TheShellBlocksOfTheDocumentationRun(t *testing.T) {
+	t.Parallel()
 	for page, text := range pages(t, "README.md", "docs/guides/*.md") {
 		t.Run(page, func(t *testing.T) {
+			t.Parallel()
 			blocks := shellBlock.FindAllStringSubmatch(text, -1)
 			if len(blocks) == 0 {
 				t.Fatal("there is no shell block")
@@ -107,6 +109,7 @@ func masked(text string) string {
 }
 
 func TestDocumentation_TheRecordedSessionIsWhatTheProgramSays(t *testing.T) {
+	t.Parallel()
 	_, rest, found := strings.Cut(pages(t, "README.md")["README.md"], "The same as text:\n\n```console\n")
 	recorded, _, _ := strings.Cut(rest, "```\n")
 	if !found {
@@ -144,6 +147,7 @@ func (s *session) shell(script string) program.Result {
 }
 
 func TestDocumentation_TheExamplesOfTheHelpRun(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	for _, command := range []string{"", "new-user", "approve", "completion", "completion install", "credential", "deny", "doctor", "fetch", "grant", "list", "offboard", "options", "renew", "show", "sign", "status", "version"} {
 		for _, example := range examplesOf(newSession(t, plane), command) {

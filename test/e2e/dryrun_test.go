@@ -51,6 +51,7 @@ func TestDryRun_EveryDryRunSaysSo(t *testing.T) {
 }
 
 func TestDryRun_AListIsAListHoweverManyThereAre(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	kindOf := func(arguments ...string) (kind string, items int) {
 		t.Helper()

@@ -184,6 +184,7 @@ func TestEndpoints_AFingerprintOfACAIsComparedWhole(t *testing.T) {
 // TestEndpoints_AHandoffOfOneCANeedsNoFlag has a cluster as kubeadm makes it: one CA for server and
 // clients.
 func TestEndpoints_AHandoffOfOneCANeedsNoFlag(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithOneAuthority())
 	const name = "endpoint-kubeadm"
 	user, _ := handedOff(t, plane, name)

@@ -36,6 +36,7 @@ func signsWithEnds(s *session, notAfter func() time.Time) {
 }
 
 func TestExpiredRequest_ANewRequestTakesThePlaceOfOneWhoseCertificateHasExpired(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	for _, test := range []struct {
 		user string
@@ -92,6 +93,7 @@ func TestExpiredRequest_ANewRequestTakesThePlaceOfOneWhoseCertificateHasExpired(
 }
 
 func TestExpiredRequest_WhatWasNamedIsNotReplacedByANewRequest(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	s := newSession(t, plane)
 	signsWithEnds(s, func() time.Time { return time.Now().Add(-time.Minute) })

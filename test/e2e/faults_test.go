@@ -97,6 +97,7 @@ func checkCrowd(s *session, names []string, result program.Result) {
 func last(text string, bytes int) string { return text[max(0, len(text)-bytes):] }
 
 func TestFaults_ATeamGetsThroughFaults(t *testing.T) {
+	t.Parallel()
 	ends := func(call *http.Request) bool { return !hostile.IsWatch(call) }
 	for name, rules := range map[string][]*hostile.Rule{
 		"too many requests": {{Every: 5, Do: hostile.RetryLater}},
@@ -105,6 +106,7 @@ func TestFaults_ATeamGetsThroughFaults(t *testing.T) {
 		"broken connections": {{When: ends, Every: 20, Do: hostile.DropDone}, {Every: 10, Do: hostile.Drop}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 			s := newSession(t, plane)
 			names := writeTeam(s, "member", crowd)
@@ -115,6 +117,7 @@ func TestFaults_ATeamGetsThroughFaults(t *testing.T) {
 }
 
 func TestFaults_ATeamGetsThroughARestart(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 	s := newSession(t, plane)
 	names := writeTeam(s, "member", crowd)

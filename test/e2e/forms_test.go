@@ -48,6 +48,7 @@ var formsOf = []struct {
 }
 
 func TestForms_EveryFormOfEveryCommandParses(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.write("team.yaml", teamHeader+"- name: forms-member\n")
 	kindIn := map[string]func(t *testing.T, printed string) string{

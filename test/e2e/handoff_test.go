@@ -202,6 +202,7 @@ func TestHandoff_WhatCanBeSentToBeApproved(t *testing.T) {
 }
 
 func TestHandoff_AnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	admin, user := newSession(t, plane), withoutCluster(t, plane)
 	user.must("new-user", "herta", "--offline", "--dir", ".")
@@ -233,6 +234,7 @@ func TestHandoff_AnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
+	t.Parallel()
 	admin, user := newSession(t, shared), withoutCluster(t, shared)
 	handoffOf := func(name string) *clientcmdapi.Config {
 		user.must("new-user", name, "--offline", "--dir", name, "-g", "dev")
@@ -313,6 +315,7 @@ func TestHandoff_AHandoffThatIsNotRightIsRefused(t *testing.T) {
 // TestHandoff_AForgedCertificateIsRefusedWithoutACluster has the cluster's authority, which is
 // in the handoff, not have signed the certificate, and nobody there to log in to.
 func TestHandoff_AForgedCertificateIsRefusedWithoutACluster(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithOneAuthority())
 	user, _ := handedOff(t, plane, "forgery")
 	genuine := string(user.read("handoff"))

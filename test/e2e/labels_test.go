@@ -22,6 +22,7 @@ import (
 const hidingPlaces = 1200
 
 func TestLabels_OffboardFindsEveryRequestWhateverItsLabels(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
 	if err != nil {

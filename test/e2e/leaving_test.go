@@ -84,6 +84,7 @@ func isRefusedByBlock(t *testing.T, client kubernetes.Interface) bool {
 }
 
 func TestLeaving_TheStolenKubeconfigReadsNothingAfterTheGuidesRecipe(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.env.Path = append(s.env.Path, standardTools())
 	guide := pages(t, "docs/guides/leaving.md")["docs/guides/leaving.md"]
@@ -142,6 +143,7 @@ func writeAs(ctx context.Context, admin kubernetes.Interface, user string) error
 }
 
 func TestLeaving_ATeamFileRunAgainLeavesOutWhoWasOffboarded(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("team-back")
 	file := teamHeader
@@ -187,6 +189,7 @@ func TestLeaving_ATeamFileRunAgainLeavesOutWhoWasOffboarded(t *testing.T) {
 }
 
 func TestLeaving_NoDoorGivesRightsBackUnasked(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("doors")
 	role := []string{"--clusterrole", "view", "-n", "doors"}
@@ -250,6 +253,7 @@ func TestLeaving_NoDoorGivesRightsBackUnasked(t *testing.T) {
 }
 
 func TestLeaving_ARenewalIsNotTakenForAnotherCertificate(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.must("new-user", "rosa", "-g", "rosa-group", "--approve", "--dir", "D", "--renewable")
 	own := *s
@@ -264,6 +268,7 @@ func TestLeaving_ARenewalIsNotTakenForAnotherCertificate(t *testing.T) {
 }
 
 func TestLeaving_TheReportNamesWhatStillGivesSomething(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.namespace("report")
 	bindings := s.client().RbacV1().RoleBindings("report")
@@ -322,6 +327,7 @@ func blockList(s *session) map[string]string {
 }
 
 func TestLeaving_NeitherALongNameNorALongListEvadesABlock(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.must("offboard", "first", "--block", "--yes")
 	before := len(blockList(s))
@@ -371,6 +377,7 @@ func TestLeaving_NeitherALongNameNorALongListEvadesABlock(t *testing.T) {
 }
 
 func TestLeaving_EntriesOfTheEarlierFormStayInForce(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	admin := s.client()
 	for _, arguments := range [][]string{
@@ -425,6 +432,7 @@ func TestLeaving_EntriesOfTheEarlierFormStayInForce(t *testing.T) {
 }
 
 func TestLeaving_ABlockThatIsNotInForceIsNotCalledOne(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithAPIServerFlags("--disable-admission-plugins=ValidatingAdmissionPolicy")))
 	result := s.run("offboard", "nele", "--block", "--yes")
 	s.check(result, expect{1, []string{`the block of the user "nele" is not proven: writes as the user are still accepted after 10s`, "ValidatingAdmissionPolicy is not disabled"}})
@@ -434,6 +442,7 @@ func TestLeaving_ABlockThatIsNotInForceIsNotCalledOne(t *testing.T) {
 }
 
 func TestLeaving_WhatAnAdministratorCannotDoIsSaid(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	offboarding := []rbacv1.PolicyRule{

@@ -18,6 +18,7 @@ import (
 )
 
 func TestList_ListShowsWhatIsInside(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	if empty := s.must("list"); empty.Stdout != "" || empty.Stderr != "no certificate signing requests found\n" {
 		t.Errorf("an empty list is %q, %q", empty.Stdout, empty.Stderr)
@@ -75,6 +76,7 @@ func TestList_ListShowsWhatIsInside(t *testing.T) {
 }
 
 func TestList_ListGoesOnWithWhatChanges(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	first := objectName(s.must("new-user", "olga", "--dir", "olga").Stdout)
 	rows := follow(s, "list", "--pending", "--watch")

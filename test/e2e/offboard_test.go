@@ -106,6 +106,7 @@ func isBlocked(err error) bool {
 }
 
 func TestOffboard_ABlockedIdentityWritesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	admin := s.client()
 	_, err := admin.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
@@ -181,6 +182,7 @@ func TestOffboard_ABlockedIdentityWritesNothing(t *testing.T) {
 }
 
 func TestOffboard_WhomNotToBlock(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.check(s.run("offboard", "administrator", "--block", "--yes"), expect{6, []string{`you are logged in as the user "administrator", and would block yourself`}})
 	s.check(s.run("offboard", "system:kube-controller-manager", "--block", "--yes"), expect{6, []string{"system-user"}})

@@ -20,6 +20,7 @@ import (
 // Offboarding takes away what was shown, of one user, and nothing else.
 
 func TestOffboardRefusals_ABlockIsOfOneUserAndSoIsItsEnd(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	admin := s.client()
 	blocked := func(about string, want ...string) {
@@ -59,6 +60,7 @@ func TestOffboardRefusals_ABlockIsOfOneUserAndSoIsItsEnd(t *testing.T) {
 
 // TestOffboardRefusals_EveryWriteNamesItsManager looks at what is sent.
 func TestOffboardRefusals_EveryWriteNamesItsManager(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	var mu sync.Mutex
 	var unnamed []string

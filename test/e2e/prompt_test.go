@@ -46,6 +46,7 @@ func TestPrompt_ApproveAsksAtATerminal(t *testing.T) {
 }
 
 func TestPrompt_ChoosingFromAListAtATerminal(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	for _, user := range []string{"kim", "kurt"} {
 		s.must("new-user", user, "--dir", user)

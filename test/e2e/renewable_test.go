@@ -54,6 +54,7 @@ func rolesAndBindings(s *session) string {
 }
 
 func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.must("new-user", "rena", "-g", "dev", "--approve", "--renewable", "--dir", "D", "--expiration", "10m")
@@ -118,6 +119,7 @@ func TestRenewable_ThePermissionToRenewIsThatAndNothingElse(t *testing.T) {
 }
 
 func TestRenewable_ThePermissionToRenewInOtherForms(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithUser("binder", nil,
 		rbacv1.PolicyRule{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterrolebindings"}, Verbs: []string{"create", "get", "patch"}},
 		rbacv1.PolicyRule{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterroles"}, Verbs: []string{"get", "bind"}}))

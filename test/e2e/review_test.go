@@ -199,6 +199,7 @@ func TestReview_ADryRunOfAnApprovalIsTheReviewAlone(t *testing.T) {
 }
 
 func TestReview_ApprovingEverythingThatIsPending(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.check(s.run("approve", "--all", "--yes"), expect{0, []string{"no pending certificate signing requests found"}})
 	labelled := func(name string, user identity.User) {
@@ -237,6 +238,7 @@ func TestReview_ApprovingEverythingThatIsPending(t *testing.T) {
 }
 
 func TestReview_TheWholeTableOnARealAPIServer(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	want := map[string][]string{}
 	var names []string

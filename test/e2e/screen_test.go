@@ -242,6 +242,7 @@ func focus(lines []string) string {
 }
 
 func TestScreen_AMenuFitsOnTheScreen(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	team := "name,groups\n"
 	const users = 28
@@ -284,6 +285,7 @@ func TestScreen_AMenuFitsOnTheScreen(t *testing.T) {
 }
 
 func TestScreen_AWaitingLineStaysOnOneRow(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.must("new-user", "waiting-with-quite-a-long-name-that-needs-room", "--dir", "D")
 	for _, columns := range []uint16{80, 60, 40, 20} {

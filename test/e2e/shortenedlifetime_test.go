@@ -34,6 +34,7 @@ spec: {policyName: shortens}
 `
 
 func TestShortenedLifetime_ALifetimeThatAPolicyShortensIsSaid(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	if served := s.kubectl("api-resources", "--api-group=admissionregistration.k8s.io", "-o", "name").Stdout; !strings.Contains(served, "mutatingadmissionpolicies.") {
 		t.Skip("this Kubernetes has no mutating admission policies")

@@ -65,6 +65,7 @@ func TestShow_TheReviewWithoutADecision(t *testing.T) {
 // TestShow_OnlyAPlantedRequestIsWarnedOf is for a list in which nobody would see a warning among as
 // many that mean nothing.
 func TestShow_OnlyAPlantedRequestIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	const users = 100
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager(), controlplane.WithUser("mallory", nil, requestRule("create", "get")))
 	s := newSession(t, plane)

@@ -76,6 +76,7 @@ func writeTeam(s *session, prefix string, users int) (names []string) {
 }
 
 func TestTeam_ATeamIsOnboardedInOneRun(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.write("team.yaml", teamHeader+`- name: jane
@@ -133,7 +134,8 @@ func TestTeam_ATeamIsOnboardedInOneRun(t *testing.T) {
 	}
 }
 
-func TestTeam_OneUsersTroubleIsHersAlone(t *testing.T) {
+func TestTeam_OneUsersTroubleIsOnlyTheirs(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	writeTeam(s, "member", 20)
@@ -186,6 +188,7 @@ func TestTeam_NothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 }
 
 func TestTeam_ATeamsRequestsAreApprovedBySomebodyElse(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.write("team.csv", "name,groups\nmia,dev;ops\nnoa,\n")
@@ -210,6 +213,7 @@ func TestTeam_ATeamsRequestsAreApprovedBySomebodyElse(t *testing.T) {
 }
 
 func TestTeam_ATeamIsHandedOffByFiles(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	names := writeTeam(s, "remote", 12)
@@ -262,6 +266,7 @@ func (s *session) listing(directory string) string {
 }
 
 func TestTeam_ABarShowsHowFarATeamIsAtATerminal(t *testing.T) {
+	t.Parallel()
 	// Slow enough to be seen.
 	s := newSession(t, controlplane.Start(t, controlplane.WithControllerManagerRate(8, 8)))
 	var text strings.Builder

@@ -11,6 +11,7 @@ import (
 
 // TestTeamEnding_TheNextCommandGoesOnWithTheSameRequests runs what is printed, word by word.
 func TestTeamEnding_TheNextCommandGoesOnWithTheSameRequests(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.write("team.csv", "name\nann\nben\n")
 	made := s.must("new-user", "-f", "team.csv", "-g", "dev", "-g", "a b", "--expiration", "2h", "--key-algorithm", "ed25519", "--dir", "T", "--server", s.server())

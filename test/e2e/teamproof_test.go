@@ -17,6 +17,7 @@ import (
 // TestTeamProof_OneLoginProvesATeam has the certificates of a team be of the CA that the API
 // server takes, and those of two users of one that has its name and not its key.
 func TestTeamProof_OneLoginProvesATeam(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithoutControllerManager())
 	s := newSession(t, plane)
 	own := authorityFor(t, plane)

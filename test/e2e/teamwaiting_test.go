@@ -41,6 +41,7 @@ func waitingTeam(t *testing.T, s *session, users ...string) (*waitingRun, map[st
 // TestTeamWaiting_WhatHappensToOneRequestIsItsOwnEnd has an administrator deny one request
 // of a team that waits, fail one, delete one and replace one.
 func TestTeamWaiting_WhatHappensToOneRequestIsItsOwnEnd(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	users := []string{"tw-good", "tw-denied", "tw-failed", "tw-deleted", "tw-replaced", "tw-fine"}
 	run, of := waitingTeam(t, s, users...)
@@ -61,6 +62,7 @@ func TestTeamWaiting_WhatHappensToOneRequestIsItsOwnEnd(t *testing.T) {
 // TestTeamWaiting_AReplacedRequestIsNotTakenForItsOwn has the watch miss that a request was
 // deleted, and another one of that name stand there when the server is asked again.
 func TestTeamWaiting_AReplacedRequestIsNotTakenForItsOwn(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	front := s.behindFront()
 	replaced := make(chan struct{})
@@ -120,6 +122,7 @@ func checkTeamEnds(s *session, run *waitingRun, code int, failed map[string]stri
 // TestTeamWaiting_AUserInAnAdministratorsGroupIsLeftOut has one group of a team be bound to
 // cluster-admin, and one user's kubeconfig be in the way.
 func TestTeamWaiting_AUserInAnAdministratorsGroupIsLeftOut(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t))
 	s.shell("kubectl create clusterrolebinding tg-admins --clusterrole=cluster-admin --group=tg-admins")
 	s.write("team.yaml", teamHeader+"- {name: tg-plain, groups: [dev]}\n- {name: tg-mighty, groups: [tg-admins]}\n- {name: tg-hindered}\n")

@@ -97,6 +97,7 @@ func TestTLSProxy_WhereTLSEndsAtAProxyNothingIsApproved(t *testing.T) {
 }
 
 func TestTLSProxy_DoctorPassesWhereTheAuthorityHasJustBeenMade(t *testing.T) {
+	t.Parallel()
 	// Its signer dates certificates back by five minutes.
 	s := newSession(t, controlplane.Start(t, controlplane.WithAuthorityAge(time.Second)))
 	for _, arguments := range [][]string{{"doctor", "--probe", "-o", "json"}, {"doctor", "-o", "json"}} {

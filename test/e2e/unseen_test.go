@@ -19,6 +19,7 @@ import (
 // TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen is u03, who can create requests and nothing
 // else, asking as u02 in every way in which a request can be approved without being shown.
 func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
+	t.Parallel()
 	requests := rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "list", "watch"}}
 	s := newSession(t, controlplane.Start(t, controlplane.WithUser("u03", nil, requests)))
 	s.must("new-user", "u02", "--dir", "own", "--approve")
@@ -98,6 +99,7 @@ func TestUnseen_NobodyGetsTheRightsOfAnotherUserUnseen(t *testing.T) {
 }
 
 func TestUnseen_WhatIsStillApprovedUnseen(t *testing.T) {
+	t.Parallel()
 	requests := rbacv1.PolicyRule{APIGroups: []string{"certificates.k8s.io"}, Resources: []string{"certificatesigningrequests"}, Verbs: []string{"create", "get", "list", "watch"}}
 	approving := []rbacv1.PolicyRule{
 		requests,

@@ -227,6 +227,7 @@ func TestWaiting_AnInterruptedWaitLeavesAllInPlace(t *testing.T) {
 }
 
 func TestWaiting_AnUnsignedRequestIsExplained(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithoutControllerManager()))
 	s.must("new-user", "adam", "--dir", "D")
 	s.must("approve", "adam", "--yes")
@@ -240,6 +241,7 @@ func TestWaiting_AnUnsignedRequestIsExplained(t *testing.T) {
 }
 
 func TestWaiting_AShortenedLifetimeIsSaid(t *testing.T) {
+	t.Parallel()
 	s := newSession(t, controlplane.Start(t, controlplane.WithMaximumLifetime(12*time.Hour)))
 	result := s.must("new-user", "beth", "--expiration", "20d", "--approve", "--dir", "D")
 	if want := "warning: 20d was asked for, and 12h was given"; !strings.Contains(result.Stderr, want) {
@@ -248,6 +250,7 @@ func TestWaiting_AShortenedLifetimeIsSaid(t *testing.T) {
 }
 
 func TestWaiting_AServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	plane := controlplane.Start(t)
 	s := newSession(t, plane)
 	s.must("new-user", "cleo", "--dir", "D")
