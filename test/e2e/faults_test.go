@@ -45,7 +45,7 @@ func encodedCertificate(certificate *x509.Certificate) []byte {
 }
 
 // crowd is how many users are onboarded through a fault.
-const crowd = 1000
+func crowd() int { return program.Times(1000, 300) }
 
 // checkCrowd expects that every user has one issued request and a kubeconfig that is
 // theirs, or was named as failed.
@@ -109,7 +109,7 @@ func TestFaults_ATeamGetsThroughFaults(t *testing.T) {
 			t.Parallel()
 			plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 			s := newSession(t, plane)
-			names := writeTeam(s, "member", crowd)
+			names := writeTeam(s, "member", crowd())
 			s.behindFront(rules...)
 			checkCrowd(s, names, s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json"))
 		})
@@ -120,10 +120,10 @@ func TestFaults_ATeamGetsThroughARestart(t *testing.T) {
 	t.Parallel()
 	plane := controlplane.Start(t, controlplane.WithControllerManagerRate(500, 500))
 	s := newSession(t, plane)
-	names := writeTeam(s, "member", crowd)
+	names := writeTeam(s, "member", crowd())
 	run := start(s, "new-user", "-f", "team.yaml", "--approve", "--dir", "T", "-o", "json")
 	s.until("a tenth of the users is onboarded", func() bool {
-		return strings.Count(s.listing("T"), ".kubeconfig\n") > crowd/10
+		return strings.Count(s.listing("T"), ".kubeconfig\n") > crowd()/10
 	})
 	if err := plane.StopComponent(controlplane.APIServer); err != nil {
 		t.Fatal(err)

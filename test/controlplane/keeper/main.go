@@ -165,6 +165,8 @@ func (k *keeper) start(p Process) error {
 	defer log.Close() //nolint:errcheck // The child has its own.
 	command := exec.Command(p.Path, p.Arguments...)
 	command.Dir = k.directory
+	// Components live for seconds, a third of which they would collect garbage.
+	command.Env = append(os.Environ(), "GOGC=400")
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = dieWithParent()
 	started := make(chan error)
