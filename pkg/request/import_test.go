@@ -43,6 +43,7 @@ func utf16Of(text string) []byte {
 func TestImport_AManifestIsReadInEveryEncoding(t *testing.T) {
 	encoded := newRequestPEM(t)
 	manifest := manifestOf(encoded)
+	_, content, _ := strings.Cut(manifest, "metadata")
 	for name, data := range map[string][]byte{
 		"as it is":                          []byte(manifest),
 		"CRLF, two documents":               []byte(strings.ReplaceAll("---\n"+manifest+"---\n# nothing more\n", "\n", "\r\n")),
@@ -54,7 +55,7 @@ func TestImport_AManifestIsReadInEveryEncoding(t *testing.T) {
 		"a request in UTF-16":               []byte(manifestOf(utf16Of(string(encoded)))),
 		"a request under keytool's label":   []byte(manifestOf([]byte(strings.ReplaceAll(string(encoded), "CERTIFICATE REQ", "NEW CERTIFICATE REQ")))),
 		"a list of kubectl's":               []byte("apiVersion: v1\nkind: List\nmetadata:\n  resourceVersion: \"\"\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(manifest), "\n", "\n  ") + "\n"),
-		"a list of the API server's":        []byte("apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequestList\nitems:\n- " + strings.ReplaceAll(manifest[strings.Index(manifest, "metadata"):], "\n", "\n  ") + "\n"),
+		"a list of the API server's":        []byte("apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequestList\nitems:\n- " + strings.ReplaceAll("metadata"+content, "\n", "\n  ") + "\n"),
 		"a request that is indented by two": []byte(manifestOf([]byte("  " + strings.ReplaceAll(string(encoded), "\n", "\n  ")))),
 	} {
 		objects, err := Import(data, DefaultLifetime)

@@ -256,7 +256,7 @@ func TestHandoff_TheUsersOwnFilesAreNamedBeforeAFileThatCannotBeRead(t *testing.
 		if _, err := fetch(t, w, asked); err == nil || !strings.Contains(err.Error(), `not for "sam"`) {
 			t.Errorf("%s: %v", about, err)
 		}
-		// Where there is no key, those of several clusters may be, whose names nobody knows.
+		// Without a key here, those of several clusters may be below, whose names nobody knows.
 		elsewhere := asked
 		elsewhere.Name, elsewhere.Directory = "jane", in.Directory.ForCluster("test")
 		if _, err := fetch(t, w, elsewhere); err == nil || !strings.Contains(err.Error(), "cannot be used") {
