@@ -20,9 +20,10 @@ import (
 
 // Import reads what somebody sent to have approved: a PKCS#10 request in any form that
 // pki.AsRequestPEM takes, from any tool, or CertificateSigningRequest manifests in
-// YAML or JSON, in lists as well (see document.Objects), in any encoding that pki.Text takes. A bare request gets the lifetime; a
-// manifest has its own, and may name no signer (see AssumeSigner). The objects are what
-// Submittable makes ready; nothing in them was looked at yet.
+// YAML or JSON, in lists as well (see document.Objects), in any encoding that pki.Text
+// takes. A bare request gets the lifetime; a manifest has its own, and may name no signer
+// (see AssumeSigner). The objects are what Submittable makes ready; nothing in them was
+// looked at yet.
 //
 // Data that is not a certificate signing request is an error, and so is one that
 // holds a private key.
