@@ -180,7 +180,7 @@ func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
 		"a certificate of another key":   {whole(reached, "client-certificate: ca.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "private key does not match public key"},
 		"a certificate's file missing":   {whole(reached, "client-certificate: missing.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "missing.crt"},
 		"content that is none":           {whole(reached, "client-certificate-data: eA==, client-key-data: eA==", "cluster: c, user: u", "x"), "list", 2, "hint: check the certificates and the key against: kubectl config view"},
-		"a CA that is none":              {whole("server: '"+server+"', certificate-authority-data: eA==", "", "cluster: c, user: u", "x"), "list", 2, "unable to load root certificates"},
+		"a CA that cannot be parsed":     {whole("server: '"+server+"', certificate-authority-data: eA==", "", "cluster: c, user: u", "x"), "list", 2, "unable to load root certificates"},
 		"a timeout":                      {whole(reached, "", "cluster: c, user: u", "x"), "list --request-timeout never", 2, "Invalid timeout value"},
 		"no timeout":                     {whole(reached, "", "cluster: c, user: u", "x"), "status --live --request-timeout 0s", 0, "x"},
 		"one that is not YAML":           {"a: [", "list", 2, "the kubeconfig cannot be read"},

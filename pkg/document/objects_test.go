@@ -20,7 +20,7 @@ func TestObjects_EachDocumentAndEachItemOfAListIsAnObject(t *testing.T) {
 		"an empty list":        {"apiVersion: v1\nkind: List\nitems: []\n", nil},
 		"a list and another":   {"kind: List\nitems: [{kind: A}]\n---\nkind: B\n", []string{`{"kind":"A"}`, "kind: B"}},
 		"a list in a list":     {"kind: List\nitems: [{kind: List, items: [{kind: A}]}]\n", []string{`{"items":[{"kind":"A"}],"kind":"List"}`}},
-		"an item that is none": {"kind: List\nitems: [null]\n", []string{"null"}},
+		"an item that is null": {"kind: List\nitems: [null]\n", []string{"null"}},
 		"no YAML":              {"a: [", []string{"a: ["}},
 		"no object":            {"kind: [x]\n", []string{"kind: [x]"}},
 	} {
@@ -42,7 +42,7 @@ func TestObjects_AListThatCannotBeReadIsNotQuoted(t *testing.T) {
 	for about, text := range map[string]string{
 		"a field that lists do not have": "kind: List\nitems: []\nsecret: x\n",
 		"a key twice":                    "kind: List\nitems: []\nitems: [secret]\n",
-		"items that are none":            "kind: List\nitems: secret\n",
+		"items that are a text":          "kind: List\nitems: secret\n",
 		"an item that is a text":         "kind: List\nitems: [secret]\n",
 	} {
 		objects, err := Objects([]byte(text))

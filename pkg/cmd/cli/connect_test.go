@@ -55,16 +55,16 @@ func TestConfiguration_WhatCannotBeUsedIsSaid(t *testing.T) {
 		change           func(*Environment)
 		says             string
 	}{
-		"a context that is missing":           {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.Context = "y" }, `context "y" not found in the kubeconfig`},
-		"a cluster that is missing":           {reached, "cluster: d, user: u", nil, `the context "x" is of the cluster "d", which the kubeconfig does not have`},
-		"a cluster of the flag that is not":   {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.ClusterName = "d" }, "the kubeconfig cannot be used"},
-		"a server without TLS":                {"server: 'http://127.0.0.1:1'", "cluster: c, user: u", nil, "is not reached over TLS"},
-		"a server of the flag, without TLS":   {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.APIServer = "http://127.0.0.1:1" }, "is not reached over TLS"},
-		"a proxy of another scheme":           {reached + ", proxy-url: 'ftp://p'", "cluster: c, user: u", nil, "invalid proxy-url of the cluster"},
-		"a CA's file that is a directory":     {reached + ", certificate-authority: .", "cluster: c, user: u", nil, "the certificate-authority of the kubeconfig cannot be used"},
-		"a key of the flag that is no file":   {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.KeyFile = t.TempDir() }, "the client-key of the kubeconfig cannot be used"},
-		"a certificate's file that is no PEM": {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.CertFile, *e.Flags.KeyFile = *e.Flags.KubeConfig, *e.Flags.KubeConfig }, "cannot be used: tls: failed to find any PEM data"},
-		"a CA that is none":                   {reached + ", certificate-authority-data: eA==", "cluster: c, user: u", nil, "unable to load root certificates"},
+		"a context that is missing":         {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.Context = "y" }, `context "y" not found in the kubeconfig`},
+		"a cluster that is missing":         {reached, "cluster: d, user: u", nil, `the context "x" is of the cluster "d", which the kubeconfig does not have`},
+		"a cluster of the flag that is not": {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.ClusterName = "d" }, "the kubeconfig cannot be used"},
+		"a server without TLS":              {"server: 'http://127.0.0.1:1'", "cluster: c, user: u", nil, "is not reached over TLS"},
+		"a server of the flag, without TLS": {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.APIServer = "http://127.0.0.1:1" }, "is not reached over TLS"},
+		"a proxy of another scheme":         {reached + ", proxy-url: 'ftp://p'", "cluster: c, user: u", nil, "invalid proxy-url of the cluster"},
+		"a CA's file that is a directory":   {reached + ", certificate-authority: .", "cluster: c, user: u", nil, "the certificate-authority of the kubeconfig cannot be used"},
+		"a key of the flag, a directory":    {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.KeyFile = t.TempDir() }, "the client-key of the kubeconfig cannot be used"},
+		"a certificate's file without PEM":  {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.CertFile, *e.Flags.KeyFile = *e.Flags.KubeConfig, *e.Flags.KubeConfig }, "cannot be used: tls: failed to find any PEM data"},
+		"a CA that cannot be parsed":        {reached + ", certificate-authority-data: eA==", "cluster: c, user: u", nil, "unable to load root certificates"},
 	} {
 		env := environmentOf(writeConfig(t, test.cluster, test.context))
 		if test.change != nil {

@@ -75,7 +75,7 @@ func checkNamedPair(config rest.TLSClientConfig) error {
 	return nil
 }
 
-// checkFilesOfFlags does the same for the cluster and user that the flags choose, and for
+// checkFilesOfFlags is checkNamedFiles for the cluster and user that the flags choose, and for
 // the files that flags name.
 func (e *Environment) checkFilesOfFlags(raw clientcmdapi.Config, context *clientcmdapi.Context) error {
 	context = cmp.Or(context, &clientcmdapi.Context{})

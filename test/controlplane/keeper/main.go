@@ -165,7 +165,7 @@ func (k *keeper) start(p Process) error {
 	defer log.Close() //nolint:errcheck // The child has its own.
 	command := exec.Command(p.Path, p.Arguments...)
 	command.Dir = k.directory
-	// They live for seconds, and would spend a third of that on garbage collection.
+	// Components live for seconds, and would spend a third of that on garbage collection.
 	command.Env = append(os.Environ(), "GOGC=400")
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = dieWithParent()
