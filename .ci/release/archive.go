@@ -47,10 +47,8 @@ func writePublic(path string, data []byte) error {
 }
 
 func compressedTarball(out io.Writer, files []file, modified time.Time) error {
-	compressed, err := gzip.NewWriterLevel(out, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
+	// The best compression takes more than twice the time, for 0.4 % of the size.
+	compressed := gzip.NewWriter(out)
 	if err := tarTo(compressed, files, modified); err != nil {
 		return err
 	}
