@@ -202,6 +202,13 @@ func (a *test) start(t *testing.T) {
 	synctest.Wait()
 }
 
+// elapse lets time go by. The lock orders what the test has read of the server before what the approver
+// writes meanwhile, which the race detector wants to know.
+func (a *test) elapse(span time.Duration) {
+	a.set(func() {})
+	elapse(span)
+}
+
 // apply has policies on the server, of which the watch tells at once.
 func (a *test) apply(policies ...*policy.ApprovalPolicy) {
 	a.set(func() { a.policies = policies })
@@ -330,13 +337,13 @@ func TestApprover_NothingIsDecidedBeforeEverythingWasRead(t *testing.T) {
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
 		for _, name := range names {
-			elapse(time.Minute)
+			a.elapse(time.Minute)
 			if a.evaluations() != 0 || a.decisions != 0 || a.ready {
 				t.Errorf("decided before %s were read", name)
 			}
 			close(release[name])
 		}
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if len(a.decided) != 1 || !a.ready {
 			t.Errorf("%d were decided", len(a.decided))
 		}
@@ -350,12 +357,12 @@ func TestApprover_NothingIsReportedBeforeItIsKnownWhatWas(t *testing.T) {
 		a.apply(policyOf("none", policy.Approve, "false"))
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
-		elapse(time.Minute)
+		a.elapse(time.Minute)
 		if len(a.reported) != 0 || a.ready {
 			t.Errorf("%+v", a.reported)
 		}
 		close(load)
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if len(a.reported) != 1 || !a.ready {
 			t.Errorf("%+v", a.reported)
 		}
@@ -370,7 +377,7 @@ func TestApprover_WhatIsLeftToPeopleCostsOneEvaluation(t *testing.T) {
 		a.start(t)
 		expect := func(want int, after string) {
 			t.Helper()
-			elapse(time.Minute)
+			a.elapse(time.Minute)
 			if got := a.evaluations(); got != want || len(a.decided) != 0 {
 				t.Errorf("%d evaluations after %s", got, after)
 			}
@@ -379,7 +386,7 @@ func TestApprover_WhatIsLeftToPeopleCostsOneEvaluation(t *testing.T) {
 		expect(1, "it was submitted")
 		for range 5 {
 			a.submit(junk)
-			elapse(time.Second)
+			a.elapse(time.Second)
 		}
 		expect(1, "it was listed again")
 		if said := a.reported["csr-junk"]; len(said) != 1 || said[0].IsError || !strings.Contains(said[0].Why, `policy "none": condition condition: because`) {
@@ -426,11 +433,11 @@ func TestApprover_AConditionAboutTheTimeIsEvaluatedAgain(t *testing.T) {
 		a.apply(policyOf("later", policy.Approve, "now >= timestamp('"+opens+"')"))
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
-		elapse(9 * time.Minute)
+		a.elapse(9 * time.Minute)
 		if len(a.decided) != 0 {
 			t.Error("it was approved early")
 		}
-		elapse(3 * time.Minute)
+		a.elapse(3 * time.Minute)
 		if len(a.decided) != 1 {
 			t.Error("it was not approved")
 		}
@@ -480,7 +487,7 @@ func TestApprover_APolicyThatAppearsWhileARequestIsEvaluatedCounts(t *testing.T)
 		})
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if got := a.messages["csr-jane"]; !strings.Contains(got, `denied by policy "not-jane"`) || a.decisions != 1 {
 			t.Errorf("%q, %d decisions", got, a.decisions)
 		}
@@ -493,7 +500,7 @@ func TestApprover_WhoWasRevokedAMomentAgoIsNotApproved(t *testing.T) {
 		a.set(func() { a.list = listOf(t, access.Entry{Blocked: access.Blocked{User: "jane"}}) })
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if said := a.reported["csr-jane"]; a.decisions != 0 || len(said) != 1 || !strings.Contains(said[0].Why, "revoked") {
 			t.Errorf("%d decisions, %+v", a.decisions, said)
 		}
@@ -513,7 +520,7 @@ func TestApprover_AfterAPauseItReadsAgain(t *testing.T) {
 		}
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
-		elapse(time.Minute)
+		a.elapse(time.Minute)
 		if a.confirmed != 2 || a.decisions != 1 || a.evaluations() != 2 {
 			t.Errorf("read %d times, %d decisions, %d evaluations", a.confirmed, a.decisions, a.evaluations())
 		}
@@ -526,12 +533,12 @@ func TestApprover_WithoutALookAtThePoliciesNothingIsDecided(t *testing.T) {
 		a.confirmErr = errors.New("connection refused")
 		a.submit(requestOf(t, "jane"))
 		a.start(t)
-		elapse(retryFailed / 2)
+		a.elapse(retryFailed / 2)
 		if said := a.reported["csr-jane"]; a.decisions != 0 || len(said) != 1 || !said[0].IsError || said[0].Why != "connection refused" {
 			t.Errorf("%d decisions, %+v", a.decisions, said)
 		}
 		a.set(func() { a.confirmErr = nil })
-		elapse(retryFailed)
+		a.elapse(retryFailed)
 		if len(a.decided) != 1 {
 			t.Error("it was not tried again")
 		}
@@ -553,9 +560,9 @@ func TestApprover_ADecisionThatFailsIsTriedAgainUnlessItIsAnotherObject(t *testi
 				a.apply(policyOf("all", policy.Approve, "true"))
 				a.decideErr = one.err
 				a.start(t)
-				elapse(time.Second)
+				a.elapse(time.Second)
 				a.submit(requestOf(t, "jane"))
-				elapse(2*retryFailed + retryFailed/2)
+				a.elapse(2*retryFailed + retryFailed/2)
 				said := ""
 				for _, each := range a.reported["csr-jane"] {
 					said += each.Why
@@ -574,7 +581,7 @@ func TestApprover_ABrokenDenyPolicyStopsApprovalsAndSaysSo(t *testing.T) {
 			a.apply(policyOf("all", policy.Approve, "true"), policyOf("broken", policy.Deny, expression))
 			a.submit(requestOf(t, "jane"))
 			a.start(t)
-			elapse(time.Second)
+			a.elapse(time.Second)
 			said := a.reported["csr-jane"]
 			if a.decisions != 0 || len(said) != 1 || !said[0].IsError || !strings.Contains(said[0].Why, `the Deny policy "broken"`) || a.outcomes(policy.Failed) == 0 {
 				t.Errorf("%q: %d decisions, %+v", expression, a.decisions, said)
@@ -583,7 +590,7 @@ func TestApprover_ABrokenDenyPolicyStopsApprovalsAndSaysSo(t *testing.T) {
 				t.Errorf("%q: %+v", expression, status)
 			}
 			a.apply(policyOf("all", policy.Approve, "true"))
-			elapse(time.Second)
+			a.elapse(time.Second)
 			if len(a.decided) != 1 {
 				t.Errorf("%q: nothing is approved after it was deleted", expression)
 			}
@@ -608,7 +615,7 @@ func TestApprover_JunkOfOneRequesterDoesNotHoldUpAnother(t *testing.T) {
 		if len(a.decided) != 1 || time.Since(begin) > 0 {
 			t.Errorf("%d decided after %s", len(a.decided), time.Since(begin))
 		}
-		elapse(time.Minute)
+		a.elapse(time.Minute)
 		if got := a.evaluations(); got != 3*evaluationBurst+1 {
 			t.Errorf("%d evaluations", got)
 		}
@@ -635,7 +642,7 @@ func TestApprover_ConditionsAskTheServerOnceInAWhile(t *testing.T) {
 		}
 		expect(1, "at first")
 		expect(1, "again")
-		elapse(permissionTime)
+		a.elapse(permissionTime)
 		expect(2, "when the answer is old")
 		a.tell.circumstances()
 		expect(3, "after role bindings changed")
@@ -651,17 +658,17 @@ func TestApprover_AnOutcomeThatCannotBeReportedIsLoggedAndReportedLater(t *testi
 			a.submit(requestOf(t, user))
 		}
 		a.start(t)
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if a.log.count("level=WARN", "an outcome cannot be reported", "uid=uid-jane", "connection refused") != 1 || len(a.reported) != 0 {
 			t.Errorf("%+v: %s", a.reported, a.log.text.String())
 		}
-		elapse(sweepPeriod)
+		a.elapse(sweepPeriod)
 		// A sweep does not try the others where one cannot be reported.
 		if got := a.log.count("level=WARN", "an outcome cannot be reported", "connection refused"); got != 3 {
 			t.Errorf("%d are logged: %s", got, a.log.text.String())
 		}
 		a.set(func() { a.reportErr = nil })
-		elapse(sweepPeriod)
+		a.elapse(sweepPeriod)
 		if len(a.reported["csr-jane"]) != 1 || len(a.reported["csr-kim"]) != 1 || a.evaluations() != 2 {
 			t.Errorf("%+v, %d evaluations", a.reported, a.evaluations())
 		}
@@ -673,14 +680,14 @@ func TestApprover_AFailureThatCannotBeReportedEitherIsTriedAgain(t *testing.T) {
 		a.apply(policyOf("all", policy.Approve, "true"))
 		a.confirmErr, a.reportErr = errors.New("timed out"), errors.New("connection refused")
 		a.start(t)
-		elapse(time.Second)
+		a.elapse(time.Second)
 		a.submit(requestOf(t, "jane"))
-		elapse(retryFailed / 2)
+		a.elapse(retryFailed / 2)
 		if a.log.count("level=WARN", "not decided", "timed out") != 1 || a.log.count("level=DEBUG", "an outcome cannot be reported", "connection refused") != 1 {
 			t.Error(a.log.text.String())
 		}
 		a.set(func() { a.confirmErr = nil })
-		if elapse(retryFailed); len(a.decided) != 1 {
+		if a.elapse(retryFailed); len(a.decided) != 1 {
 			t.Error("it was not tried again")
 		}
 	})

@@ -41,12 +41,12 @@ func TestNotes_AnOutcomeIsReportedOnceAndAgainBeforeItIsForgotten(t *testing.T) 
 				t.Errorf("%d reports %s", got, about)
 			}
 		}
-		elapse(noteTime - time.Second)
+		a.elapse(noteTime - time.Second)
 		renew(2, "within half an hour")
-		elapse(time.Second)
+		a.elapse(time.Second)
 		renew(3, "after half an hour")
 		a.notes.forget(one.uid)
-		elapse(noteTime)
+		a.elapse(noteTime)
 		renew(3, "of a request that is gone")
 	})
 }
@@ -87,7 +87,7 @@ func TestNotes_ARequesterHasSoManyReportsAndTheRestComesLater(t *testing.T) {
 		if err := a.notes.say(t.Context(), a.world.setRequest(requestOf(t, "jane")), request.PolicyOutcome{Why: "other"}); err != nil || len(a.reported) != noteBurst+1 {
 			t.Errorf("%v: another requester waits for it", err)
 		}
-		elapse(10 * time.Second)
+		a.elapse(10 * time.Second)
 		for _, one := range all {
 			if err := a.notes.renew(t.Context(), one); err != nil {
 				t.Error(err)
@@ -140,7 +140,7 @@ func TestStatuses_SayWhetherAPolicyCompilesAndCanBeEvaluated(t *testing.T) {
 		expect("good", policy.CompiledCondition, metav1.ConditionTrue, "")
 		expect("broken", policy.CompiledCondition, metav1.ConditionFalse, "spec.conditions[0].expression: 1:8: undefined field 'team'")
 		a.submit(requestOf(t, "jane"))
-		elapse(time.Second)
+		a.elapse(time.Second)
 		expect("zero", policy.CompiledCondition, metav1.ConditionTrue, "")
 		expect("zero", policy.EvaluatedCondition, metav1.ConditionFalse, `division by zero (request "csr-jane")`)
 		if meta.FindStatusCondition(a.written["good"].Status.Conditions, policy.EvaluatedCondition) != nil {
@@ -149,7 +149,7 @@ func TestStatuses_SayWhetherAPolicyCompilesAndCanBeEvaluated(t *testing.T) {
 		fixed := policyOf("zero", policy.Approve, "true")
 		fixed.Generation, fixed.Status = 2, a.written["zero"].Status
 		a.apply(fixed)
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if left := meta.FindStatusCondition(a.written["zero"].Status.Conditions, policy.EvaluatedCondition); left != nil {
 			t.Errorf("of the generation before: %+v", left)
 		}
@@ -166,12 +166,12 @@ func TestStatuses_OneThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 			a.statusErr = one.err
 			a.apply(policyOf("all", policy.Approve, "true"))
 			a.start(t)
-			elapse(retryFailed + retryFailed/2)
+			a.elapse(retryFailed + retryFailed/2)
 			if got := a.log.count("level=WARN", "the status of a policy cannot be written", "policy=all", one.err.Error()); got != one.lines || len(a.written) != 0 {
 				t.Errorf("%v: %d are logged", one.err, got)
 			}
 			a.set(func() { a.statusErr = nil })
-			if elapse(retryFailed); a.written["all"] == nil {
+			if a.elapse(retryFailed); a.written["all"] == nil {
 				t.Errorf("%v: it is not tried again", one.err)
 			}
 		})
@@ -207,22 +207,22 @@ func TestConfirmer_WhoAsksGetsAReadingThatBeganAfterwards(t *testing.T) {
 		done := make(chan error, 4)
 		ask := func() { done <- a.confirmer.confirm(t.Context()) }
 		go ask()
-		elapse(0)
+		a.elapse(0)
 		for range 3 {
 			go ask()
 		}
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if begun != 1 || len(done) != 0 {
 			t.Errorf("%d readings, %d answers", begun, len(done))
 		}
 		release <- struct{}{}
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if begun != 2 || len(done) != 1 {
 			t.Errorf("%d readings, %d answers", begun, len(done))
 		}
 		a.set(func() { a.confirmErr = errors.New("connection refused") })
 		release <- struct{}{}
-		elapse(time.Second)
+		a.elapse(time.Second)
 		if begun != 2 || len(done) != 4 || <-done != nil {
 			t.Errorf("%d readings, %d answers", begun, len(done))
 		}
@@ -237,7 +237,7 @@ func TestConfirmer_WhoAsksGetsAReadingThatBeganAfterwards(t *testing.T) {
 func TestWorld_AskedAsOfATimeWhatCameLaterDoesNotCount(t *testing.T) {
 	inTest(t, func(t *testing.T, a *test) {
 		begin := time.Now()
-		elapse(time.Hour)
+		a.elapse(time.Hour)
 		later := requestOf(t, "jane")
 		later.UID = "later"
 		a.world.setRequest(later)
