@@ -60,7 +60,7 @@ func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
 		"ledger import --context dev":                                  "one of --audit-log, --issuance-log",
 		"ledger seen --context dev":                                    "--audit-log is required",
 		"ledger --expiring soon --context dev":                         "--expiring: ",
-		"ledger --expiring 0s --context dev":                           `--expiring "0s" must be longer than nothing`,
+		"ledger --expiring 0s --context dev":                           `--expiring "0s" must be more than zero`,
 		"ledger -o json --no-headers --context dev":                    "--no-headers does nothing with -o json",
 		"import sam/sam.csr":                                           "to submit and approve a request in a file: kubectl csr-onboard approve -f FILE",
 		"grant jane --clusterrole view --expiration 1h":                "unknown flag: --expiration",

@@ -122,18 +122,20 @@ func newRootIn(env *cli.Environment, chosen []namedCommand) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-csr_onboard",
 		Short: "Onboard users with client certificates",
-		Long: `Onboard users with client certificates: from a user name to a kubeconfig that has logged in.
+		Long: `Onboard users with client certificates: create a private key and a request, approve it, and write a
+kubeconfig whose certificate was tested by logging in.
 
 new-user creates a private key and a certificate signing request and submits it,
 approve shows an administrator what is in the request before they approve it,
 and fetch waits for the certificate, checks it, and writes the kubeconfig.
 
 renew replaces a certificate before it expires; with fetch --exec, kubectl renews it. status
-shows until when the certificate of each context is valid.
+shows when the certificate of each context expires.
 
-new-user --filename onboards a team. list and deny complete approve. grant gives a user a
-role, and offboard removes the user's access; revoke has the API servers refuse the user. ledger
-lists the certificates that the cluster has issued. A user without access to the cluster sends the
+new-user --filename onboards a team. list and show print requests without a decision, and deny
+denies them. grant gives a user a role, and offboard removes the user's access; revoke makes the API
+servers refuse the user. ledger lists the certificates that the cluster has issued, and policy shows
+what approval policies decide. A user without access to the cluster sends the
 request as a file (new-user --offline, approve --filename, fetch --from). sign signs it
 without the API. doctor finds out why a cluster does not sign.
 

@@ -73,7 +73,7 @@ func DecodeOwn(data []byte) (endpoint Endpoint, entry string, credentials Creden
 		return endpoint, "", credentials, err
 	}
 	if len(only.user.ClientCertificateData) == 0 || len(only.user.ClientKeyData) == 0 || !isCertificateOnly(only.user) {
-		return endpoint, "", credentials, errors.New("its user has not a certificate and its key and nothing else")
+		return endpoint, "", credentials, errors.New("its user must have a certificate and its private key, and nothing else")
 	}
 	endpoint, err = only.endpoint()
 	credentials = Credentials{Certificate: only.user.ClientCertificateData, Key: only.user.ClientKeyData}

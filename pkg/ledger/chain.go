@@ -117,7 +117,7 @@ func (v *Verification) Add(line []byte) error {
 	case read.Line != number:
 		return fmt.Errorf("line %d was moved or added: it says that it is line %d", number, read.Line)
 	case read.Previous != v.head && number == 1:
-		return errors.New("line 1 is not the begin of an export")
+		return errors.New("line 1 is not the start of an export")
 	case read.Previous != v.head:
 		return fmt.Errorf("line %d was changed: line %d has the hash of another", v.lines, number)
 	case (number == 1) != (read.Event == eventBegin):

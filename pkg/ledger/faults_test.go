@@ -43,7 +43,7 @@ func TestChain_LinesThatAreChainedAndDoNotBelongThereAreNamed(t *testing.T) {
 		lines [][]byte
 		says  string
 	}{
-		"the rest of a longer one": {encode(exportLine{Event: eventBegin, Previous: hashOf(nil)}), "line 1 is not the begin of an export"},
+		"the rest of a longer one": {encode(exportLine{Event: eventBegin, Previous: hashOf(nil)}), "line 1 is not the start of an export"},
 		"a record at the begin":    {encode(exportLine{Event: eventRecord}, exportLine{Event: eventEnd}), `line 1 is not what belongs there: "recorded"`},
 		"a second begin":           {encode(exportLine{Event: eventBegin}, exportLine{Event: eventBegin}, exportLine{Event: eventEnd}), `line 2 is not what belongs there: "export"`},
 		"a line after the end":     {encode(exportLine{Event: eventBegin}, exportLine{Event: eventEnd}, exportLine{Event: eventRecord}), "line 3 follows the end"},

@@ -10,6 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
+// Guide is where it is explained how the ledger is installed and used.
+const Guide = "https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/ledger.md"
+
 // GroupVersion is the API group and version of the resources of csr-onboard.
 var GroupVersion = schema.GroupVersion{Group: "csr-onboard.github.io", Version: "v1alpha1"}
 

@@ -107,7 +107,7 @@ func TestNewUser_WhatFailsInTheMiddleIsTold(t *testing.T) {
 		"no group to give to": {
 			how: approved, prepare: func(_ *testing.T, f faulted) {
 				*f.giving = onboard.GrantInput{ToGroup: true, Grants: []access.Grant{access.RenewableGrant}}
-			}, want: outcome.ErrUsage, says: "is in no group", hint: "--to-group",
+			}, want: outcome.ErrUsage, says: "is not in any group", hint: "--to-group",
 		},
 		"the group of administrators": {
 			how: approved, prepare: func(_ *testing.T, f faulted) { f.in.User.Groups = []string{clustertest.Masters} }, want: outcome.ErrRefused, says: "system-group", requests: 1,

@@ -30,7 +30,7 @@ func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
 	if in.ToGroup && len(in.Grants) > 0 {
 		if len(user.Groups) == 0 {
 			return nil, outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "the user %q is in no group that could be given anything", user.Name),
+				outcome.Errorf(outcome.ErrUsage, "the user %q is not in any group, so --to-group has no group to give a role to", user.Name),
 				"leave out --to-group, or name a group: kubectl csr-onboard grant --group GROUP")
 		}
 		holder = access.Holder{IsGroup: true, Name: user.Groups[0]}

@@ -108,7 +108,7 @@ func checkNotRevoked(ctx context.Context, p *Program, in NewUserInput) error {
 		return nil
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrRefused, "%s: the user %s is revoked (%s), and no certificate of that name is of use", request.UserBlocked, identity.Quote(in.User.Name), details),
+		outcome.Errorf(outcome.ErrRefused, "%s: the user %s is revoked (%s); API servers refuse every certificate of that name", request.UserBlocked, identity.Quote(in.User.Name), details),
 		"use another user name; or, as an administrator, let the name come back with new certificates only: %s",
 		identity.NewCommand("kubectl csr-onboard new-user").Argument(in.User.Name).Words("--approve --pin"))
 }

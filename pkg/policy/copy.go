@@ -7,6 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
+// Guide is where it is explained how the approver is installed, and how policies are written.
+const Guide = "https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/policy.md"
+
 // GroupVersion is the API group and version of the objects.
 var GroupVersion = schema.GroupVersion{Group: Group, Version: Version}
 

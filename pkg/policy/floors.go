@@ -50,7 +50,7 @@ var floors = []struct {
 	{FloorSigner, "it is for " + request.Signer, floorSigner},
 	{FloorUsages, "its usages are those that the signer accepts", floorUsages},
 	{FloorIdentity, "neither user nor groups are reserved for Kubernetes", floorIdentity},
-	{FloorAdministrators, "neither the user nor the groups may do everything", floorAdministrators},
+	{FloorAdministrators, "neither the user nor the groups can do everything", floorAdministrators},
 	{FloorFindings, "the review found nothing that only people can accept", floorFindings},
 	{FloorLifetime, "a lifetime is requested", floorLifetime},
 	{FloorStanding, "nobody in it is revoked, blocked or offboarded", floorStanding},

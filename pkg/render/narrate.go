@@ -172,7 +172,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case revoke.KeptFromBefore:
 		n.say("warning: a list was deleted, and what it refused is still refused at %s; see: kubectl csr-onboard revocations", identity.Name(e.Node))
 	case revoke.NotRendered:
-		n.say("warning: not in force as it is on the list: %s", e.Problem)
+		n.say("warning: cannot be enforced: %s", e.Problem)
 	case revoke.APIServersUnknown:
 		n.say("warning: it is unknown which API servers the cluster has; only those with an enforcer are counted: %s", sentence(e.Reason))
 	case offboard.RequestDenied:
@@ -264,7 +264,7 @@ func (n *Narrator) Tell(told event.Event) {
 	case team.LifetimesDiffer:
 		n.say("warning: %s was asked for, and %s was given", lifetime(e.Asked), lifetime(e.Given))
 	case renewal.LifetimeNotAskable:
-		n.say("warning: the present certificate is valid for %s, and a request can ask for %s at most: that is asked for", lifetime(e.Present), lifetime(e.Asked))
+		n.say("warning: the present certificate is valid for %s, and a request can ask for at most %s: requesting that", lifetime(e.Present), lifetime(e.Asked))
 	default:
 		n.tellRenewal(told)
 	}

@@ -28,7 +28,7 @@ func (n *Narrator) tellRenewal(told event.Event) {
 	case renewal.RenewedMeanwhile:
 		n.say("another run has renewed %s: valid until %s", identity.Printable(e.Context), pki.Stamp(e.NotAfter))
 	case renewal.GroupsLost:
-		n.say("warning: the cluster does not know %s as a member of %s any more; that is not asked for again", identity.Quote(e.User), groups(e.Groups))
+		n.say("warning: the API server no longer reports %s as a member of %s; the renewal does not request it", identity.Quote(e.User), groups(e.Groups))
 	case renewal.Waits:
 		n.say("the renewal is %s: %s", strings.ToLower(string(e.State)), identity.Printable(e.Request))
 		if e.State == request.Pending {
@@ -45,7 +45,7 @@ func (n *Narrator) tellRenewal(told event.Event) {
 	case renewal.NotRenewed:
 		n.say("not renewed: %s: %s", identity.Printable(e.Context), sentence(e.Reason))
 	case renewal.NotStarted:
-		n.say("kubectl csr-onboard: no renewal could be begun: %s", sentence(e.Reason))
+		n.say("kubectl csr-onboard: cannot start a renewal: %s", sentence(e.Reason))
 	case renewal.InTrouble:
 		n.say("kubectl csr-onboard: the certificate of %s expires %s, and is not renewed: %s", identity.Quote(e.User), pki.Stamp(e.NotAfter), identity.PrintableSentence(e.Trouble))
 		if e.Advice != "" {

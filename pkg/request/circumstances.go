@@ -119,12 +119,12 @@ func (f *findings) examineGrants(user identity.User, grants access.Grants, reach
 		case slices.Contains(given, access.Grant{Role: access.ClusterAdmin}):
 			f.refuse(identity.AdminGroup, "the group %s is bound to cluster-admin on this cluster", identity.Quote(group))
 		default:
-			f.refuse(identity.AdminGroup, "the group %s may do everything on this cluster, as cluster-admin may: %s", identity.Quote(group), reaches.Tell(reaches.Contributing(given)))
+			f.refuse(identity.AdminGroup, "the group %s can do everything on this cluster, as cluster-admin can: %s", identity.Quote(group), reaches.Tell(reaches.Contributing(given)))
 		}
 		isRefused = true
 	}
 	if !isRefused && reaches.PermitEverything(together) && !slices.Contains(user.Groups, identity.KubeadmAdminsGroup) {
-		f.refuse(identity.AdminGroup, "the user's groups together may do everything on this cluster, as cluster-admin may: %s", reaches.Tell(reaches.Contributing(together)))
+		f.refuse(identity.AdminGroup, "the user's groups together can do everything on this cluster, as cluster-admin can: %s", reaches.Tell(reaches.Contributing(together)))
 	}
 	// What bindings give differs in every one of them.
 	for i := range (*f)[own:] {

@@ -57,9 +57,9 @@ func TestCircumstances_RolesThatPermitEverythingRefuse(t *testing.T) {
 		says   string
 	}{
 		"cluster-admin":        {access.Grants{holder("a"): {{Role: access.ClusterAdmin}}}, `the group "a" is bound to cluster-admin`},
-		"one role":             {access.Grants{holder("a"): {clusterRole("platform")}}, `the group "a" may do everything`},
-		"two roles":            {access.Grants{holder("a"): {clusterRole("readers"), clusterRole("writers")}}, `the group "a" may do everything`},
-		"two groups together":  {access.Grants{holder("a"): {clusterRole("readers")}, holder("b"): {clusterRole("writers")}}, "the user's groups together may do everything"},
+		"one role":             {access.Grants{holder("a"): {clusterRole("platform")}}, `the group "a" can do everything`},
+		"two roles":            {access.Grants{holder("a"): {clusterRole("readers"), clusterRole("writers")}}, `the group "a" can do everything`},
+		"two groups together":  {access.Grants{holder("a"): {clusterRole("readers")}, holder("b"): {clusterRole("writers")}}, "the user's groups together can do everything"},
 		"a part of everything": {access.Grants{holder("a"): {clusterRole("readers")}}, ""},
 	} {
 		var refused []string

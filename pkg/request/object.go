@@ -170,13 +170,13 @@ func parseFor(object *Request, key crypto.PublicKey) (*pki.Request, error) {
 // madeOtherwise is the error of a request for the right key that asks for something else.
 func madeOtherwise(object *Request, parsed *pki.Request, format string, arguments ...any) error {
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was created with this key, but is another one: %s", object.Name, fmt.Sprintf(format, arguments...)),
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q was created with this key, but differs: %s", object.Name, fmt.Sprintf(format, arguments...)),
 		"to complete that one as it is: %s", identity.NewCommand("kubectl csr-onboard fetch").Argument(parsed.User().Name).Words("--key FILE").Option("--request-name", object.Name))
 }
 
 func notUsable(object *Request, format string, arguments ...any) error {
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q is of no use for logging in: %s", object.Name, fmt.Sprintf(format, arguments...)),
+		outcome.Errorf(outcome.ErrChanged, "certificate signing request %q cannot be used to log in: %s", object.Name, fmt.Sprintf(format, arguments...)),
 		"create the request again with one CN, an O for each group, and the usage \"client auth\"")
 }
 

@@ -51,7 +51,7 @@ func TestMightyGroup_AGroupWithEveryRightIsRefusedWhateverItsRoleIsCalled(t *tes
 
 	refused := s.run("approve", "mighty", "--yes")
 	s.check(refused, expect{6, []string{
-		`refused: admin-group: the group "the-tools-team" may do everything on this cluster, as cluster-admin may: ClusterRole/team-tools everywhere (permits everything)`,
+		`refused: admin-group: the group "the-tools-team" can do everything on this cluster, as cluster-admin can: ClusterRole/team-tools everywhere (permits everything)`,
 		`error: certificate signing request "mighty" is refused: admin-group`,
 	}})
 	for _, group := range groups {

@@ -187,7 +187,7 @@ func TestOffboard_WhomNotToBlock(t *testing.T) {
 	s.check(s.run("offboard", "administrator", "--block", "--yes"), expect{6, []string{`you are logged in as the user "administrator", and would block yourself`}})
 	s.check(s.run("offboard", "system:kube-controller-manager", "--block", "--yes"), expect{6, []string{"system-user"}})
 	s.must("grant", "olga", "--clusterrole", "cluster-admin")
-	s.check(s.run("offboard", "olga", "--block", "--yes"), expect{6, []string{`the user "olga" is the last cluster-admin that role bindings know of`}})
+	s.check(s.run("offboard", "olga", "--block", "--yes"), expect{6, []string{`the user "olga" is the last cluster-admin of the role bindings`}})
 	s.must("grant", "otto", "--clusterrole", "cluster-admin")
 	s.must("offboard", "olga", "--block", "--yes")
 

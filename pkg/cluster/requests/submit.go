@@ -106,7 +106,7 @@ func (c *Client) Decide(ctx context.Context, review *request.Review, decision re
 		case err == nil:
 			decided := current.With(updated)
 			if state := request.StateOf(decided); !decision.Is(state) {
-				return nil, fmt.Errorf("could not %s: the server took it and calls the request %s", doing, state)
+				return nil, fmt.Errorf("could not %s: the API server accepted it, but the request is %s", doing, state)
 			}
 			return decided, nil
 		case !apierrors.IsConflict(err) && !apierrors.IsNotFound(err):

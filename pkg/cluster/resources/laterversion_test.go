@@ -80,7 +80,7 @@ func TestLaterVersion_OfAnotherResourceSaysNothingOfThisOne(t *testing.T) {
 		server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 			return isAnswered(w, r) || strings.Contains(r.URL.Path, ledger.Resource) && missing(w, r)
 		}
-		if err := attempts(t, server)["list"](); !errors.Is(err, resources.ErrNotInstalled) || !strings.Contains(outcome.Hint(err), "kubectl apply -k deploy") {
+		if err := attempts(t, server)["list"](); !errors.Is(err, resources.ErrNotInstalled) || !strings.Contains(outcome.Hint(err), "/ledger.md#install") {
 			t.Errorf("%s: %v, hint %q", about, err, outcome.Hint(err))
 		}
 	}

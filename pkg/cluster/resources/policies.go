@@ -18,7 +18,7 @@ type PolicyChange = connection.CustomChange[*policy.ApprovalPolicy]
 // Policies is for approval policies.
 func (c *Client) Policies() (*Policies, error) {
 	return connection.NewCustom(c.api, connection.CustomKind[*policy.ApprovalPolicy]{
-		Version: policy.GroupVersion, Kind: policy.Kind, Resource: policy.Resource, Noun: "approval policy", Nouns: "approval policies",
+		Version: policy.GroupVersion, Kind: policy.Kind, Resource: policy.Resource, Noun: "approval policy", Nouns: "approval policies", Guide: policy.Guide,
 		New: func() *policy.ApprovalPolicy { return &policy.ApprovalPolicy{} },
 	})
 }

@@ -20,7 +20,7 @@ type Records = connection.Custom[*ledger.ClientCertificate]
 // Records is for the ledger.
 func (c *Client) Records() (*Records, error) {
 	return connection.NewCustom(c.api, connection.CustomKind[*ledger.ClientCertificate]{
-		Version: ledger.GroupVersion, Kind: ledger.Kind, Resource: ledger.Resource, Noun: "client certificate", Nouns: "client certificates",
+		Version: ledger.GroupVersion, Kind: ledger.Kind, Resource: ledger.Resource, Noun: "client certificate", Nouns: "client certificates", Guide: ledger.Guide,
 		New: func() *ledger.ClientCertificate { return &ledger.ClientCertificate{} },
 	})
 }

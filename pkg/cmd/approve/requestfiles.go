@@ -95,10 +95,17 @@ func (f requestFiles) imported(source string, object *request.Request) (approval
 	return one, nil
 }
 
+// mostUnread bounds how many files of a directory are named that were not read.
+const mostUnread = 10
+
 func unreadIn(directory string, unread []string) string {
-	quoted := make([]string, len(unread))
-	for i, name := range unread {
+	named := unread[:min(len(unread), mostUnread)]
+	quoted := make([]string, len(named))
+	for i, name := range named {
 		quoted[i] = identity.Quote(name)
+	}
+	if more := len(unread) - len(named); more > 0 {
+		quoted = append(quoted, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("not read in %s, by their names: %s; to read one, name it: --filename FILE", identity.Quote(directory), strings.Join(quoted, ", "))
 }

@@ -21,7 +21,7 @@ type exportOptions struct{ *cli.Environment }
 func newExport(env *cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
-		Short: "Print every record as JSON lines in which a change is found",
+		Short: "Print every record as JSON lines, with hashes by which ledger verify finds changes",
 		Long: `Print every record as JSON lines. Each line has its number and the SHA-256 of the line before, and
 the hash of the last line is kept on the cluster, in the ConfigMap csr-onboard-exports of the
 namespace csr-onboard-system. ledger verify finds a line that was changed, removed or moved.
@@ -139,9 +139,9 @@ type releaseOptions struct{ *cli.Environment }
 func newRelease(env *cli.Environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "release",
-		Short: "Before uninstalling: have the cluster hold no request any more",
-		Long: `Take the ledger's hold off the cluster, before it is uninstalled: first the admission policies, and
-then the finalizer of every request. Records stay until their CustomResourceDefinition is deleted.
+		Short: "Remove what keeps requests on the cluster for the ledger, before you uninstall it",
+		Long: `Remove what keeps requests on the cluster for the ledger, before you uninstall it: first the admission
+policies, and then the finalizer of every request. Records stay until their CustomResourceDefinition is deleted.
 The recorder must have been stopped.
 
 ` + cli.ExitCodes,

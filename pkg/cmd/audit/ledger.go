@@ -20,8 +20,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// guide is the address of the documentation of the ledger.
-const guide = "https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/ledger.md"
 
 // ledgerOptions is what ledger takes.
 type ledgerOptions struct {
@@ -56,7 +54,7 @@ expires. With --expired, --revoked or --all, other certificates are listed.
 
 The ledger is written by csr-onboard-controller run --controllers=ledger. "<unknown>" stands where
 nothing has observed who approved a request; it is never guessed. See
-` + guide + `.
+` + ledger.Guide + `.
 
 ` + cli.ExitCodes,
 		Example: `  # Which users have access now
@@ -114,7 +112,7 @@ func (o *ledgerOptions) Complete([]string) error {
 		return outcome.Errorf(outcome.ErrUsage, "--expiring: %w", err)
 	}
 	if within <= 0 {
-		return outcome.Errorf(outcome.ErrUsage, "--expiring %q must be longer than nothing", o.Expiring)
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "--expiring %q must be more than zero", o.Expiring), "for example: --expiring 7d")
 	}
 	o.query.Expiring = within
 	return nil

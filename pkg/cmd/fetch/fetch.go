@@ -110,8 +110,7 @@ you run it again, it continues with the clusters that failed.
   # Write only the certificate, for another program
   kubectl csr-onboard fetch jane --certificate-only --out jane.crt
 
-  # From the file that an administrator sent back, with the fingerprint of the cluster's
-  # CA, which the administrator told jane over another channel
+  # From the handoff file of an administrator, with the fingerprint of the CA
   kubectl csr-onboard fetch jane --from jane.handoff.yaml --ca-fingerprint SHA256:…
 
   # A request that was created with openssl and kubectl apply
@@ -456,7 +455,7 @@ func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, autho
 	person := prompt.AtTerminal(o.Streams.In, o.Streams.ErrOut)
 	if person == nil {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "nothing in it shows that the API server %s is the certificate's, and no terminal is available to confirm the %s: %s",
+			outcome.Errorf(outcome.ErrUsage, "it does not prove that the API server %s belongs to the certificate, and no terminal is available to confirm the %s: %s",
 				identity.Printable(server), what, shown),
 			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and %s", what, o.howToConfirm(len(authorities) > 0))
 	}

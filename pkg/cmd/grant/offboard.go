@@ -89,11 +89,11 @@ same.
   # Refuse only the writes with one certificate
   kubectl csr-onboard offboard jane --block --certificate jane.kubeconfig
 
-  # On several clusters, which say what was removed and what remains
-  kubectl csr-onboard offboard jane --block --contexts dev,prod
+  # Unblock that certificate
+  kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig
 
-  # Undo that
-  kubectl csr-onboard offboard jane --unblock --certificate jane.kubeconfig`,
+  # On several clusters
+  kubectl csr-onboard offboard jane --block --contexts dev,prod`,
 		Args:              cli.OneName,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
@@ -102,7 +102,7 @@ same.
 	flags.BoolVar(&o.Block, "block", false, "make the API server refuse every write of the user")
 	flags.BoolVar(&o.Revoke, "revoke", false, "make every API server refuse the user, reads included")
 	flags.BoolVar(&o.Unblock, "unblock", false, "undo --block, remove the record that the user was offboarded, and do nothing else")
-	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user, in PEM or in a kubeconfig: to report, or, with --block or --unblock, to block or unblock alone")
+	flags.StringVar(&o.Certificate, "certificate", "", "a certificate of the user (a PEM file or a kubeconfig): include it in the report; with --block or --unblock, block or unblock only this certificate")
 	flags.BoolVarP(&o.Yes, "yes", "y", false, "do what is shown without asking")
 	o.DryRun.Add(cmd, "none, client (only show what would be removed) or server (the cluster checks it)")
 	options.AddFormatFlag(cmd, &o.Output, "text")

@@ -188,7 +188,7 @@ func (f *Clusters) expand(wanted []string, raw clientcmdapi.Config) (names []str
 			})
 		}
 		if len(found) == 0 {
-			return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "no context of the kubeconfig matches %q of --%s", one, f.given()), seeWhich+"; * stands for no slash")
+			return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "no context of the kubeconfig matches %q of --%s", one, f.given()), seeWhich+"; * does not match a slash")
 		}
 		for _, name := range found {
 			if slices.Contains(names, name) {

@@ -61,7 +61,7 @@ func newCheck(env *cli.Environment) *cobra.Command {
 to people, and why. --filename evaluates policies that are not on the cluster yet, in place of those
 that are. Requests that are decided are evaluated as they were when they were created.
 
-Whether a requester can use a policy (RBAC verb use) is asked of the cluster, by the policy's name.
+The API server is asked whether a requester can use a policy of that name (RBAC verb use).
 
 The cluster keeps a request for an hour after its certificate was issued. --from-ledger evaluates the
 requests that the ledger has recorded since --since instead, as far as a record holds a request, and says
@@ -95,8 +95,8 @@ func newExplain(env *cli.Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain NAME REQUEST [-f FILE]",
 		Short: "Show each floor, bound and condition of a policy with its value for a request",
-		Long: `Show each floor, bound and condition of a policy with its value for a request, and what comes of the
-request with all policies. NAME is the name of a policy, and REQUEST that of a request.
+		Long: `Show each floor, bound and condition of a policy with its value for a request, and what all
+policies together decide. NAME is the name of a policy, and REQUEST that of a request.
 
 ` + cli.ExitCodes,
 		Example: `  # Why is this request left to people?

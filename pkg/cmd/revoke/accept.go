@@ -25,13 +25,13 @@ func newAccept(env *cli.Environment) *cobra.Command {
 	o := &acceptOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "accept",
-		Short: "Accept a list of revocations that was created in the place of a deleted one",
+		Short: "Accept a list of revocations that was created after the old one was deleted",
 		Long: `Accept the list of revocations as it is, after it was deleted and created again.
 
 An entry ends when it is removed from the list, and not when the list (the configmap
 csr-onboard-blocked in kube-system) is deleted: what a deleted list refused stays refused, and
-revocations says so. accept ends that: from then on, only who is on the list is refused. First
-revoke again whom you want to keep out.
+revocations reports it. After accept, only the users and certificates on the list are refused. First
+revoke again the users that must stay refused.
 
 ` + cli.ExitCodes,
 		Example: `  # See what is kept, and end it

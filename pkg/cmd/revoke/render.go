@@ -34,9 +34,10 @@ func newRender(env *cli.Environment) *cobra.Command {
 	o := &renderOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "render (--authorization-mode MODES | --base FILE)",
-		Short: "Print the authorization file that refuses who is revoked",
-		Long: `Print the AuthorizationConfiguration that has an API server refuse who is on the list, as the enforcer
-of a node writes it, for those who distribute such files with their own tools.
+		Short: "Print the authorization file that refuses revoked users and certificates",
+		Long: `Print the AuthorizationConfiguration that makes an API server refuse the users and certificates on the
+list, as the enforcer of a node writes it, for administrators who distribute such files with their own
+tools.
 
 Set up the directory on each node first (csr-onboard-controller enforce init): the file names a
 kubeconfig in it, without which an API server does not start. Replace the file by a rename, never in
@@ -56,7 +57,7 @@ printed, and the exit code is 4: keep the file that is in place.
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.Modes, "authorization-mode", "", "the API server's --authorization-mode, such as Node,RBAC")
-	flags.StringVar(&o.Base, "base", "", "a file with the authorizers that the API server has besides (AuthorizationConfiguration)")
+	flags.StringVar(&o.Base, "base", "", "a file with the other authorizers of the API server (AuthorizationConfiguration)")
 	flags.StringVar(&o.Directory, "directory", defaultDirectory, "the directory of the file on the nodes")
 	_ = cmd.MarkFlagFilename("base", "yaml", "json")
 	return cmd

@@ -87,7 +87,7 @@ func (o *revocationsOptions) Run(ctx context.Context) error {
 	case missing > 0:
 		return fmt.Errorf("the list is not in force at %s", revocation.Of(missing, status.Servers))
 	case len(status.Problems) > 0:
-		return fmt.Errorf("not in force as on the list: %s", english.Plural(len(status.Problems), "entry", ""))
+		return fmt.Errorf("%s of the list cannot be enforced", english.Plural(len(status.Problems), "entry", ""))
 	}
 	return nil
 }

@@ -38,12 +38,12 @@ func New(env *cli.Environment) *cobra.Command {
 	o := &revokeOptions{Environment: env, command: "revoke NAME"}
 	cmd := &cobra.Command{
 		Use:   "revoke [NAME]",
-		Short: "Have every API server refuse a user or one certificate, reads included",
-		Long: `Have every API server refuse a user with every certificate, or one certificate or service account
-token alone: reads, writes, discovery and login.
+		Short: "Revoke a user or one certificate at every API server, reads included",
+		Long: `Make every API server refuse a user, or only one certificate or service account token: reads, writes,
+discovery and login.
 
 The cluster must have an enforcer on each control-plane node (csr-onboard-controller enforce), and
-Kubernetes 1.32 or later. revoke waits until every API server was seen refusing, and says how many
+Kubernetes 1.32 or later. revoke waits until every API server was seen refusing, and reports how many
 do. Otherwise the exit code is 1, and the nodes are named; the entry stays on the list. Where the
 cluster cannot revoke, nothing is changed: offboard NAME --block refuses at least what the user
 writes. Where there is a ledger, the certificates of the user are listed, and those of others that
@@ -72,7 +72,7 @@ last administrator, or the identities of Kubernetes' control plane.
 	o.target.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.Reason, "reason", "", "why, for the list of revocations; the user reads it too where enforcers run with --denier")
-	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h or 30d (default: for ever, or until the certificate expires)")
+	flags.StringVar(&o.Until, "until", "", "until when: a time (RFC 3339) or a duration from now, such as 72h or 30d (default: forever, or until the certificate expires)")
 	o.add(cmd)
 	o.clusters.Add(cmd, env)
 	return cmd
@@ -83,10 +83,10 @@ func NewUndo(env *cli.Environment) *cobra.Command {
 	o := &revokeOptions{Environment: env, command: "unrevoke NAME", isUndo: true}
 	cmd := &cobra.Command{
 		Use:   "unrevoke [NAME]",
-		Short: "Undo revoke",
-		Long: `Take a user, a certificate or a service account token off the list of revocations, and wait until no
-API server refuses it any more. Of a user, also the record that the user was offboarded, and a block
-(offboard --block), are removed. Role bindings that offboard removed are not restored.
+		Short: "Remove a user or a certificate from the list of revocations",
+		Long: `Remove a user, a certificate or a service account token from the list of revocations, and wait until no
+API server refuses it any more. For a user, the record that the user was offboarded and a block
+(offboard --block) are removed as well. Role bindings that offboard removed are not restored.
 
 ` + cli.ExitCodes,
 		Example: `  kubectl csr-onboard unrevoke jane

@@ -23,9 +23,9 @@ type target struct {
 
 func (t *target) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&t.Certificate, "certificate", "", "a certificate, in PEM or in a kubeconfig, that is meant alone")
-	flags.StringVar(&t.CredentialID, "credential-id", "", "the credential id of a certificate or token that is meant alone, as audit logs have it: X509SHA256=… or JTI=…")
-	flags.StringVar(&t.Token, "service-account-token", "", "a file with a service account token that is meant alone")
+	flags.StringVar(&t.Certificate, "certificate", "", "only this certificate (a PEM file or a kubeconfig)")
+	flags.StringVar(&t.CredentialID, "credential-id", "", "only the certificate or token with this credential ID, as in audit logs: X509SHA256=… or JTI=…")
+	flags.StringVar(&t.Token, "service-account-token", "", "only the service account token in this file")
 	_ = cmd.MarkFlagFilename("certificate", "crt", "pem", "kubeconfig", "yaml")
 	_ = cmd.MarkFlagFilename("service-account-token")
 }

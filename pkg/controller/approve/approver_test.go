@@ -203,7 +203,7 @@ func (a *test) start(t *testing.T) {
 }
 
 // elapse lets time go by. The lock orders what the test has read of the server before what the approver
-// writes meanwhile, which the race detector wants to know.
+// writes in the meantime, which the race detector requires.
 func (a *test) elapse(span time.Duration) {
 	a.set(func() {})
 	elapse(span)

@@ -212,7 +212,7 @@ func (r *rehearsal) listRecords(ctx context.Context, from clients, since time.Ti
 	})
 	err = from.records.WhyNotServed(ctx, err)
 	if errors.Is(err, resources.ErrNotInstalled) {
-		return "", outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "ledger not found on this cluster"), "install it with: kubectl apply -k deploy")
+		return "", outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "ledger not found on this cluster"), "install it: %s#install", ledger.Guide)
 	}
 	r.sort()
 	return version, err

@@ -102,8 +102,8 @@ func newPolicyExplain(env Environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain NAME REQUEST [-f FILE]",
 		Short: "Show each floor, bound and condition of a policy with its value for a request",
-		Long: `Show each floor, bound and condition of a policy with its value for a request, and what comes of the
-request with all policies.
+		Long: `Show each floor, bound and condition of a policy with its value for a request, and what all
+policies together decide.
 
 Exit codes: 0 done; 1 failed, or the policy cannot be evaluated; 2 wrong usage; 4 policy or request
 not found.`,
@@ -225,7 +225,7 @@ func (o *policyOptions) readPolicies(in io.Reader) ([]*policy.Policy, error) {
 			for i, mistake := range mistakes {
 				texts[i] = mistake.String()
 			}
-			return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is not valid: %s", path, strings.Join(texts, "; ")), "the form is in docs/guides/policy.md")
+			return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is not valid: %s", path, strings.Join(texts, "; ")), "see: %s", policy.Guide)
 		}
 		for _, one := range found {
 			if other, isThere := from[one.Name]; isThere {

@@ -57,10 +57,11 @@ func Tree(version string) *cobra.Command {
 func newRoot(env Environment) *cobra.Command {
 	root := &cobra.Command{
 		Use:   program,
-		Short: "Run what kubectl csr-onboard needs on a cluster",
-		Long: `Run what kubectl csr-onboard needs on a cluster. enforce has the API server of a control-plane node
-refuse who is revoked. run runs controllers for the whole cluster: the ledger of every client
-certificate that it issues.`,
+		Short: "Run the parts of csr-onboard that work on a cluster",
+		Long: `Run the parts of csr-onboard that work on a cluster. enforce makes the API server of a control-plane
+node refuse revoked users and certificates. run runs controllers for the whole cluster: the ledger,
+which records every client certificate, and the approver, which decides about requests by approval
+policies. policy shows what approval policies decide.`,
 		Version:           env.Version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -105,8 +106,9 @@ func newEnforce(env Environment) *cobra.Command {
 	o := &enforceOptions{Environment: env}
 	cmd := &cobra.Command{
 		Use:   "enforce --directory DIR --kubeconfig FILE --node NAME",
-		Short: "Have the API server of a control-plane node refuse who is revoked",
-		Long: `Have the API server of a control-plane node refuse who is on the list of kubectl csr-onboard revoke.
+		Short: "Make the API server of a control-plane node refuse revoked users and certificates",
+		Long: `Make the API server of a control-plane node refuse the users and certificates on the list of kubectl
+csr-onboard revoke.
 
 The API server reads DIR/authorization.yaml (--authorization-config) and reloads it when it changes.
 enforce watches the list, writes that file, asks the API server whether it refuses everybody on the
@@ -115,7 +117,7 @@ server of the same node, not to a load balancer.
 
 The API server refuses by itself, with an error (status 500) that says that access was revoked. With
 --denier, it asks the enforcer, which answers at an address that this machine alone can reach: then
-the revoked read a 403 with the reason that the administrator gave. While the enforcer does not run,
+revoked users get a 403 with the reason that the administrator gave. While the enforcer does not run,
 they are refused all the same, with a 500. Nobody else is affected.
 
 Run one enforcer on each control-plane node. Set up the directory with: enforce init. Requires
@@ -124,7 +126,7 @@ Kubernetes 1.32 or later.
 Exit codes: 0 done; 1 failed, or with --once not everything is in force; 2 wrong usage; 6 another
 enforcer works in the directory.`,
 		Example: `  csr-onboard-controller enforce --directory /etc/kubernetes/csr-onboard \
-    --kubeconfig /etc/kubernetes/csr-onboard.kubeconfig --node "$(hostname)"`,
+    --kubeconfig /etc/kubernetes/csr-onboard-enforcer.kubeconfig --node "$(hostname)"`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
@@ -133,7 +135,7 @@ enforcer works in the directory.`,
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "the kubeconfig to reach the API server of this node with")
 	flags.StringVar(&o.Node, "node", "", "the name of this node")
 	flags.BoolVar(&o.Once, "once", false, "put the list as it is into force, report it, and exit")
-	flags.StringVar(&o.Denier, "denier", "", "also answer the API server why somebody is revoked, at this address of this machine, so that they read a 403 with the reason")
+	flags.StringVar(&o.Denier, "denier", "", "also answer the API server at this address of this machine: revoked users get a 403 with the reason")
 	flags.Lookup("denier").NoOptDefVal = enforce.DefaultDenier
 	cmd.AddCommand(newInit(env))
 	return cmd

@@ -72,7 +72,7 @@ controller, elected by a Lease in the namespace csr-onboard-system, and the othe
   approver  approves and denies requests by the approval policies of the cluster, and leaves the
             others to people
 
-Install with: kubectl apply -k deploy. Metrics are at /metrics, health at /healthz and /readyz of
+The manifests are in deploy. Metrics are at /metrics, health at /healthz and /readyz of
 --metrics-address. The log has UIDs and hashes; names of people are logged with --debug only.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage.`,

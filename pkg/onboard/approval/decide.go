@@ -82,7 +82,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Decided, error) {
 	for _, review := range ready.contested {
 		err := d.fail(outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
-			"ask the user for the fingerprint of their key and decide by hand: %s", identity.NewCommand("kubectl csr-onboard").Words(in.Decision.Verb).Words("NAME --fingerprint …")))
+			"ask the user for the fingerprint of their key, and then run: %s", identity.NewCommand("kubectl csr-onboard").Words(in.Decision.Verb).Argument(review.User.Name).Words("--fingerprint …")))
 		if err != nil {
 			return nil, err
 		}

@@ -129,7 +129,7 @@ func (d *examination) checkAPI(ctx context.Context) {
 	case err != nil:
 		d.unknown("certificates-api", err, "it is unknown whether certificates.k8s.io/v1 is served")
 	case !served:
-		d.add("certificates-api", Fail, "use Kubernetes 1.19 or later, and see that its API server does not switch the group off (--runtime-config)", "certificates.k8s.io/v1 is not served")
+		d.add("certificates-api", Fail, "use Kubernetes 1.19 or later, and check that --runtime-config of the API server does not disable it", "certificates.k8s.io/v1 is not served")
 	default:
 		d.add("certificates-api", Pass, "", "certificates.k8s.io/v1 is served")
 	}
@@ -365,7 +365,7 @@ func (d *examination) probe(ctx context.Context) {
 	case errors.Is(err, outcome.ErrTimedOut):
 		d.notSigning(ctx, fmt.Sprintf("a probe was approved and not signed within %s", d.in.ProbeTimeout))
 	case errors.Is(err, outcome.ErrRejected):
-		d.add(name, Fail, "see what the signer says of it", "a probe was not signed: %v", err)
+		d.add(name, Fail, "look at the log of the signer", "a probe was not signed: %v", err)
 	case err != nil:
 		d.unknown(name, err, "the result of the probe is unknown")
 	default:

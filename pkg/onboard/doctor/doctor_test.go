@@ -172,7 +172,7 @@ func TestDoctor_EveryVerdictHasItsReason(t *testing.T) {
 		{"an administrator's certificate", administrator(0), false, "unrevocable-certificates", doctor.Warn, "cannot be revoked: root-", "do not use that group"},
 		{"an administrator's certificate that has expired", administrator(2 * time.Hour), false, "unrevocable-certificates", doctor.Pass, "no request on the cluster", ""},
 
-		{"the signer refuses a probe", whileProbed(func(w *onboardtest.World, name string) { w.Server.Decide(name, certificatesv1.CertificateFailed) }), true, "signer", doctor.Fail, "a probe was not signed: ", "see what the signer says"},
+		{"the signer refuses a probe", whileProbed(func(w *onboardtest.World, name string) { w.Server.Decide(name, certificatesv1.CertificateFailed) }), true, "signer", doctor.Fail, "a probe was not signed: ", "look at the log of the signer"},
 		{"a probe is deleted", whileProbed(func(w *onboardtest.World, name string) { w.Server.Remove("certificatesigningrequests", "", name) }), true, "signer", doctor.Unknown, "the result of the probe is unknown", ""},
 
 		{"a loopback address", nil, false, "server-address", doctor.Warn, "reached from this machine only", "--external-server URL"},

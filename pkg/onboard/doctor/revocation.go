@@ -33,7 +33,7 @@ func (d *examination) checkRevocation(ctx context.Context) {
 		case err != nil:
 			d.unknown(name, err, "it is unknown whether this cluster can revoke")
 		case len(status.Entries) > 0:
-			d.add(name, Warn, revocationGuide, "no enforcer reports: nobody of the %d on the list is refused to read", len(status.Entries))
+			d.add(name, Warn, revocationGuide, "no enforcer reports: reads are not refused for the %s on the list", english.Plural(len(status.Entries), "entry", ""))
 		default:
 			d.add(name, Warn, revocationGuide, "no enforcer reports: users and certificates cannot be revoked")
 		}
@@ -59,8 +59,7 @@ func (d *examination) checkRevocation(ctx context.Context) {
 	case len(files) > 1:
 		d.add(name, Fail, look, "the enforcers have %d different lists in force", len(files))
 	case len(status.Problems) > 0:
-		d.add(name, Fail, look, "%s of the list %s not in force as on the list; %s",
-			english.Plural(len(status.Problems), "entry", ""), english.PluralWord(len(status.Problems), "is", "are"), status.Problems[0])
+		d.add(name, Fail, look, "%s of the list cannot be enforced; %s", english.Plural(len(status.Problems), "entry", ""), status.Problems[0])
 	default:
 		d.add(name, Pass, "", "%s in force at %s", english.Plural(len(status.Entries), "revocation", ""), revocation.Of(len(status.Servers), status.Servers))
 	}

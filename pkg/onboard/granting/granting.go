@@ -140,7 +140,7 @@ func lastKnown(ctx context.Context, p *onboard.Program, name string) (identity.U
 	last := request.Newest(approved)
 	if last == nil {
 		return identity.User{}, outcome.WithHint(
-			outcome.Errorf(outcome.ErrNotFound, "which groups the user %q is in is unknown: no approved request of this user is on the cluster", name),
+			outcome.Errorf(outcome.ErrNotFound, "the groups of the user %q are unknown: no approved request of this user found on the cluster", name),
 			"name the group itself: kubectl csr-onboard grant --group GROUP, with the same roles; requests are kept for an hour")
 	}
 	return last.User, nil

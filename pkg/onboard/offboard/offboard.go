@@ -368,7 +368,7 @@ func CheckLockout(ctx context.Context, p *onboard.Program, blocked access.Blocke
 	}
 	if last {
 		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "%s is the last cluster-admin that role bindings know of", blocked),
+			outcome.Errorf(outcome.ErrRefused, "%s is the last cluster-admin of the role bindings", blocked),
 			"make somebody else an administrator first: kubectl csr-onboard grant NAME --clusterrole cluster-admin")
 	}
 	return nil

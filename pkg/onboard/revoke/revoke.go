@@ -195,14 +195,14 @@ func checkNotKept(ctx context.Context, p *onboard.Program, blocked access.Blocke
 	}
 	if nodes := keptAt(servers); len(nodes) > 0 {
 		return outcome.WithHint(
-			fmt.Errorf("%s is not on the list, but what a list refused that was deleted is still refused, by %s", blocked, english.Plural(len(nodes), "API server", "")),
+			fmt.Errorf("%s is not on the list, but %s still %s the entries of a deleted list", blocked, english.Plural(len(nodes), "API server", ""), english.PluralWord(len(nodes), "refuses", "refuse")),
 			"%s", HowToAccept)
 	}
 	return nil
 }
 
 // HowToAccept is what to do where entries of a list that was deleted are still in force.
-const HowToAccept = "to keep somebody refused, revoke them again; then have the list count as it is: kubectl csr-onboard revocations accept"
+const HowToAccept = "to keep somebody refused, revoke them again; then accept the new list: kubectl csr-onboard revocations accept"
 
 // keptAt names the nodes whose API servers refuse more than what is on the list.
 func keptAt(servers []revocation.Server) (nodes []string) {
@@ -270,7 +270,7 @@ func CheckVersion(ctx context.Context, p *onboard.Program) error {
 	}
 	if release, err := version.ParseGeneric(info.GitVersion); err == nil && release.LessThan(first) {
 		return outcome.WithHint(
-			outcome.Errorf(ErrTooOld, "this cluster cannot revoke: it is Kubernetes %s, whose authorizers do not know by which certificate somebody is logged in", identity.Printable(info.GitVersion)),
+			outcome.Errorf(ErrTooOld, "this cluster cannot revoke: Kubernetes %s does not pass the credential ID of a certificate to authorizers", identity.Printable(info.GitVersion)),
 			"revocation requires Kubernetes 1.32 or later; until then, offboard NAME --block refuses what a user writes")
 	}
 	return nil
@@ -287,8 +287,8 @@ func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) 
 	}
 	if len(reports) == 0 {
 		return outcome.WithHint(
-			errors.New("no enforcer reports on this cluster, so nobody would be refused"),
-			"have csr-onboard-controller enforce set up on each control-plane node (%s), which managed clusters do not offer; until then, refuse what the user writes: %s", revocation.Guide, whatElse(entry))
+			fmt.Errorf("cannot revoke %s: no enforcer reports on this cluster", entry.Blocked),
+			"set up csr-onboard-controller enforce on each control-plane node (%s), which managed clusters do not support; until then, refuse writes: %s", revocation.Guide, whatElse(entry))
 	}
 	return nil
 }
@@ -363,14 +363,14 @@ func await(ctx context.Context, p *onboard.Program, patience time.Duration, entr
 		result.Took = p.Now().Sub(begin)
 		switch {
 		case limited.Err() != nil && ctx.Err() == nil:
-			return result, notInForce(p, result.Servers)
+			return result, notInForce(p, result.Servers, entries)
 		case err != nil:
 			return nil, err
 		}
 		result.Servers = servers
 		for _, entry := range entries {
 			if _, isListed := listed.List.Blocks(entry); !isListed {
-				return result, outcome.Errorf(outcome.ErrChanged, "%s was taken off the list meanwhile", entry)
+				return result, outcome.Errorf(outcome.ErrChanged, "%s was removed from the list in the meantime", entry)
 			}
 		}
 		if revocation.InForce(servers) == len(servers) && len(servers) > 0 {
@@ -380,7 +380,7 @@ func await(ctx context.Context, p *onboard.Program, patience time.Duration, entr
 			return result, nil
 		}
 		if result.Took+poll > patience {
-			return result, notInForce(p, servers)
+			return result, notInForce(p, servers, entries)
 		}
 		select {
 		case <-ctx.Done():
@@ -391,7 +391,11 @@ func await(ctx context.Context, p *onboard.Program, patience time.Duration, entr
 }
 
 // notInForce tells of each API server that is missing, and returns the error of it.
-func notInForce(p *onboard.Program, servers []revocation.Server) error {
+func notInForce(p *onboard.Program, servers []revocation.Server, entries []access.Blocked) error {
+	what := "the list of revocations"
+	if len(entries) > 0 {
+		what = "the revocation of " + entries[0].String()
+	}
 	var nodes []string
 	for _, server := range servers {
 		if server.Why != "" {
@@ -404,5 +408,5 @@ func notInForce(p *onboard.Program, servers []revocation.Server) error {
 		hint = HowToAccept
 	}
 	return outcome.WithHint(
-		fmt.Errorf("not known to be in force at %s: %s", revocation.Of(len(nodes), servers), strings.Join(nodes, ", ")), "%s", hint)
+		fmt.Errorf("%s is not known to be in force at %s: %s", what, revocation.Of(len(nodes), servers), strings.Join(nodes, ", ")), "%s", hint)
 }

@@ -42,7 +42,7 @@ func Unrevoked(out io.Writer, blocked access.Blocked, result *revoke.Result, not
 func Accepted(out io.Writer, result *revoke.Result, note string) error {
 	switch {
 	case !result.WasListed:
-		return writeLine(out, "the list counts as it is already%s", note)
+		return writeLine(out, "the list is already accepted%s", note)
 	case len(result.Servers) == 0:
 		return writeLine(out, "accepted the list%s", note)
 	}
@@ -116,7 +116,7 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 		w.line("%s%s", entry.Blocked, describeDetails(entry, now))
 	}
 	for _, problem := range status.Problems {
-		w.line("not in force as it is on the list: %s", problem)
+		w.line("cannot be enforced: %s", problem)
 	}
 	if !status.CanRevoke() {
 		w.line("no enforcer reports, so %s; see %s", withoutEnforcers(status), revocation.Guide)

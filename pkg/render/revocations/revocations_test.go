@@ -52,7 +52,7 @@ func TestList_EveryEntryAndAPIServerIsALine(t *testing.T) {
 			`the user "bob" (blocked; refused altogether where enforcers run)` + "\n",
 			`of "kim", 0s ago by "admin", expires 2026-11-29T12:00:00Z` + "\n",
 			"which are in the group csr-onboard:pin:1\n",
-			"not in force as it is on the list: user-zz: it names nobody\n",
+			"cannot be enforced: user-zz: it names nobody\n",
 			"in force at 1 of 2 API servers:\n",
 			"  one: in force (1 entry, enforcer v0.1.0, proven 1s ago)\n",
 			"  two: NOT in force: not proven (2 entries, enforcer v0.1.0)\n    problem: disk full\n",
@@ -106,7 +106,7 @@ func TestResults_WhatWasDoneIsALine(t *testing.T) {
 		`the user "jane" is not revoked`:                                            func(out io.Writer) error { return Unrevoked(out, jane, &revoke.Result{}, "") },
 		"accepted the list: it alone is in force at 1 of 1 API server in 1.5s":      func(out io.Writer) error { return Accepted(out, one, "") },
 		"accepted the list (dry run)":                                               func(out io.Writer) error { return Accepted(out, dry, " (dry run)") },
-		"the list counts as it is already":                                          func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
+		"the list is already accepted":                                          func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
 	} {
 		var out bytes.Buffer
 		if err := write(&out); err != nil || out.String() != want+"\n" {

@@ -31,6 +31,8 @@ type CustomKind[T CustomObject] struct {
 	// Noun says what one object is, and Nouns what several are, for messages, such as "client
 	// certificate". Required.
 	Noun, Nouns string
+	// Guide is where it is explained how the resource is installed. Required.
+	Guide string
 	// New is an empty object. Required.
 	New func() T
 }
@@ -220,5 +222,5 @@ func (c *Custom[T]) explain(ctx context.Context, err error, doing string) error 
 		return outcome.Errorf(outcome.ErrNotFound, "%s %q not found on %s", c.kind.Noun, status.Status().Details.Name, c.api.Server)
 	}
 	return outcome.WithHint(outcome.Errorf(ErrNotServed, "could not %s: %s does not serve %s.%s", doing, c.api.Server, c.kind.Resource, c.kind.Version.Group),
-		"install the resources of csr-onboard on the cluster first: kubectl apply -k deploy")
+		"install it on the cluster first: %s#install", c.kind.Guide)
 }
