@@ -158,19 +158,28 @@ func Entries(list access.List, now time.Time) (entries []access.Entry, problems 
 			if seen[blocked] || entry.Details.IsOver(now, clockSkew) {
 				continue
 			}
-			if err := checkDetails(entry.Details); err != nil {
-				problems = append(problems, Problem{item.Key, err.Error() + "; the details are ignored"})
-				entry.Details = access.Details{User: entry.Details.User}
+			usable, isUsable, wrong := enforceable(item.Key, entry)
+			problems = append(problems, wrong...)
+			if isUsable {
+				seen[blocked] = true
+				entries = append(entries, usable)
 			}
-			if err := Check(entry); err != nil {
-				problems = append(problems, Problem{item.Key, err.Error()})
-				continue
-			}
-			seen[blocked] = true
-			entries = append(entries, entry)
 		}
 	}
 	return entries, problems
+}
+
+// enforceable is an entry as it can be in force: without details that cannot be used. It is
+// false for one that cannot be in force.
+func enforceable(key string, entry access.Entry) (_ access.Entry, isEnforceable bool, problems []Problem) {
+	if err := checkDetails(entry.Details); err != nil {
+		problems = append(problems, Problem{key, err.Error() + "; the details are ignored"})
+		entry.Details = access.Details{User: entry.Details.User}
+	}
+	if err := Check(entry); err != nil {
+		return entry, false, append(problems, Problem{key, err.Error()})
+	}
+	return entry, true, problems
 }
 
 // NextEnd is when the next of some entries ends; false if none does.

@@ -50,12 +50,19 @@ func (r Remembered) Seen(uid string, isAccepted bool, list access.List, now time
 func (r Remembered) Entries(now time.Time) (entries []access.Entry, problems []Problem) {
 	isKept := map[access.Blocked]bool{}
 	for _, entry := range r.Kept {
-		if !entry.Details.IsOver(now, clockSkew) {
+		if entry.Details.IsOver(now, clockSkew) {
+			continue
+		}
+		// Another version, or somebody with an editor, may have written it.
+		usable, isUsable, wrong := enforceable(entry.Blocked.Key(), entry)
+		problems = append(problems, wrong...)
+		if isUsable {
 			isKept[entry.Blocked] = true
-			entries = append(entries, entry)
+			entries = append(entries, usable)
 		}
 	}
-	listed, problems := Entries(access.ListOf(r.Data), now)
+	listed, listedProblems := Entries(access.ListOf(r.Data), now)
+	problems = append(problems, listedProblems...)
 	for _, entry := range listed {
 		if !isKept[entry.Blocked] {
 			entries = append(entries, entry)
@@ -69,15 +76,17 @@ const mostKeptNamed = 5
 
 // Explain says what is kept of lists that were deleted; "" if nothing is. It is safe to print.
 func (r Remembered) Explain() string {
-	if len(r.Kept) == 0 {
+	var names []string
+	for _, entry := range r.Kept {
+		if _, isInForce, _ := enforceable("", entry); isInForce {
+			names = append(names, entry.Blocked.String())
+		}
+	}
+	if len(names) == 0 {
 		return ""
 	}
-	var names []string
-	for _, entry := range r.Kept[:min(len(r.Kept), mostKeptNamed)] {
-		names = append(names, entry.Blocked.String())
-	}
-	if more := len(r.Kept) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+	if more := len(names) - mostKeptNamed; more > 0 {
+		names = append(names[:mostKeptNamed], fmt.Sprintf("and %d more", more))
 	}
 	return "the list was deleted and created again; still refused, though not on the new list: " + strings.Join(names, ", ")
 }

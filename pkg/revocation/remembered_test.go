@@ -114,3 +114,24 @@ func TestRemembered_TheFirstKeptAreNamedAndTheOthersCounted(t *testing.T) {
 		t.Errorf("%q", said)
 	}
 }
+
+// TestRemembered_AKeptEntryThatCannotBeInForceIsAProblemAndNoObstacle: another version, or an editor, wrote the file.
+func TestRemembered_AKeptEntryThatCannotBeInForceIsAProblemAndNoObstacle(t *testing.T) {
+	verbose := of("kim")
+	verbose.Details.Reason = strings.Repeat("x", MaximumReason+1)
+	wrong := of("system:kube-scheduler")
+	r := Remembered{UID: "2", Data: listWith(t, nil, of("jane")).Data(), Kept: []access.Entry{wrong, {}, of("bob"), verbose}}
+	entries, problems := r.Entries(now)
+	if _, err := Render(nodeAndRBAC(t), entries, Options{Kubeconfig: kubeconfigPath}); err != nil {
+		t.Error(err)
+	}
+	if got := refusedBy(r, now); got != `the user "bob", the user "kim", the user "jane"` {
+		t.Error(got)
+	}
+	if len(problems) != 3 || problems[0].Key != wrong.Blocked.Key() || !strings.Contains(problems[0].Says, "never refused") || !strings.Contains(problems[2].Says, "the details are ignored") {
+		t.Errorf("%q", problems)
+	}
+	if said := r.Explain(); !strings.HasSuffix(said, `: the user "bob", the user "kim"`) {
+		t.Errorf("%q", said)
+	}
+}

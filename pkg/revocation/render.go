@@ -26,7 +26,8 @@ const (
 	// server rejects more than 100,000 (k8s.io/apiserver pkg/cel, the parser's limit), and
 	// with it the whole file.
 	largestExpression = 95_000
-	// markPrefix is how the name of the user begins that only one rendering refuses.
+	// markPrefix is how the name of the user begins that only one rendering refuses. A file has
+	// it for the first time where its mark is: no other name is written like it.
 	markPrefix = "csr-onboard:proof:"
 	// markDigits is how many digits follow.
 	markDigits = 32
@@ -86,6 +87,9 @@ func Render(base Base, entries []access.Entry, options Options) (File, error) {
 	if !path.IsAbs(options.Kubeconfig) {
 		return File{}, errors.New("the path of the denier's kubeconfig must be absolute")
 	}
+	if strings.Contains(options.Kubeconfig, markPrefix) {
+		return File{}, fmt.Errorf("the path of the denier's kubeconfig must not contain %q", markPrefix)
+	}
 	var chunks []chunk
 	for _, entry := range sorted(entries) {
 		if err := Check(entry); err != nil {
@@ -117,7 +121,7 @@ func (o Options) encode(base Base, chunks []chunk, mark string) ([]byte, error) 
 	whole := configuration{TypeMeta: metav1.TypeMeta{APIVersion: base.version, Kind: kind}}
 	for i, c := range chunks {
 		if i == 0 {
-			c.users = append(slices.Clone(c.users), quote(mark))
+			c.users = append(slices.Clone(c.users), quoteMark(mark))
 		}
 		conditions := []matchCondition{{Expression: c.expression()}}
 		name := ownPrefix + strconv.Itoa(i)
@@ -163,7 +167,7 @@ type chunk struct {
 }
 
 func newChunk() chunk {
-	c := chunk{users: []string{quote(markPrefix + strings.Repeat("0", markDigits))}}
+	c := chunk{users: []string{quoteMark(markPrefix + strings.Repeat("0", markDigits))}}
 	c.size = len(c.expression()) + 1000
 	c.users = nil
 	return c
@@ -230,12 +234,16 @@ func (c *chunk) expression() string {
 func literals(quoted []string) string { return "[" + strings.Join(quoted, ",") + "]" }
 
 // quote writes a text as a string literal of CEL (Common Expression Language specification,
-// "String and Bytes Values"). What is written as it is, is an allow-list.
+// "String and Bytes Values"). What is written as it is, is an allow-list. A user can choose a
+// name that has a mark in it: its colons are not written as they are.
 func quote(text string) string {
 	var b strings.Builder
 	b.WriteByte('\'')
+	hasMark := strings.Contains(text, markPrefix)
 	for _, r := range text {
 		switch {
+		case r == ':' && hasMark:
+			b.WriteString(`\u003a`)
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_.:@/=+ ", r):
 			b.WriteRune(r)
 		case r < 0x10000:
@@ -247,6 +255,9 @@ func quote(text string) string {
 	b.WriteByte('\'')
 	return b.String()
 }
+
+// quoteMark writes a mark, or none, as a string literal.
+func quoteMark(mark string) string { return "'" + mark + "'" }
 
 // header says in the file whose it is.
 const header = `# Written by csr-onboard-controller enforce, which replaces it when the list of who is revoked
@@ -325,7 +336,7 @@ func RefusesNobody(text []byte) bool {
 	for _, a := range parsed.Authorizers {
 		if a.isOwn() {
 			own++
-			empty := chunk{users: []string{quote(MarkOf(text))}}
+			empty := chunk{users: []string{quoteMark(MarkOf(text))}}
 			if own > 1 || len(a.Webhook.MatchConditions) == 0 || a.Webhook.MatchConditions[0].Expression != empty.expression() {
 				return false
 			}

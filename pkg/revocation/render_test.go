@@ -137,6 +137,37 @@ func TestRender_WhatWasNotCheckedIsNotRendered(t *testing.T) {
 	}
 }
 
+// TestRender_ANameWithAMarkInItIsRevokedLikeAnyOther is for names that a user can choose: the mark of a file stays
+// what it is, and nobody else on the list is less revoked.
+func TestRender_ANameWithAMarkInItIsRevokedLikeAnyOther(t *testing.T) {
+	mark := markPrefix + strings.Repeat("0", markDigits)
+	for _, name := range []string{"jane " + mark, "a" + markPrefix, " " + mark + mark} {
+		for about, entries := range map[string][]access.Entry{
+			"a user": {of(name)}, "a pin": {pinOf(name, groupOf(1))}, "both, and others": {of(name), pinOf(name, ""), of("mallory"), certificateOf(name, idOf(1))},
+		} {
+			if err := Check(entries[0]); err != nil {
+				t.Fatal(err)
+			}
+			for _, options := range []Options{{Kubeconfig: kubeconfigPath}, {Kubeconfig: kubeconfigPath, Denier: "0a1b2c3d", Attempt: 2}} {
+				file, err := Render(nodeAndRBAC(t), entries, options)
+				if err != nil {
+					t.Errorf("%s, %q: %v", about, name, err)
+					continue
+				}
+				if err := CheckFile(file.Text); err != nil || MarkOf(file.Text) != file.Mark || RefusesNobody(file.Text) || bytes.Count(file.Text, []byte(markPrefix)) != 1 {
+					t.Errorf("%s, %q: %v, the mark is %q, not %q", about, name, err, MarkOf(file.Text), file.Mark)
+				}
+			}
+		}
+	}
+	if _, err := Render(nodeAndRBAC(t), nil, Options{Kubeconfig: "/" + mark}); err == nil || !strings.Contains(err.Error(), "must not contain") {
+		t.Errorf("a path with a mark: %v", err)
+	}
+	if !RefusesNobody(rendered(t, Options{}).Text) {
+		t.Error("a file without entries refuses somebody")
+	}
+}
+
 func TestRender_AFileThatWasChangedIsNotOurs(t *testing.T) {
 	whole := string(rendered(t, Options{}, of("jane"), certificateOf("bob", idOf(1))).Text)
 	if err := CheckFile([]byte(whole)); err != nil {

@@ -143,7 +143,8 @@ func loadedOf(t testing.TB, entries ...access.Entry) func(identity) bool {
 func TestLoaded_TheAPIServerRefusesExactlyWhoIsOnTheList(t *testing.T) {
 	hostile := "a'] || true || request.user in ['\\\n\x00\u202e佐藤😀"
 	group, other := revocation.PinGroup([16]byte{1}), revocation.PinGroup([16]byte{2})
-	isRefused := loadedOf(t, user("jane"), user(hostile), user("system:node:lost"), credential(id(1)), credential("JTI=one"), pin("kim", group), pin("kai", other), pin("lee", ""))
+	marked := "jane csr-onboard:proof:" + strings.Repeat("0", 32)
+	isRefused := loadedOf(t, user("jane"), user(hostile), user(marked), user("system:node:lost"), credential(id(1)), credential("JTI=one"), pin("kim", group), pin("kai", other), pin("lee", ""))
 	for about, test := range map[string]struct {
 		who  identity
 		want bool
@@ -153,6 +154,8 @@ func TestLoaded_TheAPIServerRefusesExactlyWhoIsOnTheList(t *testing.T) {
 		"a name that only begins like it":              {identity{"jane2", nil, nil}, false},
 		"another spelling":                             {identity{"Jane", nil, nil}, false},
 		"a hostile name":                               {identity{hostile, nil, nil}, true},
+		"a name with a mark in it":                     {identity{marked, nil, nil}, true},
+		"another name with a mark in it":               {identity{marked[5:], nil, nil}, false},
 		"somebody else":                                {identity{"bob", []string{id(7)}, nil}, false},
 		"nobody":                                       {identity{"", nil, nil}, false},
 		"no credential":                                {identity{"bob", []string{}, nil}, false},
@@ -225,6 +228,9 @@ func FuzzRender(f *testing.F) {
 	f.Add("x", "user:a'] || true", "credential-4a54493d61", "credential:JTI=a")
 	f.Add("details-pin-6b", `{"pinGroup":"`+revocation.PinGroup([16]byte{1})+`"}`, "pin-6b", "pin:k")
 	f.Add("user-73797374656d3a78", "user:system:x", "y", "user:\x00\u2028\U0001f600\\\"")
+	mark := "csr-onboard:proof:" + strings.Repeat("0", 32)
+	f.Add("x", "user:jane "+mark, "y", "user:mallory")
+	f.Add("x", "user:"+mark, "y", "pin:0 "+mark)
 	base, err := revocation.BaseOfModes("Node,RBAC")
 	if err != nil {
 		f.Fatal(err)

@@ -246,7 +246,8 @@ func TestEnforcer_ItNeverRefusesItselfAndSaysSo(t *testing.T) {
 // remembered, on a cluster without a list.
 func TestEnforcer_WhatAnUnknownListRefusedStaysRefused(t *testing.T) {
 	n := newNode(t)
-	write(t, n.directory.AuthorizationPath(), fileRefusing(t, n.directory, "jane"))
+	// The name of the second user has something like a mark in it.
+	write(t, n.directory.AuthorizationPath(), fileRefusing(t, n.directory, "jane", "0 csr-onboard:proof:"+strings.Repeat("0", 32)))
 	outcometest.Says(t, "without a list", Once(t.Context(), n.input()), "not everything is in force", "stays refused")
 	if report := n.reported(t); report.List != "" || !n.refuses("jane") || report.ProvenUntil.IsZero() || !slices.Equal(report.Problems, []string{isGone}) {
 		t.Errorf("%+v", report)
@@ -464,5 +465,20 @@ func TestProof_MetricsThatNameAnotherFileAreAskedAgain(t *testing.T) {
 	e.round(t.Context(), false)
 	if report := n.reported(t); len(report.Problems) != 0 || report.APIServer == "" {
 		t.Errorf("%+v", report)
+	}
+}
+
+// TestEnforcer_AKeptEntryThatCannotBeInForceStopsNoOther: what is remembered was written by another version.
+func TestEnforcer_AKeptEntryThatCannotBeInForceStopsNoOther(t *testing.T) {
+	n := newNode(t)
+	n.revoke(t, "jane")
+	e := n.enforcerOf(t, "jane")
+	e.remembered.Kept = []access.Entry{{Blocked: access.Blocked{User: "system:kube-scheduler"}}, {}, {Blocked: access.Blocked{User: "kim"}}}
+	e.remembered.UID = e.listed.UID
+	if err := e.render(); err != nil || !n.refuses("jane") || !n.refuses("kim") || n.refuses("system:kube-scheduler") {
+		t.Errorf("%v: %s", err, read(t, n.directory.AuthorizationPath()))
+	}
+	if !slices.ContainsFunc(e.problems(), func(problem string) bool { return strings.Contains(problem, "never refused") }) {
+		t.Errorf("%q", e.problems())
 	}
 }
