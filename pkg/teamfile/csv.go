@@ -26,14 +26,18 @@ type table struct {
 	text []byte
 	// separator stands between the cells.
 	separator rune
+	// comments are the lines before that of column names that are commented out.
+	comments []int
 }
 
 // findTable looks for a table in a text (see pki.Text): its first line that is not empty
 // has the name of a field, alone or between separators. A line sep=; before it, by which
 // Excel is told the separator, is not of the table, and neither are rows of empty cells.
+// Lines that are commented out are passed over: in YAML they mean nothing.
 func findTable(text []byte) (_ table, isTable bool) {
 	blank := 0
 	declared := rune(0)
+	var comments []int
 	rest := text
 	for len(rest) > 0 {
 		line, after, _ := bytes.Cut(rest, []byte("\n"))
@@ -41,6 +45,8 @@ func findTable(text []byte) (_ table, isTable bool) {
 		switch {
 		case declares:
 			declared = separator
+		case isComment(string(line)) && !isNumberedHeader(string(line)):
+			comments = append(comments, blank+1)
 		case len(bytes.Trim(line, cellSeparators+" \"")) > 0:
 			if !hasFieldName(string(line)) {
 				return table{}, false
@@ -49,12 +55,25 @@ func findTable(text []byte) (_ table, isTable bool) {
 				declared = separatorOf(string(line))
 			}
 			// The lines count, for mistakes.
-			return table{append(bytes.Repeat([]byte("\n"), blank), rest...), declared}, true
+			return table{append(bytes.Repeat([]byte("\n"), blank), rest...), declared, comments}, true
 		}
 		blank++
 		rest = after
 	}
 	return table{}, false
+}
+
+// isComment reports whether a row, or its first cell, is commented out, as in other kinds of
+// files. A table has no comments: what stands there is a user.
+func isComment(text string) bool {
+	return strings.HasPrefix(strings.TrimLeft(text, " \t\""), "#")
+}
+
+// isNumberedHeader reports whether a line of column names begins with a column #, as of
+// numbered rows.
+func isNumberedHeader(line string) bool {
+	cell, _, _ := strings.Cut(line, string(separatorOf(line)))
+	return strings.Trim(cell, " \"") == "#" && hasFieldName(line)
 }
 
 // declaredSeparator is the separator that a line such as sep=; declares. Where it is cut
@@ -107,14 +126,18 @@ func (r *reader) readCSV(found table) {
 	// Rows of another length are said in words below.
 	rows.FieldsPerRecord = -1
 	rows.ReuseRecord = true
+	for _, line := range found.comments {
+		r.commentMistake(line)
+	}
 	header, err := rows.Read()
 	if err != nil {
 		r.csvMistake(err)
 		return
 	}
 	top, _ := rows.FieldPos(0)
+	before := len(r.mistakes)
 	columns := r.columns(top, header)
-	if len(r.mistakes) > 0 {
+	if len(r.mistakes) > before {
 		return
 	}
 	for {
@@ -123,13 +146,15 @@ func (r *reader) readCSV(found table) {
 			return
 		}
 		if err != nil {
-			r.csvMistake(err)
+			r.rowMistake(found.text, err)
 			return
 		}
 		at, _ := rows.FieldPos(0)
 		cells := withoutEmptyEnd(row, len(columns))
 		switch {
 		case isEmptyRow(row):
+		case isComment(row[0]):
+			r.commentMistake(at)
 		case len(cells) != len(columns):
 			r.mistake(at, "the row has %d cells, and there are %d columns%s", len(cells), len(columns), quoteLists(found.separator))
 		default:
@@ -212,6 +237,22 @@ func valuesIn(cell string, separator rune) []string {
 		found[i] = strings.TrimSpace(found[i])
 	}
 	return found
+}
+
+func (r *reader) commentMistake(line int) {
+	r.mistake(line, "comments are not part of CSV; remove the row")
+}
+
+// rowMistake says what is wrong with a row that cannot be read: a comment may have quotes in it.
+func (r *reader) rowMistake(text []byte, err error) {
+	var parse *csv.ParseError
+	if errors.As(err, &parse) {
+		if lines := bytes.Split(text, []byte("\n")); parse.StartLine <= len(lines) && isComment(string(lines[parse.StartLine-1])) {
+			r.commentMistake(parse.StartLine)
+			return
+		}
+	}
+	r.csvMistake(err)
 }
 
 func (r *reader) csvMistake(err error) {

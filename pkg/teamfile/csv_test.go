@@ -97,6 +97,37 @@ func TestCSV_AMistakeOfASpreadsheetIsNamed(t *testing.T) {
 	}
 }
 
+func TestCSV_ARowThatIsCommentedOutIsRefused(t *testing.T) {
+	const comment = "comments are not part of CSV; remove the row"
+	for data, want := range map[string][]Mistake{
+		"name,groups,clusterRoles\n#left,dev,view\nc9,dev,view\n": {{2, comment}},
+		"name,groups\nc9,dev\n# left,dev\n":                       {{3, comment}},
+		"name,groups\n\"#left\",dev\n":                            {{2, comment}},
+		"name,groups\n\" #left\",dev\n":                           {{2, comment}},
+		"name;groups\n#left;dev\n":                                {{2, comment}},
+		"groups\tname\n\n#\t\n#dev\tleft\n":                       {{3, comment}, {4, comment}},
+		"name,groups\n# all of them, and more, left\n":            {{2, comment}},
+		"name,groups\n# called \"left\"\njane,dev\n":              {{2, comment}},
+		"# the team\nname,groups\n#left,dev\n":                    {{1, comment}, {3, comment}},
+		"\"# the, team\"\nsep=;\n#name\nname;groups\njane;dev\n":  {{1, comment}, {3, comment}},
+		"#,name\n1,jane\n":                                        {{1, `unknown column "#"; the columns are ` + strings.Join(userFields, ", ")}},
+		"name,groups\njane,\"dev\n":                               {{2, `invalid CSV: extraneous or missing " in quoted-field`}},
+	} {
+		members, mistakes := Parse([]byte(data))
+		if diff := cmp.Diff(want, mistakes); diff != "" || members != nil {
+			t.Errorf("%q: %v: %s", data, members, diff)
+		}
+	}
+}
+
+// TestCSV_ACommentInYAMLIsNotATable is for comments that have the names of fields in them.
+func TestCSV_ACommentInYAMLIsNotATable(t *testing.T) {
+	members, mistakes := Parse([]byte("# name, groups\n" + header + "- name: jane\n"))
+	if len(members) != 1 || mistakes != nil {
+		t.Errorf("%v, %v", members, mistakes)
+	}
+}
+
 func TestCSV_ATeamInYAMLIsReadInEveryEncoding(t *testing.T) {
 	text := header + "- name: jane\n  groups: [dev]\n"
 	for name, data := range map[string][]byte{
