@@ -28,6 +28,9 @@ const (
 	// longestPause bounds the pauses between tries to reach the API server.
 	longestPause = 2 * time.Second
 	firstPause   = 100 * time.Millisecond
+	// provenStream is how long a watch lasts at least after which the list is read again
+	// without a pause: a server, or a proxy, that ends each at once is not asked all the time.
+	provenStream = 5 * time.Second
 )
 
 // Input is what one enforcer takes.
@@ -202,18 +205,20 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 	}
 	pause := firstPause
 	for ctx.Err() == nil {
+		begin := e.Now()
 		client, err := e.Connect()
 		if err == nil {
 			err = followOnce(ctx, client, hand, func() { tell(nil) })
 		}
-		if err == nil {
-			pause = firstPause
-			continue
-		}
 		if ctx.Err() != nil {
 			return
 		}
-		tell(err)
+		if err != nil {
+			tell(err)
+		} else if e.Now().Sub(begin) > provenStream {
+			pause = firstPause
+			continue
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -480,5 +481,57 @@ func TestEnforcer_AKeptEntryThatCannotBeInForceStopsNoOther(t *testing.T) {
 	}
 	if !slices.ContainsFunc(e.problems(), func(problem string) bool { return strings.Contains(problem, "never refused") }) {
 		t.Errorf("%q", e.problems())
+	}
+}
+
+// followed follows the list of a server that ends each watch as it likes, by a clock that is later by step at each look,
+// until the list was read so many times, and returns how long that took.
+func followed(t *testing.T, lists int32, step time.Duration, end http.HandlerFunc) time.Duration {
+	t.Helper()
+	server := clustertest.New(t)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	var looks, read atomic.Int32
+	server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Has("watch") {
+			end(w, r)
+			return true
+		}
+		if read.Add(1) == lists {
+			stop()
+		}
+		return false
+	}
+	client := server.Admin(t).Enforcement()
+	e := &enforcer{Input: Input{
+		Now:     func() time.Time { return now.Add(time.Duration(looks.Add(1)) * step) },
+		Connect: func() (*enforcement.Client, error) { return client, nil },
+	}}
+	failures := make(chan error, 1)
+	begin := time.Now()
+	e.follow(ctx, make(chan enforcement.Listed, 1), failures)
+	if read.Load() < lists {
+		t.Errorf("the list was read %d times only", read.Load())
+	}
+	return time.Since(begin)
+}
+
+// TestFollow_AServerThatEndsEachWatchAtOnceIsNotAskedAllTheTime: a proxy may do so, and an API server that has dropped
+// each version.
+func TestFollow_AServerThatEndsEachWatchAtOnceIsNotAskedAllTheTime(t *testing.T) {
+	t.Parallel()
+	ended := func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "application/json") }
+	gone := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410}}`)
+	}
+	for about, end := range map[string]http.HandlerFunc{"ended": ended, "gone": gone} {
+		if took := followed(t, 3, 0, end); took < 3*firstPause {
+			t.Errorf("%s: the list was read 3 times in %s", about, took)
+		}
+	}
+	// One that lasted is followed by the next at once.
+	if took := followed(t, 10, 2*provenStream, ended); took > 5*time.Second {
+		t.Errorf("after streams that lasted, the list was read 10 times in %s", took)
 	}
 }

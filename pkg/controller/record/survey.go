@@ -11,8 +11,13 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
-// retryPause is how long a list is not asked for again that could not be read.
-const retryPause = 2 * time.Second
+const (
+	// retryPause is how long a list is not asked for again that could not be read, or followed
+	// for as long as provenStream: a server, or a proxy, that ends each watch at once is not
+	// asked all the time.
+	retryPause   = 2 * time.Second
+	provenStream = 5 * time.Second
+)
 
 // followRevocations keeps the list of who is revoked, and asks for a survey when it changes.
 func (r *recorder) followRevocations(ctx context.Context) {
@@ -31,6 +36,7 @@ func (r *recorder) followRevocations(ctx context.Context) {
 		}
 	}
 	for ctx.Err() == nil {
+		begin := r.Now()
 		listed, err := client.List(ctx)
 		if err == nil {
 			take(listed)
@@ -38,6 +44,8 @@ func (r *recorder) followRevocations(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("the list of who is revoked cannot be followed", "error", err.Error())
+		}
+		if err != nil || r.Now().Sub(begin) <= provenStream {
 			wait(ctx, retryPause, nil)
 		}
 	}

@@ -1,8 +1,11 @@
 package record
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,5 +77,46 @@ func TestSurvey_ARecordThatSomebodyElseChangedIsLeftForTheNextOne(t *testing.T) 
 		if exists := server.Find(t, id, &found); exists == test.isGone || found.Status.Revoked != (test.code == 0 && !test.isGone) {
 			t.Errorf("%s: %+v", about, found.Status)
 		}
+	}
+}
+
+// TestSurvey_AServerThatEndsEachWatchAtOnceIsNotAskedAllTheTime: the list is read again at once only after a watch that
+// lasted.
+func TestSurvey_AServerThatEndsEachWatchAtOnceIsNotAskedAllTheTime(t *testing.T) {
+	t.Parallel()
+	for about, test := range map[string]struct {
+		step  time.Duration
+		lists int32
+		least time.Duration
+	}{
+		"ended at once": {0, 2, retryPause},
+		"that lasted":   {2 * provenStream, 10, 0},
+	} {
+		server := clustertest.New(t)
+		ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+		var looks, read atomic.Int32
+		server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Query().Has("watch") {
+				w.Header().Set("Content-Type", "application/json")
+				return true
+			}
+			if read.Add(1) == test.lists {
+				stop()
+			}
+			return false
+		}
+		r := &recorder{
+			Tools: controller.Tools{
+				Cluster: server.Admin(t), Log: slog.New(slog.DiscardHandler),
+				Now: func() time.Time { return time.Unix(0, 0).Add(time.Duration(looks.Add(1)) * test.step) },
+			},
+			surveyDue: make(chan struct{}, 1),
+		}
+		begin := time.Now()
+		r.followRevocations(ctx)
+		if took := time.Since(begin); read.Load() != test.lists || took < test.least {
+			t.Errorf("%s: the list was read %d times in %s", about, read.Load(), took)
+		}
+		stop()
 	}
 }
