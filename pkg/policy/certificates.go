@@ -32,10 +32,9 @@ type Certificate struct {
 	ChainStart time.Time
 }
 
-// IsValid reports whether it logs in at a time.
-func (c *Certificate) IsValid(now time.Time) bool {
-	return now.Before(c.NotAfter) && !now.Before(c.NotBefore)
-}
+// HasExpired reports whether it does not log in any more at a time. One that was issued is valid from
+// the beginning, also where that is later by the clock here than by the clock of the cluster.
+func (c *Certificate) HasExpired(now time.Time) bool { return !now.Before(c.NotAfter) }
 
 // CertificateOf is the certificate of a request that was issued; false if there is none.
 func CertificateOf(object *request.Request) (*Certificate, bool) {

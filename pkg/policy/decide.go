@@ -372,6 +372,8 @@ func NeedsAcceptance(facts *Facts) []string {
 	return names
 }
 
+// approvedWithin counts approvals of the last period. The cluster's clock may be ahead: one in the future
+// counts as one of now.
 func approvedWithin(p *Policy, facts *Facts) int {
 	count := 0
 	for _, at := range facts.Approvals {

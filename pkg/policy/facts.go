@@ -87,7 +87,7 @@ func (f *Facts) ChainStart() time.Time {
 func (f *Facts) ValidCertificates() []*Certificate {
 	return slices.DeleteFunc(f.Certificates.Of(f.Review.User.Name), func(one *Certificate) bool {
 		_, isRevoked := f.List.Blocks(access.Blocked{CredentialID: one.CredentialID})
-		return isRevoked || !one.IsValid(f.Now)
+		return isRevoked || one.HasExpired(f.Now)
 	})
 }
 

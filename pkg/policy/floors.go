@@ -199,7 +199,7 @@ func floorRenewal(f *Facts) (string, error) {
 		return "the certificate that it renews is unknown: neither a request on the cluster nor a record has it (" + identity.Printable(ids[0]) + ")", nil
 	case renewed.User.Name != f.Review.User.Name:
 		return "the certificate that it renews is of " + identity.Quote(renewed.User.Name), nil
-	case !renewed.IsValid(f.Now):
+	case renewed.HasExpired(f.Now):
 		return "the certificate that it renews has expired", nil
 	}
 	for _, group := range f.Review.User.Groups {

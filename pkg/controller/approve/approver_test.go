@@ -54,16 +54,27 @@ type server struct {
 	confirming func()
 	// loading is called before what was reported earlier is read.
 	loading func()
+	// deciding is called before something is decided.
+	deciding func(review *request.Review)
+	// ahead is how far its clock is ahead of the approver's.
+	ahead time.Duration
 }
 
 func (s *server) Decide(_ context.Context, review *request.Review, decision request.Decision, message string, _ bool) (*request.Request, error) {
+	if s.deciding != nil {
+		s.deciding(review)
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.decisions++; s.decideErr != nil {
 		return nil, s.decideErr
 	}
 	s.decided[review.Object.Name], s.messages[review.Object.Name] = decision, message
-	return request.Of(decision.Apply(review.Object, message)), nil
+	decided := decision.Apply(review.Object, message)
+	for i := range decided.Status.Conditions {
+		decided.Status.Conditions[i].LastUpdateTime = metav1.NewTime(time.Now().Add(s.ahead))
+	}
+	return request.Of(decided), nil
 }
 
 func (s *server) Policies(context.Context) ([]*policy.ApprovalPolicy, error) {
@@ -629,7 +640,7 @@ func TestApprover_ConditionsAskTheServerOnceInAWhile(t *testing.T) {
 	inTest(t, func(t *testing.T, a *test) {
 		ask := func() {
 			t.Helper()
-			facts := a.facts(t.Context(), request.ReviewOf(requestOf(t, "jane")), time.Now())
+			facts := a.facts(t.Context(), request.ReviewOf(requestOf(t, "jane")), time.Now(), time.Time{})
 			if may, err := facts.MayUse("all"); err != nil || !may {
 				t.Errorf("%v, %v", may, err)
 			}

@@ -137,10 +137,12 @@ func Explain(ctx context.Context, in CheckInput, policyName, requestName string)
 // decide decides about a request, as of its creation where somebody has decided since.
 func (r *rehearsal) decide(ctx context.Context, review *request.Review, now time.Time) (*policy.Facts, policy.Decision) {
 	isDecided := review.State != request.Pending
+	var until time.Time
 	if isDecided {
-		now = review.Object.CreationTimestamp.Time
+		until = review.Object.CreationTimestamp.Time
+		now = until
 	}
-	facts := r.facts(ctx, review, now)
+	facts := r.facts(ctx, review, now, until)
 	if isDecided {
 		// Both times are of the API server.
 		maps.DeleteFunc(facts.Certificates, func(_ string, one *policy.Certificate) bool { return one.ApprovedAt.After(now) })

@@ -25,7 +25,7 @@ type evaluator struct {
 
 // evaluate decides about a request as it is at a time.
 func (e *evaluator) evaluate(ctx context.Context, one *known, now time.Time) (*policy.Facts, policy.Decision) {
-	facts := e.facts(ctx, request.ReviewOf(one.object), now)
+	facts := e.facts(ctx, request.ReviewOf(one.object), now, time.Time{})
 	return facts, decide(facts, e.world.compiled(), one.isOversized)
 }
 
@@ -37,9 +37,10 @@ func decide(facts *policy.Facts, policies []*policy.Compiled, isOversized bool) 
 	return policy.Decide(facts, policies)
 }
 
-// facts are those of a reviewed request, with the questions that the API server answers.
-func (e *evaluator) facts(ctx context.Context, review *request.Review, now time.Time) *policy.Facts {
-	facts := e.world.facts(review, now)
+// facts are those of a reviewed request, with the questions that the API server answers. If until is
+// set, what came later does not count.
+func (e *evaluator) facts(ctx context.Context, review *request.Review, now, until time.Time) *policy.Facts {
+	facts := e.world.facts(review, now, until)
 	facts.Approver = e.approver
 	spec := review.Object.Spec
 	facts.MayUse = func(name string) (bool, error) {

@@ -242,7 +242,7 @@ func TestWorld_AskedAsOfATimeWhatCameLaterDoesNotCount(t *testing.T) {
 		later.UID = "later"
 		a.world.setRequest(later)
 		review := request.ReviewOf(requestOf(t, "jane"))
-		if then, now := a.world.facts(review, begin), a.world.facts(review, time.Now()); len(then.Others) != 0 || len(now.Others) != 1 {
+		if then, now := a.world.facts(review, begin, begin), a.world.facts(review, time.Now(), time.Time{}); len(then.Others) != 0 || len(now.Others) != 1 {
 			t.Errorf("%+v, then %+v", then.Others, now.Others)
 		}
 	})
@@ -260,7 +260,7 @@ func TestWorld_AmongManyRequestsTheOneInTheWayIsFound(t *testing.T) {
 		rival := requestWith(t, newKey(), "jane")
 		rival.Name, rival.UID = "rival", "rival"
 		a.world.setRequest(rival)
-		others := a.world.facts(request.ReviewOf(requestOf(t, "jane")), time.Now()).Others
+		others := a.world.facts(request.ReviewOf(requestOf(t, "jane")), time.Now(), time.Time{}).Others
 		if last := others[len(others)-1]; len(others) > 2 || last.Name != "rival" || !last.IsPending {
 			t.Errorf("%d others, %+v", len(others), last)
 		}

@@ -386,24 +386,26 @@ func (w *world) pendingOf(user string) []types.UID {
 	return all
 }
 
-// facts are those of a request at a time. Nothing counts that came later.
-func (w *world) facts(review *request.Review, now time.Time) *policy.Facts {
+// facts are those of a request at a time. Everything counts that is known, unless until is set: then
+// nothing that came later. All times but now are of the API server, whose clock may be ahead of the one here.
+func (w *world) facts(review *request.Review, now, until time.Time) *policy.Facts {
+	isLater := func(at time.Time) bool { return !until.IsZero() && at.After(until) }
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.computeGrants()
 	facts := &policy.Facts{
 		Review: review, Now: now, Grants: w.grants, Reaches: w.reaches, List: w.list,
-		Certificates: policy.Certificates{}, Others: w.others(review, now),
+		Certificates: policy.Certificates{}, Others: w.others(review, isLater),
 	}
 	own := w.requests[review.Object.UID]
 	for id, one := range w.certificates[review.User.Name] {
 		isOwn := own != nil && own.certificate != nil && own.certificate.CredentialID == id
-		if !isOwn && !one.NotBefore.After(now) {
+		if !isOwn && !isLater(one.NotBefore) {
 			facts.Certificates[id] = one
 		}
 	}
 	for uid, at := range w.approvals[review.Requester] {
-		if uid != review.Object.UID && !at.After(now) {
+		if uid != review.Object.UID && !isLater(at) {
 			facts.Approvals = append(facts.Approvals, at)
 		}
 	}
@@ -412,10 +414,10 @@ func (w *world) facts(review *request.Review, now time.Time) *policy.Facts {
 
 // others are other requests for the user of a review: any one, and one that could stand in its way,
 // since there may be thousands.
-func (w *world) others(review *request.Review, now time.Time) []policy.Other {
+func (w *world) others(review *request.Review, isLater func(time.Time) bool) []policy.Other {
 	var others []policy.Other
 	for uid, other := range w.byUser[review.User.Name] {
-		if uid == review.Object.UID || other.created.After(now) {
+		if uid == review.Object.UID || isLater(other.created) {
 			continue
 		}
 		if isRival := other.IsPending && other.Requester == review.Requester && other.Key != review.Fingerprint; isRival {
