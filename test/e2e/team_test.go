@@ -177,7 +177,7 @@ func TestTeam_NothingIsDoneWithAMistakeInTheFile(t *testing.T) {
 		t.Error("a directory was made")
 	}
 	for role, want := range map[string]expect{
-		"no-such-role": {1, []string{`the user "nobody-3" in line 4: ClusterRole "no-such-role" not found`}},
+		"no-such-role": {1, []string{`not onboarded: nobody-3 (line 4): ClusterRole "no-such-role" not found`}},
 	} {
 		s.write("team.yaml", teamHeader+"- name: nobody-3\n  clusterRoles: ["+role+"]\n")
 		s.check(s.run("new-user", "-f", "team.yaml", "--approve", "--dir", "T"), want)

@@ -23,6 +23,8 @@ type circumstances struct {
 	known *bindings.KnownGrants
 	// standing is what is known of users who left; nil where known is.
 	standing *request.Standing
+	// refusals says of each grant why it cannot be given; nil if it can. It is empty in a dry run.
+	refusals map[access.Grant]error
 }
 
 // checkSubmitting finds what would keep every user's request from being submitted. A server
@@ -43,8 +45,8 @@ func (c *circumstances) checkSubmitting(ctx context.Context) error {
 	return nil
 }
 
-// checkApproving finds what would keep every user from being approved, or from
-// getting what they are to get.
+// checkApproving finds what would keep every user from being approved, and what would keep
+// some from getting what they are to get.
 func (c *circumstances) checkApproving(ctx context.Context) error {
 	if err := c.persevere(ctx, func() error { return c.program.Cluster.CheckMayDecide(ctx, c.in.Signer) }); err != nil {
 		return err
@@ -52,7 +54,13 @@ func (c *circumstances) checkApproving(ctx context.Context) error {
 	if err := c.readKnown(ctx); err != nil {
 		return err
 	}
-	checked := map[access.Grant]bool{}
+	return c.checkGrants(ctx)
+}
+
+// checkGrants finds what would keep users from getting what they are to get. What is wrong with a
+// grant is kept for the users who want it; the error is of all of them.
+func (c *circumstances) checkGrants(ctx context.Context) error {
+	c.refusals = map[access.Grant]error{}
 	for _, member := range c.in.Members {
 		wanted, err := member.Grants.WantedFor(member.User)
 		if err != nil {
@@ -60,16 +68,33 @@ func (c *circumstances) checkApproving(ctx context.Context) error {
 		}
 		for _, one := range wanted {
 			// What the server permits depends on the role, not on who gets it.
-			if checked[one.Grant] {
+			if _, isChecked := c.refusals[one.Grant]; isChecked {
 				continue
 			}
-			if err := c.persevere(ctx, func() error { return c.program.Cluster.Bindings().CheckGrant(ctx, one) }); err != nil {
-				return aboutMember(member, err)
+			err := c.persevere(ctx, func() error { return c.program.Cluster.Bindings().CheckGrant(ctx, one) })
+			if errors.Is(err, outcome.ErrInterrupted) || cluster.MayPass(err) {
+				return err
 			}
-			checked[one.Grant] = true
+			c.refusals[one.Grant] = err
 		}
 	}
 	return nil
+}
+
+// refusalFor says what is wrong with what a user is to get; nil if nothing is.
+func (c *circumstances) refusalFor(member Member) error {
+	if len(c.refusals) == 0 {
+		return nil
+	}
+	wanted, err := member.Grants.WantedFor(member.User)
+	if err != nil {
+		return err
+	}
+	var refusals []error
+	for _, one := range wanted {
+		refusals = append(refusals, c.refusals[one.Grant])
+	}
+	return together(refusals...)
 }
 
 // readKnown reads what role bindings give already, and what is known of users who left.

@@ -47,6 +47,10 @@ func run(parent context.Context, facts *circumstances, found *rehearsal) ([]Resu
 	first := newPreparing(facts, found, awaited)
 	stages.Go(func() {
 		parallel.Each(ctx, submitters, first.places, func(place int) {
+			if err := facts.refusalFor(facts.in.Members[place]); err != nil {
+				f.report(ctx, report{place: place, result: &Result{Err: err}})
+				return
+			}
 			result, waits := first.begin(ctx, place)
 			if waits {
 				f.report(ctx, report{place: place})

@@ -168,7 +168,9 @@ func TestRun_WhatNobodyMayDoEndsItFirst(t *testing.T) {
 		"approving is forbidden": {func(_ *testing.T, w *onboardtest.World, _ *team.Input) {
 			w.Server.Refuse("update", "certificatesigningrequests/approval")
 		}, "you cannot approve"},
-		"a missing role": {func(_ *testing.T, _ *onboardtest.World, in *team.Input) { in.Members[1].Grants.Grants = missing }, `the user "sam" in line 2: ClusterRole "no" not found`},
+		"a role that nobody finds": {func(_ *testing.T, _ *onboardtest.World, in *team.Input) {
+			in.Members[0].Grants.Grants, in.Members[1].Grants.Grants = missing, missing
+		}, `2 of 2 users were not onboarded; the first: ClusterRole "no" not found`},
 		"no group to give to": {func(_ *testing.T, _ *onboardtest.World, in *team.Input) {
 			in.Members[1].User.Groups, in.Members[1].Grants = nil, onboard.GrantInput{ToGroup: true, Grants: missing}
 		}, `the user "sam" in line 2`},

@@ -106,8 +106,8 @@ type Result struct {
 
 // Run onboards many users. Each one is independent: what goes wrong with one
 // does not stop the others, and the first such error is the result's. What can be
-// found out for all of them, such as whether a role exists, is found out before
-// anything is made. A server that is away or overloaded is waited for. Run again,
+// found out before, such as whether a role exists, is found out before anything is made,
+// and nothing is made for a user who lacks something. A server that is away or overloaded is waited for. Run again,
 // it continues where it was: users who have a kubeconfig with a good certificate are
 // left alone, and what is there of the others is used.
 //
