@@ -12,7 +12,12 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
+
+// accessList is where Linux keeps the access list of a file (acl(5)).
+const accessList = "system.posix_acl_access"
 
 // otherUsersAccessList is an access list (acl(5)) as Linux keeps it (uapi/linux/posix_acl_xattr.h):
 // the owner can read and write, the file's group nothing, another user can read and write,
@@ -91,7 +96,7 @@ func TestAttributes_AnAccessListThatCannotBeKeptOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer to.Close() //nolint:errcheck // Nothing was written.
-	if err := keepAttributes(to, from, modeOf(t, listed).Perm()); err != nil {
+	if err := wholefile.KeepAttributes(to, from, modeOf(t, listed).Perm()); err != nil {
 		t.Fatal(err)
 	}
 	if mode := modeOf(t, to.Name()).Perm(); mode != 0o600 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,7 +46,7 @@ func (s *openedFile) openInPlace() (*os.File, error) {
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-	case !os.SameFile(info, s.info):
+	case !s.isAsRead(info):
 		err = wholefile.ErrExchanged
 	case !isMountPoint(file):
 		// Only root can mount another file there, but its owner may have linked one.
@@ -70,6 +71,10 @@ func (s *openedFile) rewrite(data []byte) error {
 	}
 	if err := CreateFile(contentBefore, s.path+beforeSuffix, s.data); err != nil {
 		return errors.Join(err, file.Close(), wholefile.Remove(s.path+afterSuffix))
+	}
+	// That took a moment.
+	if info, err := file.Stat(); err != nil || !s.isAsRead(info) {
+		return errors.Join(trouble.About(s.path, cmp.Or(err, wholefile.ErrExchanged)), file.Close(), removeKept(s.path))
 	}
 	if err := refill(file, data); err != nil {
 		// Whatever keeps this from being undone keeps both files, and the next run.

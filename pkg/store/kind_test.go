@@ -70,7 +70,7 @@ type scene struct {
 }
 
 const (
-	victimText = "the victim's"
+	victimText = "the victim's\n"
 	secret     = "the new secret"
 )
 
@@ -139,7 +139,7 @@ var attacks = map[string]struct {
 		func(k *Kind) bool { return k.way != shares && k.way != locks }},
 	"a named pipe": {func(s *scene) { s.must(syscall.Mkfifo(s.path, 0o600)) }, func(*Kind) bool { return true }},
 	"a directory":  {func(s *scene) { s.must(os.Mkdir(s.path, 0o700)) }, func(*Kind) bool { return true }},
-	"a mode that lets others read and write": {func(s *scene) { write(s.T, s.path, "ours", 0o666) },
+	"a mode that lets others read and write": {func(s *scene) { write(s.T, s.path, "ours\n", 0o666) },
 		func(k *Kind) bool { return k.way == appends || k.way == creates || k.isSecret && k.way != replaces }},
 	"a directory that others can write to": {func(s *scene) { s.openTo(s.directory, 0o777) },
 		func(k *Kind) bool { return k.place != anyPlace }},

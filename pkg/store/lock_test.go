@@ -44,8 +44,8 @@ func TestLock_ManyUpdatesAtOnceLoseNothing(t *testing.T) {
 	for range many {
 		group.Go(func() {
 			err := updateShared(t.Context(), path, func(existing []byte) ([]byte, error) {
-				n, _ := strconv.Atoi(string(existing))
-				return []byte(strconv.Itoa(n + 1)), nil
+				n, _ := strconv.Atoi(strings.TrimSpace(string(existing)))
+				return []byte(strconv.Itoa(n+1) + "\n"), nil
 			})
 			if err != nil {
 				t.Error(err)
@@ -53,7 +53,7 @@ func TestLock_ManyUpdatesAtOnceLoseNothing(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if data, err := ReadFile(path); err != nil || string(data) != strconv.Itoa(many) {
+	if data, err := ReadFile(path); err != nil || string(data) != strconv.Itoa(many)+"\n" {
 		t.Errorf("the file holds %q, %v; want %d", data, err, many)
 	}
 	onlyFiles(t, filepath.Dir(path), "counter")

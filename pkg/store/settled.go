@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -15,7 +18,7 @@ const (
 	SettleTime = time.Second
 	// SettlePause is the time between two looks at it.
 	SettlePause = 10 * time.Millisecond
-	// justChanged is how long ago a write is taken for one that may still continue.
+	// justChanged is how long after a write a program may still write more.
 	justChanged = 100 * time.Millisecond
 )
 
@@ -43,4 +46,27 @@ func ReadKubeconfig(path string, now func() time.Time) ([]byte, error) {
 		}
 		<-time.After(SettlePause)
 	}
+}
+
+// errIncomplete is the error of a shared file that another program is writing.
+var errIncomplete = errors.New("another program is writing the file; try again")
+
+// isIncomplete reports whether a file that was read is empty or ends within a line.
+func (s *openedFile) isIncomplete() bool {
+	return s.file != nil && !bytes.HasSuffix(s.data, []byte("\n"))
+}
+
+// changesSoon reports whether a file changes in the time in which a program continues to write.
+func (s *openedFile) changesSoon(ctx context.Context) bool {
+	for range justChanged / SettlePause {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(SettlePause):
+		}
+		if !s.isInPlace() {
+			return true
+		}
+	}
+	return false
 }

@@ -77,13 +77,19 @@ func (s *openedFile) readShared(path string, mayBeEmpty bool) (err error) {
 	return nil
 }
 
-// isInPlace reports whether the file still has the name under which it was opened.
+// isInPlace reports whether the file still has the name under which it was opened, and was not
+// written since then.
 func (s *openedFile) isInPlace() bool {
 	now, err := os.Lstat(s.path)
 	if s.file == nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}
-	return err == nil && os.SameFile(now, s.info)
+	return err == nil && s.isAsRead(now)
+}
+
+// isAsRead reports whether a file is the one that was read, and was not written since then.
+func (s *openedFile) isAsRead(now fs.FileInfo) bool {
+	return os.SameFile(now, s.info) && now.Size() == s.info.Size() && now.ModTime().Equal(s.info.ModTime())
 }
 
 // resolve follows symbolic links to the file that is to be replaced, which need not exist

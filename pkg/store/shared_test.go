@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 )
@@ -45,18 +46,20 @@ func TestShared_AKubeconfigThatIsSharedOnPurposeIsMergedInto(t *testing.T) {
 	}
 }
 
-func TestShared_AFileThatIsExchangedBehindTheMergeIsNotReplaced(t *testing.T) {
+func TestShared_AFileThatIsAlwaysExchangedBehindTheMergeIsNotReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
-	write(t, path, "old", 0o600)
-	err := updateShared(t.Context(), path, func([]byte) ([]byte, error) {
-		other := path + ".other"
-		write(t, other, "somebody else's change", 0o600)
-		return []byte("new"), os.Rename(other, path)
+	write(t, path, "old\n", 0o600)
+	synctest.Test(t, func(t *testing.T) {
+		err := updateShared(t.Context(), path, func([]byte) ([]byte, error) {
+			other := path + ".other"
+			write(t, other, "somebody else's change\n", 0o600)
+			return []byte("new\n"), os.Rename(other, path)
+		})
+		if err == nil || !strings.Contains(err.Error(), "exchanged") {
+			t.Errorf("%v", err)
+		}
 	})
-	if err == nil || !strings.Contains(err.Error(), "exchanged") {
-		t.Errorf("%v", err)
-	}
-	if data, err := os.ReadFile(path); err != nil || string(data) != "somebody else's change" {
+	if data, err := os.ReadFile(path); err != nil || string(data) != "somebody else's change\n" {
 		t.Errorf("it holds %q, %v", data, err)
 	}
 }

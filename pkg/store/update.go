@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/trouble"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
@@ -122,7 +124,12 @@ func (k *Kind) read(path string) (*openedFile, error) {
 // unchanged is not written. A file that is replaced keeps its mode, owner, extended
 // attributes and symbolic links; a new one has mode 0600, and directories that are missing
 // are made with mode 0700.
-func updateShared(ctx context.Context, path string, change changeFunc) (err error) {
+//
+// Few other programs take the lock, and most empty the file and then write it. So a file that
+// is incomplete, cannot be changed, or was written after it was read is looked at for a moment,
+// and changed again where it is another one then. kubectl does not wait for a lock, and can
+// have it meanwhile.
+func updateShared(ctx context.Context, path string, change changeFunc) error {
 	target, err := resolve(path)
 	if err != nil {
 		return err
@@ -130,20 +137,46 @@ func updateShared(ctx context.Context, path string, change changeFunc) (err erro
 	if err := makeDirectory(filepath.Dir(target)); err != nil {
 		return err
 	}
+	before, err := updateSharedOnce(ctx, path, target, nil, change)
+	limited, cancel := context.WithTimeout(ctx, SettleTime)
+	defer cancel()
+	for err != nil && before != nil {
+		settled := before
+		if before.changesSoon(limited) {
+			settled = nil
+		} else if !errors.Is(err, errIncomplete) {
+			return err
+		}
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			return outcome.Errorf(outcome.ErrInterrupted, "interrupted while another program was writing %q", path)
+		case limited.Err() != nil:
+			return err
+		}
+		before, err = updateSharedOnce(ctx, path, target, settled, change)
+	}
+	return err
+}
+
+// updateSharedOnce is updateShared for the file as it is now, which it returns where it could be
+// read. It can be incomplete only if it is as settled was.
+func updateSharedOnce(ctx context.Context, path, target string, settled *openedFile, change changeFunc) (before *openedFile, err error) {
 	unlock, err := lockShared(ctx, path, target)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	if _, err := recoverInterrupted(target); err != nil {
-		return err
+		return nil, err
 	}
-	before, err := readShared(target)
-	if err != nil {
-		return err
+	if before, err = openShared(target, target, settled == nil); err != nil {
+		return nil, err
 	}
 	defer before.close()
-	return before.change(SharedKubeconfig, change, replaceShared)
+	if before.isIncomplete() && (settled == nil || !settled.isAsRead(before.info)) {
+		return before, trouble.About(path, errIncomplete)
+	}
+	return before, before.change(SharedKubeconfig, change, replaceShared)
 }
 
 // lockShared takes the locks on a shared file: kubectl locks the name that it was given, not

@@ -16,7 +16,7 @@ import (
 // the name since then is replaced without being opened.
 func replaceOwn(before *openedFile, data []byte) error {
 	return before.replace(data, func(file *os.File) error {
-		return keepAttributes(file, before.file, before.info.Mode().Perm()&^0o022)
+		return wholefile.KeepAttributes(file, before.file, before.info.Mode().Perm()&^0o022)
 	}, func() bool { return true })
 }
 
@@ -32,7 +32,7 @@ func replaceShared(before *openedFile, data []byte) error {
 		if !canKeepGroup {
 			mode &^= 0o070
 		}
-		return keepAttributes(file, before.file, mode)
+		return wholefile.KeepAttributes(file, before.file, mode)
 	}, before.isInPlace)
 }
 

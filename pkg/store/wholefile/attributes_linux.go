@@ -1,4 +1,4 @@
-package store
+package wholefile
 
 import "golang.org/x/sys/unix"
 

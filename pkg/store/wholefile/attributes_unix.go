@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package store
+package wholefile
 
 import (
 	"bytes"
@@ -22,10 +22,10 @@ const accessList = "system.posix_acl_access"
 // and would be wrong for another one.
 var ofContent = []string{"security.ima", "security.evm", "security.capability", "com.apple.provenance"}
 
-// keepAttributes gives a new file the access list and the other extended attributes of the
+// KeepAttributes gives a new file the access list and the other extended attributes of the
 // one whose place it takes. A list that cannot be kept takes the group's rights with it,
 // so that nobody can do more than before.
-func keepAttributes(to, from *os.File, mode fs.FileMode) error {
+func KeepAttributes(to, from *os.File, mode fs.FileMode) error {
 	// A directory's default list is not the file's: without it, the mode is what holds.
 	if err := unix.Fremovexattr(int(to.Fd()), accessList); err != nil && !isWithoutAttribute(err) {
 		return err
