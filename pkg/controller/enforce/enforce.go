@@ -205,7 +205,7 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 	}
 	pause := firstPause
 	for ctx.Err() == nil {
-		begin := e.Now()
+		began := e.Now()
 		client, err := e.Connect()
 		if err == nil {
 			err = followOnce(ctx, client, hand, func() { tell(nil) })
@@ -215,7 +215,7 @@ func (e *enforcer) follow(ctx context.Context, lists chan enforcement.Listed, fa
 		}
 		if err != nil {
 			tell(err)
-		} else if e.Now().Sub(begin) > provenStream {
+		} else if e.Now().Sub(began) > provenStream {
 			pause = firstPause
 			continue
 		}

@@ -508,12 +508,12 @@ func followed(t *testing.T, lists int32, step time.Duration, end http.HandlerFun
 		Connect: func() (*enforcement.Client, error) { return client, nil },
 	}}
 	failures := make(chan error, 1)
-	begin := time.Now()
+	began := time.Now()
 	e.follow(ctx, make(chan enforcement.Listed, 1), failures)
 	if read.Load() < lists {
 		t.Errorf("the list was read %d times only", read.Load())
 	}
-	return time.Since(begin)
+	return time.Since(began)
 }
 
 // TestFollow_AServerThatEndsEachWatchAtOnceIsNotAskedAllTheTime: a proxy may do so, and an API server that has dropped
