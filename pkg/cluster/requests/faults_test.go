@@ -112,6 +112,40 @@ func TestWatch_AListInBetweenCanBeEnough(t *testing.T) {
 	}
 }
 
+// TestWatch_AListInBetweenThatFailsIsTriedAgain has an API server that restarts drop the changes of a version, and then
+// not list the requests for longer than it may drop versions.
+func TestWatch_AListInBetweenThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	var lists, watches atomic.Int32
+	client := hostileServer(t, 0, func(w http.ResponseWriter, r *http.Request) {
+		isWatch, isRestarted := r.URL.Query().Has("watch"), lists.Load() > mostExpired+1
+		switch {
+		case isWatch && !isRestarted:
+			watches.Add(1)
+			fails(http.StatusGone, metav1.StatusReasonExpired)(w, r)
+		case isWatch:
+			if from := r.URL.Query().Get("resourceVersion"); from != "1" {
+				t.Errorf("the watch continues from %q", from)
+			}
+			streams(false, event("ADDED", object("")))(w, r)
+		case lists.Add(1) <= mostExpired+1:
+			fails(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable)(w, r)
+		default:
+			page(w, "", "joe")
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var seen, told []string
+	err := client.Watch(ctx, Query{}, "0", func(change Change) bool {
+		seen = append(seen, change.Object.Name)
+		return len(seen) < 2
+	}, func(err error) { told = append(told, err.Error()) })
+	if err != nil || !slices.Equal(seen, []string{"joe", "jane-x"}) || len(told) != 1 {
+		t.Errorf("%v after %d watches, %d lists; %q is seen, and told %q", err, watches.Load(), lists.Load(), seen, told)
+	}
+}
+
 func TestAwaitMany_ALookFindsWhatTheWatchHasMissed(t *testing.T) {
 	for about, test := range map[string]struct {
 		answer  http.HandlerFunc

@@ -52,8 +52,12 @@ const listing = "list certificate signing requests"
 // visit may keep what it is given. Where a list takes longer than the server
 // keeps its version, the rest is of a newer one.
 func (c *Client) EachPage(ctx context.Context, query Query, visit func([]*request.Request)) (resourceVersion string, _ error) {
-	resourceVersion, err := connection.EachPage(ctx, c.api, query.options(), c.api.Requests.List, func(page *certificatesv1.CertificateSigningRequestList) { visit(requestsIn(page)) })
+	resourceVersion, err := c.eachPage(ctx, query, visit)
 	return resourceVersion, c.api.Explain(ctx, err, listing)
+}
+
+func (c *Client) eachPage(ctx context.Context, query Query, visit func([]*request.Request)) (resourceVersion string, _ error) {
+	return connection.EachPage(ctx, c.api, query.options(), c.api.Requests.List, func(page *certificatesv1.CertificateSigningRequestList) { visit(requestsIn(page)) })
 }
 
 // Each is EachPage, object by object.
@@ -87,42 +91,41 @@ type Change struct {
 // is an outcome. Breaking connections are made again; where the server has dropped the changes in
 // between, the requests are listed again and handed over as they are now, and
 // those that are gone by then are not missed by anybody. trouble is told why the
-// server cannot be asked just now. A server that drops the version of each list before it
-// can be watched is an error.
+// server cannot be asked just now, also where that list fails. A server that drops the version of
+// each list before it can be watched is an error.
 func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string, visit func(Change) (goOn bool), trouble func(error)) error {
-	const doing = "watch certificate signing requests"
+	const watching = "watch certificate signing requests"
 	next := c.pause
 	told := ""
 	expired := 0
 	for {
-		begin, from := c.api.Now(), resourceVersion
+		begin, from, doing := c.api.Now(), resourceVersion, watching
 		err := c.follow(ctx, query, &resourceVersion, visit)
 		if resourceVersion != from {
 			expired = 0
+		}
+		isExpired := connection.IsExpired(err)
+		if isExpired {
+			if expired++; expired > mostExpired {
+				return fmt.Errorf("could not %s: %s answers with 410 Gone each time, also from the version that it listed just before (%d times)", doing, c.api.Server, expired)
+			}
+			doing = listing
+			if err = c.listAgain(ctx, query, &resourceVersion, visit); err != nil && !connection.IsExpired(err) {
+				// It listed no version that it could have dropped.
+				expired--
+			}
 		}
 		switch {
 		case errors.Is(err, errEnough):
 			return nil
 		case ctx.Err() != nil:
-			return c.api.Explain(ctx, ctx.Err(), doing)
-		case connection.IsExpired(err):
-			if expired++; expired > mostExpired {
-				return fmt.Errorf("could not %s: %s answers with 410 Gone each time, also from the version that it listed just before (%d times)", doing, c.api.Server, expired)
-			}
-			goOn := true
-			if resourceVersion, err = c.EachPage(ctx, query, func(page []*request.Request) {
-				for _, one := range page {
-					goOn = goOn && visit(Change{Object: one})
-				}
-			}); err != nil || !goOn {
-				return err
-			}
+			return c.api.Explain(ctx, ctx.Err(), watching)
 		case err != nil && !connection.IsTransient(err):
 			return c.api.Explain(ctx, err, doing)
 		case err != nil && err.Error() != told:
 			told = err.Error()
 			trouble(err)
-		case err == nil && c.api.Now().Sub(begin) > provenStream:
+		case err == nil && !isExpired && c.api.Now().Sub(begin) > provenStream:
 			next, told, expired = c.pause, "", 0
 		}
 		select {
@@ -130,6 +133,25 @@ func (c *Client) Watch(ctx context.Context, query Query, resourceVersion string,
 		case <-time.After(next.Step()):
 		}
 	}
+}
+
+// listAgain hands over the requests as they are now, and moves the resourceVersion to where a
+// watch continues from.
+func (c *Client) listAgain(ctx context.Context, query Query, resourceVersion *string, visit func(Change) (goOn bool)) error {
+	goOn := true
+	listed, err := c.eachPage(ctx, query, func(page []*request.Request) {
+		for _, one := range page {
+			goOn = goOn && visit(Change{Object: one})
+		}
+	})
+	switch {
+	case !goOn:
+		return errEnough
+	case err != nil:
+		return err
+	}
+	*resourceVersion = listed
+	return nil
 }
 
 // Stream hands over each change of the requests of a query after a resourceVersion, until the
