@@ -32,6 +32,9 @@ type NewUserInput struct {
 	KeyFile string
 	// Lifetime is how long the certificate should be good for. Required.
 	Lifetime time.Duration
+	// LifetimeSource is what a person named Lifetime with, such as "--expiration"; "" if it is
+	// the default. A pending request that asks for another one is not approved (see CheckLifetime).
+	LifetimeSource string
 	// Signer is who is to sign it. Required.
 	Signer string
 	// RequestName is the request object's name. Optional; one that is derived if empty.

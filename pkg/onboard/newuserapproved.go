@@ -3,6 +3,7 @@ package onboard
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -66,7 +67,7 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 		return nil, err
 	}
 	begun.follow(ctx, p, submitted.Object)
-	if err := p.ApproveOwn(ctx, in.User, submitted); err != nil {
+	if err := p.ApproveOwn(ctx, in, submitted); err != nil {
 		return nil, err
 	}
 	if err := p.Give(ctx, in.User, giving); err != nil {
@@ -112,16 +113,24 @@ func prepareApproved(ctx context.Context, p *Program, in NewUserInput, giving Gr
 // ownDoing is what need not be told to a user who submits a request and approves it.
 var ownDoing = []string{request.RequestedByOther, request.MoreThanRequester, request.ForeignSigner}
 
-// ApproveOwn approves a request that was submitted in the same run, unless it is
-// decided already.
-func (p *Program) ApproveOwn(ctx context.Context, user identity.User, submitted *Submission) error {
+// ApproveOwn approves a request that was submitted in the same run, or was found, unless it
+// is decided already. One that was found and asks for another lifetime is refused.
+func (p *Program) ApproveOwn(ctx context.Context, in NewUserInput, submitted *Submission) error {
 	review := request.ReviewOf(submitted.Object)
 	if review.State != request.Pending {
 		return nil
 	}
+	if !submitted.Created {
+		approve := identity.NewCommand("kubectl csr-onboard approve").Argument(review.Object.Name)
+		remove := identity.NewCommand("kubectl delete csr").Argument(review.Object.Name)
+		hint := fmt.Sprintf("to approve it as it is: %s; for another lifetime, have it deleted (%s), and run new-user again", approve, remove)
+		if err := CheckLifetime(submitted.Object, in.Lifetime, in.LifetimeSource, hint); err != nil {
+			return err
+		}
+	}
 	for _, finding := range review.Findings {
 		// Those of their name were told when it was taken.
-		ofName := slices.ContainsFunc(identity.Examine(user), func(p identity.Problem) bool { return p.Finding == finding.Name })
+		ofName := slices.ContainsFunc(identity.Examine(in.User), func(p identity.Problem) bool { return p.Finding == finding.Name })
 		if !ofName && !slices.Contains(ownDoing, finding.Name) {
 			p.Tell(FindingWarned{Finding: finding})
 		}

@@ -40,6 +40,7 @@ func TestGiven_AnExpirationIsKeptOrRefused(t *testing.T) {
 	s.must("new-user", "milo", "--offline", "--dir", "M")
 	s.shell("kubectl csr-onboard new-user milo --dir M --expiration 2h")
 	s.check(s.run("approve", "-f", "M/milo.csr", "--expiration", "8h", "--yes"), expect{5, []string{"already exists and asks for 2h, not for the 8h of --expiration"}})
+	s.check(s.run("new-user", "milo", "--dir", "M", "--expiration", "1h", "--approve"), expect{5, []string{"already exists and asks for 2h, not for the 1h of --expiration"}})
 	s.must("approve", "-f", "M/milo.csr", "--expiration", "2h", "--yes")
 }
 

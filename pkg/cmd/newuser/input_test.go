@@ -44,6 +44,7 @@ func TestInput_TheInputOfANewUserIsWhatWasTyped(t *testing.T) {
 		{[]string{"jane", "-g", "dev", "--group", "ops", "--approve"}, asked(func(in *onboard.NewUserInput) { in.User.Groups = []string{"dev", "ops"} }), ownKey},
 		{[]string{"jane", "--key-algorithm", "ed25519", "--expiration", "8h"}, asked(func(in *onboard.NewUserInput) {
 			in.KeyAlgorithm, in.RequireAlgorithm, in.Lifetime = "ed25519", true, 8*time.Hour
+			in.LifetimeSource = "--expiration"
 		}), ownKey},
 		{[]string{"jane", "--key", "k.pem", "--request-name", "r", "--signer-name", "example.com/s"}, asked(func(in *onboard.NewUserInput) {
 			in.KeyFile, in.RequestName, in.Signer = "k.pem", "r", "example.com/s"
@@ -120,6 +121,7 @@ func TestInput_TheInputOfATeamIsTheFileAndWhatWasTyped(t *testing.T) {
 	view := access.Grant{Role: access.Role{IsCluster: true, Name: "view"}}
 	said := func(in *onboard.NewUserInput) {
 		in.User.Groups, in.Lifetime, in.KeyAlgorithm, in.RequireAlgorithm = []string{"ops"}, 8*time.Hour, "ed25519", true
+		in.LifetimeSource = "the file"
 	}
 	for _, test := range []struct {
 		arguments []string

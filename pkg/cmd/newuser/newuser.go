@@ -207,6 +207,9 @@ func (o *newUserOptions) Complete(arguments []string) error {
 		}
 	}
 	o.input = onboard.NewUserInput{Signer: signer, RequestName: o.RequestName, KeyAlgorithm: algorithm, RequireAlgorithm: o.FlagSet.Changed("key-algorithm"), KeyFile: o.Key, Lifetime: lifetime, DryRun: dryRun}
+	if o.FlagSet.Changed("expiration") {
+		o.input.LifetimeSource = "--expiration"
+	}
 	o.Narrator.In(dryRun)
 	if o.Filename != "" {
 		if len(arguments) > 0 {

@@ -103,7 +103,7 @@ func (o *newUserOptions) member(user teamfile.Member, directories store.UserDire
 		in.KeyAlgorithm, in.RequireAlgorithm = user.KeyAlgorithm, true
 	}
 	if user.Lifetime != 0 {
-		in.Lifetime = user.Lifetime
+		in.Lifetime, in.LifetimeSource = user.Lifetime, "the file"
 	}
 	member := team.Member{Grants: o.grants.Input(), Allow: user.Allow, Line: user.Line}
 	if user.HasGrants {

@@ -113,10 +113,10 @@ func importedOne(ctx context.Context, p *onboard.Program, file Imported) (*reque
 		return nil, err
 	}
 	found := request.ReviewOf(stored)
-	if file.Lifetime != 0 && file.Lifetime != found.Lifetime && found.State == request.Pending {
-		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "certificate signing request %q already exists and asks for %s, not for the %s of --expiration", stored.Name, lifetimeOrNone(found.Lifetime), request.FormatLifetime(file.Lifetime)),
-			"a request cannot be changed: leave out --expiration to accept it, or deny it and have the user send a new one")
+	if file.Lifetime != 0 {
+		if err := onboard.CheckLifetime(stored, file.Lifetime, "--expiration", "leave out --expiration to accept it, or deny it and have the user send a new one"); err != nil {
+			return nil, err
+		}
 	}
 	p.Tell(onboard.RequestReady{
 		Name: stored.Name, Server: p.Cluster.Endpoint().Server, State: found.State,
@@ -146,7 +146,7 @@ func submitReviewed(ctx context.Context, p *onboard.Program, review *request.Rev
 	}
 	if got := request.LifetimeOf(stored); got != review.Lifetime {
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrChanged, "an admission policy of the cluster changed certificate signing request %q: it asks for %s, not for the %s that was shown", stored.Name, lifetimeOrNone(got), lifetimeOrNone(review.Lifetime)),
+			outcome.Errorf(outcome.ErrChanged, "an admission policy of the cluster changed certificate signing request %q: it asks for %s, not for the %s that was shown", stored.Name, onboard.LifetimeOrNone(got), onboard.LifetimeOrNone(review.Lifetime)),
 			"%s", afterLifetimeChanged(stored.Name, got, dryRun))
 	}
 	if !dryRun {
@@ -166,11 +166,4 @@ func afterLifetimeChanged(name string, got time.Duration, dryRun bool) string {
 	}
 	return "it is submitted and not approved; to look at it as it is now, and approve it: " +
 		identity.NewCommand("kubectl csr-onboard approve").Argument(name).String() + ", or the same command again, without --expiration"
-}
-
-func lifetimeOrNone(lifetime time.Duration) string {
-	if lifetime == 0 {
-		return "no particular lifetime"
-	}
-	return request.FormatLifetime(lifetime)
 }

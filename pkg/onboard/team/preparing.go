@@ -185,7 +185,7 @@ func (p *preparing) sendAgain(ctx context.Context, member Member, place int, sub
 // approve approves a user's request and gives them what they are to get.
 func (p *preparing) approve(ctx context.Context, member Member, submitted *onboard.Submission) error {
 	err := p.persevere(ctx, func() error {
-		err := p.program.ApproveOwn(ctx, member.User, submitted)
+		err := p.program.ApproveOwn(ctx, member.NewUserInput, submitted)
 		if !errors.Is(err, outcome.ErrChanged) {
 			return err
 		}

@@ -92,6 +92,24 @@ func TestRun_WithoutAnApprovalRequestsAreSubmittedAndFound(t *testing.T) {
 	}
 }
 
+// TestRun_ARequestThatAsksForAnotherLifetimeIsNotApproved is for a pending request of an earlier run.
+func TestRun_ARequestThatAsksForAnotherLifetimeIsNotApproved(t *testing.T) {
+	w := onboardtest.New(t)
+	in := teamOf(t, "jane", "sam")
+	in.Members[0].Lifetime = 365 * 24 * time.Hour
+	if _, _, err := w.NewUser(t.Context(), in.Members[0].NewUserInput); err != nil {
+		t.Fatal(err)
+	}
+	in.Members[0].Lifetime, in.Members[0].LifetimeSource = time.Hour, "the file"
+	results, err := team.Run(t.Context(), w.Program, in)
+	if err == nil || len(results) != 2 || results[1].State != team.MemberFetched {
+		t.Fatalf("%+v, %v", results, err)
+	}
+	if got := results[0].Err; !errors.Is(got, outcome.ErrChanged) || !strings.Contains(got.Error(), "asks for 365d, not for the 1h of the file") || hasKubeconfig(in, 0) {
+		t.Errorf("%v", got)
+	}
+}
+
 // TestRun_OneUsersFailureIsOnlyTheirs is for what happens to requests while they are waited for.
 func TestRun_OneUsersFailureIsOnlyTheirs(t *testing.T) {
 	w := onboardtest.New(t)
