@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -22,7 +23,9 @@ import (
 //	credential-HEX          "credential:ID"         every write with this certificate is refused
 //	pin-HEX                 "pin:NAME"              the user is refused except with certificates in the group in the details;
 //	                                                only an enforcer reads it
-//	details-KEY             JSON of Details         about the entry of that key
+//	until-KEY               as KEY has it           the same until the time in the details; the policy, which cannot compare
+//	                                                times, does not read it
+//	details-KEY             JSON of Details         about the entry of that key, and of until-KEY
 //	offboarded-HEX          JSON of Details         the user was offboarded; the policy does not read it
 //
 // An earlier policy went through all values and compared each with "user:NAME" and
@@ -33,6 +36,7 @@ const (
 	userKeyPrefix        = "user-"
 	certificateKeyPrefix = "credential-"
 	pinKeyPrefix         = "pin-"
+	untilKeyPrefix       = "until-"
 	detailsKeyPrefix     = "details-"
 	offboardedKeyPrefix  = "offboarded-"
 
@@ -49,6 +53,9 @@ const (
 	// maximumListBytes bounds the list. The API server refuses a ConfigMap with more
 	// than 1 MiB of values (core/v1 MaxSecretSize), and etcd one with little more.
 	maximumListBytes = 1 << 20
+	// keptAfterEnd is for how long an entry is kept after it has ended: the clock of an administrator
+	// who changes the list may be wrong, and enforcers have clocks of their own.
+	keptAfterEnd = 7 * 24 * time.Hour
 )
 
 // Details are what is remembered about an entry.
@@ -79,6 +86,30 @@ type Details struct {
 // for longer than clocks differ, or its own time has passed.
 func (d Details) IsOver(now time.Time, clockSkew time.Duration) bool {
 	return d.NotAfter != nil && !now.Before(d.NotAfter.Add(clockSkew)) || d.Until != nil && !now.Before(*d.Until)
+}
+
+// again is what is remembered of an entry that is added while the list has it: since when, by whom
+// and why stay, unless there is another reason or end, and what refuses everything does not become a
+// block of writes.
+func (d Details) again(before Details) Details {
+	if before.IsRevoked && !d.IsRevoked && before.Until == nil {
+		return before
+	}
+	d.User = cmp.Or(d.User, before.User)
+	if d.NotAfter == nil {
+		d.NotAfter, d.Groups = before.NotAfter, before.Groups
+	}
+	isSameEnd := d.Until == nil && before.Until == nil || d.Until != nil && before.Until != nil && d.Until.Equal(*before.Until)
+	if d.IsRevoked == before.IsRevoked && isSameEnd && (d.Reason == "" || d.Reason == before.Reason) && !before.At.IsZero() {
+		d.At, d.By = before.At, before.By
+	}
+	d.Reason = cmp.Or(d.Reason, before.Reason)
+	return d
+}
+
+// endsBefore reports whether an entry ends before another one for the same identity.
+func (d Details) endsBefore(other Details) bool {
+	return d.Until != nil && (other.Until == nil || d.Until.Before(*other.Until))
 }
 
 // String says when and by whom, safe to print; "" if neither is known.
@@ -208,6 +239,13 @@ func (l List) Blocks(blocked Blocked) (Details, bool) {
 	return details, true
 }
 
+// Refuses reports whether an identity is on the list of who is blocked and the entry is in force at a
+// time, and what is remembered about it.
+func (l List) Refuses(blocked Blocked, now time.Time) (Details, bool) {
+	details, isListed := l.Blocks(blocked)
+	return details, isListed && !details.IsOver(now, 0)
+}
+
 // Offboarded reports whether a user was offboarded, and what is remembered about it.
 func (l List) Offboarded(user string) (Details, bool) {
 	details, known := l.details(hexKey(offboardedKeyPrefix, user))
@@ -232,13 +270,14 @@ func (l List) CertificatesOf(user string) []Entry { return l.certificates[user] 
 type Change map[string]*string
 
 // Add is the change that adds entries. It moves entries of the earlier form to keys that
-// the policy looks up, and drops certificates that have expired. A list that would be
-// too large, or that has an entry which the policy could not look up, is refused.
+// the policy looks up, and drops entries that ended a week ago. What is remembered about an entry
+// that the list has already is kept. A list that would be too large, or that has an entry which the
+// policy could not look up, is refused, and so is an entry that would end what is refused for longer.
 func (l List) Add(now time.Time, entries ...Entry) (Change, error) {
 	change := Change{}
 	for key, value := range l.data {
 		blocked, isBlock := blockedIn(value)
-		if !isBlock || key == blocked.Key() {
+		if !isBlock || key == blocked.Key() || key == untilKeyPrefix+blocked.Key() {
 			continue
 		}
 		if err := blocked.CheckBlockable(); err != nil {
@@ -249,17 +288,62 @@ func (l List) Add(now time.Time, entries ...Entry) (Change, error) {
 		change[key], change[blocked.Key()] = nil, &value
 	}
 	for key := range l.data {
-		details, known := l.details(detailsKeyPrefix + key)
-		if known && details.IsOver(now, 0) {
-			change[key], change[detailsKeyPrefix+key] = nil, nil
+		detailsKey := detailsKeyPrefix + strings.TrimPrefix(key, untilKeyPrefix)
+		details, known := l.details(detailsKey)
+		if known && details.IsOver(now.Add(-keptAfterEnd), 0) {
+			change[key], change[detailsKey] = nil, nil
 		}
 	}
 	for _, entry := range entries {
-		if err := change.add(entry); err != nil {
+		merged, err := l.merged(entry, now)
+		if err == nil {
+			err = change.add(merged)
+		}
+		if err != nil {
 			return nil, err
+		}
+		if !merged.isBlock() {
+			continue
+		}
+		for _, key := range l.keys[merged.Blocked] {
+			if key != merged.key() {
+				change[key] = nil
+			}
 		}
 	}
 	return change, l.checkSize(change)
+}
+
+// merged is an entry with what the list remembers about it.
+func (l List) merged(entry Entry, now time.Time) (Entry, error) {
+	if !entry.isBlock() {
+		if before, wasOffboarded := l.Offboarded(entry.Details.User); wasOffboarded {
+			entry.Details = before
+		}
+		return entry, nil
+	}
+	if entry.Blocked.IsPin {
+		return entry, nil
+	}
+	before, isRefused := l.Refuses(entry.Blocked, now)
+	pin, isPinned := l.Refuses(Blocked{User: entry.Blocked.User, IsPin: true}, now)
+	if isRefused && entry.Details.endsBefore(before) || isPinned && entry.Blocked.User != "" && entry.Details.endsBefore(pin) {
+		return Entry{}, outcome.WithHint(
+			outcome.Errorf(outcome.ErrRefused, "cannot revoke %s until %s: the list refuses it for longer", entry.Blocked, entry.Details.Until.UTC().Format(time.RFC3339)),
+			"leave out --until; to end it earlier, run unrevoke first")
+	}
+	if isRefused {
+		entry.Details = entry.Details.again(before)
+	}
+	return entry, nil
+}
+
+// key is the key of a block in the list.
+func (e Entry) key() string {
+	if e.Details.Until != nil && !e.Blocked.IsPin {
+		return untilKeyPrefix + e.Blocked.Key()
+	}
+	return e.Blocked.Key()
 }
 
 func (c Change) add(entry Entry) error {
@@ -279,7 +363,7 @@ func (c Change) add(entry Entry) error {
 		return err
 	}
 	value := entry.Blocked.value()
-	c[entry.Blocked.Key()], c[detailsKeyPrefix+entry.Blocked.Key()] = &value, &details
+	c[entry.key()], c[detailsKeyPrefix+entry.Blocked.Key()] = &value, &details
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -116,7 +117,8 @@ func TestList_ExpiredCertificatesAreDropped(t *testing.T) {
 	certificate := func(id string, notAfter time.Time) Entry {
 		return Entry{Blocked: Blocked{CredentialID: id}, Details: Details{User: "jane", NotAfter: &notAfter}}
 	}
-	data := added(t, nil, certificate("expired", now), certificate("valid", now.Add(time.Second)), entryFor("jane"), Entry{Details: Details{User: "jane"}})
+	// One that has just expired is kept: the clock here may be wrong.
+	data := added(t, nil, certificate("expired", now.Add(-keptAfterEnd)), certificate("valid", now), entryFor("jane"), Entry{Details: Details{User: "jane"}})
 	data = added(t, data, entryFor("bob"))
 	if found := ListOf(data).CertificatesOf("jane"); len(found) != 1 || found[0].Blocked.CredentialID != "valid" {
 		t.Errorf("%+v in %q", found, data)
@@ -140,5 +142,106 @@ func TestList_AListThatIsNotOursIsReadWithoutBelief(t *testing.T) {
 	}
 	if _, offboarded := list.Offboarded("jane"); offboarded {
 		t.Error("jane is offboarded by a record of bob")
+	}
+}
+
+func revokedUntil(user string, until time.Time) Entry {
+	return Entry{Blocked: Blocked{User: user}, Details: Details{User: user, By: "admin", At: now, IsRevoked: true, Until: &until}}
+}
+
+func revokedJane(reason string) Entry {
+	return Entry{Blocked: Blocked{User: "jane"}, Details: Details{User: "jane", By: "admin", At: now, IsRevoked: true, Reason: reason}}
+}
+
+func TestList_WhatEndsIsNotWhereThePolicyLooks(t *testing.T) {
+	id := CredentialID([]byte{7})
+	until := now.Add(time.Hour)
+	data := added(t, nil, revokedUntil("jane", until), Entry{Blocked: Blocked{CredentialID: id}, Details: Details{User: "bob", IsRevoked: true, Until: &until}})
+	if data["until-user-6a616e65"] != "user:jane" || data["user-6a616e65"] != "" || data[fmt.Sprintf("credential-%x", id)] != "" || data[fmt.Sprintf("until-credential-%x", id)] != "credential:"+id {
+		t.Errorf("%q", data)
+	}
+	longest := added(t, nil, revokedUntil(strings.Repeat("x", MaximumBlockedName), until), Entry{Blocked: Blocked{CredentialID: strings.Repeat("x", MaximumBlockedName)}, Details: Details{Until: &until}})
+	for key := range longest {
+		if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
+			t.Errorf("the key %q: %v", key, problems)
+		}
+	}
+	// Another change of the list leaves it there.
+	data = added(t, data, entryFor("new"))
+	if _, isRefused := ListOf(data).Refuses(Blocked{User: "jane"}, now); !isRefused || data["until-user-6a616e65"] == "" {
+		t.Errorf("%q", data)
+	}
+	if _, isRefused := ListOf(data).Refuses(Blocked{User: "jane"}, until); isRefused {
+		t.Error("refused after its end")
+	}
+	items := ListOf(data).Items()
+	for _, item := range items {
+		if !item.Agrees() || len(item.Named) != 1 {
+			t.Errorf("%+v", item)
+		}
+	}
+	if len(items) != 3 {
+		t.Errorf("%d items", len(items))
+	}
+	// One without an end takes its place, and removes it.
+	data = added(t, data, revokedJane(""))
+	if data["until-user-6a616e65"] != "" || data["user-6a616e65"] != "user:jane" {
+		t.Errorf("%q", data)
+	}
+	data = apply(added(t, nil, revokedUntil("jane", until)), ListOf(added(t, nil, revokedUntil("jane", until))).Remove(Blocked{User: "jane"}))
+	if len(data) != 0 {
+		t.Errorf("after it was removed: %q", data)
+	}
+}
+
+func TestList_WhatEndsNeverEndsWhatIsRefusedForLonger(t *testing.T) {
+	soon, later := now.Add(time.Minute), now.Add(time.Hour)
+	pin := Entry{Blocked: Blocked{User: "jane", IsPin: true}, Details: Details{User: "jane", IsRevoked: true, PinGroup: "g"}}
+	for about, before := range map[string]Entry{"a revocation": revokedJane(""), "a block": entryFor("jane"), "a pin": pin, "a later end": revokedUntil("jane", later)} {
+		data := added(t, nil, before)
+		if change, err := ListOf(data).Add(now, revokedUntil("jane", soon)); !errors.Is(err, outcome.ErrRefused) || outcome.Hint(err) == "" {
+			t.Errorf("%s: %v, %v", about, change, err)
+		}
+	}
+	for about, before := range map[string]Entry{"an earlier end": revokedUntil("jane", soon), "one that has ended": revokedUntil("jane", now)} {
+		data := added(t, added(t, nil, before), revokedUntil("jane", later))
+		if details, isRefused := ListOf(data).Refuses(Blocked{User: "jane"}, now); !isRefused || !details.Until.Equal(later) {
+			t.Errorf("%s: %+v, %v", about, details, isRefused)
+		}
+	}
+}
+
+func TestList_WhatIsAddedAgainKeepsWhatIsRemembered(t *testing.T) {
+	later := now.Add(time.Hour)
+	by := func(entry Entry, name string) Entry {
+		entry.Details.By, entry.Details.At = name, later
+		return entry
+	}
+	certificate := Entry{Blocked: Blocked{CredentialID: "c"}, Details: Details{User: "jane", By: "admin", At: now, IsRevoked: true, Groups: []string{"dev"}, NotAfter: &later}}
+	for about, test := range map[string]struct {
+		before, again Entry
+		want          Details
+	}{
+		"the same":          {revokedJane("left"), by(revokedJane(""), "other"), revokedJane("left").Details},
+		"another reason":    {revokedJane("left"), by(revokedJane("fired"), "other"), by(revokedJane("fired"), "other").Details},
+		"a block":           {revokedJane("left"), by(entryFor("jane"), "other"), revokedJane("left").Details},
+		"a block twice":     {entryFor("jane"), by(entryFor("jane"), "other"), entryFor("jane").Details},
+		"revoke a blocked":  {entryFor("jane"), by(revokedJane("left"), "other"), by(revokedJane("left"), "other").Details},
+		"another end":       {revokedUntil("jane", now.Add(time.Minute)), by(revokedUntil("jane", later), "other"), by(revokedUntil("jane", later), "other").Details},
+		"a certificate":     {certificate, by(Entry{Blocked: certificate.Blocked, Details: Details{IsRevoked: true}}, "other"), certificate.Details},
+		"what had no facts": {Entry{Blocked: Blocked{User: "jane"}, Details: Details{User: "jane"}}, entryFor("jane"), entryFor("jane").Details},
+	} {
+		data := added(t, added(t, nil, test.before), test.again)
+		details, _ := ListOf(data).Blocks(test.again.Blocked)
+		got, _ := json.Marshal(details)
+		want, _ := json.Marshal(test.want)
+		if string(got) != string(want) {
+			t.Errorf("%s: %s, want %s", about, got, want)
+		}
+	}
+	first := added(t, nil, Entry{Details: Details{User: "jane", By: "admin", At: now}})
+	again := added(t, first, Entry{Details: Details{User: "jane", By: "other", At: later}})
+	if details, _ := ListOf(again).Offboarded("jane"); details.By != "admin" {
+		t.Errorf("the record is of %s", details.By)
 	}
 }

@@ -112,7 +112,7 @@ func questions(client *Client) map[string]func(context.Context) error {
 			return client.Blocking().Block(ctx, time.Now(), false, access.Blocked{User: "jane"})
 		},
 		"unblock": func(ctx context.Context) error {
-			_, err := client.Blocking().Unblock(ctx, access.Blocked{User: "jane"}, false)
+			_, err := client.Blocking().Unblock(ctx, access.Blocked{User: "jane"}, false, nil)
 			return err
 		},
 	}

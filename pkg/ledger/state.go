@@ -58,8 +58,8 @@ func (c *ClientCertificate) IsRevokedBy(list access.List, now time.Time) bool {
 		if blocked == (access.Blocked{}) || blocked == (access.Blocked{IsPin: true}) {
 			continue
 		}
-		details, isListed := list.Blocks(blocked)
-		if isListed && !details.IsOver(now, 0) && (!blocked.IsPin || !slices.Contains(c.Spec.Groups, details.PinGroup)) {
+		details, isRefused := list.Refuses(blocked, now)
+		if isRefused && (!blocked.IsPin || !slices.Contains(c.Spec.Groups, details.PinGroup)) {
 			return true
 		}
 	}

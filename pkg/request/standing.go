@@ -100,9 +100,9 @@ func (s *Standing) Examine(claim Claim) []Finding {
 
 func (f *findings) examineStanding(s *Standing, claim Claim) {
 	user := claim.User.Name
-	blocked, isBlocked := s.List.Blocks(access.Blocked{User: user})
+	blocked, isBlocked := s.List.Refuses(access.Blocked{User: user}, s.Now)
 	offboarded, wasOffboarded := s.List.Offboarded(user)
-	pinned, isPinned := s.List.Blocks(access.Blocked{User: user, IsPin: true})
+	pinned, isPinned := s.List.Refuses(access.Blocked{User: user, IsPin: true}, s.Now)
 	switch {
 	case isPinned && claim.Key != "" && !slices.Contains(claim.User.Groups, pinned.PinGroup):
 		f.refuse(UserBlocked, "the user %s is revoked, except with certificates in the group %s%s", identity.Quote(user), identity.Quote(pinned.PinGroup), since(pinned))
@@ -111,7 +111,7 @@ func (f *findings) examineStanding(s *Standing, claim Claim) {
 	case wasOffboarded:
 		f.refuse(UserOffboarded, "the user %s was offboarded%s", identity.Quote(user), since(offboarded))
 	}
-	if _, stolen := s.List.Blocks(access.Blocked{CredentialID: claim.Renews}); claim.Renews != "" && stolen {
+	if _, stolen := s.List.Refuses(access.Blocked{CredentialID: claim.Renews}, s.Now); claim.Renews != "" && stolen {
 		f.refuse(UserBlocked, "it was submitted with a certificate that is blocked: %s", identity.Printable(claim.Renews))
 	}
 	for _, other := range s.others(claim) {

@@ -238,9 +238,14 @@ type Unblocked struct {
 }
 
 // Unblock takes an identity off the list, and of a user also the record that they were
-// offboarded.
-func (c *Client) Unblock(ctx context.Context, blocked access.Blocked, dryRun bool) (was Unblocked, _ error) {
+// offboarded. check refuses what the list has, as an outcome.ErrRefused; nil for no check.
+func (c *Client) Unblock(ctx context.Context, blocked access.Blocked, dryRun bool, check func(access.List) error) (was Unblocked, _ error) {
 	err := c.changeList(ctx, dryRun, func(list access.List) (access.Change, error) {
+		if check != nil {
+			if err := check(list); err != nil {
+				return nil, err
+			}
+		}
 		_, was.WasBlocked = list.Blocks(blocked)
 		_, was.WasOffboarded = list.Offboarded(blocked.User)
 		return list.Remove(blocked), nil

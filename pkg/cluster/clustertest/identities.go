@@ -94,9 +94,8 @@ func (s *Server) isBlocked(c call) bool {
 	if text, err := json.Marshal(list); err != nil || json.Unmarshal(text, &blocked) != nil {
 		return false
 	}
-	all := access.ListOf(blocked.Data)
-	_, byName := all.Blocks(access.Blocked{User: c.request.Header.Get("Impersonate-User")})
-	_, byCertificate := all.Blocks(access.Blocked{CredentialID: c.request.Header.Get("Impersonate-Extra-Authentication.kubernetes.io%2fcredential-Id")})
+	_, byName := blocked.Data[access.Blocked{User: c.request.Header.Get("Impersonate-User")}.Key()]
+	_, byCertificate := blocked.Data[access.Blocked{CredentialID: c.request.Header.Get("Impersonate-Extra-Authentication.kubernetes.io%2fcredential-Id")}.Key()]
 	return byName || byCertificate
 }
 

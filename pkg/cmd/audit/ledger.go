@@ -20,7 +20,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-
 // ledgerOptions is what ledger takes.
 type ledgerOptions struct {
 	*cli.Environment

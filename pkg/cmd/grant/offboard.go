@@ -280,8 +280,8 @@ func (o *offboardOptions) print(plan *offboard.Plan) error {
 // revoke has every API server refuse the user.
 func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dryRun onboard.DryRun) error {
 	user := o.input.User
-	entry := access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user, Reason: "offboarded"}}
-	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DryRun: dryRun, Patience: revoke.DefaultPatience, AreHoldingsTold: dryRun == onboard.DryRunNone})
+	entry := access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user}}
+	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DefaultReason: "offboarded", DryRun: dryRun, Patience: revoke.DefaultPatience, AreHoldingsTold: dryRun == onboard.DryRunNone})
 	if err != nil || dryRun != o.input.DryRun {
 		return err
 	}

@@ -45,7 +45,7 @@ func TestOffboard_AListOfALaterVersionIsNeitherReadNorChanged(t *testing.T) {
 		"revoke": func() error {
 			return client.Revoke(t.Context(), time.Now(), false, func(access.List) access.Entry { return entry })
 		},
-		"remove":  func() error { _, err := client.Unblock(t.Context(), jane, false); return err },
+		"remove":  func() error { _, err := client.Unblock(t.Context(), jane, false, nil); return err },
 		"enforce": func() error { _, err := w.Cluster.Enforcement().List(t.Context()); return err },
 		"watch": func() error {
 			return w.Cluster.Enforcement().Watch(t.Context(), "0", func() {}, func(enforcement.Listed) {})

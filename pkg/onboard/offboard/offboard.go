@@ -194,7 +194,9 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 				return nil, err
 			}
 		}
-		if err := CheckLockout(ctx, p, *plan.Block, me, credentials, "block"); err != nil {
+	}
+	if shutOut, verb := plan.shutsOut(me); shutOut != (access.Blocked{}) {
+		if err := CheckLockout(ctx, p, shutOut, me, credentials, verb); err != nil {
 			return nil, err
 		}
 	}
@@ -216,7 +218,8 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Plan, error) {
 }
 
 // Unblock takes back what Offboard blocked, and of a user also the record that they were
-// offboarded. It says what the list had; a client's dry run looks as well.
+// offboarded. It says what the list had; a client's dry run looks as well. A revocation is
+// refused: package revoke removes it, and waits for the API servers.
 func Unblock(ctx context.Context, p *onboard.Program, in Input) (blocking.Unblocked, error) {
 	if err := in.checkCertificate(); err != nil {
 		return blocking.Unblocked{}, err
@@ -226,11 +229,33 @@ func Unblock(ctx context.Context, p *onboard.Program, in Input) (blocking.Unbloc
 		if err == nil && unread != "" {
 			err = outcome.WithHint(fmt.Errorf("forbidden: you cannot read the list of who is blocked: %s", unread), "ask a cluster administrator")
 		}
+		if err == nil {
+			err = in.checkNotRevoked(list, p.Now())
+		}
 		_, blocked := list.Blocks(in.blocked())
 		_, offboarded := list.Offboarded(in.blocked().User)
 		return blocking.Unblocked{WasBlocked: blocked, WasOffboarded: offboarded}, err
 	}
-	return p.Cluster.Blocking().Unblock(ctx, in.blocked(), in.DryRun == onboard.DryRunServer)
+	return p.Cluster.Blocking().Unblock(ctx, in.blocked(), in.DryRun == onboard.DryRunServer, func(list access.List) error {
+		return in.checkNotRevoked(list, p.Now())
+	})
+}
+
+// checkNotRevoked refuses to unblock what is revoked.
+func (in Input) checkNotRevoked(list access.List, now time.Time) error {
+	details, isRefused := list.Refuses(in.blocked(), now)
+	if !isRefused || !details.IsRevoked {
+		return nil
+	}
+	unrevoke := identity.NewCommand("kubectl csr-onboard unrevoke")
+	if in.Certificate != nil {
+		unrevoke = unrevoke.Option("--certificate", in.Source)
+	} else {
+		unrevoke = unrevoke.Argument(in.User)
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrRefused, "%s is revoked, and not only blocked", in.blocked()),
+		"to have the API servers accept it again: %s", unrevoke)
 }
 
 // checkCertificate refuses the certificate of another user than the one that was named.
@@ -341,8 +366,23 @@ func (o *Plan) see(source string, certificate *pki.Certificate, now time.Time) {
 	}
 }
 
+// shutsOut is whom the plan refuses, or whose role as an administrator it removes, and the verb for
+// that. An administrator whose rights depend on no role binding can remove any.
+func (o *Plan) shutsOut(me identity.User) (_ access.Blocked, verb string) {
+	if o.Block != nil {
+		return *o.Block, "block"
+	}
+	isMaster := slices.ContainsFunc(me.Groups, identity.IsMasters)
+	isAdministrator := slices.ContainsFunc(o.TakeAway, func(held access.Held) bool { return held.Grant == access.Grant{Role: access.ClusterAdmin} })
+	if isAdministrator && !isMaster {
+		return access.Blocked{User: o.User}, "offboard"
+	}
+	return access.Blocked{}, ""
+}
+
 // CheckLockout refuses to shut out whom it would be a mistake to shut out: the administrator
-// who does it, and the last one. verb says what is done, such as "block".
+// who does it, and the last one who is not on the list of who is blocked. verb says what is done, such
+// as "block".
 func CheckLockout(ctx context.Context, p *onboard.Program, blocked access.Blocked, me identity.User, credentials []string, verb string) error {
 	if blocked.User == me.Name || slices.Contains(credentials, blocked.CredentialID) && blocked.CredentialID != "" {
 		return outcome.WithHint(
@@ -356,15 +396,22 @@ func CheckLockout(ctx context.Context, p *onboard.Program, blocked access.Blocke
 	if err != nil {
 		return err
 	}
+	list, _, err := p.Cluster.Blocking().List(ctx)
+	if err != nil {
+		return err
+	}
 	last := false
 	for holder, given := range grants {
 		if !slices.Contains(given, access.Grant{Role: access.ClusterAdmin}) || holder.IsGroup && identity.IsMasters(holder.Name) {
 			continue
 		}
-		if holder != (access.Holder{Name: blocked.User}) {
+		if holder == (access.Holder{Name: blocked.User}) {
+			last = true
+			continue
+		}
+		if _, isRefused := list.Refuses(access.Blocked{User: holder.Name}, p.Now()); holder.IsGroup || !isRefused {
 			return nil
 		}
-		last = true
 	}
 	if last {
 		return outcome.WithHint(

@@ -216,8 +216,41 @@ func TestOffboard_TheLastAdministratorIsNotBlocked(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	w.Server.Put(t, binding("b", "cluster-admin", user("sam")))
+	// Another one who is revoked does not count.
+	revoked := access.Entry{Blocked: access.Blocked{User: "sam"}, Details: access.Details{User: "sam", IsRevoked: true}}
+	if err := w.Cluster.Blocking().Remember(t.Context(), w.Now(), false, revoked); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := offboard.Run(t.Context(), w.Program, in); !errors.Is(err, outcome.ErrRefused) {
+		t.Errorf("with a revoked one: %v", err)
+	}
+	if _, err := w.Cluster.Blocking().Unblock(t.Context(), revoked.Blocked, false, nil); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := offboard.Run(t.Context(), w.Program, in); err != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestOffboard_TheLastAdministratorKeepsTheRole(t *testing.T) {
+	w := onboardtest.New(t)
+	w.Server.Put(t, binding("a", "cluster-admin", user("jane")))
+	for resource, verbs := range map[string][]string{"clusterrolebindings": {"list", "patch", "delete"}, "rolebindings": {"list"}, "configmaps": {"get", "create", "patch"}, "certificatesigningrequests": {"list"}, "clusterroles": {"list"}, "roles": {"list"}} {
+		for _, verb := range verbs {
+			w.Server.Permit("jane", verb, resource)
+			w.Server.Permit("kim", verb, resource)
+		}
+	}
+	in := leaving()
+	if _, err := offboard.Run(t.Context(), w.As(t, "jane"), in); !errors.Is(err, outcome.ErrRefused) || !strings.Contains(err.Error(), "would offboard yourself") {
+		t.Errorf("oneself: %v", err)
+	}
+	if _, err := offboard.Run(t.Context(), w.As(t, "kim"), in); !errors.Is(err, outcome.ErrRefused) || !strings.Contains(err.Error(), "the last cluster-admin") {
+		t.Errorf("the last one: %v", err)
+	}
+	w.Server.Put(t, binding("b", "cluster-admin", user("sam")))
+	if plan, err := offboard.Run(t.Context(), w.As(t, "kim"), in); err != nil || len(plan.TakeAway) != 1 {
+		t.Errorf("%+v, %v", plan, err)
 	}
 }
 
@@ -287,6 +320,16 @@ func TestOffboard_UnblockingOneLeavesTheOthers(t *testing.T) {
 	}
 	if _, err := offboard.Unblock(t.Context(), w.Program, offboard.Input{User: "sam", Certificate: certificateOf(t, w, "jane"), DryRun: onboard.DryRunNone}); !errors.Is(err, outcome.ErrUsage) {
 		t.Errorf("the certificate of another: %v", err)
+	}
+	// A revocation is not removed without waiting for the API servers.
+	entry := access.Entry{Blocked: access.Blocked{User: "jane"}, Details: access.Details{User: "jane", IsRevoked: true}}
+	if err := w.Cluster.Blocking().Remember(t.Context(), w.Now(), false, entry); err != nil {
+		t.Fatal(err)
+	}
+	for _, dryRun := range []onboard.DryRun{onboard.DryRunClient, onboard.DryRunServer, onboard.DryRunNone} {
+		if _, err := offboard.Unblock(t.Context(), w.Program, offboard.Input{User: "jane", DryRun: dryRun}); !errors.Is(err, outcome.ErrRefused) || !strings.HasSuffix(outcome.Hint(err), "unrevoke jane") || !isBlocked("jane") {
+			t.Errorf("%s: %v, hint %q", dryRun, err, outcome.Hint(err))
+		}
 	}
 	w.Server.Refuse("get", "configmaps")
 	if _, err := offboard.Unblock(t.Context(), w.Program, offboard.Input{User: "sam", DryRun: onboard.DryRunClient}); err == nil {

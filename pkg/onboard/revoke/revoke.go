@@ -1,6 +1,7 @@
 package revoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type Input struct {
 	Entry access.Entry
 	// DryRun says how much is done. Required.
 	DryRun onboard.DryRun
+	// DefaultReason is the reason where neither the entry nor the list has one. Optional.
+	DefaultReason string
 	// AreHoldingsTold reports that the person knows what the user has. Optional.
 	AreHoldingsTold bool
 	// Patience is how long the API servers are waited for. Required.
@@ -45,6 +48,8 @@ type Result struct {
 	// WasListed says of a removal that there was something to remove, and of an acceptance
 	// that there was something to accept.
 	WasListed bool
+	// WasOffboarded says of a removal that the record that the user was offboarded was removed.
+	WasOffboarded bool
 }
 
 // DefaultPatience is how long the API servers are waited for as a rule: they take less than a
@@ -84,13 +89,19 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	if in.DryRun == onboard.DryRunClient {
 		return &Result{}, nil
 	}
-	// A user who is refused altogether needs no pin.
+	// A user who is refused altogether needs no pin. Until a time, a pin is not replaced: see List.Add.
 	var replaced []access.Blocked
 	if user := entry.Blocked.User; user != "" {
 		replaced = append(replaced, access.Blocked{User: user, IsPin: true})
 	}
 	isDryRun := in.DryRun == onboard.DryRunServer
-	entryOf := func(access.List) access.Entry { return entry }
+	entryOf := func(list access.List) access.Entry {
+		again := entry
+		if before, _ := list.Blocks(entry.Blocked); before.Reason == "" {
+			again.Details.Reason = cmp.Or(entry.Details.Reason, in.DefaultReason)
+		}
+		return again
+	}
 	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), isDryRun, entryOf, replaced...); err != nil || isDryRun {
 		return &Result{}, err
 	}
@@ -114,7 +125,7 @@ func Pinned(ctx context.Context, p *onboard.Program, user identity.User, random 
 	if err != nil {
 		return user, err
 	}
-	_, isRevoked := listed.List.Blocks(access.Blocked{User: user.Name})
+	_, isRevoked := listed.List.Refuses(access.Blocked{User: user.Name}, p.Now())
 	pinned, isPinned := listed.List.Blocks(access.Blocked{User: user.Name, IsPin: true})
 	group := pinned.PinGroup
 	if !isPinned || isRevoked || !revocation.IsPinGroup(group) {
@@ -157,33 +168,41 @@ func Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, 
 	return await(ctx, p, patience, pinned)
 }
 
-// Undo takes an identity off the list, and waits until no API server refuses it any more.
+// Undo takes an identity off the list, and waits until no API server refuses it any more. Where
+// no enforcer reports, nothing is waited for.
 func Undo(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	blocked := in.Entry.Blocked
+	pin := access.Blocked{User: blocked.User, IsPin: true}
 	if in.DryRun == onboard.DryRunClient {
 		list, _, err := p.Cluster.Blocking().List(ctx)
 		_, isListed := list.Blocks(blocked)
-		return &Result{WasListed: isListed}, err
+		_, isPinned := list.Blocks(pin)
+		_, wasOffboarded := list.Offboarded(blocked.User)
+		return &Result{WasListed: isListed || isPinned, WasOffboarded: wasOffboarded}, err
 	}
 	isDryRun := in.DryRun == onboard.DryRunServer
-	was, err := p.Cluster.Blocking().Unblock(ctx, blocked, isDryRun)
+	was, err := p.Cluster.Blocking().Unblock(ctx, blocked, isDryRun, nil)
 	if err == nil && blocked.User != "" {
-		var pin blocking.Unblocked
-		pin, err = p.Cluster.Blocking().Unblock(ctx, access.Blocked{User: blocked.User, IsPin: true}, isDryRun)
-		was.WasBlocked = was.WasBlocked || pin.WasBlocked
+		var pinned blocking.Unblocked
+		pinned, err = p.Cluster.Blocking().Unblock(ctx, pin, isDryRun, nil)
+		was.WasBlocked = was.WasBlocked || pinned.WasBlocked
 	}
+	result := &Result{WasListed: was.WasBlocked, WasOffboarded: was.WasOffboarded}
 	if err != nil || isDryRun {
-		return &Result{WasListed: was.WasBlocked}, err
+		return result, err
 	}
 	if !was.WasBlocked {
-		return &Result{}, checkNotKept(ctx, p, blocked)
+		return result, checkNotKept(ctx, p, blocked)
+	}
+	if reports, err := p.Cluster.Enforcement().Reports(ctx); err != nil || len(reports) == 0 {
+		return result, err
 	}
 	p.Tell(Listed{Blocked: blocked})
-	result, err := await(ctx, p, in.Patience)
-	if result != nil {
-		result.WasListed = true
+	awaited, err := await(ctx, p, in.Patience)
+	if awaited != nil {
+		awaited.WasListed, awaited.WasOffboarded = true, was.WasOffboarded
 	}
-	return result, err
+	return awaited, err
 }
 
 // checkNotKept refuses to call somebody not revoked who is not on the list, where API servers

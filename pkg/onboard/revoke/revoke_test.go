@@ -268,6 +268,46 @@ func TestUndo_OneIsTakenOffAndTheOthersStay(t *testing.T) {
 	}
 }
 
+func TestUndo_WithoutEnforcersNothingIsWaitedFor(t *testing.T) {
+	s := newSite(t)
+	for name, entry := range map[string]access.Entry{"blocked": {Blocked: jane, Details: access.Details{User: "jane"}}, "offboarded": {Details: access.Details{User: "jane"}}} {
+		if err := s.Cluster.Blocking().Remember(t.Context(), s.Now(), false, entry); err != nil {
+			t.Fatal(err)
+		}
+		in := about(jane)
+		in.Patience = 0
+		result, err := revoke.Undo(t.Context(), s.Program, in)
+		if err != nil || result.WasListed != (name == "blocked") || result.WasOffboarded != (name == "offboarded") || len(result.Servers) != 0 || s.revokes(t, jane) {
+			t.Errorf("%s: %+v, %v", name, result, err)
+		}
+	}
+}
+
+func TestRevoke_WhatIsRefusedForLongerStaysRefused(t *testing.T) {
+	s := newSite(t, "node-1")
+	until := s.Now().Add(time.Hour)
+	forAWhile := about(jane)
+	forAWhile.Entry.Details.Until = &until
+	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, revocation.PinGroup([16]byte{1})), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := revoke.Run(t.Context(), s.Program, forAWhile); !errors.Is(err, outcome.ErrRefused) || !s.revokes(t, pinnedJane) {
+		t.Errorf("a pin: %v", err)
+	}
+	s.must(t, jane)
+	if _, err := revoke.Run(t.Context(), s.Program, forAWhile); !errors.Is(err, outcome.ErrRefused) || !s.revokes(t, jane) {
+		t.Errorf("a revocation: %v", err)
+	}
+	again := about(jane)
+	again.Entry.Details.Reason, again.DefaultReason = "", "offboarded"
+	if _, err := revoke.Run(t.Context(), s.Program, again); err != nil {
+		t.Fatal(err)
+	}
+	if details, _ := s.list(t).Blocks(jane); details.Reason != "left" {
+		t.Errorf("the reason is %q", details.Reason)
+	}
+}
+
 // certificateOf is a certificate that the cluster has issued to jane.
 func (s *site) certificateOf(t *testing.T, groups ...string) *pki.Certificate {
 	t.Helper()

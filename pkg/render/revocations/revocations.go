@@ -29,6 +29,9 @@ func Revoked(out io.Writer, blocked access.Blocked, result *revoke.Result, note 
 
 // Unrevoked writes that an identity is not refused any more.
 func Unrevoked(out io.Writer, blocked access.Blocked, result *revoke.Result, note string) error {
+	if result.WasOffboarded {
+		note = "; no longer recorded as offboarded" + note
+	}
 	switch {
 	case !result.WasListed:
 		return writeLine(out, "%s is not revoked%s", blocked, note)

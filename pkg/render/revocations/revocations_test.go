@@ -106,7 +106,7 @@ func TestResults_WhatWasDoneIsALine(t *testing.T) {
 		`the user "jane" is not revoked`:                                            func(out io.Writer) error { return Unrevoked(out, jane, &revoke.Result{}, "") },
 		"accepted the list: it alone is in force at 1 of 1 API server in 1.5s":      func(out io.Writer) error { return Accepted(out, one, "") },
 		"accepted the list (dry run)":                                               func(out io.Writer) error { return Accepted(out, dry, " (dry run)") },
-		"the list is already accepted":                                          func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
+		"the list is already accepted":                                              func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
 	} {
 		var out bytes.Buffer
 		if err := write(&out); err != nil || out.String() != want+"\n" {
