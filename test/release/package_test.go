@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -123,6 +124,67 @@ func TestPackage_TheUnitsRunWhatTheControllerHas(t *testing.T) {
 			if ran.Code == 0 || strings.Contains(ran.Stderr, "unknown") || strings.Contains(ran.Stderr, "--help") || strings.Contains(ran.Stderr, "choose of") {
 				t.Errorf("%q: exit code %d\n%s", words[1:], ran.Code, ran.Stderr)
 			}
+		}
+	}
+}
+
+// TestPackage_TheEnforcerIsStartedToRestoreAFileThatIsMissing: the API server of the node does not start without its
+// authorization file, so a unit that waits for that file would wait for ever.
+func TestPackage_TheEnforcerIsStartedToRestoreAFileThatIsMissing(t *testing.T) {
+	binary, err := program.BuildNamed(t.Context(), program.Controller, checkout, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(checkout, "deploy", "systemd", "csr-onboard-enforcer.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conditions := regexp.MustCompile(`(?m)^Condition([A-Za-z]+)=/etc/kubernetes/csr-onboard(/\S+)?$`).FindAllStringSubmatch(string(text), -1)
+	if len(conditions) == 0 {
+		t.Fatal("the unit is started before the directory is set up")
+	}
+	// isStarted reports whether systemd would start the unit, if the directory were this one.
+	isStarted := func(directory string) bool {
+		for _, condition := range conditions {
+			entries, err := os.ReadDir(directory + condition[2])
+			holds := len(entries) > 0
+			switch condition[1] {
+			case "PathExists":
+				_, err = os.Stat(directory + condition[2])
+				holds = err == nil
+			case "PathIsDirectory":
+				holds = err == nil
+			case "DirectoryNotEmpty":
+			default:
+				t.Fatalf("%q is a condition that this test does not know", condition[0])
+			}
+			if !holds {
+				return false
+			}
+		}
+		return true
+	}
+	directory := filepath.Join(t.TempDir(), "csr-onboard")
+	if isStarted(directory) {
+		t.Error("it is started before the directory is set up")
+	}
+	if ran := program.Run(t, exec.CommandContext(t.Context(), binary, "enforce", "init", "--directory", directory, "--authorization-mode", "Node,RBAC")); ran.Code != 0 {
+		t.Fatalf("exit code %d\n%s", ran.Code, ran.Stderr)
+	}
+	files, err := os.ReadDir(directory)
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		path, away := filepath.Join(directory, file.Name()), directory+".away"
+		if err := os.Rename(path, away); err != nil {
+			t.Fatal(err)
+		}
+		if !isStarted(directory) {
+			t.Errorf("it is not started without %s", file.Name())
+		}
+		if err := os.Rename(away, path); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
