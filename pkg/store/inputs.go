@@ -186,7 +186,8 @@ func (in Inputs) wait(name string, opened <-chan struct{}, read func() ([]byte, 
 
 // CheckNamedFile says why a file that a kubeconfig names is not to be opened by a reader
 // that waits, or reads without a limit: it is not a regular file, or is too large. One that
-// does not exist, or cannot be opened, is left to that reader.
+// does not exist, or cannot be opened, is left to that reader. os.DevNull is an empty file:
+// KUBECONFIG=/dev/null is how kubectl is told to use no kubeconfig.
 func CheckNamedFile(path string) error {
 	file, err := os.OpenFile(path, os.O_RDONLY|guard.NoWait, 0)
 	if err != nil {
@@ -196,12 +197,23 @@ func CheckNamedFile(path string) error {
 	switch info, err := file.Stat(); {
 	case err != nil:
 		return trouble.About(path, err)
+	case isNull(path, info):
+		return nil
 	case !info.Mode().IsRegular():
 		return trouble.NotRegular(path)
 	case info.Size() > largestFile:
 		return fmt.Errorf("%q has more than %d bytes", path, largestFile)
 	}
 	return nil
+}
+
+// isNull reports whether a file is os.DevNull, by any of its names.
+func isNull(path string, info fs.FileInfo) bool {
+	if path == os.DevNull {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
 }
 
 // IsDirectory reports whether a path is a directory that is there, or is written as one.

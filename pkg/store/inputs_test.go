@@ -114,7 +114,11 @@ func TestInputs_ANamedFileIsRegularAndOfReasonableSize(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for path, want := range map[string]string{file: "", filepath.Join(directory, "missing"): "", large: "more than", directory: "not a regular file"} {
+	null := filepath.Join(directory, "null")
+	if err := os.Symlink(os.DevNull, null); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{file: "", filepath.Join(directory, "missing"): "", large: "more than", directory: "not a regular file", os.DevNull: "", null: ""} {
 		if err := CheckNamedFile(path); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
