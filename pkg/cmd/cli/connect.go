@@ -15,7 +15,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/process"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // Connect makes the program that a command's flags ask for. Nothing is sent
@@ -107,7 +106,10 @@ func (e *Environment) EndpointOfFlags() (*kubeconfig.Endpoint, error) {
 	if authority == "" {
 		return endpoint, nil
 	}
-	data, err := store.ReadFile(authority)
+	data, err := readNamed(e, authority)
+	if IsWaitOver(err) {
+		return nil, outcome.OfFile("--certificate-authority", authority, err)
+	}
 	if err == nil {
 		var parsed *pki.Certificate
 		if parsed, err = pki.ParseCertificate(data); err == nil {
@@ -182,6 +184,9 @@ func (e *Environment) Configuration() (*rest.Config, string, error) {
 		return nil, "", outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the kubeconfig cannot be used: %w", err),
 			"check --context, --cluster and --user against: kubectl config view")
+	}
+	if err := readPipes(e, config); err != nil {
+		return nil, "", err
 	}
 	if err := checkServer(config.Host, raw, contextName); err != nil {
 		return nil, "", err

@@ -62,7 +62,8 @@ func TestConfiguration_WhatCannotBeUsedIsSaid(t *testing.T) {
 		"a server of the flag, without TLS": {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.APIServer = "http://127.0.0.1:1" }, "is not reached over TLS"},
 		"a proxy of another scheme":         {reached + ", proxy-url: 'ftp://p'", "cluster: c, user: u", nil, "invalid proxy-url of the cluster"},
 		"a CA's file that is a directory":   {reached + ", certificate-authority: .", "cluster: c, user: u", nil, "the certificate-authority of the kubeconfig cannot be used"},
-		"a key of the flag, a directory":    {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.KeyFile = t.TempDir() }, "the client-key of the kubeconfig cannot be used"},
+		"a key of the flag, a directory":    {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.KeyFile = t.TempDir() }, "--client-key "},
+		"a CA of the flag, missing":         {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.CAFile = filepath.Join(t.TempDir(), "ca.crt") }, "--certificate-authority "},
 		"a certificate's file without PEM":  {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.CertFile, *e.Flags.KeyFile = *e.Flags.KubeConfig, *e.Flags.KubeConfig }, "cannot be used: tls: failed to find any PEM data"},
 		"a CA that cannot be parsed":        {reached + ", certificate-authority-data: eA==", "cluster: c, user: u", nil, "unable to load root certificates"},
 	} {

@@ -69,6 +69,8 @@ type Environment struct {
 
 	// kubeconfig is what RawKubeconfig has read; nil before.
 	kubeconfig clientcmd.ClientConfig
+	// piped is what came through the pipes of a shell that flags name: see readNamed.
+	piped map[string][]byte
 }
 
 // Inputs reads what a person names.

@@ -44,7 +44,7 @@ func (e *Environment) RawKubeconfig() (clientcmdapi.Config, error) {
 // recoverKubeconfigs undoes what a run has left that was interrupted while it wrote a
 // kubeconfig in place. What cannot be undone is reported, and the file is read as it is.
 func (e *Environment) recoverKubeconfigs() {
-	for _, file := range e.Flags.ToRawKubeConfigLoader().ConfigAccess().GetLoadingPrecedence() {
+	for _, file := range loaderWithoutPipes(e.Flags).ConfigAccess().GetLoadingPrecedence() {
 		wasIncomplete, err := store.RecoverFile(file)
 		switch {
 		case err != nil:
@@ -85,6 +85,10 @@ func (e *Environment) readKubeconfig() (clientcmdapi.Config, clientcmd.ClientCon
 // whyUnread finds the file for which a kubeconfig was not loaded.
 func whyUnread(access clientcmd.ConfigAccess) error {
 	for _, file := range access.GetLoadingPrecedence() {
+		if store.Exists(file) && !store.IsRegular(file) {
+			// os.DevNull, or a pipe of a shell, which can be read only once.
+			continue
+		}
 		data, err := store.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) && !access.IsExplicitFile() {
 			continue
@@ -96,7 +100,7 @@ func whyUnread(access clientcmd.ConfigAccess) error {
 			return fmt.Errorf("%q: %w", file, err)
 		}
 	}
-	return errors.New("its files could not be merged")
+	return errors.New("a pipe does not contain a valid kubeconfig, or the files could not be merged")
 }
 
 // checkAddresses refuses addresses of a context's cluster that clientcmd and net/http
