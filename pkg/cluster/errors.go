@@ -26,6 +26,10 @@ func IsUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }
 // IsRevoked reports whether the API server refuses a call because who makes it is revoked.
 func IsRevoked(err error) bool { return connection.IsRevoked(err) }
 
+// IsForeignAnswer reports whether something else than the API server, such as a proxy in front of it,
+// gave an answer.
+func IsForeignAnswer(err error) bool { return connection.IsForeignAnswer(err) }
+
 // IsNobodyThere reports whether nobody listens at the server's address, or it does not have such an
 // address: it was not the connection that failed.
 func IsNobodyThere(err error) bool {

@@ -548,6 +548,77 @@ func TestStatus_EachContextIsToldAsItIs(t *testing.T) {
 	}
 }
 
+// TestStatus_ALoginIsRefusedOnlyByTheAPIServer is for what says nothing of the credentials.
+func TestStatus_ALoginIsRefusedOnlyByTheAPIServer(t *testing.T) {
+	t.Parallel()
+	status := func(code int, reason metav1.StatusReason) func(http.ResponseWriter, *http.Request) bool {
+		return func(rw http.ResponseWriter, _ *http.Request) bool {
+			clustertest.Fail(rw, code, reason)
+			return true
+		}
+	}
+	text := func(code int, text string) func(http.ResponseWriter, *http.Request) bool {
+		return func(rw http.ResponseWriter, _ *http.Request) bool {
+			http.Error(rw, text, code)
+			return true
+		}
+	}
+	message := func(code int32, reason metav1.StatusReason, message string) func(http.ResponseWriter, *http.Request) bool {
+		return func(rw http.ResponseWriter, _ *http.Request) bool {
+			rw.Header().Set("Content-Type", "application/json")
+			clustertest.Respond(rw, int(code), &metav1.Status{
+				TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure, Code: code, Reason: reason, Message: message,
+			})
+			return true
+		}
+	}
+	otherName := func(endpoint *kubeconfig.Endpoint) { endpoint.ServerName = "another.example" }
+	for about, test := range map[string]struct {
+		answer func(http.ResponseWriter, *http.Request) bool
+		change func(*kubeconfig.Endpoint)
+		want   renewal.Liveness
+	}{
+		"401":                    {status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized), nil, renewal.NotLive},
+		"403":                    {status(http.StatusForbidden, metav1.StatusReasonForbidden), nil, renewal.NotLive},
+		"nobody":                 {message(403, metav1.StatusReasonForbidden, `User "system:anonymous" cannot create`), nil, renewal.NotLive},
+		"revoked":                {message(500, metav1.StatusReasonInternalError, access.RevokedMessage), nil, renewal.NotLive},
+		"a proxy that forbids":   {text(http.StatusForbidden, "blocked"), nil, renewal.Unreachable},
+		"500":                    {status(http.StatusInternalServerError, metav1.StatusReasonInternalError), nil, renewal.Unreachable},
+		"503":                    {status(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable), nil, renewal.Unreachable},
+		"429":                    {status(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests), nil, renewal.Unreachable},
+		"404":                    {text(http.StatusNotFound, "not found"), nil, renewal.Unreachable},
+		"something else":         {text(http.StatusOK, "welcome"), nil, renewal.Unreachable},
+		"the wrong server name":  {nil, otherName, renewal.Unreachable},
+		"a CA that is another's": {nil, func(endpoint *kubeconfig.Endpoint) { endpoint.CertificateAuthority = anotherAuthority(t) }, renewal.Unreachable},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			h := newHolder(t)
+			h.Server.Answer = test.answer
+			endpoint := h.Server.Endpoint
+			if test.change != nil {
+				test.change(&endpoint)
+			}
+			client, err := cluster.New(cluster.Target{Endpoint: endpoint, UserAgent: "test", Now: h.Now}, cluster.Credentials{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := renewal.Status(t.Context(), h.Program, []renewal.ContextInput{{
+				Name: "jane@test", User: &h.in.User, Renewals: h.in.Renewals, Connect: func() (*cluster.Client, error) { return client, nil },
+			}})[0]
+			if got.Live != test.want || got.Problem == "" {
+				t.Errorf("%q, want %q: %s", got.Live, test.want, got.Problem)
+			}
+		})
+	}
+}
+
+// anotherAuthority is the CA of another API server.
+func anotherAuthority(t *testing.T) []byte {
+	t.Helper()
+	return onboardtest.New(t).Server.Endpoint.CertificateAuthority
+}
+
 // TestStatus_CertificatesThatNobodyRenewsAreTold is for users who can list the ledger: it knows also
 // the certificates that are elsewhere.
 func TestStatus_CertificatesThatNobodyRenewsAreTold(t *testing.T) {

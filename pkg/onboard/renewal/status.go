@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
@@ -50,9 +52,10 @@ type Liveness string
 const (
 	// Live are credentials that have just logged in.
 	Live Liveness = "yes"
-	// NotLive are credentials that the API server does not take.
+	// NotLive are credentials that the API server has refused.
 	NotLive Liveness = "no"
-	// Unreachable is an API server that cannot be reached just now.
+	// Unreachable is an API server that did not decide about the credentials: it cannot be reached or
+	// trusted, or it fails.
 	Unreachable Liveness = "unreachable"
 	// NotTried are credentials that were not tried (see ContextInput.Connect).
 	NotTried Liveness = "not tried"
@@ -230,11 +233,17 @@ func (s *ContextStatus) tryLogin(ctx context.Context, client *cluster.Client) {
 	case err == nil:
 		s.Live = Live
 		s.User = identity.User{Name: me.Name, Groups: withoutAuthenticated(me.Groups)}
-	case cluster.IsUnreachable(err), errors.Is(err, outcome.ErrInterrupted):
-		s.Live, s.Problem = Unreachable, err.Error()
-	default:
+	case isLoginRefused(err):
 		s.Live, s.Problem = NotLive, err.Error()
+	default:
+		s.Live, s.Problem = Unreachable, err.Error()
 	}
+}
+
+// isLoginRefused reports whether the API server itself has refused a login. Of every other error,
+// such as one of TLS or of a server that is overloaded, nothing follows about the credentials.
+func isLoginRefused(err error) bool {
+	return errors.Is(err, cluster.ErrNotAccepted) || cluster.IsRevoked(err) || apierrors.IsForbidden(err) && !cluster.IsForeignAnswer(err)
 }
 
 // withoutAuthenticated leaves out the group that the API server adds to everybody.

@@ -35,7 +35,7 @@ type contextStatusForm struct {
 	// Unrenewed are further certificates of the user, of no context here, that were due to be renewed
 	// and were not; absent where the cluster has no ledger, or the user cannot list it.
 	Unrenewed []unrenewedReport `json:"unrenewed,omitempty"`
-	// Live is yes, no, unreachable, or not tried.
+	// Live is yes, no (the API server has refused the login), unreachable (it did not decide), or not tried.
 	Live string `json:"live"`
 	// Problem says why it is not.
 	Problem string `json:"problem,omitempty"`
