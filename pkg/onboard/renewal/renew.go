@@ -26,7 +26,8 @@ type Input struct {
 	User pair.KubeconfigUser
 	// Renewals is the directory in which an unfinished renewal waits. Required.
 	Renewals string
-	// DryRun only reports whether the certificate would be renewed. Optional.
+	// DryRun only reports whether the certificate would be renewed, as far as that is known without
+	// the cluster. Optional.
 	DryRun bool
 	// Within renews only a certificate that expires within this time; the zero value
 	// renews any.
@@ -100,11 +101,14 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Renewed, error) {
 		p.Tell(NotDue{Context: in.User.Context, NotAfter: end})
 		return &Renewed{Context: in.User.Context, State: RenewalNotDue, NotAfter: end}, nil
 	}
+	renewal := store.RenewalOf(in.Renewals, present.Certificate.User().Name, present.Certificate.SHA256())
 	if in.DryRun {
+		if err := checkAhead(in, present, renewal, p.Now()); err != nil {
+			return nil, err
+		}
 		p.Tell(Due{Context: in.User.Context, User: present.Certificate.User(), NotAfter: present.Certificate.Leaf.NotAfter})
 		return &Renewed{Context: in.User.Context, State: RenewalDue, NotAfter: present.Certificate.Leaf.NotAfter}, nil
 	}
-	renewal := store.RenewalOf(in.Renewals, present.Certificate.User().Name, present.Certificate.SHA256())
 	lock, err := lockRenewal(ctx, renewal, in)
 	if err != nil {
 		return nil, err
@@ -115,6 +119,17 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Renewed, error) {
 	}
 	renewed, err := renewLocked(ctx, p, in, present, renewal)
 	return renewed, errors.Join(err, lock.Release())
+}
+
+// checkAhead finds what would have a renewal refused, as far as that needs no cluster.
+func checkAhead(in Input, present *pair.Held, renewal store.Renewal, now time.Time) error {
+	if !now.Before(present.Certificate.Leaf.NotAfter) {
+		return pair.Expired(in.User, present.Certificate, now)
+	}
+	if reason := renewal.Refusal(); reason != "" && !in.Force {
+		return refused(in, present, errors.New(reason))
+	}
+	return checkMasters(present.Certificate.User())
 }
 
 // lockRenewal takes the renewal for this process; nil is one that another process
@@ -173,7 +188,7 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 		}
 	}
 	if reason := r.renewal.Refusal(); reason != "" {
-		return nil, r.refused(errors.New(reason))
+		return nil, refused(r.in, r.present, errors.New(reason))
 	}
 	if err := r.whoAmI(ctx); err != nil {
 		return nil, err
@@ -256,12 +271,17 @@ func holderOf(ctx context.Context, asUser *cluster.Client, user pair.KubeconfigU
 			lost = append(lost, group)
 		}
 	}
-	if slices.ContainsFunc(holder.Groups, identity.IsMasters) {
-		return holder, lost, outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server accepts a request", holder.Name),
-			"renew it where it was created, for example with kubeadm certs renew admin.conf; or onboard its holder with another user name")
+	return holder, lost, checkMasters(holder)
+}
+
+// checkMasters refuses a user for whom no API server accepts a request.
+func checkMasters(user identity.User) error {
+	if !slices.ContainsFunc(user.Groups, identity.IsMasters) {
+		return nil
 	}
-	return holder, lost, nil
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrRefused, "system-group: the certificate of %q is in the group system:masters, for which no API server accepts a request", user.Name),
+		"renew it where it was created, for example with kubeadm certs renew admin.conf; or onboard its holder with another user name")
 }
 
 // mayNotRenew is the error of who cannot ask for another certificate.
@@ -336,13 +356,13 @@ func (r *renewing) remember(err error) error {
 	if writeErr := r.renewal.WriteRefusal(err.Error()); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
-	return r.refused(err)
+	return refused(r.in, r.present, err)
 }
 
-func (r *renewing) refused(err error) error {
+func refused(in Input, present *pair.Held, err error) error {
 	return outcome.ReplaceHint(
-		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", r.present.Certificate.User().Name, err),
-		"the present certificate is valid until %s; to request another: %s", pki.Stamp(r.present.Certificate.Leaf.NotAfter), r.in.Again)
+		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", present.Certificate.User().Name, err),
+		"the present certificate is valid until %s; to request another: %s", pki.Stamp(present.Certificate.Leaf.NotAfter), in.Again)
 }
 
 func (r *renewing) approve(ctx context.Context, object *request.Request) (*request.Request, error) {

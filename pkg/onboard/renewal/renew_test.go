@@ -365,6 +365,56 @@ func TestRenew_ADryRunAsksForNothing(t *testing.T) {
 	}
 }
 
+// wasDenied keeps that the renewal was denied.
+func wasDenied(t *testing.T, h *holder) {
+	t.Helper()
+	of := h.renewal(t)
+	if err := os.MkdirAll(filepath.Dir(refusalPath(of)), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := of.WriteRefusal("denied"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRenew_ADryRunRefusesWhatARenewalWould is for what is known without the cluster.
+func TestRenew_ADryRunRefusesWhatARenewalWould(t *testing.T) {
+	t.Parallel()
+	for about, test := range map[string]struct {
+		groups  []string
+		prepare func(*testing.T, *holder)
+		want    error
+		says    string
+		hint    string
+	}{
+		"it has expired": {nil, func(_ *testing.T, h *holder) { h.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } }, nil, "expired", ""},
+		"masters":        {[]string{clustertest.Masters}, func(*testing.T, *holder) {}, outcome.ErrRefused, "system-group", "kubeadm certs renew"},
+		"it was denied":  {nil, wasDenied, outcome.ErrRejected, `the renewal of "jane" was refused: denied`, "--force"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			h := newHolder(t, test.groups...)
+			test.prepare(t, h)
+			for _, dryRun := range []bool{true, false} {
+				h.in.DryRun = dryRun
+				renewed, err := renewal.Run(t.Context(), h.Program, h.in)
+				if err == nil || renewed != nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(outcome.Hint(err), test.hint) {
+					t.Errorf("a dry run is %v: %+v, %v (%s)", dryRun, renewed, err, outcome.Hint(err))
+				}
+			}
+			if told := onboardtest.Told[renewal.Due](h.World); len(told) != 0 {
+				t.Errorf("%+v", told)
+			}
+		})
+	}
+	h := newHolder(t)
+	wasDenied(t, h)
+	h.in.DryRun, h.in.Force = true, true
+	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalDue || h.renewal(t).Refusal() == "" {
+		t.Errorf("with --force: %+v, %v", renewed, err)
+	}
+}
+
 func TestRenew_AKubeconfigThatOthersCanReadIsNamed(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[os.FileMode]int{0o600: 0, 0o644: 1} {
