@@ -4,8 +4,6 @@ import (
 	"slices"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
-
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -47,12 +45,7 @@ func CertificateOf(object *request.Request) (*Certificate, bool) {
 	}
 	one := &Certificate{
 		CredentialID: access.CredentialID(issued.SHA256()), User: issued.User(), Key: pki.Fingerprint(issued.Leaf.PublicKey),
-		NotBefore: issued.Leaf.NotBefore, NotAfter: issued.Leaf.NotAfter,
-	}
-	for _, condition := range object.Status.Conditions {
-		if condition.Type == certificatesv1.CertificateApproved {
-			one.ApprovedAt = condition.LastUpdateTime.Time
-		}
+		NotBefore: issued.Leaf.NotBefore, NotAfter: issued.Leaf.NotAfter, ApprovedAt: approvedByAnyoneAt(object),
 	}
 	if credentials := object.Spec.Extra[access.CredentialIDKey]; object.Spec.Username == one.User.Name && len(credentials) == 1 {
 		one.Renews = credentials[0]

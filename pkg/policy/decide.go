@@ -210,7 +210,7 @@ func (d *Decision) retryFor(facts *Facts, policy *Compiled) {
 	switch {
 	case policy.isBroken():
 		return
-	case policy.Program.DependsOnTime(), policy.RateRequests > 0 && isOverRate(policy.Policy, facts):
+	case policy.Program.DependsOnTime(), isOverRate(policy.Policy, facts):
 		at = facts.Now.Add(retryAfter)
 	default:
 		return
@@ -327,8 +327,11 @@ func (p *Policy) bounds(facts *Facts) (checks []Check) {
 			english.Plural(approvedWithin(p, facts), "request", ""), identity.Quote(review.Requester), request.FormatLifetime(p.RatePeriod), p.RateRequests)
 	}
 	if p.MaximumCertificates > 0 {
-		count := len(facts.ValidCertificates()) + 1
-		add("maximumCertificates", count <= p.MaximumCertificates, "the user would have %d valid certificates, and at most %d are permitted", count, p.MaximumCertificates)
+		waiting := ""
+		if facts.Awaited > 0 {
+			waiting = fmt.Sprintf(" with %d approved and not issued yet", facts.Awaited)
+		}
+		add("maximumCertificates", !isOverCertificates(p, facts), "the user would have %d valid certificates%s, and at most %d are permitted", certificatesWith(facts), waiting, p.MaximumCertificates)
 	}
 	if p.MaximumChainAge > 0 && facts.IsRenewal() {
 		switch start := facts.ChainStart(); {
@@ -385,7 +388,19 @@ func approvedWithin(p *Policy, facts *Facts) int {
 }
 
 func isOverRate(p *Policy, facts *Facts) bool {
-	return approvedWithin(p, facts) >= p.RateRequests
+	return p.RateRequests > 0 && approvedWithin(p, facts) >= p.RateRequests
+}
+
+// certificatesWith counts the certificates that the user would have with the requested one.
+func certificatesWith(facts *Facts) int { return len(facts.ValidCertificates()) + facts.Awaited + 1 }
+
+func isOverCertificates(p *Policy, facts *Facts) bool {
+	return p.MaximumCertificates > 0 && certificatesWith(facts) > p.MaximumCertificates
+}
+
+// HasRoom reports whether the policy can approve one more request, as far as what else is approved matters.
+func (p *Policy) HasRoom(facts *Facts) bool {
+	return !isOverRate(p, facts) && !isOverCertificates(p, facts)
 }
 
 // some joins the first few of a list.

@@ -303,6 +303,12 @@ func TestPolicy_BoundsBound(t *testing.T) {
 		{"the certificates, with one that has expired", Policy{MaximumCertificates: 2}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotAfter: now}
 		}, ""},
+		{"the certificates, with one that is approved and not issued", Policy{MaximumCertificates: 2}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
+			f.Awaited = 1
+		}, "maximumCertificates"},
+		{"the certificates, exactly with one that is approved and not issued", Policy{MaximumCertificates: 3}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
+			f.Awaited = 1
+		}, ""},
 		{"the age of the chain", Policy{MaximumChainAge: 30 * time.Minute}, jane, nil, "maximumChainAge"},
 		{"the age of the chain, of the first one", Policy{MaximumChainAge: day}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotBefore: now.Add(-day - time.Second)}

@@ -29,8 +29,17 @@ func Reported(reason, message string) (request.PolicyOutcome, bool) {
 
 // ApprovedAt is when a policy approved a request; zero if none did.
 func ApprovedAt(object *request.Request) time.Time {
+	return approvedAt(object, func(reason string) bool { return reason == request.PolicyApprovedReason })
+}
+
+// approvedByAnyoneAt is when a policy or a person approved a request; zero if none did.
+func approvedByAnyoneAt(object *request.Request) time.Time {
+	return approvedAt(object, func(string) bool { return true })
+}
+
+func approvedAt(object *request.Request, counts func(reason string) bool) time.Time {
 	for _, condition := range object.Status.Conditions {
-		if condition.Type == certificatesv1.CertificateApproved && condition.Reason == request.PolicyApprovedReason {
+		if condition.Type == certificatesv1.CertificateApproved && counts(condition.Reason) {
 			return condition.LastUpdateTime.Time
 		}
 	}

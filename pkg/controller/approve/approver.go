@@ -335,13 +335,22 @@ func (a *approver) process(ctx context.Context, uid types.UID) {
 		a.queue.add(one.Requester, uid)
 		return
 	}
+	if decision.Outcome == policy.Approved && !a.world.reserve(one, decision.By, facts.Review, a.Now()) {
+		// Another one was approved meanwhile.
+		a.queue.add(one.Requester, uid)
+		return
+	}
 	a.decide(ctx, one, facts, decision)
 }
 
 // leave remembers that a request is left to people, and reports why.
 func (a *approver) leave(ctx context.Context, one *known, decision policy.Decision, rules int64) {
 	a.metrics.count(decision.Outcome)
+	wasReserved := a.world.release(one.uid)
 	a.mutex.Lock()
+	if wasReserved {
+		a.usersChanged[one.user] = true
+	}
 	a.left[one.uid] = &leftRequest{rules: rules, version: one.object.ResourceVersion, retryAt: decision.RetryAt}
 	a.mutex.Unlock()
 	a.Log.Debug("left to people", "request", one.Name, "uid", string(one.uid), "outcome", string(decision.Outcome), "why", decision.Why)
@@ -369,7 +378,7 @@ func (a *approver) decide(ctx context.Context, one *known, facts *policy.Facts, 
 		a.metrics.latency.Observe(a.Now().Sub(one.created).Seconds())
 		a.Log.Info(verb.Done, "uid", string(one.uid), "policy", decision.By.Name, "generation", decision.By.Generation)
 		a.Log.Debug(verb.Done, "request", one.Name, "user", one.user)
-		a.requestChanged(a.world.setRequest(decided))
+		a.requestChanged(a.world.setDecided(decided))
 	}
 }
 

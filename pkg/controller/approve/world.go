@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	certificatesv1 "k8s.io/api/certificates/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
@@ -19,19 +18,13 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
-// largestRequest bounds spec.request, in bytes. What is larger is dropped before it is kept: the
-// review refuses subjects half as large (request.Oversized).
-const largestRequest = 32 << 10
-
 // world is what decisions depend on, as far as it is known here.
 type world struct {
 	compiler *condition.Compiler
 
-	mutex        sync.Mutex
-	requests     map[types.UID]*known
-	byUser       map[string]map[types.UID]*known
+	mutex sync.Mutex
+	submitted
 	certificates map[string]policy.Certificates
-	approvals    map[string]map[types.UID]time.Time
 	given        [3]map[string]bindings.Given
 	grants       access.Grants
 	reaches      access.Reaches
@@ -48,19 +41,6 @@ const (
 	roleReaches
 )
 
-// known is a request that the cluster has.
-type known struct {
-	// object is the request, if nobody has decided about it; its decoded form is not kept.
-	object *request.Request
-	policy.Other
-	uid         types.UID
-	user        string
-	created     time.Time
-	certificate *policy.Certificate
-	// isOversized says that its request was too large to be kept.
-	isOversized bool
-}
-
 // compiledPolicy is a policy as the cluster has it, ready to be evaluated or not.
 type compiledPolicy struct {
 	object   *policy.ApprovalPolicy
@@ -73,92 +53,60 @@ func newWorld() (*world, error) {
 		return nil, err
 	}
 	return &world{
-		compiler: compiler, requests: map[types.UID]*known{}, byUser: map[string]map[types.UID]*known{},
-		certificates: map[string]policy.Certificates{}, approvals: map[string]map[types.UID]time.Time{},
-		given: [3]map[string]bindings.Given{{}, {}, {}}, list: access.ListOf(nil), policies: map[string]*compiledPolicy{},
+		compiler: compiler, submitted: newSubmitted(),
+		certificates: map[string]policy.Certificates{},
+		given:        [3]map[string]bindings.Given{{}, {}, {}}, list: access.ListOf(nil), policies: map[string]*compiledPolicy{},
 	}, nil
 }
 
-// setRequest takes in a request as it is now, and returns what is known of it.
+// setRequest takes in a request as it is now, and returns what is known of it. An answer to a decision, a
+// list and a watch may overtake each other: what was decided or issued stays so, since neither
+// conditions nor a certificate can be removed (Kubernetes pkg/apis/certificates/validation).
 func (w *world) setRequest(object *request.Request) *known {
 	one := knownOf(object)
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.removeRequest(one.uid)
-	w.keepRequest(one, object)
-	return one
+	return w.takeIn(one, object)
 }
 
-// keepRequest adds what is known of a request.
-func (w *world) keepRequest(one *known, object *request.Request) {
-	w.requests[one.uid] = one
-	if w.byUser[one.user] == nil {
-		w.byUser[one.user] = map[types.UID]*known{}
+// setDecided takes in a request that was decided here, unless it is gone already.
+func (w *world) setDecided(object *request.Request) *known {
+	one := knownOf(object)
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.requests[one.uid] == nil {
+		return one
 	}
-	w.byUser[one.user][one.uid] = one
-	if one.certificate != nil {
+	return w.takeIn(one, object)
+}
+
+func (w *world) takeIn(one *known, object *request.Request) *known {
+	if one = w.replace(one, object); one.certificate != nil {
 		w.addCertificate(one.certificate)
 	}
-	if at := policy.ApprovedAt(object); !at.IsZero() {
-		w.addApproval(one.Requester, one.uid, at)
-	}
-}
-
-// knownOf is what has to be kept of a request.
-func knownOf(object *request.Request) *known {
-	one := &known{uid: object.UID, created: object.CreationTimestamp.Time}
-	one.Name, one.Requester, one.IsPending = object.Name, object.Spec.Username, request.StateOf(object) == request.Pending
-	if object.Spec.SignerName != request.Signer {
-		one.IsPending = false
-		return one
-	}
-	if len(object.Spec.Request) > largestRequest {
-		// Who is in it does not matter: it is left to people.
-		if one.isOversized = true; one.IsPending {
-			one.object = request.Of(trimmed(object.CertificateSigningRequest, true))
-		}
-		return one
-	}
-	if decoded, err := object.PKCS10(); err == nil {
-		one.user, one.Key = decoded.User().Name, decoded.Fingerprint()
-	}
-	if certificate, isIssued := policy.CertificateOf(object); isIssued {
-		one.certificate = certificate
-	}
-	if one.IsPending {
-		one.object = request.Of(trimmed(object.CertificateSigningRequest, false))
-	}
 	return one
 }
 
-// trimmed is a copy of an object without what no decision depends on. An update leaves the managed
-// fields as they are where it has none (Kubernetes managedfields, fieldmanager.go).
-func trimmed(object *certificatesv1.CertificateSigningRequest, isOversized bool) *certificatesv1.CertificateSigningRequest {
-	kept := *object
-	kept.ManagedFields = nil
-	if isOversized {
-		kept.Spec.Request = nil
+// reserve reports whether a policy still has room for a request that it is about to approve, and if so,
+// counts the request as approved. Both is one step: of requests that are evaluated at the same time,
+// none is approved of which the bounds were checked without the others. It counts until it is decided
+// otherwise, gone, or released, also where nobody knows whether a decision has reached the API server.
+func (w *world) reserve(one *known, by *policy.Policy, review *request.Review, now time.Time) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if current := w.requests[one.uid]; current == nil || !current.IsPending || !by.HasRoom(w.factsOf(review, now, time.Time{})) {
+		return false
 	}
-	return &kept
+	w.approvals.Reserve(one.Requester, one.user, one.uid, now)
+	return true
 }
 
-// removeRequest forgets a request. The certificate that it had is valid all the same.
-func (w *world) removeRequest(uid types.UID) {
-	before, isKnown := w.requests[uid]
-	if !isKnown {
-		return
-	}
-	delete(w.requests, uid)
-	delete(w.byUser[before.user], uid)
-	if len(w.byUser[before.user]) == 0 {
-		delete(w.byUser, before.user)
-	}
-	if at := w.approvals[before.Requester]; at != nil {
-		delete(at, uid)
-		if len(at) == 0 {
-			delete(w.approvals, before.Requester)
-		}
-	}
+// release takes back that a request counts which was left to people after all, and reports whether it did.
+func (w *world) release(uid types.UID) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	one := w.requests[uid]
+	return one != nil && one.IsPending && w.approvals.Drop(one.Requester, one.user, uid)
 }
 
 // setRecord takes in a record of the ledger.
@@ -186,11 +134,11 @@ func (w *world) setRecord(record *ledger.ClientCertificate) {
 // setRecordedRequest takes in the request of a record.
 func (w *world) setRecordedRequest(record *ledger.ClientCertificate, review *request.Review) {
 	one := &known{uid: review.Object.UID, created: review.Object.CreationTimestamp.Time, user: review.User.Name}
-	one.Name, one.Requester, one.Key = review.Object.Name, review.Requester, review.Fingerprint
+	one.Name, one.Requester, one.Key, one.state = review.Object.Name, review.Requester, review.Fingerprint, review.State
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	one.certificate = w.certificates[one.user][record.CredentialID()]
-	w.keepRequest(one, review.Object)
+	w.keep(one, review.Object)
 }
 
 func (w *world) addCertificate(one *policy.Certificate) {
@@ -205,20 +153,13 @@ func (w *world) addCertificate(one *policy.Certificate) {
 	of[one.CredentialID] = one
 }
 
-func (w *world) addApproval(requester string, uid types.UID, at time.Time) {
-	if w.approvals[requester] == nil {
-		w.approvals[requester] = map[types.UID]time.Time{}
-	}
-	w.approvals[requester][uid] = at
-}
-
 // keepRequests forgets the requests that are not there any more.
 func (w *world) keepRequests(there map[types.UID]bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for uid := range maps.Clone(w.requests) {
 		if !there[uid] {
-			w.removeRequest(uid)
+			w.drop(uid)
 		}
 	}
 }
@@ -227,9 +168,7 @@ func (w *world) keepRequests(there map[types.UID]bool) {
 func (w *world) deleteRequest(uid types.UID) *known {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	before := w.requests[uid]
-	w.removeRequest(uid)
-	return before
+	return w.drop(uid)
 }
 
 // forgetExpired forgets certificates that have expired.
@@ -389,9 +328,13 @@ func (w *world) pendingOf(user string) []types.UID {
 // facts are those of a request at a time. Everything counts that is known, unless until is set: then
 // nothing that came later. All times but now are of the API server, whose clock may be ahead of the one here.
 func (w *world) facts(review *request.Review, now, until time.Time) *policy.Facts {
-	isLater := func(at time.Time) bool { return !until.IsZero() && at.After(until) }
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	return w.factsOf(review, now, until)
+}
+
+func (w *world) factsOf(review *request.Review, now, until time.Time) *policy.Facts {
+	isLater := func(at time.Time) bool { return !until.IsZero() && at.After(until) }
 	w.computeGrants()
 	facts := &policy.Facts{
 		Review: review, Now: now, Grants: w.grants, Reaches: w.reaches, List: w.list,
@@ -404,28 +347,6 @@ func (w *world) facts(review *request.Review, now, until time.Time) *policy.Fact
 			facts.Certificates[id] = one
 		}
 	}
-	for uid, at := range w.approvals[review.Requester] {
-		if uid != review.Object.UID && !isLater(at) {
-			facts.Approvals = append(facts.Approvals, at)
-		}
-	}
+	w.approvals.CountIn(facts, until)
 	return facts
-}
-
-// others are other requests for the user of a review: any one, and one that could stand in its way,
-// since there may be thousands.
-func (w *world) others(review *request.Review, isLater func(time.Time) bool) []policy.Other {
-	var others []policy.Other
-	for uid, other := range w.byUser[review.User.Name] {
-		if uid == review.Object.UID || isLater(other.created) {
-			continue
-		}
-		if isRival := other.IsPending && other.Requester == review.Requester && other.Key != review.Fingerprint; isRival {
-			return append(others, other.Other)
-		}
-		if len(others) == 0 {
-			others = append(others, other.Other)
-		}
-	}
-	return others
 }
