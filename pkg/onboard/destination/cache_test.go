@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/pair"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
 // testAuthority is a certificate authority of a name.
@@ -91,6 +94,35 @@ func TestCache_ACachedPairIsKeptOnlyIfItFollowsTheFetchedOne(t *testing.T) {
 	} {
 		if got := isLaterPairOf(test.held, fetched, time.Now()); got != test.want {
 			t.Errorf("%s: %v, want %v", about, got, test.want)
+		}
+	}
+}
+
+// TestCache_APairThatAppearsBeforeTheFirstOneIsWrittenIsJudged is about a cache in which there was
+// nothing that could be read.
+func TestCache_APairThatAppearsBeforeTheFirstOneIsWrittenIsJudged(t *testing.T) {
+	server := clustertest.New(t)
+	credentials := server.CredentialsFor(t, time.Hour, "jane")
+	directory, err := store.UserDirectoryOf(t.TempDir(), "", "jane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := directory.CredentialCache([]byte("jane"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := pki.ParseCertificate(credentials.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &filling{
+		run:   Run{UserAgent: "test", Now: time.Now, Tell: func(event.Event) {}},
+		cache: cache, endpoint: server.Endpoint, names: kubeconfig.Names{Cluster: "c", Context: "x"},
+		credentials: credentials, certificate: certificate,
+	}
+	for _, isEmpty := range []bool{true, false} {
+		if _, isFilled, err := f.fillAfter(t.Context(), nil); err != nil || isFilled != isEmpty {
+			t.Errorf("into a cache that is empty (%v): %v, %v", isEmpty, isFilled, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package destination_test
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,6 +209,129 @@ func TestDestination_ACacheKeepsThePairThatIsValidForLonger(t *testing.T) {
 	}
 	in.Overwrite = true
 	if _, err := d.deliver(t, in); err != nil || bytes.Equal(before, read(t, cache.KubeconfigPath())) {
+		t.Errorf("%v", err)
+	}
+}
+
+// renewed is what a renewal in the background writes to a cache.
+func (d *delivering) renewed(t *testing.T, cache store.CredentialCache, endpoint kubeconfig.Endpoint, lifetime time.Duration) []byte {
+	t.Helper()
+	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(endpoint, d.pair(t, lifetime, "jane").Credentials, kubeconfig.Names{Cluster: endpoint.Cluster, Context: "jane"}, ""))
+	if err == nil {
+		err = cache.UpdateKubeconfig(t.Context(), func([]byte) ([]byte, error) { return encoded, nil })
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return encoded
+}
+
+// TestDestination_APairThatIsRenewedWhileTheCacheIsFilledStays has a renewal in the background write
+// to the cache after the pair in it was judged.
+func TestDestination_APairThatIsRenewedWhileTheCacheIsFilledStays(t *testing.T) {
+	for about, test := range map[string]struct {
+		// before and meanwhile are how long the pairs are valid that the cache has.
+		before, meanwhile time.Duration
+		isOverwritten     bool
+		isKept            bool
+	}{
+		"later than the new one":           {before: 20 * time.Minute, meanwhile: 5 * time.Hour, isKept: true},
+		"earlier than the new one":         {before: 20 * time.Minute, meanwhile: 25 * time.Minute},
+		"later, and is to be overwritten":  {before: 5 * time.Hour, meanwhile: 6 * time.Hour, isOverwritten: true},
+		"later, after one that is as well": {before: 5 * time.Hour, meanwhile: 6 * time.Hour, isKept: true},
+	} {
+		t.Run(about, func(t *testing.T) {
+			d := newDelivering(t)
+			in := destination.Input{Exec: true, ExecCommand: "kubectl-csr_onboard", ContextName: "jane", Overwrite: test.isOverwritten}
+			d.issued = d.pair(t, test.before, "jane")
+			written, err := d.deliver(t, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cache := store.CredentialCacheAt(kubeconfig.CacheOf(decode(t, read(t, written.Path)).AuthInfos[written.Context]))
+			d.issued, d.told = d.pair(t, 30*time.Minute, "jane"), nil
+			var renewed []byte
+			now := func() time.Time {
+				// The pair that was there was read.
+				if renewed == nil {
+					renewed = d.renewed(t, cache, d.server.Endpoint, test.meanwhile)
+				}
+				return time.Now()
+			}
+			if _, err := d.to(in).Deliver(t.Context(), destination.Run{UserAgent: "test", Now: now, Tell: func(e event.Event) { d.told = append(d.told, e) }}, d.issued); err != nil {
+				t.Fatal(err)
+			}
+			if isKept := bytes.Equal(renewed, read(t, cache.KubeconfigPath())); isKept != test.isKept {
+				t.Errorf("the renewed pair is kept: %v", isKept)
+			}
+			var kept, filled int
+			for _, e := range d.told {
+				switch e.(type) {
+				case destination.CacheKept:
+					kept++
+				case destination.CacheFilled:
+					filled++
+				}
+			}
+			if kept+filled != 1 || (kept == 1) != test.isKept {
+				t.Errorf("kept %d times, filled %d times", kept, filled)
+			}
+		})
+	}
+}
+
+// TestDestination_APairThatIsRenewedWhileTheOneBeforeLogsInStays is about a cache whose API server has
+// another address now, so that the pair that is kept is written again.
+func TestDestination_APairThatIsRenewedWhileTheOneBeforeLogsInStays(t *testing.T) {
+	d := newDelivering(t)
+	in := destination.Input{Exec: true, ExecCommand: "kubectl-csr_onboard", ContextName: "jane"}
+	d.issued = d.pair(t, 30*time.Minute, "jane")
+	cache, err := destination.CacheFor(d.directory, d.server.Endpoint, identity.User{Name: "jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cache.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	known := d.server.Endpoint
+	d.renewed(t, cache, known, time.Hour)
+	var renewed []byte
+	d.server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if renewed == nil && strings.HasSuffix(r.URL.Path, "/selfsubjectreviews") {
+			renewed = d.renewed(t, cache, known, 5*time.Hour)
+		}
+		return false
+	}
+	d.server.Endpoint.ServerName = "127.0.0.1"
+	if _, err := d.deliver(t, in); err != nil {
+		t.Fatal(err)
+	}
+	_, _, want, err := kubeconfig.DecodeOwn(renewed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, _, got, err := kubeconfig.DecodeOwn(read(t, cache.KubeconfigPath()))
+	if err != nil || !bytes.Equal(got.Key, want.Key) || endpoint.ServerName != "127.0.0.1" {
+		t.Errorf("the renewed pair is kept: %v, for the server name %q, %v", bytes.Equal(got.Key, want.Key), endpoint.ServerName, err)
+	}
+}
+
+func TestDestination_ACacheThatChangesAllTheTimeIsLeft(t *testing.T) {
+	d := newDelivering(t)
+	in := destination.Input{Exec: true, ExecCommand: "kubectl-csr_onboard", ContextName: "jane"}
+	written, err := d.deliver(t, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache := store.CredentialCacheAt(kubeconfig.CacheOf(decode(t, read(t, written.Path)).AuthInfos[written.Context]))
+	d.issued = d.pair(t, 2*time.Hour, "jane")
+	var renewed []byte
+	now := func() time.Time {
+		renewed = d.renewed(t, cache, d.server.Endpoint, time.Hour)
+		return time.Now()
+	}
+	_, err = d.to(in).Deliver(t.Context(), destination.Run{UserAgent: "test", Now: now, Tell: func(event.Event) {}}, d.issued)
+	if err == nil || !strings.Contains(err.Error(), "change it all the time") || outcome.Hint(err) == "" || !bytes.Equal(renewed, read(t, cache.KubeconfigPath())) {
 		t.Errorf("%v", err)
 	}
 }

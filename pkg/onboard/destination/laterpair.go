@@ -22,7 +22,7 @@ func (e *entries) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
 	}
 	for _, config := range configs {
 		user := config.AuthInfos[e.names.Context]
-		if user == nil {
+		if user == nil || e.isSameCache(user) {
 			continue
 		}
 		if standing := certificateOf(user); standing != nil && isLater(standing, e.incoming) {
@@ -30,6 +30,12 @@ func (e *entries) checkNoLaterPair(configs ...*clientcmdapi.Config) error {
 		}
 	}
 	return nil
+}
+
+// isSameCache reports whether a user entry logs in from the credential cache that is written, too:
+// whatever a renewal puts there stays in use.
+func (e *entries) isSameCache(user *clientcmdapi.AuthInfo) bool {
+	return e.login != nil && kubeconfig.CacheOf(user) != "" && kubeconfig.CacheOf(user) == kubeconfig.CacheOf(e.login)
 }
 
 // isLater reports whether a certificate is for another key than a new one and does not

@@ -8,6 +8,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
@@ -90,32 +91,46 @@ func checkFitForCache(ctx context.Context, p *onboard.Program, user pair.Kubecon
 	return nil
 }
 
+// moves is how often a cache that others change meanwhile is moved.
+const moves = 10
+
 // moveCache has a credential cache reach its API server as the kubeconfig's context does,
 // because the person said so: the API server has another address, or another certificate
-// authority.
+// authority. A pair that another run puts into the cache meanwhile is moved as well.
 func moveCache(ctx context.Context, p *onboard.Program, cache store.CredentialCache) error {
-	held, err := pair.ReadCache(cache)
-	if err != nil {
-		return err
+	for range moves {
+		held, err := pair.ReadCache(cache)
+		if err != nil {
+			return err
+		}
+		if isMoved, err := moveHeld(ctx, p, cache, held); err != nil || isMoved {
+			return err
+		}
 	}
+	return outcome.WithHint(fmt.Errorf("the credential cache %s was not moved: other processes change it all the time", identity.Quote(cache.Directory())),
+		"nothing was changed; run the same command again")
+}
+
+// moveHeld is moveCache for what the cache was seen to hold. isMoved is false where it does not
+// hold that any more.
+func moveHeld(ctx context.Context, p *onboard.Program, cache store.CredentialCache, held *pair.Cached) (isMoved bool, _ error) {
 	endpoint := p.Cluster.Endpoint()
 	if held.Endpoint.DifferenceTo(endpoint) == "" {
-		return nil
+		return true, nil
 	}
 	encoded, err := kubeconfig.Encode(kubeconfig.Assemble(endpoint, held.Credentials, kubeconfig.Names{Cluster: endpoint.Cluster, Context: held.Entry}, ""))
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = cache.UpdateKubeconfig(ctx, func(existing []byte) ([]byte, error) {
-		if !bytes.Equal(existing, held.Kubeconfig) {
-			// Somebody else has just written it.
+		if isMoved = bytes.Equal(existing, held.Kubeconfig); !isMoved {
 			return existing, nil
 		}
 		return encoded, nil
 	})
-	if err != nil {
-		return err
+	if err != nil || !isMoved {
+		return false, err
 	}
 	p.Tell(CacheMoved{Directory: cache.Directory(), From: held.Endpoint.Server, To: endpoint.Server})
-	return nil
+	return true, nil
 }
