@@ -31,7 +31,9 @@ const (
 	deepest = 10_000
 )
 
-// Check refuses a document that would take more to decode than its size says.
+// Check refuses a document that would take more to decode than its size says. One that is
+// not valid YAML and may have aliases is ErrSyntax: a reader that decodes it with the same library,
+// go.yaml.in/yaml, can say so itself.
 func Check(data []byte) error {
 	if err := CheckValues(data); err != nil {
 		return err
@@ -48,9 +50,12 @@ func Check(data []byte) error {
 			return nil
 		}
 		if err != nil {
-			// The text of the library quotes the document. Another decoder might
-			// take what this one does not.
-			return errors.New("it is not valid YAML, and seems to hold aliases")
+			// Another decoder might take what this one does not.
+			line, what := SyntaxMistake(data, err)
+			if line == 0 {
+				return fmt.Errorf("%w: %s", ErrSyntax, what)
+			}
+			return fmt.Errorf("%w in line %d: %s", ErrSyntax, line, what)
 		}
 		sizes := expansion{sizes: map[*yaml.Node]int64{}, open: map[*yaml.Node]bool{}}
 		if _, err := sizes.of(&root, 0); err != nil {

@@ -31,7 +31,8 @@ func TestDocument_WhatADocumentExpandsToIsBounded(t *testing.T) {
 		{"an alias in itself", "a: &a [*a]\n", "within what the alias stands for"},
 		{"a chain of aliases, each with all before", chain, "more than 16 MiB"},
 		{"an alias as a key", "a: &a " + text + "\nb:\n" + strings.Repeat("- {*a : 1}\n", 1_000), "more than 16 MiB"},
-		{"not YAML", "a: &a 'token\nb: *a\n", "not valid YAML"},
+		{"not YAML", "a: &a 'token\nb: *a\n", "invalid YAML in line 2: found unexpected end of stream"},
+		{"not YAML in a line", "a: &a b\nb: *a\nc: [d\n", "invalid YAML in line 3: did not find expected ',' or ']'"},
 		{"many empty values", "[" + strings.Repeat("{},", MostValues) + "{}]", "values or lines"},
 		{"many lines", strings.Repeat("\n", MostValues+1), "values or lines"},
 	} {

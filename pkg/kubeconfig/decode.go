@@ -3,6 +3,7 @@ package kubeconfig
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -28,7 +29,9 @@ func Decode(data []byte) (*clientcmdapi.Config, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return config, nil
 	}
-	if err := document.Check(data); err != nil {
+	if err := document.Check(data); errors.Is(err, document.ErrSyntax) {
+		return nil, mistakeIn(data, err)
+	} else if err != nil {
 		return nil, err
 	}
 	kind := schema.GroupVersionKind{Version: clientcmdlatest.Version, Kind: "Config"}

@@ -34,3 +34,11 @@ func TestDecode_AMistakeInAKubeconfigIsNamedByItsPlace(t *testing.T) {
 		})
 	}
 }
+
+// TestDecode_ASyntaxErrorOfAFileWithAliasesHasItsLine is for texts that also could be aliases.
+func TestDecode_ASyntaxErrorOfAFileWithAliasesHasItsLine(t *testing.T) {
+	_, err := Decode([]byte("apiVersion: v1 # R&D, *all*\nkind: Config\nusers:\n- name: a\n user: b\n"))
+	if err == nil || !strings.Contains(err.Error(), "line ") || !strings.Contains(err.Error(), "invalid YAML or JSON") {
+		t.Errorf("%v", err)
+	}
+}

@@ -24,8 +24,8 @@ import (
 // out. Fields that are unknown, named twice or of the wrong kind are mistakes, each with its
 // position. Either the policies or the mistakes are empty.
 func Parse(data []byte) ([]*Policy, []Mistake) {
-	f := &file{}
-	if err := document.Check(data); err != nil {
+	f := &file{data: data}
+	if err := document.Check(data); err != nil && !errors.Is(err, document.ErrSyntax) {
 		return nil, []Mistake{{Problem: err.Error()}}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -36,7 +36,7 @@ func Parse(data []byte) ([]*Policy, []Mistake) {
 			break
 		}
 		if err != nil {
-			f.mistakes = append(f.mistakes, syntaxMistake(err))
+			f.mistakes = append(f.mistakes, f.syntaxMistake(err))
 			break
 		}
 		f.read(whole.Content[0])
@@ -52,27 +52,15 @@ func Parse(data []byte) ([]*Policy, []Mistake) {
 
 // file takes in a file.
 type file struct {
+	data     []byte
 	policies []*Policy
 	mistakes []Mistake
 }
 
-// yamlLine is how the YAML library says where a mistake is, and quotedText what it quotes, which
-// may be a secret of another file.
-var (
-	yamlLine   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `) })
-	quotedText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("[`\"'].*[`\"']") })
-)
-
-func syntaxMistake(err error) Mistake {
-	text, mistake := err.Error(), Mistake{}
-	if match := yamlLine().FindStringSubmatch(text); match != nil {
-		mistake.Line, _ = strconv.Atoi(match[1])
-		mistake.Column = 1
-		text = strings.TrimPrefix(text, match[0])
-	}
-	text = quotedText().ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
-	mistake.Problem = "invalid YAML: " + identity.PrintableSentence(text)
-	return mistake
+func (f *file) syntaxMistake(err error) Mistake {
+	line, what := document.SyntaxMistake(f.data, err)
+	// The first column, where the line is known.
+	return Mistake{Line: line, Column: min(line, 1), Problem: "invalid YAML: " + identity.PrintableSentence(what)}
 }
 
 // read takes in one object, or each of a List.
@@ -107,7 +95,7 @@ func (f *file) read(root *yaml.Node) {
 func (f *file) readPolicy(root *yaml.Node) {
 	var value any
 	if err := root.Decode(&value); err != nil {
-		f.mistakes = append(f.mistakes, syntaxMistake(err))
+		f.mistakes = append(f.mistakes, f.syntaxMistake(err))
 		return
 	}
 	encoded, err := json.Marshal(value)

@@ -87,7 +87,7 @@ func TestTeam_EveryMistakeHasItsLine(t *testing.T) {
 		"no user":             {user("[]\n")[:len(header)-1] + " []\n", []string{"0: it contains no user"}},
 		"no YAML":             {"a: [", []string{"1: invalid YAML"}},
 		"a text":              {"jane\n", []string{"1: a team has fields"}},
-		"two documents":       {user("- name: a\n") + "---\n" + user("- name: b\n"), []string{"0: it holds more than one document"}},
+		"two documents":       {user("- name: a\n") + "---\n" + user("- name: b\n"), []string{"6: it holds more than one document"}},
 		"another kind":        {"apiVersion: csr-onboard.github.io/v1alpha1\nkind: Crew\nusers: [{name: a}]\n", []string{`2: kind is "Crew", not Team`}},
 		"another version":     {"apiVersion: csr-onboard.github.io/v1\nkind: Team\nusers: [{name: a}]\n", []string{`1: apiVersion is "csr-onboard.github.io/v1"`}},
 		"no kind":             {"apiVersion: csr-onboard.github.io/v1alpha1\nusers: [{name: a}]\n", []string{"1: kind not found: write kind: Team"}},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,25 +16,14 @@ import (
 
 // readYAML reads the form of kind Team. JSON is read as the YAML that it is.
 func (r *reader) readYAML(data []byte) {
-	if err := document.Check(data); err != nil {
+	if err := document.Check(data); err != nil && !errors.Is(err, document.ErrSyntax) {
 		r.mistake(0, "%s", err)
 		return
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var whole yaml.Node
-	if err := decoder.Decode(&whole); err != nil {
-		if errors.Is(err, io.EOF) {
-			r.mistake(0, "it is empty")
-			return
-		}
-		r.syntaxMistake(err)
+	root := r.document(data)
+	if root == nil {
 		return
 	}
-	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
-		r.mistake(0, "it holds more than one document, and a team is one")
-		return
-	}
-	root := whole.Content[0]
 	fields := r.fields(root, aTeam, []string{"apiVersion", "kind", "users"})
 	if fields == nil {
 		return
@@ -64,23 +52,32 @@ func (r *reader) readYAML(data []byte) {
 	}
 }
 
-// line is how the YAML library says where a mistake is.
-var linePattern = regexp.MustCompile(`^yaml: (?:unmarshal errors:\s*)?line (\d+): `)
-
-func (r *reader) syntaxMistake(err error) {
-	text := err.Error()
-	at := 0
-	if match := linePattern.FindStringSubmatch(text); match != nil {
-		at, _ = strconv.Atoi(match[1])
-		text = strings.TrimPrefix(text, match[0])
+// document is the one document of a file; nil if it is not one. Documents that hold nothing do not count,
+// as for kubectl: a file may end in ---.
+func (r *reader) document(data []byte) (root *yaml.Node) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var whole yaml.Node
+		err := decoder.Decode(&whole)
+		switch {
+		case errors.Is(err, io.EOF):
+			if root == nil {
+				r.mistake(0, "it is empty")
+			}
+			return root
+		case err != nil:
+			line, what := document.SyntaxMistake(data, err)
+			r.mistake(line, "invalid YAML: %s", identity.PrintableSentence(what))
+			return nil
+		case whole.Content[0].Tag == "!!null":
+		case root != nil:
+			r.mistake(whole.Content[0].Line, "it holds more than one document, and a team is one")
+			return nil
+		default:
+			root = whole.Content[0]
+		}
 	}
-	// The file may be a kubeconfig by mistake, and what is quoted a token.
-	text = quoted.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), "")
-	r.mistake(at, "invalid YAML: %s", identity.PrintableSentence(text))
 }
-
-// quoted is a value of the file in an error of the YAML library.
-var quoted = regexp.MustCompile(`'[^']*' ?`)
 
 // resolved follows an alias to what it stands for.
 func resolved(node *yaml.Node) *yaml.Node {
