@@ -51,7 +51,9 @@ the user requested or approved.
 
 Not reached: members of system:masters; watches that are open, for up to an hour; exec and
 port-forward sessions that are open; users who hold the CA's key. You cannot revoke yourself, the
-last administrator, or the identities of Kubernetes' control plane.
+last administrator, or the identities of Kubernetes' control plane. With --credential-id, the user of
+a certificate is looked up in the ledger. If the user stays unknown, the result says which users the
+revocation would not reach.
 
 ` + cli.ExitCodes,
 		Example: `  # Jane leaves

@@ -48,6 +48,9 @@ type Result struct {
 	// WasListed says of a removal that there was something to remove, and of an acceptance
 	// that there was something to accept.
 	WasListed bool
+	// IsUserUnknown says of a certificate or token that was revoked that its user is unknown. One of
+	// a user whom no entry refuses still works, and no API server was asked about that.
+	IsUserUnknown bool
 	// WasOffboarded says of a removal that the record that the user was offboarded was removed.
 	WasOffboarded bool
 }
@@ -71,6 +74,9 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 		return nil, err
 	}
 	entry := in.Entry
+	if err := addHolder(ctx, p, &entry); err != nil {
+		return nil, err
+	}
 	entry.Details.By, entry.Details.At, entry.Details.IsRevoked = me.Name, p.Now().UTC().Truncate(time.Second), true
 	if err := revocation.Check(entry); err != nil {
 		return nil, err
@@ -106,7 +112,11 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 		return &Result{}, err
 	}
 	p.Tell(Listed{Blocked: entry.Blocked})
-	return await(ctx, p, in.Patience, entry.Blocked)
+	result, err := await(ctx, p, in.Patience, entry.Blocked)
+	if result != nil {
+		result.IsUserUnknown = entry.Blocked.CredentialID != "" && entry.Details.User == ""
+	}
+	return result, err
 }
 
 // CheckPinnable says why a user could not come back with new certificates only.

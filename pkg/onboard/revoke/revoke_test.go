@@ -16,6 +16,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
@@ -433,5 +434,53 @@ func TestRender_TheFileIsOfTheList(t *testing.T) {
 	})
 	if _, err := revoke.Render(t.Context(), s.Program, base, kubeconfig); err != nil || len(onboardtest.Told[revoke.NotRendered](s.World)) != 1 {
 		t.Errorf("%v, told %v", err, onboardtest.Told[revoke.NotRendered](s.World))
+	}
+}
+
+// TestRevoke_WhoseACertificateIsIsLookedUp is for one of which only the credential ID is known: it is refused only if its
+// user can be, so that has to be known, or be said.
+func TestRevoke_WhoseACertificateIsIsLookedUp(t *testing.T) {
+	hash := strings.Repeat("ab", 32)
+	record := func(user string, isVerified bool, groups ...string) *ledger.ClientCertificate {
+		return &ledger.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Name: hash}, Spec: ledger.Spec{User: user, Groups: groups, Verified: isVerified}}
+	}
+	certificate, token := access.Blocked{CredentialID: access.CertificateIDPrefix + hash}, access.Blocked{CredentialID: "JTI=1"}
+	for name, test := range map[string]struct {
+		blocked   access.Blocked
+		record    *ledger.ClientCertificate
+		user      string
+		isUnknown bool
+		is        error
+	}{
+		"a user's":                  {certificate, record("kim", true, "dev"), "kim", false, nil},
+		"a kubelet's":               {certificate, record("system:node:one", true), "system:node:one", false, nil},
+		"the control plane's":       {certificate, record("system:kube-scheduler", true), "", false, outcome.ErrRefused},
+		"a service account's":       {certificate, record("system:serviceaccount:kube-system:x", true), "", false, outcome.ErrRefused},
+		"an administrator's":        {certificate, record("root", true, "system:masters"), "", false, outcome.ErrRefused},
+		"one that was not verified": {certificate, record("kim", false), "", true, nil},
+		"a name that is too long":   {certificate, record(strings.Repeat("x", access.MaximumBlockedName+1), true), "", true, nil},
+		"one that is not recorded":  {certificate, nil, "", true, nil},
+		"a token":                   {token, nil, "", true, nil},
+	} {
+		s := newSite(t, "node-1")
+		if test.record != nil {
+			s.Server.Put(t, test.record)
+		}
+		in := about(test.blocked)
+		in.Entry.Details.User = ""
+		result, err := revoke.Run(t.Context(), s.Program, in)
+		if !errors.Is(err, test.is) || err == nil && result.IsUserUnknown != test.isUnknown {
+			t.Errorf("%s: %+v, %v", name, result, err)
+		}
+		if details, isListed := s.list(t).Blocks(test.blocked); isListed != (test.is == nil) || details.User != test.user {
+			t.Errorf("%s: listed: %t, of %q", name, isListed, details.User)
+		}
+	}
+	s := newSite(t, "node-1")
+	s.Server.Refuse("get", "clientcertificates")
+	in := about(certificate)
+	in.Entry.Details.User = ""
+	if result, err := revoke.Run(t.Context(), s.Program, in); err != nil || !result.IsUserUnknown {
+		t.Errorf("a ledger that cannot be read: %+v, %v", result, err)
 	}
 }

@@ -24,7 +24,19 @@ func Revoked(out io.Writer, blocked access.Blocked, result *revoke.Result, note 
 	if len(result.Servers) == 0 {
 		return writeLine(out, "revoked %s%s", blocked, note)
 	}
+	if result.IsUserUnknown {
+		note = "; " + unknownUser(blocked) + note
+	}
 	return writeLine(out, "revoked %s: refused by %s%s", blocked, serversIn(result), note)
+}
+
+// unknownUser says what is not known of a certificate or token whose user is unknown: whether the
+// user is one whom no entry for it refuses.
+func unknownUser(blocked access.Blocked) string {
+	if revocation.IsToken(blocked) {
+		return "its user is unknown, and it still works if that is not a service account"
+	}
+	return "its user is unknown, and it still works if that is a system: user other than a kubelet, or a member of system:masters"
 }
 
 // Unrevoked writes that an identity is not refused any more.
@@ -153,6 +165,9 @@ func describeDetails(entry access.Entry, now time.Time) string {
 	details, text := entry.Details, ""
 	if entry.Blocked.User == "" && details.User != "" {
 		text += " of " + identity.Quote(details.User)
+	}
+	if entry.Blocked.CredentialID != "" && details.User == "" {
+		text += " (" + unknownUser(entry.Blocked) + ")"
 	}
 	if details.PinGroup != "" {
 		text += ", which are in the group " + identity.Name(details.PinGroup)

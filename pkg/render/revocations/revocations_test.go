@@ -51,6 +51,7 @@ func TestList_EveryEntryAndAPIServerIsALine(t *testing.T) {
 			`the user "jane", 60s ago by "admin", until 2026-11-28T13:00:00Z: left\x1b` + "\n",
 			`the user "bob" (blocked; refused altogether where enforcers run)` + "\n",
 			`of "kim", 0s ago by "admin", expires 2026-11-29T12:00:00Z` + "\n",
+			`JTI=1 (its user is unknown, and it still works if that is not a service account)` + "\n",
 			"which are in the group csr-onboard:pin:1\n",
 			"cannot be enforced: user-zz: it names nobody\n",
 			"in force at 1 of 2 API servers:\n",
@@ -97,9 +98,16 @@ func TestList_ScriptsReadTheSame(t *testing.T) {
 func TestResults_WhatWasDoneIsALine(t *testing.T) {
 	jane := access.Blocked{User: "jane"}
 	one := &revoke.Result{WasListed: true, Took: 1500 * time.Millisecond, Servers: []revocation.Server{{Node: "one"}}}
+	unknown := &revoke.Result{IsUserUnknown: true, Servers: one.Servers}
 	dry := &revoke.Result{WasListed: true}
 	for want, write := range map[string]func(io.Writer) error{
-		`revoked the user "jane": refused by 1 of 1 API server in 1.5s`:             func(out io.Writer) error { return Revoked(out, jane, one, "") },
+		`revoked the user "jane": refused by 1 of 1 API server in 1.5s`: func(out io.Writer) error { return Revoked(out, jane, one, "") },
+		"revoked the certificate X509SHA256=ab: refused by 1 of 1 API server in 0.0s; its user is unknown, and it still works if that is a system: user other than a kubelet, or a member of system:masters": func(out io.Writer) error {
+			return Revoked(out, access.Blocked{CredentialID: access.CredentialID([]byte{0xab})}, unknown, "")
+		},
+		"revoked the service account token JTI=1: refused by 1 of 1 API server in 0.0s; its user is unknown, and it still works if that is not a service account": func(out io.Writer) error {
+			return Revoked(out, access.Blocked{CredentialID: "JTI=1"}, unknown, "")
+		},
 		`revoked the user "jane" (dry run)`:                                         func(out io.Writer) error { return Revoked(out, jane, dry, " (dry run)") },
 		`unrevoked the user "jane": no longer refused by 1 of 1 API server in 1.5s`: func(out io.Writer) error { return Unrevoked(out, jane, one, "") },
 		`unrevoked the user "jane" (dry run)`:                                       func(out io.Writer) error { return Unrevoked(out, jane, dry, " (dry run)") },
