@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,7 +104,7 @@ func (l *File) create() (held bool, err error) {
 		return false, nil
 	}
 	wholefile.RemoveAbandoned(filepath.Dir(l.path))
-	file, err := os.CreateTemp(filepath.Dir(l.path), wholefile.TemporaryPattern(l.path))
+	file, err := createTemporary(l.path)
 	if err != nil {
 		return false, err
 	}
@@ -131,9 +132,22 @@ func (l *File) create() (held bool, err error) {
 	return true, nil
 }
 
+// createTemporary is os.CreateTemp for a file that can be removed while it is open.
+func createTemporary(path string) (*os.File, error) {
+	before, after, _ := strings.Cut(wholefile.TemporaryPattern(path), "*")
+	for tries := 0; ; tries++ {
+		random := strconv.FormatUint(uint64(rand.Uint32()), 10) //nolint:gosec // It is created exclusively.
+		file, err := openFile(filepath.Join(filepath.Dir(path), before+random+after), os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		if !errors.Is(err, fs.ErrExist) || tries == 1000 {
+			return file, err
+		}
+	}
+}
+
 func (l *File) createInPlace() (held bool, _ error) {
-	file, err := os.OpenFile(l.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+	file, err := openFile(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	if errors.Is(err, fs.ErrExist) || isBeingRemoved(err) {
+		// That the directory takes files was seen.
 		return false, nil
 	}
 	if err != nil {
@@ -153,7 +167,7 @@ func (l *File) createInPlace() (held bool, _ error) {
 
 // takeOver takes a lock of csr-onboard's whose holder has died.
 func (l *File) takeOver() (held bool, _ error) {
-	file, err := os.OpenFile(l.path, os.O_RDWR|guard.NoFollow|guard.NoWait, 0)
+	file, err := openFile(l.path, os.O_RDWR)
 	if err != nil {
 		// Released meanwhile, or not ours to open; but nobody's lock is a link or a pipe.
 		if info, statErr := os.Lstat(l.path); statErr == nil && !info.Mode().IsRegular() {
@@ -207,7 +221,8 @@ func Check(path string) error {
 	return nil
 }
 
-// Release removes the lock.
+// Release removes the lock. It is removed first: as long as its file is open, no other process
+// takes it over.
 func (l *File) Release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
 }

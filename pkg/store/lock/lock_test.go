@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/wholefile"
 )
 
 func TestTry_OneAtATimeHasTheLock(t *testing.T) {
@@ -115,7 +117,7 @@ func TestCreateInPlace_ItIsExclusiveAsWell(t *testing.T) {
 		t.Fatal(held, err)
 	}
 	info, err := os.Stat(path + Suffix)
-	if err != nil || info.Mode().Perm()&0o077 != 0 {
+	if err != nil || guard.IsOpen(info.Mode()) {
 		t.Errorf("%v, %v", info, err)
 	}
 	if text, err := os.ReadFile(path + Suffix); err != nil || string(text) != marker() {
@@ -150,5 +152,31 @@ func TestTry_TheLockOfOneThatHasDiedIsTakenOver(t *testing.T) {
 	}
 	if err := held.Release(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCreateTemporary_ItIsOfThisProcessAndOfItsOwnerAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config"+Suffix)
+	names := map[string]bool{}
+	for range 3 {
+		file, err := createTemporary(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[file.Name()] = true
+		info, err := file.Stat()
+		if err != nil || guard.IsOpen(info.Mode()) {
+			t.Errorf("%v, %v", info, err)
+		}
+		if isOurs, err := filepath.Match(wholefile.TemporaryPattern(path), filepath.Base(file.Name())); err != nil || !isOurs || filepath.Dir(file.Name()) != filepath.Dir(path) {
+			t.Errorf("%q, %v", file.Name(), err)
+		}
+		// As a lock is, it is removed while it is open.
+		if err := errors.Join(os.Remove(file.Name()), file.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(names) != 3 {
+		t.Errorf("%v", names)
 	}
 }
