@@ -142,10 +142,13 @@ func (r reader) requests() source {
 					r.tell.request(r.setRequest(object))
 				}
 			})
-			if err == nil {
-				r.keepRequests(there)
+			if err != nil {
+				return "", err
 			}
-			return version, err
+			for _, gone := range r.keepRequests(there) {
+				r.tell.gone(gone)
+			}
+			return version, nil
 		},
 		watch: func(ctx context.Context, version string) error {
 			return r.from.requests.Stream(ctx, requestQuery, version, func(change requests.Change) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +47,31 @@ func TestFollow_ALedgerOfALaterVersionIsNotOneWithoutCertificates(t *testing.T) 
 				t.Errorf("%s, %s: %v", name, resource, err)
 			}
 		}
+	}
+}
+
+func TestFollow_WhatWasDeletedBetweenTwoWatchesIsToldAsGone(t *testing.T) {
+	server := clustertest.New(t)
+	for _, user := range []string{"jane", "kim"} {
+		server.Put(t, requestOf(t, user).CertificateSigningRequest)
+	}
+	from, err := clientsOf(server.Admin(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := newWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	requests := reader{w, from, listener{request: func(*known) {}, gone: func(one *known) { told = append(told, one.user) }}}.requests()
+	for range 2 {
+		if _, err := requests.list(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		server.Remove("certificatesigningrequests", "", "csr-kim")
+	}
+	if !slices.Equal(told, []string{"kim"}) || len(w.pending()) != 1 {
+		t.Errorf("told that %v are gone, and %d are pending", told, len(w.pending()))
 	}
 }

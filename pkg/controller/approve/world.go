@@ -153,15 +153,16 @@ func (w *world) addCertificate(one *policy.Certificate) {
 	of[one.CredentialID] = one
 }
 
-// keepRequests forgets the requests that are not there any more.
-func (w *world) keepRequests(there map[types.UID]bool) {
+// keepRequests forgets the requests that are not there any more, and returns what was known of them.
+func (w *world) keepRequests(there map[types.UID]bool) (gone []*known) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for uid := range maps.Clone(w.requests) {
 		if !there[uid] {
-			w.drop(uid)
+			gone = append(gone, w.drop(uid))
 		}
 	}
+	return gone
 }
 
 // deleteRequest forgets a request that does not exist any more, and returns what was known of it.

@@ -29,6 +29,9 @@ const (
 	// firstRetry and longestRetry bound the pauses between tries of one request.
 	firstRetry   = 50 * time.Millisecond
 	longestRetry = 30 * time.Second
+	// firstPause and longestPause bound the pauses between two watches.
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
 	// surveyEvery is how often all records are gone through: for those to drop, for what
 	// revocation says of them, and for the metrics.
 	surveyEvery = 10 * time.Minute
@@ -105,21 +108,59 @@ func lead(ctx context.Context, settings Settings, tools controller.Tools) error 
 	return r.follow(ctx)
 }
 
-// follow takes in every request, and every change of one.
+// follow takes in every request, and every change of one. The error is that of the first list, or the context's.
 func (r *recorder) follow(ctx context.Context) error {
-	version, err := r.requests.EachPage(ctx, requests.Query{}, func(page []*request.Request) {
-		for _, object := range page {
-			r.see(requests.Change{Object: object})
-		}
-	})
+	version, err := r.list(ctx)
 	if err != nil {
 		return err
 	}
 	r.Working()
-	return r.requests.Watch(ctx, requests.Query{}, version, func(change requests.Change) bool {
-		r.see(change)
-		return true
-	}, func(err error) { r.Log.Warn("the requests cannot be watched just now", "error", err.Error()) })
+	said, pause := "", firstPause
+	for {
+		if err == nil {
+			err = r.requests.Stream(ctx, requests.Query{}, version, r.see)
+		}
+		if err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			r.Log.Warn("the requests cannot be watched just now", "error", said)
+		}
+		if !wait(ctx, pause, nil) {
+			return ctx.Err()
+		}
+		if err == nil {
+			said, pause = "", firstPause
+		} else {
+			pause = min(2*pause, longestPause)
+		}
+		// A watch that has ended may have missed what was deleted.
+		version, err = r.list(ctx)
+	}
+}
+
+// list takes in all requests, and forgets those that do not exist any more.
+func (r *recorder) list(ctx context.Context) (resourceVersion string, _ error) {
+	there := map[types.UID]bool{}
+	version, err := r.requests.EachPage(ctx, requests.Query{}, func(page []*request.Request) {
+		for _, object := range page {
+			there[object.UID] = true
+			r.see(requests.Change{Object: object})
+		}
+	})
+	if err != nil {
+		return "", err
+	}
+	r.mutex.Lock()
+	var gone []*request.Request
+	for uid, change := range r.latest {
+		if !there[uid] {
+			gone = append(gone, change.Object)
+		}
+	}
+	r.mutex.Unlock()
+	for _, object := range gone {
+		r.see(requests.Change{Object: object, Deleted: true})
+	}
+	return version, nil
 }
 
 // see takes in a version of a request.
