@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/lock"
@@ -81,14 +83,14 @@ func (e Enforcement) Lock() (release func() error, _ error) {
 		return nil, err
 	}
 	path := filepath.Join(e.directory, "enforce")
-	held, err := lock.Try(path)
+	held, err := lock.TryAs(lock.Controller, path)
 	switch {
 	case err != nil:
 		return nil, trouble.About(path+lock.Suffix, err)
 	case held == nil:
 		holder, _ := os.ReadFile(path + lock.Suffix)
 		return nil, outcome.WithHint(
-			outcome.Errorf(outcome.ErrRefused, "another enforcer works in %q already (%q)", e.directory, holder),
+			outcome.Errorf(outcome.ErrRefused, "another enforcer works in %q already (%s)", e.directory, identity.PrintableSentence(strings.TrimSpace(string(holder)))),
 			"one enforcer runs on each control-plane node; stop the other one first")
 	}
 	return held.Release, nil

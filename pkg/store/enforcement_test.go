@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -128,7 +129,8 @@ func TestEnforcement_OneEnforcerAtATimeWorksInADirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := directory.Lock(); !errors.Is(err, outcome.ErrRefused) || !strings.Contains(err.Error(), directory.String()) || outcome.Hint(err) == "" {
+	holder := fmt.Sprintf("already (csr-onboard-controller, process %d on ", os.Getpid())
+	if _, err := directory.Lock(); !errors.Is(err, outcome.ErrRefused) || !strings.Contains(err.Error(), directory.String()) || !strings.Contains(err.Error(), holder) || strings.ContainsAny(err.Error(), "\n\\") || outcome.Hint(err) == "" {
 		t.Errorf("a second enforcer: %v", err)
 	}
 	if err := release(); err != nil {

@@ -33,7 +33,9 @@ const Suffix = ".lock"
 // is ours. So one whose kernel lock is free is taken over.
 type File struct {
 	path string
-	file *os.File
+	// program is the program that holds it, for a person.
+	program string
+	file    *os.File
 }
 
 // Acquire waits for the lock on a file and takes it.
@@ -51,8 +53,11 @@ func Acquire(ctx context.Context, path string) (*File, error) {
 }
 
 // Try takes the lock on a file, or returns nil where another process holds it.
-func Try(path string) (*File, error) {
-	l := &File{path: path + Suffix}
+func Try(path string) (*File, error) { return TryAs(Plugin, path) }
+
+// TryAs is Try for one of the programs, which the lock names.
+func TryAs(program, path string) (*File, error) {
+	l := &File{path: path + Suffix, program: program}
 	if isHeld, err := l.try(); err != nil || !isHeld {
 		return nil, err
 	}
@@ -62,7 +67,7 @@ func Try(path string) (*File, error) {
 // Wait waits for the lock on a file, as long as the context lasts, and takes
 // it.
 func Wait(ctx context.Context, path string) (*File, error) {
-	l := &File{path: path + Suffix}
+	l := &File{path: path + Suffix, program: Plugin}
 	for pauses := 0; ; pauses++ {
 		held, err := l.try()
 		if err != nil {
@@ -114,7 +119,7 @@ func (l *File) create() (held bool, err error) {
 			_ = file.Close()
 		}
 	}()
-	if _, err := file.WriteString(marker()); err != nil {
+	if _, err := file.WriteString(l.marker()); err != nil {
 		return false, err
 	}
 	if held, err := holdWhileAlive(file); err != nil || !held {
@@ -156,7 +161,7 @@ func (l *File) createInPlace() (held bool, _ error) {
 	// Only with the kernel's lock may it say that it is ours: a process that finds the
 	// one without the other takes over.
 	if alive, err := holdWhileAlive(file); err == nil && alive {
-		_, err = file.WriteString(marker())
+		_, err = file.WriteString(l.marker())
 		if err != nil {
 			return false, errors.Join(err, file.Close(), os.Remove(l.path))
 		}
@@ -191,8 +196,8 @@ func (l *File) takeOver() (held bool, _ error) {
 		// Its holder is to see to it: it may not be ours to remove.
 		return false, nil
 	}
-	content := make([]byte, len(MarkerPrefix))
-	if n, _ := file.Read(content); !strings.HasPrefix(string(content[:n]), MarkerPrefix) {
+	content := make([]byte, len(Controller+MarkerPrefix))
+	if n, _ := file.Read(content); !isMarker(string(content[:n])) {
 		return false, nil
 	}
 	if held, err := holdWhileAlive(file); err != nil || !held {
@@ -203,6 +208,10 @@ func (l *File) takeOver() (held bool, _ error) {
 	current, err := os.Lstat(l.path)
 	if err != nil || !os.SameFile(opened, current) {
 		return false, nil
+	}
+	// Its text names the process that has died. One that cannot be written to is a lock as well.
+	if n, err := file.WriteAt([]byte(l.marker()), 0); err == nil {
+		_ = file.Truncate(int64(n))
 	}
 	l.file = file
 	return true, nil
@@ -228,9 +237,22 @@ func (l *File) Release() error {
 }
 
 // marker is what a lock of csr-onboard holds, for a person who finds one.
-func marker() string {
-	return fmt.Sprintf("%s%d on %s\n", MarkerPrefix, os.Getpid(), wholefile.Machine())
+func (l *File) marker() string {
+	return fmt.Sprintf("%s%s%d on %s\n", l.program, beforeProcess, os.Getpid(), wholefile.Machine())
 }
 
-// MarkerPrefix is how the content of a lock of csr-onboard begins.
-const MarkerPrefix = "kubectl csr-onboard, process "
+// isMarker reports whether the content of a lock begins as one of csr-onboard.
+func isMarker(content string) bool {
+	return strings.HasPrefix(content, MarkerPrefix) || strings.HasPrefix(content, Controller+beforeProcess)
+}
+
+const (
+	// Plugin is what the lock of a command names as its holder.
+	Plugin = "kubectl csr-onboard"
+	// Controller is what that of the controller names.
+	Controller = "csr-onboard-controller"
+
+	beforeProcess = ", process "
+	// MarkerPrefix is how the content of a lock of the plugin begins.
+	MarkerPrefix = Plugin + beforeProcess
+)

@@ -112,7 +112,7 @@ func TestAcquire_ADirectoryThatTakesNoFilesIsAnError(t *testing.T) {
 // TestCreateInPlace_ItIsExclusiveAsWell is for file systems without hard links.
 func TestCreateInPlace_ItIsExclusiveAsWell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
-	l := &File{path: path + Suffix}
+	l := &File{path: path + Suffix, program: Plugin}
 	if held, err := l.createInPlace(); err != nil || !held {
 		t.Fatal(held, err)
 	}
@@ -120,7 +120,7 @@ func TestCreateInPlace_ItIsExclusiveAsWell(t *testing.T) {
 	if err != nil || guard.IsOpen(info.Mode()) {
 		t.Errorf("%v, %v", info, err)
 	}
-	if text, err := os.ReadFile(path + Suffix); err != nil || string(text) != marker() {
+	if text, err := os.ReadFile(path + Suffix); err != nil || string(text) != l.marker() {
 		t.Errorf("%q, %v", text, err)
 	}
 	if held, err := (&File{path: path + Suffix}).createInPlace(); err != nil || held {
@@ -139,19 +139,24 @@ func TestCreateInPlace_ItIsExclusiveAsWell(t *testing.T) {
 
 // TestTry_TheLockOfOneThatHasDiedIsTakenOver has a lock whose process holds nothing any more.
 func TestTry_TheLockOfOneThatHasDiedIsTakenOver(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(path+Suffix, []byte(marker()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	held, err := Try(path)
-	if err != nil || held == nil {
-		t.Fatal(held, err)
-	}
-	if other, err := Try(path); err != nil || other != nil {
-		t.Errorf("a second one: %v, %v", other, err)
-	}
-	if err := held.Release(); err != nil {
-		t.Error(err)
+	for _, died := range []string{Plugin, Controller} {
+		path := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(path+Suffix, []byte(died+beforeProcess+"12345678901234567890 on another machine\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		held, err := TryAs(Controller, path)
+		if err != nil || held == nil {
+			t.Fatal(held, err)
+		}
+		if other, err := Try(path); err != nil || other != nil {
+			t.Errorf("a second one: %v, %v", other, err)
+		}
+		if text, err := os.ReadFile(path + Suffix); err != nil || string(text) != held.marker() || !strings.HasPrefix(string(text), "csr-onboard-controller, process ") {
+			t.Errorf("%q, %v", text, err)
+		}
+		if err := held.Release(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
