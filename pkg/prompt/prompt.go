@@ -47,18 +47,13 @@ func IsTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// ErrStopped is a person's Ctrl-C in place of an answer.
-var ErrStopped = errors.New("stopped at the question")
-
-// Confirm asks a question that is answered with yes or no; just Enter means no.
-// Ctrl-C is ErrStopped.
+// Confirm asks a question that is answered with yes or no; just Enter, or Ctrl-D, means no.
 func (p *Person) Confirm(ctx context.Context, question string) (yes bool, _ error) {
 	err := p.ask(ctx, &survey.Confirm{Message: question, Default: false}, &yes)
 	return yes, err
 }
 
-// Secret asks for what must not be seen: stars stand for the characters. Ctrl-C is
-// ErrStopped.
+// Secret asks for what must not be seen: stars stand for the characters.
 func (p *Person) Secret(ctx context.Context, question string) (secret []byte, _ error) {
 	var answer string
 	err := p.ask(ctx, &survey.Password{Message: question}, &answer)
@@ -66,8 +61,8 @@ func (p *Person) Secret(ctx context.Context, question string) (secret []byte, _ 
 }
 
 // Select lets the person mark any of the options, and returns the indexes of
-// those that are marked. Ctrl-C is ErrStopped. An option is one row, in columns behind
-// OptionIndent, and says something else than every other.
+// those that are marked. An option is one row, in columns behind OptionIndent, and says
+// something else than every other.
 func (p *Person) Select(ctx context.Context, question string, options []string) (marked []int, _ error) {
 	columns, rows, err := term.GetSize(int(p.err.Fd()))
 	if err != nil || columns <= 0 || rows <= 0 {
@@ -101,8 +96,9 @@ func optionsShown(question string, columns, rows int) int {
 	return min(max(rows-above-1, 1), mostOptions)
 }
 
-// ask asks until there is an answer or the context ends, which is
-// outcome.ErrInterrupted; survey itself knows no context.
+// ask asks until there is an answer; for survey, Ctrl-D is Enter. Ctrl-C, which is no signal
+// while survey reads, the end of the context, of which survey knows nothing, and that of the
+// terminal are outcome.ErrInterrupted.
 func (p *Person) ask(ctx context.Context, question survey.Prompt, answer any) error {
 	// survey's one switch for colors; they are as kubectl has them.
 	core.DisableColor = !printers.AllowsColorOutput(p.err)
@@ -123,10 +119,10 @@ func (p *Person) ask(ctx context.Context, question survey.Prompt, answer any) er
 		if err := term.Restore(int(p.in.Fd()), before); err != nil {
 			return err
 		}
-		return outcome.Errorf(outcome.ErrInterrupted, "%w while asking", outcome.ErrInterrupted)
+		err = terminal.InterruptErr
 	}
 	if errors.Is(err, terminal.InterruptErr) || errors.Is(err, io.EOF) {
-		return ErrStopped
+		return outcome.Errorf(outcome.ErrInterrupted, "%w while asking", outcome.ErrInterrupted)
 	}
 	return err
 }

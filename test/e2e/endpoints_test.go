@@ -244,7 +244,7 @@ func TestEndpoints_AServerWithACAOfItsOwnIsConfirmed(t *testing.T) {
 	t.Run("by the flag", func(t *testing.T) {
 		withOwnCA(t).must("fetch", name, "--from", "handoff", "--dir", ".", "--ca-fingerprint", fingerprint)
 	})
-	for typed, want := range map[string]int{"y\r": 0, "n\r": 1, "\r": 1, "\x03": 1} {
+	for typed, want := range map[string]int{"y\r": 0, "n\r": 1, "\r": 1, ctrlC: 130} {
 		t.Run("at a terminal, typing "+strings.TrimSpace(typed), func(t *testing.T) {
 			user := withOwnCA(t)
 			before := server.calls.Load()

@@ -161,10 +161,11 @@ func TestOffboardRefusals_ANoTakesNothingAway(t *testing.T) {
 	s := newSession(t, shared)
 	byHand(s, "no-binding", user("ob-no"), user("bob"))
 	create(t, s, "no-pending", identity.User{Name: "ob-no"})
-	for _, typed := range []string{"n\r", "\r", "\x03"} {
+	const no = `nothing was removed from the user "ob-no": you said no`
+	for typed, want := range map[string]expect{"n\r": {1, []string{no}}, "\r": {1, []string{no}}, ctrlC: {130, []string{"error: interrupted while asking"}}} {
 		for _, flags := range [][]string{nil, {"--block"}} {
 			screen, code := atTerminal(t, s, "Remove this from ob-no?", typed, append([]string{"offboard", "ob-no"}, flags...)...)
-			if code != 1 || !strings.Contains(screen, `nothing was removed from the user "ob-no": you said no`) {
+			if code != want.code || !strings.Contains(screen, want.stderr[0]) {
 				t.Errorf("typing %q: exit code %d\n%s", typed, code, screen)
 			}
 		}

@@ -14,12 +14,14 @@ func TestPrompt_ApproveAsksAtATerminal(t *testing.T) {
 	for _, test := range []struct {
 		user, typed string
 		code        int
+		says        string
 		state       request.State
 	}{
-		{"dora", "y\r", 0, request.Approved},
-		{"dirk", "n\r", 1, request.Pending},
-		{"dana", "\r", 1, request.Pending},
-		{"dean", "\x03", 1, request.Pending},
+		{"dora", "y\r", 0, "approved", request.Approved},
+		{"dirk", "n\r", 1, "was not approved: you said no", request.Pending},
+		{"dana", "\r", 1, "was not approved: you said no", request.Pending},
+		{"dave", ctrlD, 1, "was not approved: you said no", request.Pending},
+		{"dean", ctrlC, 130, "error: interrupted while asking", request.Pending},
 	} {
 		t.Run(test.user+" typed "+strings.TrimSpace(test.typed), func(t *testing.T) {
 			s := newSession(t, shared)
@@ -38,8 +40,8 @@ func TestPrompt_ApproveAsksAtATerminal(t *testing.T) {
 			if review := strings.Index(screen, "fingerprint   SHA256:"); review < 0 || review > strings.Index(screen, "Approve the request") {
 				t.Errorf("the request was not shown before the question:\n%s", screen)
 			}
-			if test.code != 0 && !strings.Contains(screen, "was not approved: you said no") {
-				t.Errorf("the refusal is not said:\n%s", screen)
+			if !strings.Contains(screen, test.says) || test.code == 130 && strings.Contains(screen, "you said") {
+				t.Errorf("%q is not said:\n%s", test.says, screen)
 			}
 		})
 	}
@@ -64,9 +66,13 @@ func TestPrompt_ChoosingFromAListAtATerminal(t *testing.T) {
 		t.Errorf("the requests are:\n%s", listed)
 	}
 
-	for _, typed := range []string{"\r", "\x03"} {
+	for typed, want := range map[string]expect{
+		"\r":  {1, []string{"nothing was approved: you chose no request"}},
+		ctrlD: {1, []string{"nothing was approved: you chose no request"}},
+		ctrlC: {130, []string{"error: interrupted while asking"}},
+	} {
 		screen, code := terminal.Run(t, s.env, []terminal.Turn{{Menu: true, When: "Which requests do you want to look at", Typed: typed}}, "approve")
-		if code != 1 || !strings.Contains(screen, "nothing was approved: you chose no request") {
+		if code != want.code || !strings.Contains(screen, want.stderr[0]) {
 			t.Errorf("typing %q: exit code %d\n%s", typed, code, screen)
 		}
 	}
@@ -84,8 +90,12 @@ func TestPrompt_ASignalEndsAQuestion(t *testing.T) {
 	}
 }
 
-// arrowRight marks everything in a survey menu.
-const arrowRight = "\x1b[C"
+const (
+	// arrowRight marks everything in a survey menu.
+	arrowRight = "\x1b[C"
+	ctrlC      = "\x03"
+	ctrlD      = "\x04"
+)
 
 // atTerminal runs the program on a pseudo-terminal, types when the question is
 // there, and returns all that was written to the screen and the exit code.

@@ -397,8 +397,8 @@ func TestReview_WhatWasTypedBeforeTheQuestionIsNoAnswer(t *testing.T) {
 	if code != 1 {
 		t.Fatalf("exit code %d\n%s", code, screen)
 	}
-	screen, code = terminal.RunTypedAhead(t, s.env, "y\r", []terminal.Turn{{When: "Approve the request of tilda?", Typed: "\x03"}}, "approve", "tilda")
-	if code != 1 || request.StateOf(s.object(printed.Stdout)) != request.Pending {
+	screen, code = terminal.RunTypedAhead(t, s.env, "y\r", []terminal.Turn{{When: "Approve the request of tilda?", Typed: ctrlC}}, "approve", "tilda")
+	if code != 130 || request.StateOf(s.object(printed.Stdout)) != request.Pending {
 		t.Errorf("exit code %d\n%s", code, screen)
 	}
 }

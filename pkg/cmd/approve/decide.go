@@ -2,7 +2,6 @@ package approve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -379,7 +378,7 @@ func (o *decideOptions) choose(ctx context.Context, pending []*request.Review) (
 		choices[i] = render.Choice(review, o.Now(), screen.Columns(o.Streams.ErrOut)-prompt.OptionIndent)
 	}
 	marked, err := o.person.Select(ctx, fmt.Sprintf("Which requests do you want to look at, to %s them?", o.Decision.Verb), choices)
-	if err != nil && !errors.Is(err, prompt.ErrStopped) {
+	if err != nil {
 		return nil, err
 	}
 	if len(marked) == 0 {

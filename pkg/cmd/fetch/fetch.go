@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -460,7 +459,7 @@ func (o *fetchOptions) confirmEndpoint(ctx context.Context, server string, autho
 			"nothing was sent or written; ask the administrator for the %s over another channel than the file, and %s", what, o.howToConfirm(len(authorities) > 0))
 	}
 	yes, err := person.Confirm(ctx, fmt.Sprintf("Is %s the %s that the administrator told you over another channel?", shown, what))
-	if errors.Is(err, prompt.ErrStopped) || err == nil && !yes {
+	if err == nil && !yes {
 		return outcome.WithHint(fmt.Errorf("you said no to the %s", what), "nothing was sent or written; ask the administrator")
 	}
 	return err

@@ -304,11 +304,8 @@ func (o *offboardOptions) confirm(ctx context.Context, on string) error {
 			"to do what was shown without a question: --yes")
 	}
 	yes, err := o.person.Confirm(ctx, fmt.Sprintf("Remove this from %s%s?", identity.Printable(o.input.User), on))
-	if err != nil && !errors.Is(err, prompt.ErrStopped) {
-		return err
+	if err == nil && !yes {
+		err = fmt.Errorf("nothing was removed from the user %q: you said no", o.input.User)
 	}
-	if !yes {
-		return fmt.Errorf("nothing was removed from the user %q: you said no", o.input.User)
-	}
-	return nil
+	return err
 }

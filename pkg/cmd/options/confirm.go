@@ -2,7 +2,6 @@ package options
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -24,8 +23,7 @@ type Confirmation struct {
 	On string
 }
 
-// Ask is an approval.Input's Confirm. Ctrl-C is a no to this request and to
-// all that would follow.
+// Ask is an approval.Input's Confirm. A no is an approval.ErrDeclined.
 func (c Confirmation) Ask(ctx context.Context, review *request.Review) error {
 	if c.Yes {
 		return nil
@@ -37,14 +35,8 @@ func (c Confirmation) Ask(ctx context.Context, review *request.Review) error {
 	}
 	verb := strings.ToUpper(c.Verb[:1]) + c.Verb[1:]
 	yes, err := c.Person.Confirm(ctx, fmt.Sprintf("%s the request of %s%s?", verb, review.User, c.On))
-	declinedErr := fmt.Errorf("certificate signing request %q was not %s: you said no", review.Title(), c.Done)
-	switch {
-	case errors.Is(err, prompt.ErrStopped):
-		return declinedErr
-	case err != nil:
-		return err
-	case !yes:
-		return outcome.Errorf(approval.ErrDeclined, "%w", declinedErr)
+	if err == nil && !yes {
+		err = outcome.Errorf(approval.ErrDeclined, "certificate signing request %q was not %s: you said no", review.Title(), c.Done)
 	}
-	return nil
+	return err
 }

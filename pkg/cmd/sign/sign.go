@@ -2,7 +2,6 @@ package sign
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -233,11 +232,7 @@ func (o *signOptions) askPassphrase(ctx context.Context) ([]byte, error) {
 			outcome.Errorf(outcome.ErrUsage, "--ca-key %q is encrypted, and no terminal is available to enter its passphrase", o.CAKey),
 			"name a file that holds it: --passphrase-file FILE")
 	}
-	passphrase, err := person.Secret(ctx, fmt.Sprintf("Passphrase of %s:", identity.PrintableSentence(o.CAKey)))
-	if errors.Is(err, prompt.ErrStopped) {
-		return nil, outcome.Errorf(outcome.ErrInterrupted, "%w before anything was signed", outcome.ErrInterrupted)
-	}
-	return passphrase, err
+	return person.Secret(ctx, fmt.Sprintf("Passphrase of %s:", identity.PrintableSentence(o.CAKey)))
 }
 
 // Run shows, asks, signs and writes.
