@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -246,7 +247,18 @@ func (b Base) String() string {
 	return strings.Join(names, ", ")
 }
 
+// IsIn reports whether a text is this base, however it is written.
+func (b Base) IsIn(text []byte) bool {
+	other, err := ParseBase(text)
+	if err != nil {
+		return false
+	}
+	encoded, err := b.Encode()
+	again, againErr := other.Encode()
+	return err == nil && againErr == nil && bytes.Equal(encoded, again)
+}
+
 // Encode is the base as a file of its own.
 func (b Base) Encode() ([]byte, error) {
-	return encode(configuration{TypeMeta: metav1.TypeMeta{APIVersion: b.version, Kind: kind}, Authorizers: b.authorizers})
+	return encode(baseHeader, configuration{TypeMeta: metav1.TypeMeta{APIVersion: b.version, Kind: kind}, Authorizers: b.authorizers})
 }

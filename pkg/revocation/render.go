@@ -148,7 +148,7 @@ func (o Options) encode(base Base, chunks []chunk, mark string) ([]byte, error) 
 		})
 	}
 	whole.Authorizers = append(whole.Authorizers, base.authorizers...)
-	return encode(whole)
+	return encode(header, whole)
 }
 
 // sorted are the entries in the order of their keys, each identity once, so that a file does
@@ -259,14 +259,19 @@ func quote(text string) string {
 // quoteMark writes a mark, or none, as a string literal.
 func quoteMark(mark string) string { return "'" + mark + "'" }
 
-// header says in the file whose it is.
-const header = `# Written by csr-onboard-controller enforce, which replaces it when the list of who is revoked
-# changes. To change the other authorizers, change base.yaml in the same directory.
+// header says in a file whose it is, and baseHeader in a base that was encoded.
+const (
+	header = `# Rendered by csr-onboard from the list of revocations. It is replaced when the list changes.
+# To change the other authorizers, change the base from which it is rendered: where an enforcer
+# runs, base.yaml in the same directory.
 `
+	baseHeader = `# The authorizers of the API server that come after those of csr-onboard.
+`
+)
 
 // encode writes a configuration as JSON, which is YAML in which nothing is taken for
 // anything else than it is.
-func encode(whole configuration) ([]byte, error) {
+func encode(header string, whole configuration) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(header)
 	encoder := json.NewEncoder(&b)

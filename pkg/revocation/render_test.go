@@ -247,6 +247,23 @@ authorizers:
 	}
 }
 
+// TestRender_TheHeaderIsTrueWithoutAnEnforcer is for files that administrators distribute with their own tools, and for
+// base.yaml, which nothing replaces.
+func TestRender_TheHeaderIsTrueWithoutAnEnforcer(t *testing.T) {
+	encoded, err := nodeAndRBAC(t).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, unwanted := range map[string]string{string(rendered(t, Options{}).Text): "Written by csr-onboard-controller enforce", string(encoded): "replace"} {
+		if header, _, _ := strings.Cut(text, "{"); strings.Contains(header, unwanted) || !strings.HasPrefix(header, "# ") {
+			t.Errorf("%q", header)
+		}
+	}
+	if !nodeAndRBAC(t).IsIn(append([]byte("# Written by an earlier version.\n"), encoded...)) || nodeAndRBAC(t).IsIn([]byte("{")) {
+		t.Error("a base is not told from another one")
+	}
+}
+
 func TestBase_WhatTheAPIServerWouldRejectIsRefused(t *testing.T) {
 	webhookWith := func(change string) string {
 		fields := map[string]string{

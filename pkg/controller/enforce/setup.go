@@ -63,7 +63,7 @@ func Prepare(in Setup) (_ Prepared, err error) {
 	}
 	before, err := in.Directory.Read(in.Directory.BasePath())
 	switch {
-	case err == nil && string(before) != string(encoded):
+	case err == nil && !base.IsIn(before):
 		return Prepared{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrRefused, "the directory %s was set up with other authorizers already", in.Directory),
 			"to change them, change base.yaml in it; to set it up again, move it away while no API server uses it")

@@ -79,6 +79,11 @@ func TestSetup_TheConfigurationThatAManifestNamesCounts(t *testing.T) {
 	if err != nil || !again.WasThere {
 		t.Errorf("%+v, %v", again, err)
 	}
+	// The same authorizers can be written in another way, as by somebody with an editor or by an earlier version.
+	write(t, directory.BasePath(), []byte("# Ours\n"+operators))
+	if again, err := Prepare(Setup{Directory: directory, Configuration: configuration}); err != nil || !again.WasThere {
+		t.Errorf("%+v, %v", again, err)
+	}
 	release, err := directory.Lock()
 	if err != nil {
 		t.Fatalf("it is locked after it was set up: %v", err)
