@@ -155,6 +155,8 @@ func (n *Narrator) Tell(told event.Event) {
 		n.say("warning: the cluster does not remember that the user was offboarded, so approve, grant and new-user do not refuse them: %s", sentence(e.Reason))
 	case audit.NothingListed:
 		n.say("no client certificates found")
+	case audit.RecorderAwaited:
+		n.say("waiting %s, in case a recorder still runs", e.Left.Round(time.Second))
 	case audit.LaterFields:
 		ledgerWords{n.voice}.later(e)
 	case audit.AuthoritiesUnknown:

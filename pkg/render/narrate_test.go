@@ -108,7 +108,7 @@ func narrated(t *testing.T) []event.Event {
 		destination.KubeconfigWritten{Path: hostile, Context: hostile, IsMerged: true, IsCurrent: true, LoginChecked: true},
 		sign.NothingSigned{User: user, Authority: hostile, Lifetime: time.Hour},
 		renewal.Due{Context: hostile, User: user, NotAfter: later},
-		audit.NothingListed{}, audit.AuthoritiesUnknown{Reason: errHostile}, audit.LaterFields{Certificates: 2, Fields: []string{"spec.device", "status." + hostile}}, audit.Exported{Head: strings.Repeat("0", 64), Lines: 3},
+		audit.NothingListed{}, audit.RecorderAwaited{Left: 15 * time.Second}, audit.AuthoritiesUnknown{Reason: errHostile}, audit.LaterFields{Certificates: 2, Fields: []string{"spec.device", "status." + hostile}}, audit.Exported{Head: strings.Repeat("0", 64), Lines: 3},
 		revoke.Holdings{User: hostile, Own: []*ledger.ClientCertificate{recordFor("jane", "dev")}, Others: []*ledger.ClientCertificate{recordFor(hostile, hostile)}, Now: now},
 		revoke.LedgerUnread{Reason: errHostile},
 		revoke.Listed{Blocked: access.Blocked{User: hostile}},

@@ -16,7 +16,7 @@ func OffboardingPlan(out io.Writer, plan *offboard.Plan) error {
 	w := &lines{out: out}
 	w.line("to be removed from %s%s:", identity.Name(plan.User), plan.DryRun.Note())
 	if plan.Block != nil {
-		w.line("  block %s: the API server refuses every write from then on; reads are not refused", plan.Block)
+		w.line("  block %s: the API server refuses every write from then on; reads only where enforcers run", plan.Block)
 	}
 	if plan.Revoke {
 		w.line("  revoke the user %s: every API server refuses everything from then on, reads included", identity.Quote(plan.User))
@@ -92,7 +92,7 @@ func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
 		w.line("  - remove the roles from the groups, or move the others in them to new groups")
 	}
 	if plan.Block != nil {
-		w.line("  - reads are not refused by a block: they stop only if no role permits them")
+		w.line("  - reads are not refused by a block, unless enforcers run: otherwise they stop only if no role permits them")
 		w.line("  - users who can change admission policies can undo a block; remove that permission as well")
 	}
 	w.line("  - wait: short lifetimes (--expiration) make this the ordinary way")

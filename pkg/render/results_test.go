@@ -78,13 +78,14 @@ func plans(t *testing.T) map[string]*offboard.Plan {
 		"what failed":       {User: "jane", IsKnown: true, Kept: []access.Held{held("mine", "jane", true)}, Groups: []string{"developers"}},
 		"what is forbidden": {User: "jane", IsKnown: true, Unread: hostile, RulesUnread: hostile, Groups: []string{"developers"}, DryRun: onboard.DryRunClient},
 		"many holders":      {User: "jane", IsKnown: true, GroupGrants: crowd, Rules: rules},
+		"revoked":           {User: "jane", IsKnown: true, Revoke: true, RefusedBy: 2, APIServers: 3, Rules: rules},
 	}
 }
 
 func TestResults_OffboardingsAreShownAsInTheGoldenFile(t *testing.T) {
 	g := golden{name: "offboarding"}
 	all := plans(t)
-	for _, about := range []string{"nothing", "everything", "one certificate", "what failed", "what is forbidden", "many holders"} {
+	for _, about := range []string{"nothing", "everything", "one certificate", "what failed", "what is forbidden", "many holders", "revoked"} {
 		g.add(t, about+": the plan", func(out io.Writer) error { return OffboardingPlan(out, all[about]) })
 		g.add(t, about+": the truth", func(out io.Writer) error { return OffboardingTruth(out, all[about]) })
 	}
@@ -173,7 +174,7 @@ func TestResults_ReportsAreWrittenAsInTheGoldenFile(t *testing.T) {
 		g.add(t, "renewals "+format, func(out io.Writer) error {
 			return report.Renewals(out, format, []report.RenewalResult{renewed, {Context: "other", Err: errHostile}})
 		})
-		for _, about := range []string{"nothing", "everything", "one certificate", "what is forbidden"} {
+		for _, about := range []string{"nothing", "everything", "one certificate", "what is forbidden", "revoked"} {
 			g.add(t, "offboarding "+about+" "+format, func(out io.Writer) error { return report.Offboarding(out, format, plans(t)[about]) })
 		}
 	}

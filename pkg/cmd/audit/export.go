@@ -142,12 +142,13 @@ func newRelease(env *cli.Environment) *cobra.Command {
 		Short: "Remove what keeps requests on the cluster for the ledger, before you uninstall it",
 		Long: `Remove what keeps requests on the cluster for the ledger, before you uninstall it: first the admission
 policies, and then the finalizer of every request. Records stay until their CustomResourceDefinition is deleted.
-The recorder must have been stopped.
+Stop the recorder first; release waits until it has been silent for 15 seconds.
 
 ` + cli.ExitCodes,
 		Example: `  kubectl -n csr-onboard-system delete deployment csr-onboard-recorder
   kubectl csr-onboard ledger release
-  kubectl delete --ignore-not-found -k deploy`,
+  kubectl delete --ignore-not-found -k deploy/ledger/stamps
+  kubectl delete --ignore-not-found -k deploy/ledger`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(&releaseOptions{env}),
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -23,6 +23,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
 
 // offboardOptions is what offboard takes.
@@ -66,14 +67,15 @@ The cluster records that the user was offboarded, so approve, grant and new-user
 With --block, the API server refuses every write of the user from then on, by a
 ValidatingAdmissionPolicy (Kubernetes 1.30 and later), also with unknown certificates. --unblock
 undoes it. "blocked" is reported after a write as the user was seen refused, by impersonation and as
-a dry run; otherwise "not proven", with exit code 1. Reads are not refused.
+a dry run; otherwise "not proven", with exit code 1. Reads are not refused, except where enforcers run
+(csr-onboard-controller enforce).
 
 With --revoke, every API server also refuses everything that the user does, reads included, as with
 kubectl csr-onboard revoke NAME. That requires an enforcer on each control-plane node. Where the
 cluster cannot revoke, nothing is changed.
 
 With --block and --certificate, only the writes with this certificate are refused (Kubernetes 1.32
-and later). Roles are not removed, and reads are not refused. If a laptop was stolen, use --block
+and later), and reads where enforcers run. Roles are not removed. If a laptop was stolen, use --block
 without --certificate.
 
 If nothing on the cluster names the user, the user is not found; --block blocks the name all the
@@ -245,7 +247,7 @@ func (o *offboardOptions) run(ctx context.Context, confirm func(context.Context,
 		if check == onboard.DryRunNone {
 			check = onboard.DryRunClient
 		}
-		if err := o.revoke(ctx, work, check); err != nil {
+		if err := o.revoke(ctx, work, check, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -254,7 +256,7 @@ func (o *offboardOptions) run(ctx context.Context, confirm func(context.Context,
 			return err
 		}
 		// It comes first: what the user does meanwhile is refused. Roles are removed all the same.
-		o.revokeErr = o.revoke(ctx, work, onboard.DryRunNone)
+		o.revokeErr = o.revoke(ctx, work, onboard.DryRunNone, plan)
 		if errors.Is(o.revokeErr, outcome.ErrInterrupted) {
 			return o.revokeErr
 		}
@@ -277,11 +279,14 @@ func (o *offboardOptions) print(plan *offboard.Plan) error {
 	return render.OffboardingTruth(o.Streams.Out, plan)
 }
 
-// revoke has every API server refuse the user.
-func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dryRun onboard.DryRun) error {
+// revoke has every API server refuse the user, which the plan reports. The plan is nil in a dry run.
+func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dryRun onboard.DryRun, plan *offboard.Plan) error {
 	user := o.input.User
 	entry := access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user}}
 	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DefaultReason: "offboarded", DryRun: dryRun, Patience: revoke.DefaultPatience, AreHoldingsTold: dryRun == onboard.DryRunNone})
+	if plan != nil && result != nil {
+		plan.RefusedBy, plan.APIServers = revocation.InForce(result.Servers), len(result.Servers)
+	}
 	if err != nil || dryRun != o.input.DryRun {
 		return err
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/event"
 )
@@ -27,6 +28,13 @@ func (l *LaterFields) add(fields []string) {
 			l.Fields = append(l.Fields, field)
 		}
 	}
+}
+
+// RecorderAwaited says that a recorder may still run, and for how long it has to be silent.
+type RecorderAwaited struct {
+	event.Marker
+
+	Left time.Duration
 }
 
 // AuthoritiesUnknown says why certificates cannot be checked against the authorities whose client

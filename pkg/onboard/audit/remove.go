@@ -18,13 +18,16 @@ const (
 	policyDelay = 30 * time.Second
 	// poll is the pause between two looks at the requests.
 	poll = 200 * time.Millisecond
+	// mostShown is how often a recorder can show itself that was stopped just before.
+	mostShown = 2
 )
 
 // Release takes the ledger's hold off a cluster: first the policies by which the API server adds
 // and guards the finalizer, then the finalizer of every request. Records stay. It refuses while a
-// recorder runs, which would add the finalizer again. released is of how many requests.
+// recorder runs, which would add the finalizer again, and waits where one may have just been stopped.
+// released is of how many requests.
 func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
-	if err := checkNoRecorder(ctx, p); err != nil {
+	if err := awaitNoRecorder(ctx, p); err != nil {
 		return 0, err
 	}
 	if err := p.Cluster.Resources().RemovePolicies(ctx); err != nil {
@@ -54,14 +57,47 @@ func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
 	}
 }
 
+// awaitNoRecorder waits until no recorder has shown itself for as long as one that runs is never
+// silent. One that shows itself again and again runs.
+func awaitNoRecorder(ctx context.Context, p *onboard.Program) error {
+	var last time.Time
+	for shown := 0; ; {
+		seen, err := p.Cluster.Resources().RecorderSeen(ctx)
+		if err != nil {
+			return err
+		}
+		left := ledger.RecorderSilence - p.Now().Sub(seen)
+		switch {
+		case left <= 0:
+			return nil
+		case !seen.Equal(last):
+			if shown++; shown > mostShown {
+				return errRecorderRuns()
+			}
+			if last = seen; shown == 1 {
+				p.Tell(RecorderAwaited{Left: left})
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return outcome.Errorf(outcome.ErrInterrupted, "%w before anything was released", outcome.ErrInterrupted)
+		case <-time.After(poll):
+		}
+	}
+}
+
 // checkNoRecorder refuses where a recorder has shown itself a moment ago.
 func checkNoRecorder(ctx context.Context, p *onboard.Program) error {
 	seen, err := p.Cluster.Resources().RecorderSeen(ctx)
 	if err != nil || p.Now().Sub(seen) >= ledger.RecorderSilence {
 		return err
 	}
+	return errRecorderRuns()
+}
+
+func errRecorderRuns() error {
 	return outcome.WithHint(outcome.Errorf(outcome.ErrRefused, "a recorder runs, which would hold requests again"),
-		"stop it, and wait for %s: kubectl -n csr-onboard-system delete deployment csr-onboard-recorder", ledger.RecorderSilence)
+		"stop it: kubectl -n csr-onboard-system delete deployment csr-onboard-recorder")
 }
 
 // releaseOnce removes the finalizer from the requests that have it.

@@ -27,15 +27,47 @@ func TestRelease_ARecorderThatStartsMeanwhileEndsIt(t *testing.T) {
 		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, name) {
 			return false
 		}
-		now := metav1.NewMicroTime(w.Now())
-		w.Server.Put(t, &coordinationv1.Lease{
-			ObjectMeta: metav1.ObjectMeta{Name: ledger.RecorderLease, Namespace: ledger.RecorderNamespace},
-			Spec:       coordinationv1.LeaseSpec{RenewTime: &now},
-		})
+		showRecorder(t, w, w.Now())
 		response.WriteHeader(http.StatusConflict)
 		return true
 	}
 	if _, err := audit.Release(t.Context(), w.Program); !errors.Is(err, outcome.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+}
+
+// showRecorder has a recorder show itself at a time.
+func showRecorder(t *testing.T, w *onboardtest.World, at time.Time) {
+	t.Helper()
+	shown := metav1.NewMicroTime(at)
+	w.Server.Put(t, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Name: ledger.RecorderLease, Namespace: ledger.RecorderNamespace},
+		Spec:       coordinationv1.LeaseSpec{RenewTime: &shown},
+	})
+}
+
+func TestRelease_ARecorderThatWasJustStoppedIsWaitedFor(t *testing.T) {
+	w := onboardtest.New(t)
+	held(t, w, "jane", ledger.Finalizer)
+	showRecorder(t, w, w.Now().Add(100*time.Millisecond-ledger.RecorderSilence))
+	if released, err := audit.Release(t.Context(), w.Program); err != nil || released != 1 {
+		t.Errorf("%d, %v", released, err)
+	}
+	if told := onboardtest.Told[audit.RecorderAwaited](w); len(told) != 1 || told[0].Left <= 0 {
+		t.Errorf("%+v", told)
+	}
+}
+
+func TestRelease_ARecorderThatShowsItselfAgainRuns(t *testing.T) {
+	w := onboardtest.New(t)
+	name := held(t, w, "jane", ledger.Finalizer)
+	w.Server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/leases/") {
+			showRecorder(t, w, w.Now())
+		}
+		return false
+	}
+	if _, err := audit.Release(t.Context(), w.Program); !errors.Is(err, outcome.ErrRefused) || len(w.Stored(t, name).Finalizers) != 1 {
 		t.Errorf("%v", err)
 	}
 }

@@ -60,6 +60,9 @@ type Plan struct {
 	Block *access.Blocked
 	// Revoke says that the user is revoked as well.
 	Revoke bool
+	// RefusedBy is how many of the API servers were seen refusing the user, and APIServers how many
+	// there are; 0 before the user is revoked.
+	RefusedBy, APIServers int
 	// Alive are their certificates that still log in, as far as can be seen.
 	Alive []AliveCertificate
 	// Groups are the groups of those certificates.

@@ -23,6 +23,8 @@ type offboardingReport struct {
 	DryRun string `json:"dryRun,omitempty"`
 	// Blocked is whom or what the API server refuses to write from now on; absent if nothing is.
 	Blocked *blockedReport `json:"blocked,omitempty"`
+	// Revoked says that every API server is to refuse the user; absent if that was not asked for.
+	Revoked *revokedReport `json:"revoked,omitempty"`
 	// DeniedRequests are the names of pending requests that were denied.
 	DeniedRequests []string `json:"deniedRequests"`
 	// RemovedBindings are the role bindings that do not name the user any more.
@@ -33,6 +35,14 @@ type offboardingReport struct {
 type blockedReport struct {
 	User         string `json:"user,omitempty"`
 	CredentialID string `json:"credentialID,omitempty"`
+}
+
+type revokedReport struct {
+	User string `json:"user"`
+	// RefusedBy is how many of the API servers were seen refusing the user, and APIServers how many
+	// there are; both are 0 in a dry run.
+	RefusedBy  int `json:"refusedBy"`
+	APIServers int `json:"apiServers"`
 }
 
 type bindingReport struct {
@@ -113,6 +123,9 @@ func offboardingForm(plan *offboard.Plan) offboardingReport {
 	}
 	if plan.Block != nil {
 		form.Blocked = &blockedReport{User: plan.Block.User, CredentialID: plan.Block.CredentialID}
+	}
+	if plan.Revoke {
+		form.Revoked = &revokedReport{User: plan.User, RefusedBy: plan.RefusedBy, APIServers: plan.APIServers}
 	}
 	for _, group := range plan.KnownGroups() {
 		given := groupReport{Name: group, Grants: []grantReport{}}
