@@ -60,11 +60,7 @@ func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*r
 	if err := all.result(); err != nil {
 		return nil, err
 	}
-	for _, review := range all.wanted {
-		if review.IsDecoded() && slices.Contains(ofUsers, review.User.Name) {
-			claimed.add(review.User.Name, review)
-		}
-	}
+	claimed.addOfUsers(ofUsers, all.wanted)
 	for _, name := range ofUsers {
 		if all.unreadErr != nil && !slices.ContainsFunc(claimed[name], func(r *request.Review) bool { return r.User.Name == name }) {
 			// Whether a user of that name asks for something cannot be known.
@@ -89,6 +85,29 @@ func (c claims) add(name string, review *request.Review) {
 		}
 	}
 	c[name] = append(c[name], review)
+}
+
+// addOfUsers adds the requests that are for the users. One for another signer is added only for
+// a user without one for the cluster's, which it could otherwise be mistaken for.
+func (c claims) addOfUsers(users []string, reviews []*request.Review) {
+	foreign := claims{}
+	for _, review := range reviews {
+		switch user := review.User.Name; {
+		case !review.IsDecoded() || !slices.Contains(users, user):
+		case review.Object.Spec.SignerName == request.Signer:
+			c.add(user, review)
+		default:
+			foreign.add(user, review)
+		}
+	}
+	for user, reviews := range foreign {
+		if slices.ContainsFunc(c[user], func(r *request.Review) bool { return r.User.Name == user }) {
+			continue
+		}
+		for _, review := range reviews {
+			c.add(user, review)
+		}
+	}
 }
 
 // inOrder lists what was found in the order of the names, each once, and refuses

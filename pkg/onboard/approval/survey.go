@@ -54,15 +54,16 @@ func (s *survey) result() error {
 	return s.err
 }
 
-// wanted says which requests a selection needs reviewed.
+// wanted says which requests a selection needs reviewed. Those for other signers are meant only
+// by a name.
 func (s Selection) wanted(object *request.Request, users []string) bool {
 	switch {
-	case len(s.Files) > 0, object.Spec.SignerName != request.Signer:
+	case len(s.Files) > 0:
 		return false
 	case len(s.Names) > 0:
 		return slices.ContainsFunc(users, func(user string) bool { return slices.Contains(s.Names, user) })
 	}
-	return request.StateOf(object) == request.Pending
+	return object.Spec.SignerName == request.Signer && request.StateOf(object) == request.Pending
 }
 
 // knownUsers is what the review of requests takes into account of the others.
