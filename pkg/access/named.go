@@ -9,10 +9,14 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 )
 
+// NamespaceRule is how a namespace can be named: an RFC 1123 label (apimachinery's
+// validation.IsDNS1123Label, whose own sentence is a regular expression).
+const NamespaceRule = "a namespace is named with lower case letters, digits and '-', at most 63 characters, starting and ending with a letter or digit"
+
 // CheckNamespace reports whether a namespace can have a name; "" is everywhere.
 func CheckNamespace(name string) error {
-	if problems := validation.IsDNS1123Label(name); name != "" && len(problems) > 0 {
-		return fmt.Errorf("%s is not a valid namespace: %s", identity.Quote(name), problems[0])
+	if name != "" && len(validation.IsDNS1123Label(name)) > 0 {
+		return fmt.Errorf("%s is not a valid namespace: %s", identity.Quote(name), NamespaceRule)
 	}
 	return nil
 }

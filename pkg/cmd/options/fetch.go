@@ -9,6 +9,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
@@ -130,10 +131,10 @@ func (f *Fetch) Validate() error {
 			return err
 		}
 	}
-	if problems := validation.IsDNS1123Label(f.DefaultNamespace); f.DefaultNamespace != "" && len(problems) > 0 {
+	if f.DefaultNamespace != "" && len(validation.IsDNS1123Label(f.DefaultNamespace)) > 0 {
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--default-namespace %q is not a valid namespace", f.DefaultNamespace),
-			"%s", problems[0])
+			access.NamespaceRule)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (f *Grants) Validate() error {
 	case namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0:
 		return outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "--namespace %q is not a valid namespace", namespace),
-			"%s", validation.IsDNS1123Label(namespace)[0])
+			access.NamespaceRule)
 	}
 	for flag, names := range map[string][]string{"clusterrole": f.ClusterRoles, "role": f.Roles} {
 		for _, name := range names {
