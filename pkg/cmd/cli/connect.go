@@ -146,6 +146,10 @@ func (e *Environment) RequestTimeout(otherwise time.Duration) (time.Duration, er
 // Configuration reads the kubeconfig as kubectl would and finds the name that
 // the cluster has in it.
 func (e *Environment) Configuration() (*rest.Config, string, error) {
+	// clientcmd would find an invalid --request-timeout, and call it a fault of the kubeconfig.
+	if _, err := e.RequestTimeout(0); err != nil {
+		return nil, "", err
+	}
 	raw, err := e.RawKubeconfig()
 	if err != nil {
 		return nil, "", err

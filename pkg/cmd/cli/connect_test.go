@@ -65,6 +65,7 @@ func TestConfiguration_WhatCannotBeUsedIsSaid(t *testing.T) {
 		"a key of the flag, a directory":    {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.KeyFile = t.TempDir() }, "--client-key "},
 		"a CA of the flag, missing":         {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.CAFile = filepath.Join(t.TempDir(), "ca.crt") }, "--certificate-authority "},
 		"a certificate's file without PEM":  {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.CertFile, *e.Flags.KeyFile = *e.Flags.KubeConfig, *e.Flags.KubeConfig }, "cannot be used: tls: failed to find any PEM data"},
+		"a timeout that is not one":         {reached, "cluster: c, user: u", func(e *Environment) { *e.Flags.Timeout = "abc" }, `--request-timeout "abc" is not a valid duration`},
 		"a CA that cannot be parsed":        {reached + ", certificate-authority-data: eA==", "cluster: c, user: u", nil, "unable to load root certificates"},
 	} {
 		env := environmentOf(writeConfig(t, test.cluster, test.context))
