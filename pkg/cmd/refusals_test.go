@@ -19,6 +19,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 )
 
+const pinGroup = "csr-onboard:pin:00000000000000000000000000000001"
+
 // TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone is about what is wrong in itself: whatever the
 // cluster has, nothing is asked of it, and no file is written.
 func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
@@ -50,6 +52,11 @@ func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
 		"new-user jane --pin --key sam/sam.key --approve --context dev":                                                "--pin and --key exclude each other",
 		"new-user jane --external-server host --approve --context dev":                                                 `--external-server "host" is not a valid address of an API server`,
 		"new-user jane --approve --default-namespace a/b --context dev":                                                `--default-namespace "a/b" is not a valid namespace`,
+		"new-user jane --approve --default-namespace Foo --context dev":                                                "hint: a namespace is named with lower case letters, digits and '-', at most 63 characters, starting and ending with a letter or digit\n",
+		"new-user jane --approve --clusterrole view -n Foo --context dev":                                              "hint: a namespace is named with lower case letters, digits and '-', at most 63 characters, starting and ending with a letter or digit\n",
+		"new-user jane --group " + pinGroup + " --context dev":                                                         `--group "` + pinGroup + `" is the group of a pin`,
+		"grant --group " + pinGroup + " --clusterrole view --context dev":                                              `--group "` + pinGroup + `" is the group of a pin`,
+		"list --request-timeout abc --context dev":                                                                     "error: --request-timeout \"abc\" is not a valid duration\nhint: write seconds",
 		"fetch jane --external-server host --context dev":                                                              `--external-server "host" is not a valid address of an API server`,
 		"approve jane --yes --out x --external-server host --context dev":                                              `--external-server "host" is not a valid address of an API server`,
 		"approve jane --yes --out x --timeout 0s --context dev":                                                        "--timeout",
@@ -181,7 +188,7 @@ func TestCommandLine_AKubeconfigThatCannotBeUsedIsExplained(t *testing.T) {
 		"a certificate's file missing":   {whole(reached, "client-certificate: missing.crt, client-key: jane/jane.key", "cluster: c, user: u", "x"), "list", 2, "missing.crt"},
 		"content that is none":           {whole(reached, "client-certificate-data: eA==, client-key-data: eA==", "cluster: c, user: u", "x"), "list", 2, "hint: check the certificates and the key against: kubectl config view"},
 		"a CA that cannot be parsed":     {whole("server: '"+server+"', certificate-authority-data: eA==", "", "cluster: c, user: u", "x"), "list", 2, "unable to load root certificates"},
-		"a timeout":                      {whole(reached, "", "cluster: c, user: u", "x"), "list --request-timeout never", 2, "Invalid timeout value"},
+		"a timeout":                      {whole(reached, "", "cluster: c, user: u", "x"), "list --request-timeout never", 2, `--request-timeout "never" is not a valid duration`},
 		"no timeout":                     {whole(reached, "", "cluster: c, user: u", "x"), "status --live --request-timeout 0s", 0, "x"},
 		"one that is not YAML":           {"a: [", "list", 2, "the kubeconfig cannot be read"},
 		"aliases of aliases":             {"a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n", "list", 2, "the kubeconfig cannot be read"},

@@ -2,6 +2,7 @@ package onboard
 
 import (
 	"context"
+	"slices"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -12,7 +13,7 @@ import (
 type GrantInput struct {
 	// Grants is what each user gets. Optional where it is part of another input.
 	Grants []access.Grant
-	// ToGroup gives it to the user's first group in their place.
+	// ToGroup gives it to the user's first group in their place, which is never that of a pin.
 	ToGroup bool
 	// Group is a group that gets it in place of the user. Optional; for Grant only.
 	Group string
@@ -28,12 +29,13 @@ func (in GrantInput) WantedFor(user identity.User) ([]access.Wanted, error) {
 		holder = access.Holder{IsGroup: true, Name: in.Group}
 	}
 	if in.ToGroup && len(in.Grants) > 0 {
-		if len(user.Groups) == 0 {
+		groups := slices.DeleteFunc(slices.Clone(user.Groups), access.IsPinGroup)
+		if len(groups) == 0 {
 			return nil, outcome.WithHint(
 				outcome.Errorf(outcome.ErrUsage, "the user %q is not in any group, so --to-group has no group to give a role to", user.Name),
 				"leave out --to-group, or name a group: kubectl csr-onboard grant --group GROUP")
 		}
-		holder = access.Holder{IsGroup: true, Name: user.Groups[0]}
+		holder = access.Holder{IsGroup: true, Name: groups[0]}
 	}
 	wanted := make([]access.Wanted, len(in.Grants))
 	for i, grant := range in.Grants {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/destination"
@@ -289,6 +290,20 @@ func TestNewUser_NothingIsGivenThatCannotBeGiven(t *testing.T) {
 	giving.ToGroup = true
 	if _, err := w.NewUserApproved(t.Context(), in, giving, onboardtest.Fetching(in)); !errors.Is(err, outcome.ErrUsage) {
 		t.Errorf("the group of a user without groups is given something: %v", err)
+	}
+}
+
+// TestGrantInput_TheGroupOfAPinGetsNothing is about a user who came back with a pin: the group changes
+// with the next one.
+func TestGrantInput_TheGroupOfAPinGetsNothing(t *testing.T) {
+	in := onboard.GrantInput{Grants: []access.Grant{access.RenewableGrant}, ToGroup: true}
+	pin := access.PinGroup([16]byte{1})
+	if wanted, err := in.WantedFor(identity.User{Name: "jane", Groups: []string{pin}}); !errors.Is(err, outcome.ErrUsage) {
+		t.Errorf("%+v, %v", wanted, err)
+	}
+	wanted, err := in.WantedFor(identity.User{Name: "jane", Groups: []string{pin, "dev"}})
+	if err != nil || len(wanted) != 1 || wanted[0].Holder != (access.Holder{IsGroup: true, Name: "dev"}) {
+		t.Errorf("%+v, %v", wanted, err)
 	}
 }
 

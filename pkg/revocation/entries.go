@@ -36,19 +36,13 @@ var (
 	certificateID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + access.CertificateIDPrefix + `[0-9a-f]{64}$`) })
 	// tokenID is how it names a service account token: by its claim "jti", a UUID.
 	tokenID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^JTI=[0-9A-Za-z-]{1,64}$`) })
-	// pinGroup is a group of PinGroup.
-	pinGroup = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^` + pinGroupPrefix + `[0-9a-f]{32}$`) })
 )
 
-const pinGroupPrefix = "csr-onboard:pin:"
+// PinGroup is access.PinGroup.
+func PinGroup(random [16]byte) string { return access.PinGroup(random) }
 
-// PinGroup is the group by which a pin knows the certificates that it lets through: those that
-// were issued since, and renewals of them, which have the groups of the certificate that they
-// renew. No earlier certificate has it, because random bytes are in it, 16 of them.
-func PinGroup(random [16]byte) string { return fmt.Sprintf("%s%x", pinGroupPrefix, random) }
-
-// IsPinGroup reports whether a group is that of a pin.
-func IsPinGroup(group string) bool { return pinGroup().MatchString(group) }
+// IsPinGroup is access.IsPinGroup.
+func IsPinGroup(group string) bool { return access.IsPinGroup(group) }
 
 // systemPrefix is how the names of Kubernetes' own users begin, nodePrefix those of kubelets,
 // and serviceAccountPrefix those of service accounts.

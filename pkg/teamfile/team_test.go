@@ -104,6 +104,7 @@ func TestTeam_EveryMistakeHasItsLine(t *testing.T) {
 		"a list for a word":   {user("- name: [jane]\n"), []string{"4: name is not text"}},
 		"a reserved name":     {user("- name: jane\n- name: system:admin\n"), []string{"5: "}},
 		"a reserved group":    {user("- name: jane\n  groups:\n  - dev\n  - system:masters\n"), []string{"6: "}},
+		"the group of a pin":  {user("- name: jane\n  groups: ['csr-onboard:pin:00000000000000000000000000000001']\n"), []string{"5: the group of a pin marks certificates"}},
 		"a lifetime":          {user("- name: jane\n  expiration: 5m\n"), []string{"5: the lifetime 5m is shorter"}},
 		"a finding that is not about users who left": {user("- name: jane\n  allow: [admin-group]\n"), []string{`5: unknown finding "admin-group"; use one of user-blocked, user-offboarded, other-certificate-valid`}},
 		"a key algorithm":    {user("- name: jane\n  keyAlgorithm: dsa\n"), []string{`5: unknown key algorithm "dsa"; use one of ecdsa-p256`}},

@@ -186,6 +186,8 @@ func (r *reader) add(v values) {
 			line = v.lineOf(groupsField)
 		}
 		r.mistake(line, "%s", identity.PrintableSentence(err.Error()))
+	case slices.ContainsFunc(user.Groups, access.IsPinGroup):
+		r.mistake(v.lineOf(groupsField), "the group of a pin marks certificates and changes with the next new-user --pin: name another group")
 	}
 	member.User = user
 	if text, said := v.text[keyAlgorithmField]; said {

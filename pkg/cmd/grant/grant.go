@@ -100,7 +100,9 @@ func (o *grantOptions) Complete(arguments []string) error {
 	var err error
 	if o.FlagSet.Changed("group") {
 		// A group's name has the rules that it has in a request.
-		_, err = identity.Parse(anyone, []string{o.Group})
+		if _, err = identity.Parse(anyone, []string{o.Group}); err == nil {
+			err = options.RefusePinGroups(o.Group)
+		}
 	} else {
 		err = cli.RefuseFileName(arguments[0], nil)
 		if err == nil {

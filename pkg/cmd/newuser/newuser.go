@@ -272,6 +272,9 @@ func (o *newUserOptions) Validate() error {
 	if err := validatePin(o); err != nil {
 		return err
 	}
+	if err := options.RefusePinGroups(o.Groups...); err != nil {
+		return err
+	}
 	switch {
 	case o.Filename != "":
 		if err := o.validateTeam(); err != nil {
