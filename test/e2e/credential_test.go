@@ -237,7 +237,7 @@ func TestCredential_ACommandWaitsOnlyWhenNothingIsLeft(t *testing.T) {
 		if err := clientcmd.WriteToFile(*config, path); err != nil {
 			t.Fatal(err)
 		}
-		s.check(s.run("credential", "--cache", s.cache()), expect{1, []string{"waiting for another", "ended", "new-user all-ended -g dev --offline"}})
+		s.check(s.run("credential", "--cache", s.cache()), expect{1, []string{"expired", "new-user all-ended -g dev --offline"}})
 		if who := s.whoami(); who.Code == 0 || !strings.Contains(who.Stderr, "new-user all-ended -g dev --offline") {
 			t.Errorf("exit code %d\n%s", who.Code, who.Stderr)
 		}

@@ -43,7 +43,9 @@ and renew --exec create kubeconfigs that do.
 When less than a third of the certificate's lifetime is left, a renewal is started in the
 background. Commands use the present certificate, also while the renewal waits for an
 administrator, was denied, or the API server cannot be reached; standard error says once a day why
-the renewal is not complete. Only if the certificate has expired, a command waits.
+the renewal is not complete. A command waits for another certificate only in the last minute before
+the present one expires, or if another process is still renewing it then, and says so. An expired
+certificate cannot be renewed: the command fails.
 
 The kubeconfig calls csr-onboard by its name, ` + kubeconfig.Plugin + `. If kuberc's
 credentialPluginPolicy lists the plugins that can run, allow that name.

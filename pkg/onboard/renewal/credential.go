@@ -117,10 +117,13 @@ func renewalOf(cache store.CredentialCache, held *pair.Cached) store.Renewal {
 }
 
 // renewBlocking renews a pair that is of no use any more, while the person's command
-// waits.
+// waits. One that has expired can come only from a process that is renewing it: without
+// one, nothing is waited for.
 func renewBlocking(ctx context.Context, p *onboard.Program, in CredentialInput, held *pair.Cached) (*pair.Cached, error) {
 	end := held.Certificate.Leaf.NotAfter
-	p.Tell(Awaited{User: held.Certificate.User().Name, NotAfter: end})
+	if p.Now().Before(end) || isRenewedElsewhere(renewalOf(in.Cache, held)) {
+		p.Tell(Awaited{User: held.Certificate.User().Name, NotAfter: end})
+	}
 	// While the pair is good for a moment yet, half of that; a client that comes too late
 	// can still wait for a process that came in time.
 	patience := end.Sub(p.Now()) / 2
@@ -139,6 +142,16 @@ func renewBlocking(ctx context.Context, p *onboard.Program, in CredentialInput, 
 		return nil, renewErr
 	}
 	return nil, pair.Expired(pair.KubeconfigUser{Context: held.Entry}, held.Certificate, p.Now())
+}
+
+// isRenewedElsewhere reports whether another process works on a renewal. Where it cannot be looked at,
+// the renewal itself says why.
+func isRenewedElsewhere(of store.Renewal) bool {
+	lock, err := store.TryLock(of.LockPath())
+	if err != nil || lock == nil {
+		return err == nil
+	}
+	return lock.Release() != nil
 }
 
 func renewCache(ctx context.Context, p *onboard.Program, cache store.CredentialCache, held *pair.Cached, in Input) (*Renewed, error) {

@@ -170,9 +170,42 @@ func TestCredential_ACommandIsToldThatNothingIsLeft(t *testing.T) {
 	if _, _, err := c.ask(t); err == nil || !strings.Contains(err.Error(), "expired") || !strings.Contains(outcome.Hint(err), "new-user") {
 		t.Errorf("%v (%s)", err, outcome.Hint(err))
 	}
-	if waited := onboardtest.Told[renewal.Awaited](c.World); len(waited) == 0 {
-		t.Error("it is not told")
+	if waited := onboardtest.Told[renewal.Awaited](c.World); len(waited) != 0 {
+		t.Errorf("it is told to wait: %+v", waited)
 	}
+}
+
+// TestCredential_ACommandWaitsWhileAnotherProcessRenews is for a certificate that has expired meanwhile.
+func TestCredential_ACommandWaitsWhileAnotherProcessRenews(t *testing.T) {
+	t.Parallel()
+	c := newCached(t)
+	c.passed = 2 * time.Hour
+	other := c.isBusy(t)
+	onTold(c.holder, func(renewal.Awaited) {
+		if err := other.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, _, err := c.ask(t); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("%v", err)
+	}
+	if waited := onboardtest.Told[renewal.Awaited](c.World); len(waited) != 1 {
+		t.Errorf("%+v", waited)
+	}
+}
+
+// isBusy has another process renew the certificate of the cache, until the lock is released.
+func (c *cached) isBusy(t *testing.T) *store.Lock {
+	t.Helper()
+	held, err := pair.ReadCache(c.cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := store.TryLock(store.RenewalOf(c.cache.Renewals(), "jane", held.Certificate.SHA256()).LockPath())
+	if err != nil || lock == nil {
+		t.Fatalf("%v, %v", lock, err)
+	}
+	return lock
 }
 
 func TestCredential_ACacheThatCannotBeReadIsAnError(t *testing.T) {

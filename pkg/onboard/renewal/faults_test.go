@@ -673,7 +673,13 @@ func TestCredential_ACommandThatHasWaitedInVainIsToldWhy(t *testing.T) {
 				}
 				return time.Now().Add(2 * time.Hour)
 			}
-			onTold(c.holder, func(renewal.Awaited) { isAwaited = true })
+			other := c.isBusy(t)
+			onTold(c.holder, func(renewal.Awaited) {
+				isAwaited = true
+				if err := other.Release(); err != nil {
+					t.Error(err)
+				}
+			})
 			if _, started, err := c.ask(t); err == nil || !strings.Contains(err.Error(), test.says) || started != 0 {
 				t.Errorf("%d renewals, %v", started, err)
 			}
