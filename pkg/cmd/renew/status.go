@@ -52,9 +52,10 @@ func NewStatus(env *cli.Environment) *cobra.Command {
 		Short: "Show the user and the expiry of every context in the kubeconfig",
 		Long: `List the contexts of the kubeconfig: the user, the groups, the key algorithm, until when the
 certificate is valid, whether a renewal is pending, and whether the API server accepts the login
-now. A certificate in the last third of its lifetime, or in its last week, is shown in color. A
-certificate that csr-onboard renews is shown in color only if its renewal is overdue or has
-failed; --fail-within accepts it until then.
+now. A certificate is shown in color when less than a third of its lifetime and less than a week are
+left: one of 30 days in its last week, one of 8 hours in its last 2 hours and 40 minutes. One that
+csr-onboard renews is shown in color only if its renewal is overdue or has failed; --fail-within
+accepts it until then.
 
 Only the current context, or the one in --context, logs in at its API server. With --live every
 context does: each sends what the kubeconfig contains, also a token or the content of a tokenFile,
