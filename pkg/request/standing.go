@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -45,6 +47,8 @@ type validCertificate struct {
 	// renews is the credential id of the certificate that its user was logged in with
 	// to ask for it; "" if unknown.
 	renews string
+	// more are groups of it that a claim of the same key does not have (see others).
+	more []string
 }
 
 // See takes in the certificate of a request, if it has one that is valid.
@@ -116,6 +120,11 @@ func (f *findings) examineStanding(s *Standing, claim Claim) {
 	}
 	for _, other := range s.others(claim) {
 		given := newForHolder(claim, other.groups)
+		if len(other.more) > 0 {
+			f.warn(OtherCertificateValid, "another certificate of the user, which also has the %s %s, logs in until %s (%s)",
+				english.PluralWord(len(other.more), "group", ""), strings.Join(other.more, ", "), pki.Stamp(other.notAfter), other.source)
+			continue
+		}
 		if len(given) == 0 {
 			f.warn(OtherCertificateValid, "another certificate of the user logs in until %s (%s)", pki.Stamp(other.notAfter), other.source)
 			continue
@@ -144,7 +153,8 @@ func newForHolder(claim Claim, groups []string) []string {
 }
 
 // others are the valid certificates of the user that are not of the line of renewals
-// which the claim continues, and all that are blocked.
+// which the claim continues, and all that are blocked. An earlier one of the same key, with a group
+// that the user is not to have any more, is among them.
 func (s *Standing) others(claim Claim) []validCertificate {
 	valid := s.certificates[claim.User.Name]
 	isOwn := map[string]bool{claim.Renews: claim.Renews != ""}
@@ -181,9 +191,22 @@ func (s *Standing) others(claim Claim) []validCertificate {
 		})
 	}
 	for _, one := range valid {
-		if !isOwn[one.id] && !listed[one.id] {
+		if claim.Key != "" && one.key == claim.Key {
+			one.more = groupsBeyond(one.groups, claim.User.Groups)
+		}
+		if (!isOwn[one.id] || len(one.more) > 0) && !listed[one.id] {
 			others = append(others, one)
 		}
 	}
 	return others
+}
+
+// groupsBeyond are groups that are not among others, in quotes. The group of a pin means nothing by itself.
+func groupsBeyond(groups, others []string) (beyond []string) {
+	for _, group := range groups {
+		if !slices.Contains(others, group) && !access.IsPinGroup(group) {
+			beyond = append(beyond, identity.Quote(group))
+		}
+	}
+	return beyond
 }

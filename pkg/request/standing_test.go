@@ -76,7 +76,7 @@ func TestStanding_WhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 		"a blocked certificate, role to its group":   {[]access.Entry{stolen}, nil, Claim{Gives: toGroup("dev")}, []string{"refused other-certificate-valid"}},
 		"a blocked certificate, role to a new group": {[]access.Entry{stolen}, nil, Claim{Gives: toGroup("dev-2")}, []string{"warning other-certificate-valid"}},
 		"a blocked certificate that has expired":     {[]access.Entry{gone}, nil, Claim{Gives: toName}, nil},
-		"the same key":                               {nil, []validCertificate{old}, Claim{Key: "k1", Gives: toName}, nil},
+		"the same key":                               {nil, []validCertificate{old}, Claim{Key: "k1", Gives: toName, User: identity.User{Groups: []string{"dev"}}}, nil},
 		"another key":                                {nil, []validCertificate{old}, Claim{Key: "k9", Gives: toName}, []string{"refused other-certificate-valid"}},
 		"another key, and no role":                   {nil, []validCertificate{old}, Claim{Key: "k9"}, []string{"warning other-certificate-valid"}},
 		"a renewal":                                  {nil, []validCertificate{old}, Claim{Key: "k9", Renews: "old", Gives: toName}, nil},
@@ -103,6 +103,41 @@ func TestStanding_WhatIsKnownOfAUserWhoMayHaveLeft(t *testing.T) {
 				t.Errorf("of another user: %v", found)
 			}
 		})
+	}
+}
+
+// TestStanding_AnEarlierCertificateOfTheKeyWithMoreGroupsIsNamed is for users whom a group is taken from.
+func TestStanding_AnEarlierCertificateOfTheKeyWithMoreGroupsIsNamed(t *testing.T) {
+	const until = ` logs in until 2026-11-26T13:00:00Z (request old)`
+	view := access.Grant{Role: access.Role{IsCluster: true, Name: "view"}}
+	toName := []access.Wanted{{Holder: access.Holder{Name: "jane"}, Grant: view}}
+	old := certificate("old", "k1", "", 1, "dev", "ops", "qa")
+	for about, test := range map[string]struct {
+		certificates []validCertificate
+		claim        Claim
+		want         []string
+	}{
+		"a group less":                 {[]validCertificate{old}, Claim{Key: "k1", User: identity.User{Groups: []string{"qa", "dev"}}, Gives: toName}, []string{`another certificate of the user, which also has the group "ops",` + until}},
+		"no group":                     {[]validCertificate{old}, Claim{Key: "k1"}, []string{`another certificate of the user, which also has the groups "dev", "ops", "qa",` + until}},
+		"the same groups":              {[]validCertificate{old}, Claim{Key: "k1", User: identity.User{Groups: []string{"ops", "qa", "dev"}}}, nil},
+		"a group more":                 {[]validCertificate{old}, Claim{Key: "k1", User: identity.User{Groups: []string{"new", "ops", "qa", "dev"}}}, nil},
+		"run again, with a group less": {[]validCertificate{old, certificate("new", "k1", "", 2, "dev", "ops")}, Claim{Key: "k1", User: identity.User{Groups: []string{"dev", "ops"}}}, []string{`another certificate of the user, which also has the group "qa",` + until}},
+		"a renewal that has lost one":  {[]validCertificate{old}, Claim{Key: "k9", Renews: "old", User: identity.User{Groups: []string{"dev"}}}, nil},
+		"a grant":                      {[]validCertificate{old}, Claim{Gives: toName}, nil},
+		"a group of an earlier pin":    {[]validCertificate{certificate("old", "k1", "", 1, "dev", "csr-onboard:pin:00000000000000000000000000000001")}, Claim{Key: "k1", User: identity.User{Groups: []string{"dev", "csr-onboard:pin:00000000000000000000000000000002"}}}, nil},
+	} {
+		test.claim.User.Name = "jane"
+		standing := &Standing{Now: standingNow, certificates: map[string][]validCertificate{"jane": test.certificates}}
+		var got []string
+		for _, finding := range standing.Examine(test.claim) {
+			if finding.IsRefused() || finding.Name != OtherCertificateValid {
+				t.Errorf("%s: %+v", about, finding)
+			}
+			got = append(got, finding.Sentence)
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", about, got, test.want)
+		}
 	}
 }
 
