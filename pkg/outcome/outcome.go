@@ -93,13 +93,18 @@ func ReplaceHint(err error, format string, arguments ...any) error {
 }
 
 // AddHint is WithHint for a step that is worth trying besides what the error's own hint
-// says: it stands behind that.
+// says: it stands behind that. Where the error's own hint has the words before its colon already,
+// it stands there.
 func AddHint(err error, format string, arguments ...any) error {
 	own := Hint(err)
 	if own == "" {
 		return WithHint(err, format, arguments...)
 	}
-	return ReplaceHint(err, "%s; %s", own, fmt.Sprintf(format, arguments...))
+	further := fmt.Sprintf(format, arguments...)
+	if before, _, _ := strings.Cut(further, ":"); strings.Contains(own, before) {
+		return ReplaceHint(err, "%s", strings.Replace(own, before, further, 1))
+	}
+	return ReplaceHint(err, "%s; %s", own, further)
 }
 
 // Hint returns the hint that came with an error, or "".

@@ -32,6 +32,7 @@ func TestOutcome_TheHintNearestToTheCauseIsShown(t *testing.T) {
 		{"one that is replaced", outcome.ReplaceHint(outcome.WithHint(causeErr, "first"), "second %d", 2), "second 2"},
 		{"one added to none", outcome.AddHint(causeErr, "added %d", 1), "added 1"},
 		{"one added to another", outcome.AddHint(outcome.WithHint(causeErr, "first"), "added %d", 2), "first; added 2"},
+		{"one that the other has begun", outcome.AddHint(outcome.WithHint(causeErr, "move it, or name another place"), "name another place: --out %s", "FILE"), "move it, or name another place: --out FILE"},
 	} {
 		if got := outcome.Hint(test.err); got != test.hint {
 			t.Errorf("%s: the hint is %q, want %q", test.about, got, test.hint)

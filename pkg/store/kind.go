@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store/guard"
@@ -215,8 +216,8 @@ func (k *Kind) open(path string, flag int) (*os.File, fs.FileInfo, error) {
 
 // judgeOwn says why a file that is the program's own to create is not used.
 func (k *Kind) judgeOwn(path string, info fs.FileInfo) error {
-	const away = "move it away, or name another place"
 	mode := info.Mode()
+	away := k.away(path)
 	switch {
 	case mode&fs.ModeSymlink != 0:
 		return trouble.Refuse(away, "the %s %q is a symbolic link, and is not followed", k.name, path)
@@ -235,6 +236,18 @@ func (k *Kind) judgeOwn(path string, info fs.FileInfo) error {
 		return trouble.Refuse(away, "the %s %q has %d names (hard links), and others could use it by another one", k.name, path, links)
 	}
 	return nil
+}
+
+// away is the hint about what stands in the place of a file. /dev/stdout and its like, which are
+// symbolic links as a rule, are not to be moved away: what is written to the place that --out names
+// can be written to standard output.
+func (k *Kind) away(path string) string {
+	info, err := os.Stat(path)
+	isStream := err == nil && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket) != 0
+	if isStream && slices.Contains([]string{UserKubeconfig.name, Certificate.name, Handoff.name}, k.name) {
+		return "to write to standard output: --out -"
+	}
+	return "move it away, or name another place"
 }
 
 // judgeReadable says why the content of a secret file is not used.
