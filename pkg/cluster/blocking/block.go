@@ -153,9 +153,7 @@ func (c *Client) Accept(ctx context.Context, dryRun bool) error {
 	lists := c.api.Core.ConfigMaps(access.BlockNamespace)
 	stored, err := lists.Get(call, access.BlockName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrNotFound, "the list (configmap %s/%s) was not found", access.BlockNamespace, access.BlockName),
-			"restore it from a backup; or, to refuse nobody any more, create it empty (kubectl create configmap), and run the same command again")
+		return NoListToAccept()
 	}
 	var patch []byte
 	if err == nil {
@@ -168,6 +166,13 @@ func (c *Client) Accept(ctx context.Context, dryRun bool) error {
 		_, err = lists.Patch(call, access.BlockName, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: access.ManagedByValue, DryRun: dryRunOption(dryRun)})
 	}
 	return c.explainList(ctx, err, "accept the list of who is revoked", needToChangeList)
+}
+
+// NoListToAccept is the error where there is nothing to accept.
+func NoListToAccept() error {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrNotFound, "the list (configmap %s/%s) was not found", access.BlockNamespace, access.BlockName),
+		"restore it from a backup; or, to refuse nobody any more, create it empty (kubectl create configmap), and run the same command again")
 }
 
 func (c *Client) explainList(ctx context.Context, err error, doing, need string) error {

@@ -246,12 +246,15 @@ func keptAt(servers []revocation.Server) (nodes []string) {
 // Accept has the list count as it is, where API servers also refuse what a list refused that
 // was deleted, and waits until none does any more.
 func Accept(ctx context.Context, p *onboard.Program, dryRun onboard.DryRun, patience time.Duration) (*Result, error) {
-	_, servers, err := look(ctx, p)
+	listed, servers, err := look(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	if len(keptAt(servers)) == 0 {
 		return &Result{}, nil
+	}
+	if !listed.Exists {
+		return nil, blocking.NoListToAccept()
 	}
 	if dryRun != onboard.DryRunClient {
 		err = p.Cluster.Blocking().Accept(ctx, dryRun == onboard.DryRunServer)

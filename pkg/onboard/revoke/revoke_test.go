@@ -395,6 +395,18 @@ func TestAccept_OnlyWhatIsKeptIsAccepted(t *testing.T) {
 	}
 }
 
+func TestAccept_AListThatIsMissingIsNotAcceptedInADryRunEither(t *testing.T) {
+	s := newSite(t, "node-1")
+	s.must(t, jane)
+	s.Server.Remove("configmaps", access.BlockNamespace, access.BlockName)
+	s.change = func(report *revocation.Report) { report.List, report.Kept = "", 1 }
+	for _, dryRun := range []onboard.DryRun{onboard.DryRunClient, onboard.DryRunServer, onboard.DryRunNone} {
+		if result, err := revoke.Accept(t.Context(), s.Program, dryRun, time.Minute); !errors.Is(err, outcome.ErrNotFound) {
+			t.Errorf("%s: %+v, %v", dryRun, result, err)
+		}
+	}
+}
+
 func TestLook_TheListIsReadWithTheReports(t *testing.T) {
 	s := newSite(t, "node-1")
 	s.must(t, jane)
