@@ -38,6 +38,9 @@ type FetchInput struct {
 	// Resume is the command that continues with an interrupted wait, for hints.
 	// Required.
 	Resume string
+	// ResumeRequest is Resume for the request's object of that name, where the name is known only
+	// after it was submitted. Optional.
+	ResumeRequest func(name string) string
 	// KeyFile is the private key of a request that another tool made. Optional: the one
 	// in the user's directory.
 	KeyFile string
@@ -195,7 +198,11 @@ func (p *Program) collect(ctx context.Context, in FetchInput, directory store.Us
 			return err == nil, err
 		}
 	}
-	issued, err := begun.await(ctx, p, in.Timeout, in.Resume, submitted.Object)
+	resume := in.Resume
+	if in.ResumeRequest != nil {
+		resume = in.ResumeRequest(submitted.Object.Name)
+	}
+	issued, err := begun.await(ctx, p, in.Timeout, resume, submitted.Object)
 	if err != nil {
 		return nil, err
 	}

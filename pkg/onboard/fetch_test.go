@@ -165,6 +165,22 @@ func TestFetch_WhatDoesNotBelongTogetherIsRefused(t *testing.T) {
 	}
 }
 
+// TestNewUser_AWaitThatRunsOutNamesTheRequestThatWasSubmitted is for one that fetch does not find by its
+// user.
+func TestNewUser_AWaitThatRunsOutNamesTheRequestThatWasSubmitted(t *testing.T) {
+	w := onboardtest.New(t)
+	in := onboardtest.Asked(t, "jane")
+	in.Signer = "example.com/other"
+	fetching := onboardtest.Fetching(in)
+	fetching.Timeout = 50 * time.Millisecond
+	fetching.ResumeRequest = func(name string) string { return "kubectl csr-onboard fetch " + name }
+	_, err := w.NewUserFetched(t.Context(), in, fetching)
+	names := w.Server.Names("certificatesigningrequests")
+	if !errors.Is(err, outcome.ErrTimedOut) || len(names) != 1 || !strings.HasSuffix(outcome.Hint(err), "to continue to wait: kubectl csr-onboard fetch "+names[0]) {
+		t.Errorf("%v (%s), requests %q", err, outcome.Hint(err), names)
+	}
+}
+
 func TestFetch_AWaitThatRunsOutSaysHowToContinue(t *testing.T) {
 	w, in := onboardtest.New(t), onboardtest.Asked(t, "jane")
 	w.Submit(t, in)

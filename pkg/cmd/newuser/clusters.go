@@ -10,6 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
 )
 
@@ -77,7 +78,7 @@ func runOnClusters(ctx context.Context, o *newUserOptions) error {
 		if o.input.DryRun == onboard.DryRunNone {
 			o.Narrator.Tell(clusters.NextSteps{
 				Approve: o.clusters.On(o.Environment, identity.NewCommand(cli.Program+" approve").Argument(o.input.User.Name)),
-				Fetch:   o.clusters.On(o.Environment, options.FetchCommand(o.nameToFetch(o.RequestName), o.Directory)),
+				Fetch:   o.clusters.On(o.Environment, options.FetchCommand(o.nameToFetch(oneName(submitted)), o.Directory)),
 			})
 		}
 		if err := o.Output.PrintOnClusters(o.Streams, submitted); err != nil {
@@ -85,4 +86,16 @@ func runOnClusters(ctx context.Context, o *newUserOptions) error {
 		}
 	}
 	return clusters.Failure(results, o.Narrator.Tell)
+}
+
+// oneName is the name that the requests on several clusters have; "" if they have not the same one, as
+// with a key for each cluster.
+func oneName(submitted []report.OnCluster[options.Objects]) string {
+	name := submitted[0].Value.Items[0].Name
+	for _, one := range submitted {
+		if one.Value.Items[0].Name != name {
+			return ""
+		}
+	}
+	return name
 }

@@ -101,9 +101,28 @@ func TestInput_TheFetchOfANewUserIsWhatWasTyped(t *testing.T) {
 			continue
 		}
 		got := o.fetchInput()
+		submitted := "jane-abc"
+		if o.RequestName != "" {
+			submitted = o.RequestName
+		}
+		if resumes := got.ResumeRequest(submitted); resumes != test.resumes {
+			t.Errorf("%q: it is resumed by %q, want %q", test.arguments, resumes, test.resumes)
+		}
 		if got.Name != test.name || got.Resume != test.resumes || !reflect.DeepEqual(got.Kubeconfig, test.want) {
 			t.Errorf("%q: got %q, %q, %+v\nwant %q, %q, %+v", test.arguments, got.Name, got.Resume, got.Kubeconfig, test.name, test.resumes, test.want)
 		}
+	}
+}
+
+// TestInput_AWaitForAnotherSignerIsResumedByTheRequestsName is for a request that fetch does not find by
+// its user, who may have one for the cluster's signer.
+func TestInput_AWaitForAnotherSignerIsResumedByTheRequestsName(t *testing.T) {
+	o, err := clitest.Run[*newUserOptions](t, New, "jane", "--wait", "--signer-name", "example.com/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.fetchInput().ResumeRequest("jane-abc"); got != "kubectl csr-onboard fetch jane-abc" {
+		t.Errorf("it is resumed by %q", got)
 	}
 }
 

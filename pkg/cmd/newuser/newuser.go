@@ -412,7 +412,11 @@ func (o *newUserOptions) seeThrough(ctx context.Context, program *onboard.Progra
 
 // fetchInput is how the certificate is fetched, with --approve or --wait.
 func (o *newUserOptions) fetchInput() onboard.FetchInput {
-	return o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
+	in := o.fetch.Input(o.Environment, o.nameToFetch(o.RequestName), o.Directory)
+	in.ResumeRequest = func(name string) string {
+		return o.fetch.Input(o.Environment, o.nameToFetch(name), o.Directory).Resume
+	}
+	return in
 }
 
 // nameToFetch is what fetch finds the request by: the user's name, or the request's where
