@@ -81,8 +81,10 @@ CA, as with k3s and Rancher, only after a question at a terminal. A server that 
 requires --insecure-skip-tls-verify, a proxy --proxy-url, and a server without its own CA
 --server, each as the administrator told you.
 
-If the certificate and key in the kubeconfig expire later than the new ones, they were renewed.
-They are kept, and the command fails, unless you use --overwrite.
+If the kubeconfig has a certificate for another key that does not expire earlier than the new one, it
+was renewed. It is kept, and the command fails, unless you use --overwrite. A certificate for the same
+key is replaced. With --exec, a certificate of the same user, groups and CA in the credential cache that
+expires later and logs in is kept, and the command succeeds.
 
 A request that was created by hand, with openssl and kubectl apply, is completed with --key, the
 file with its private key, and --request-name, the name of the object. User and groups are those
