@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -282,6 +283,26 @@ func TestCommandLine_VersionAsksTheServer(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(d.home, "missing"))
 	d.says(t, 0, "version", "kubectl csr-onboard v0.1.0")
 	d.says(t, 1, "list", "no kubeconfig found")
+}
+
+// TestCommandLine_AVersionThatIsInterruptedEndsSo is for Ctrl-C while the API server does not answer.
+func TestCommandLine_AVersionThatIsInterruptedEndsSo(t *testing.T) {
+	d := newDesk(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d.server.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/version") {
+			cancel()
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	var out, errOut bytes.Buffer
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &out, ErrOut: &errOut}
+	code := Execute(ctx, []string{"version"}, streams, buildinfo.Build{Version: "v0.1.0"}, time.Now)
+	if code != 130 || !strings.Contains(errOut.String(), "interrupted") || out.Len() > 0 {
+		t.Errorf("exit code %d\n%s%s", code, out.String(), errOut.String())
+	}
 }
 
 func TestCommandLine_WithoutACommandItHelps(t *testing.T) {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 )
 
@@ -78,7 +80,10 @@ func (o *versionOptions) Run(ctx context.Context) error {
 	var server *version.Info
 	if !o.Client {
 		var err error
-		if server, err = o.serverVersion(ctx); err != nil {
+		if server, err = o.serverVersion(ctx); errors.Is(err, outcome.ErrInterrupted) {
+			return err
+		}
+		if err != nil {
 			o.Narrator.Tell(onboard.ServerVersionUnknown{Reason: err})
 		}
 	}
@@ -105,11 +110,15 @@ func (o *versionOptions) serverVersion(ctx context.Context) (*version.Info, erro
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	work, err := o.Connect()
 	if err != nil {
 		return nil, err
 	}
-	return work.Cluster.ServerVersion(ctx)
+	found, err := work.Cluster.ServerVersion(waiting)
+	if ctx.Err() != nil {
+		return nil, outcome.Errorf(outcome.ErrInterrupted, "%w while asking the API server for its version", outcome.ErrInterrupted)
+	}
+	return found, err
 }
