@@ -261,7 +261,7 @@ func await(ctx context.Context, p *Program, timeout time.Duration, resume string
 		p.Tell(StillWaiting{Sighting: sighting})
 	})
 	if errors.Is(err, outcome.ErrInterrupted) || errors.Is(err, outcome.ErrTimedOut) {
-		return nil, outcome.WithHint(err, "nothing was changed; to continue to wait: %s", resume)
+		return nil, outcome.WithHint(err, "no certificate was received; to continue to wait: %s", resume)
 	}
 	return issued, err
 }

@@ -187,7 +187,7 @@ func TestFetch_AWaitThatRunsOutSaysHowToContinue(t *testing.T) {
 	fetch := onboardtest.Fetching(in)
 	fetch.Timeout = 50 * time.Millisecond
 	_, err := w.As(t, "jane").Fetch(t.Context(), fetch)
-	if !errors.Is(err, outcome.ErrTimedOut) || !strings.Contains(outcome.Hint(err), "to continue to wait: kubectl csr-onboard fetch") {
+	if !errors.Is(err, outcome.ErrTimedOut) || !strings.Contains(outcome.Hint(err), "no certificate was received; to continue to wait: kubectl csr-onboard fetch") {
 		t.Errorf("%v (%s)", err, outcome.Hint(err))
 	}
 	if waiting := onboardtest.Told[onboard.StillWaiting](w); len(waiting) != 1 {

@@ -214,7 +214,7 @@ func TestHandoff_AnApprovalFromAFileGoesOnWhereItWas(t *testing.T) {
 	if listed := admin.must("list", "-o", "name").Stdout; listed != "" {
 		t.Errorf("a dry run made %s", listed)
 	}
-	admin.check(admin.run("approve", "-f", "herta.csr", "--yes", "--out", "herta.yaml", "--timeout", "1s"), expect{124, []string{"approved, but no signer has answered", "hint: nothing was changed; to continue to wait: kubectl csr-onboard approve herta-"}})
+	admin.check(admin.run("approve", "-f", "herta.csr", "--yes", "--out", "herta.yaml", "--timeout", "1s"), expect{124, []string{"approved, but no signer has answered", "hint: no certificate was received; to continue to wait: kubectl csr-onboard approve herta-"}})
 	if err := plane.StartComponent(t.Context(), controlplane.ControllerManager); err != nil {
 		t.Fatal(err)
 	}
