@@ -96,7 +96,7 @@ func optionsShown(question string, columns, rows int) int {
 	return min(max(rows-above-1, 1), mostOptions)
 }
 
-// ask asks until there is an answer; for survey, Ctrl-D is Enter. Ctrl-C, which is no signal
+// ask asks until there is an answer; for survey, Ctrl-D is Enter. Ctrl-C, which sends no signal
 // while survey reads, the end of the context, of which survey knows nothing, and that of the
 // terminal are outcome.ErrInterrupted.
 func (p *Person) ask(ctx context.Context, question survey.Prompt, answer any) error {

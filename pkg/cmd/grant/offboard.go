@@ -23,7 +23,6 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
-	"github.com/csr-onboard/kubectl-csr-onboard/pkg/revocation"
 )
 
 // offboardOptions is what offboard takes.
@@ -285,7 +284,7 @@ func (o *offboardOptions) revoke(ctx context.Context, work *onboard.Program, dry
 	entry := access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user}}
 	result, err := revoke.Run(ctx, work, revoke.Input{Entry: entry, DefaultReason: "offboarded", DryRun: dryRun, Patience: revoke.DefaultPatience, AreHoldingsTold: dryRun == onboard.DryRunNone})
 	if plan != nil && result != nil {
-		plan.RefusedBy, plan.APIServers = revocation.InForce(result.Servers), len(result.Servers)
+		plan.RefusedBy, plan.APIServers = result.RefusedBy(), len(result.Servers)
 	}
 	if err != nil || dryRun != o.input.DryRun {
 		return err

@@ -115,7 +115,7 @@ func TestInput_TheFetchOfANewUserIsWhatWasTyped(t *testing.T) {
 }
 
 // TestInput_AWaitForAnotherSignerIsResumedByTheRequestsName is for a request that fetch does not find by
-// its user, who may have one for the cluster's signer.
+// its user: the user can have one for the signer of the cluster as well.
 func TestInput_AWaitForAnotherSignerIsResumedByTheRequestsName(t *testing.T) {
 	o, err := clitest.Run[*newUserOptions](t, New, "jane", "--wait", "--signer-name", "example.com/s")
 	if err != nil {

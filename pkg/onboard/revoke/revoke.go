@@ -55,6 +55,9 @@ type Result struct {
 	WasOffboarded bool
 }
 
+// RefusedBy is how many of the API servers were seen to have the list in force.
+func (r *Result) RefusedBy() int { return revocation.InForce(r.Servers) }
+
 // DefaultPatience is how long the API servers are waited for as a rule: they take less than a
 // second.
 const DefaultPatience = 30 * time.Second
