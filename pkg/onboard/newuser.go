@@ -106,7 +106,7 @@ func checkNotRevoked(ctx context.Context, p *Program, in NewUserInput) error {
 	}
 	// Users who ask for themselves cannot read the list, as a rule, and need not.
 	list, _, err := p.Cluster.Blocking().List(ctx)
-	details, isListed := list.Blocks(access.Blocked{User: in.User.Name})
+	details, isListed := list.Refuses(access.Blocked{User: in.User.Name}, p.Now())
 	if err != nil || !isListed || !details.IsRevoked {
 		return nil
 	}
