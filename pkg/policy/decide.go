@@ -1,12 +1,16 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
+	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -64,6 +68,20 @@ type Compiled struct {
 	Program Program
 	// Mistakes are why the policy cannot be evaluated.
 	Mistakes []Mistake
+}
+
+// withoutLedger is why something is left to people that depends on the certificates of a user.
+const withoutLedger = "the ledger is not installed"
+
+// certificatesWord is the name of the variable certificates.
+var certificatesWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bcertificates\b`) })
+
+// readsCertificates reports whether a condition of the policy may read the variable certificates. The name of
+// the API group says nothing of that.
+func (p *Policy) readsCertificates() bool {
+	return slices.ContainsFunc(p.Conditions, func(condition Condition) bool {
+		return certificatesWord().MatchString(strings.ReplaceAll(condition.Expression, certificatesv1.GroupName, ""))
+	})
 }
 
 // isBroken reports whether the policy cannot be evaluated.
@@ -241,6 +259,11 @@ func Explain(facts *Facts, policy *Compiled) Explained {
 	}
 	explained.Checks = policy.bounds(facts)
 	isFalse := firstFailing(explained.Checks) != nil
+	if !isFalse && facts.WithoutLedger && policy.readsCertificates() {
+		explained.Err = errors.New("a condition reads certificates, and " + withoutLedger)
+		explained.Checks = append(explained.Checks, Check{Name: "conditions", Says: "error: " + explained.Err.Error(), Err: explained.Err})
+		return explained
+	}
 	for i, evaluated := range policy.Program.Evaluate(facts) {
 		condition := policy.Conditions[i]
 		check := Check{Name: "condition " + condition.Name, Passes: evaluated.Err == nil && evaluated.Value, Err: evaluated.Err}
@@ -326,7 +349,9 @@ func (p *Policy) bounds(facts *Facts) (checks []Check) {
 		add("rate", !isOverRate(p, facts), "%s of %s approved in the last %s, and at most %d permitted",
 			english.Plural(approvedWithin(p, facts), "request", ""), identity.Quote(review.Requester), request.FormatLifetime(p.RatePeriod), p.RateRequests)
 	}
-	if p.MaximumCertificates > 0 {
+	if p.MaximumCertificates > 0 && facts.WithoutLedger {
+		add("maximumCertificates", false, "the certificates of the user cannot be counted, because %s", withoutLedger)
+	} else if p.MaximumCertificates > 0 {
 		waiting := ""
 		if facts.Awaited > 0 {
 			waiting = fmt.Sprintf(" with %d approved and not issued yet", facts.Awaited)
@@ -335,6 +360,8 @@ func (p *Policy) bounds(facts *Facts) (checks []Check) {
 	}
 	if p.MaximumChainAge > 0 && facts.IsRenewal() {
 		switch start := facts.ChainStart(); {
+		case start.IsZero() && facts.WithoutLedger:
+			add("maximumChainAge", false, "when the chain of renewals began is unknown, because %s", withoutLedger)
 		case start.IsZero():
 			add("maximumChainAge", false, "when the chain of renewals began is unknown")
 		default:

@@ -26,6 +26,8 @@ type Facts struct {
 	// Certificates are those of the request's user and the one that the requester is logged in
 	// with, as far as they are known.
 	Certificates Certificates
+	// WithoutLedger says that certificates are unknown of which the request is gone.
+	WithoutLedger bool
 	// Awaited is how many other requests for the user are approved and have no certificate yet.
 	Awaited int
 	// Others are the other requests on the cluster for the same user.

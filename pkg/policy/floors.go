@@ -169,12 +169,17 @@ func floorKnownUser(f *Facts) (string, error) {
 		known = "request " + identity.Quote(f.Others[0].Name)
 	case len(f.Certificates.Of(user)) > 0:
 		known = "a certificate was issued"
+	case f.WithoutLedger:
 	default:
 		return "", nil
 	}
 	can, err := f.CanApprove()
 	if err != nil || can {
 		return "", err
+	}
+	if known == "" {
+		return fmt.Sprintf("whether the user %s is already known cannot be checked, because %s, and %s is neither that user nor able to approve the request",
+			identity.Quote(user), withoutLedger, identity.Quote(f.Review.Requester)), nil
 	}
 	return fmt.Sprintf("the user %s is already known (%s), and %s is neither that user nor able to approve the request",
 		identity.Quote(user), known, identity.Quote(f.Review.Requester)), nil

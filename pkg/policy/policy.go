@@ -123,6 +123,22 @@ func (m Mistake) String() string {
 	return text
 }
 
+// Joined are the first mistakes in one text.
+func Joined(mistakes []Mistake) string {
+	const most = 10
+	text := ""
+	for i, mistake := range mistakes {
+		if i == most {
+			return text + "; and more"
+		}
+		if text != "" {
+			text += "; "
+		}
+		text += mistake.String()
+	}
+	return text
+}
+
 // conditionName is a name that can be written without quotes.
 var conditionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`) })
 

@@ -185,6 +185,10 @@ func TestPolicy_NoPolicyLiftsAFloor(t *testing.T) {
 			other(f, o)
 			f.Certificates = Certificates{ownID: {CredentialID: ownID, User: bob, NotAfter: now.Add(-time.Hour)}}
 		}},
+		{"for a user who may have a certificate that nobody has recorded", bob, FloorKnownUser, func(f *Facts, o *certificatesv1.CertificateSigningRequest) {
+			other(f, o)
+			f.WithoutLedger = true
+		}},
 		{"for a user, where the API server does not answer", bob, FloorKnownUser, func(f *Facts, o *certificatesv1.CertificateSigningRequest) {
 			other(f, o)
 			f.Others = []Other{{Name: "bob-1", Requester: "bob"}}
@@ -267,6 +271,7 @@ func TestPolicy_BoundsBound(t *testing.T) {
 	byLead := func(f *Facts, o *certificatesv1.CertificateSigningRequest) {
 		o.Spec.Username, o.Spec.Groups, f.Certificates = "lead", []string{"leads"}, nil
 	}
+	noLedger := func(f *Facts, _ *certificatesv1.CertificateSigningRequest) { f.WithoutLedger = true }
 	byToken := func(_ *Facts, o *certificatesv1.CertificateSigningRequest) { o.Spec.Extra = nil }
 	for _, test := range []struct {
 		about  string
@@ -313,6 +318,11 @@ func TestPolicy_BoundsBound(t *testing.T) {
 		{"the age of the chain, of the first one", Policy{MaximumChainAge: day}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotBefore: now.Add(-day - time.Second)}
 			f.Certificates[ownID].Renews = otherID
+		}, "maximumChainAge"},
+		{"the certificates, without a ledger", Policy{MaximumCertificates: 9}, jane, noLedger, "maximumCertificates"},
+		{"the age of the chain, without a ledger", Policy{MaximumChainAge: day}, jane, noLedger, ""},
+		{"the age of the chain, whose beginning is unknown without a ledger", Policy{MaximumChainAge: day}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
+			f.Certificates[ownID].Renews, f.WithoutLedger = "X509SHA256=unknown", true
 		}, "maximumChainAge"},
 		{"the age of the chain, whose beginning is unknown", Policy{MaximumChainAge: day}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[ownID].Renews = "X509SHA256=unknown"
@@ -385,6 +395,33 @@ func TestPolicy_FloorsThenDenyThenApprove(t *testing.T) {
 				t.Errorf("%s by %v: %s", decision.Outcome, decision.By, decision.Why)
 			}
 		})
+	}
+}
+
+// TestPolicy_WithoutALedgerConditionsAboutCertificatesAreNotEvaluated: a condition that no certificate exists would be
+// true.
+func TestPolicy_WithoutALedgerConditionsAboutCertificatesAreNotEvaluated(t *testing.T) {
+	with := func(action Action, expression string, users ...string) *Compiled {
+		value := Evaluated{Value: action == Approve}
+		return &Compiled{Policy: &Policy{Name: "reads", Action: action, Users: users, Conditions: []Condition{{Name: "c", Expression: expression}}}, Program: values{value}}
+	}
+	for _, test := range []struct {
+		about    string
+		policies []*Compiled
+		want     Outcome
+	}{
+		{"to approve", []*Compiled{with(Approve, "size(certificates) < 2")}, Failed},
+		{"to approve others", []*Compiled{with(Approve, "size(certificates) < 2", "john")}, Left},
+		{"to deny", []*Compiled{with(Deny, "size(certificates)>2"), everything()}, Failed},
+		{"to deny others", []*Compiled{with(Deny, "size(certificates)>2", "john"), everything()}, Approved},
+		{"about the API group", []*Compiled{with(Approve, "authorizer.group('certificates.k8s.io').resource('certificatesigningrequests').check('get').allowed()")}, Approved},
+	} {
+		facts := factsOf(t, jane)
+		facts.WithoutLedger = true
+		decision := Decide(facts, test.policies)
+		if decision.Outcome != test.want || test.want == Failed && !strings.Contains(decision.Why, "the ledger is not installed") {
+			t.Errorf("%s: %s: %s", test.about, decision.Outcome, decision.Why)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package approve
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,9 +69,42 @@ func TestCheck_MistakesEndWithTheirPosition(t *testing.T) {
 	}
 }
 
+// TestCheck_AClusterWithoutALedgerSaysSo is also for the approver, which leaves to people what depends on it.
 func TestCheck_AClusterWithoutALedgerSaysSo(t *testing.T) {
-	result := shared.runPlugin(t, "policy", "check", "--from-ledger", "--since", "7d")
-	if result.Code != 4 || !strings.Contains(result.Stderr, "ledger not found on this cluster") || !strings.Contains(result.Stderr, "kubectl apply -k deploy") {
+	c := shared
+	restart := func() {
+		if err := c.start(); err != nil {
+			t.Error(err)
+		}
+	}
+	c.end()
+	if err := c.plane.Kubectl(t.Context(), "", "delete", "--wait", "-f", ledgerDefinition); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.end()
+		// The context of a test ends before its cleanup.
+		if err := c.installLedger(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+		restart()
+	})
+	c.apply(t, everything)
+	since := len(c.logged(t, 0))
+	restart()
+	forOther, own := c.submit(t, ask{user: "check-mia", by: "check-eve", lifetime: hour}), c.submit(t, ask{user: "check-noah", lifetime: hour})
+	t.Cleanup(func() { c.deleteAfter(t, []*csr{forOther, own}) })
+	if got := c.await(t, forOther); got.what != "LeftToPeople" || !strings.Contains(got.says, "the ledger is not installed") {
+		t.Errorf("%+v", got)
+	}
+	if got := c.await(t, own); got.what != "Approved" {
+		t.Errorf("%+v", got)
+	}
+	if strings.Count(c.logged(t, since), "the ledger is not installed: requests for others") != 1 {
+		t.Error(c.logged(t, since))
+	}
+	result := c.runPlugin(t, "policy", "check", "--from-ledger", "--since", "7d")
+	if result.Code != 4 || !strings.Contains(result.Stderr, "ledger not found on this cluster") || !strings.Contains(result.Stderr, "guides/ledger.md#install") {
 		t.Errorf("%+v", result)
 	}
 }

@@ -85,6 +85,9 @@ func (c *cluster) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := c.installLedger(ctx); err != nil {
+		return err
+	}
 	if err := c.permitRequests(ctx); err != nil {
 		return err
 	}
@@ -96,6 +99,17 @@ func (c *cluster) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	return c.start()
+}
+
+// ledgerDefinition is the definition of the ledger's records.
+var ledgerDefinition = filepath.Join("..", "..", "deploy", "ledger", "crd.yaml")
+
+// installLedger has the cluster serve the ledger, which nobody writes.
+func (c *cluster) installLedger(ctx context.Context) error {
+	if err := c.plane.Kubectl(ctx, "", "apply", "-f", ledgerDefinition); err != nil {
+		return err
+	}
+	return c.plane.Kubectl(ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "-f", ledgerDefinition)
 }
 
 // permitRequests lets every user submit requests, as renewals require.

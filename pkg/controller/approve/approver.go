@@ -118,7 +118,7 @@ func newApprover(tools controller.Tools, name string, to doors) (*approver, list
 		notes: newNotes(to.reports, tools.Now), statuses: newStatuses(to.statuses, w, tools.Now, tools.Log), changed: make(chan struct{}, 1),
 		left: map[types.UID]*leftRequest{}, busy: map[types.UID]bool{}, usersChanged: map[string]bool{},
 	}
-	tell := listener{request: a.requestChanged, gone: a.requestGone, circumstances: a.circumstancesChanged, policies: a.statuses.compiled}
+	tell := listener{request: a.requestChanged, gone: a.requestGone, circumstances: a.circumstancesChanged, ledger: a.ledgerChanged, policies: a.statuses.compiled}
 	a.confirmer = &confirmer{rules: to.rules, world: w, tell: tell}
 	return a, tell, nil
 }
@@ -195,6 +195,14 @@ func (a *approver) circumstancesChanged() {
 	case a.changed <- struct{}{}:
 	default:
 	}
+}
+
+// ledgerChanged logs that the cluster has no ledger, and has everything evaluated again.
+func (a *approver) ledgerChanged(is ledgerState) {
+	if is == withoutLedger {
+		a.Log.Warn("the ledger is not installed: requests for others, and policies that depend on certificates, are left to people", "install", ledger.Guide+"#install")
+	}
+	a.circumstancesChanged()
 }
 
 // tend does what is due from time to time, until the context ends.

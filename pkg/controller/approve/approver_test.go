@@ -198,6 +198,7 @@ func inTest(t *testing.T, do func(t *testing.T, a *test)) {
 			t.Fatal(err)
 		}
 		a.approver, a.tell = made, tell
+		a.world.setLedger(hasLedger)
 		a.sources = []source{{
 			name: "nothing", list: func(context.Context) (string, error) { return "1", nil },
 			watch: func(ctx context.Context, _ string) error { <-ctx.Done(); return nil },

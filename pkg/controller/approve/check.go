@@ -161,7 +161,7 @@ func rehearse(ctx context.Context, in CheckInput) (*rehearsal, error) {
 		return nil, err
 	}
 	r := &rehearsal{evaluator: evaluator{world: w, approver: in.Approver, permissions: newPermissions(in.Cluster.Controlling(), in.Now)}}
-	quiet := listener{request: func(*known) {}, gone: func(*known) {}, circumstances: func() {}, policies: func([]*compiledPolicy) {}}
+	quiet := listener{request: func(*known) {}, gone: func(*known) {}, circumstances: func() {}, ledger: func(ledgerState) {}, policies: func([]*compiledPolicy) {}}
 	sources := sourcesOf(w, from, quiet)
 	sources = slices.DeleteFunc(sources, func(one source) bool {
 		return one.name == requestsName || one.name == policiesName && in.Policies != nil || one.name == recordsName && !in.Since.IsZero()
@@ -216,6 +216,7 @@ func (r *rehearsal) listRecords(ctx context.Context, from clients, since time.Ti
 	if errors.Is(err, resources.ErrNotInstalled) {
 		return "", outcome.WithHint(outcome.Errorf(outcome.ErrNotFound, "ledger not found on this cluster"), "install it: %s#install", ledger.Guide)
 	}
+	r.world.setLedger(hasLedger)
 	r.sort()
 	return version, err
 }

@@ -76,6 +76,8 @@ type listener struct {
 	gone    func(*known)
 	// circumstances is told that something changed which may matter to every request.
 	circumstances func()
+	// ledger is told whether there is one where that is news.
+	ledger func(ledgerState)
 	// policies is told which policies were compiled.
 	policies func([]*compiledPolicy)
 }
@@ -248,8 +250,8 @@ func (r reader) given(name string, kind int, of bindings.Kind) source {
 	}
 }
 
-// records is the ledger. A cluster without one has no records; one of a later version is an error, because
-// the bounds on a user's certificates need it.
+// records is the ledger. On a cluster without one, what depends on it is left to people; one of a later version is
+// an error.
 func (r reader) records() source {
 	return source{
 		name: recordsName,
@@ -261,8 +263,12 @@ func (r reader) records() source {
 				return nil
 			})
 			err = r.from.records.WhyNotServed(ctx, err)
+			is := hasLedger
 			if errors.Is(err, resources.ErrNotInstalled) {
-				return "", nil
+				is, version, err = withoutLedger, "", nil
+			}
+			if err == nil && r.setLedger(is) {
+				r.tell.ledger(is)
 			}
 			return version, err
 		},

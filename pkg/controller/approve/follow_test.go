@@ -27,6 +27,7 @@ func TestFollow_ALedgerOfALaterVersionIsNotOneWithoutCertificates(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	quiet := listener{ledger: func(ledgerState) {}}
 	r := rehearsal{evaluator: evaluator{world: w}}
 	listAll := func(ctx context.Context) (string, error) { return r.listRecords(ctx, from, time.Time{}) }
 	readPolicies := func(ctx context.Context) (string, error) { _, err := from.Policies(ctx); return "", err }
@@ -34,11 +35,11 @@ func TestFollow_ALedgerOfALaterVersionIsNotOneWithoutCertificates(t *testing.T) 
 	server.Answer = func(w http.ResponseWriter, r *http.Request) bool {
 		return strings.Contains(r.URL.Path, ledger.Resource) && isMissing(w, r)
 	}
-	if _, err := (reader{world: w, from: from}).records().list(t.Context()); err != nil {
+	if _, err := (reader{world: w, from: from, tell: quiet}).records().list(t.Context()); err != nil {
 		t.Errorf("without a ledger: %v", err)
 	}
 	for resource, lists := range map[string]map[string]func(context.Context) (string, error){
-		ledger.Resource: {"follow": reader{world: w, from: from}.records().list, "policy check": listAll},
+		ledger.Resource: {"follow": reader{world: w, from: from, tell: quiet}.records().list, "policy check": listAll},
 		policy.Resource: {"follow": reader{world: w, from: from}.policies().list, "policy check": readPolicies},
 	} {
 		server.Answer = clustertest.ServedOnlyIn("v1beta1", resource)

@@ -132,7 +132,7 @@ func (s *statuses) statusOf(name string, one *compiledPolicy) (changed *policy.A
 		isOther = meta.SetStatusCondition(&changed.Status.Conditions, condition) || isOther
 	}
 	if mistakes := one.compiled.Mistakes; len(mistakes) > 0 {
-		set(metav1.Condition{Type: policy.CompiledCondition, Status: metav1.ConditionFalse, Reason: "Invalid", Message: joined(mistakes)})
+		set(metav1.Condition{Type: policy.CompiledCondition, Status: metav1.ConditionFalse, Reason: "Invalid", Message: policy.Joined(mistakes)})
 	} else {
 		set(metav1.Condition{Type: policy.CompiledCondition, Status: metav1.ConditionTrue, Reason: "Compiled", Message: "the policy can be evaluated"})
 	}
@@ -148,20 +148,4 @@ func (s *statuses) statusOf(name string, one *compiledPolicy) (changed *policy.A
 		}
 	}
 	return changed, isOther
-}
-
-// joined are the first mistakes in one text.
-func joined(mistakes []policy.Mistake) string {
-	const most = 10
-	text := ""
-	for i, mistake := range mistakes {
-		if i == most {
-			return text + "; and more"
-		}
-		if text != "" {
-			text += "; "
-		}
-		text += mistake.String()
-	}
-	return text
 }

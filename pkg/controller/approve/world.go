@@ -30,9 +30,19 @@ type world struct {
 	reaches      access.Reaches
 	list         access.List
 	policies     map[string]*compiledPolicy
-	// rules counts the changes of policies, of the list, and of what role bindings give.
+	// ledger is whether the cluster has one: without it, certificates are unknown of which the request is gone.
+	ledger ledgerState
+	// rules counts the changes of policies, of whether there is a ledger, of the list, and of what role bindings give.
 	rules int64
 }
+
+// ledgerState is whether there is a ledger; unknown before that was read.
+type ledgerState string
+
+const (
+	hasLedger     ledgerState = "has"
+	withoutLedger ledgerState = "without"
+)
 
 // The kinds of what users are given.
 const (
@@ -245,6 +255,17 @@ func (w *world) setList(list access.List) bool {
 	return isOther
 }
 
+// setLedger takes in whether the cluster has a ledger, and reports whether that is news.
+func (w *world) setLedger(is ledgerState) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	isOther := w.ledger != is
+	if w.ledger = is; isOther {
+		w.rules++
+	}
+	return isOther
+}
+
 // replacePolicies takes in all policies that there are, compiles those that are new, and returns
 // those and whether anything changed.
 func (w *world) replacePolicies(all []*policy.ApprovalPolicy) (compiled []*compiledPolicy, isOther bool) {
@@ -339,7 +360,7 @@ func (w *world) factsOf(review *request.Review, now, until time.Time) *policy.Fa
 	w.computeGrants()
 	facts := &policy.Facts{
 		Review: review, Now: now, Grants: w.grants, Reaches: w.reaches, List: w.list,
-		Certificates: policy.Certificates{}, Others: w.others(review, isLater),
+		Certificates: policy.Certificates{}, WithoutLedger: w.ledger != hasLedger, Others: w.others(review, isLater),
 	}
 	own := w.requests[review.Object.UID]
 	for id, one := range w.certificates[review.User.Name] {
