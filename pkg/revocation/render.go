@@ -270,10 +270,10 @@ const (
 )
 
 // encode writes a configuration as JSON, which is YAML in which nothing is taken for
-// anything else than it is.
-func encode(header string, whole configuration) ([]byte, error) {
+// anything else than it is, after a comment.
+func encode(comment string, whole configuration) ([]byte, error) {
 	var b bytes.Buffer
-	b.WriteString(header)
+	b.WriteString(comment)
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", " ")

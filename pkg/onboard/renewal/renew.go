@@ -127,7 +127,7 @@ func checkAhead(in Input, present *pair.Held, renewal store.Renewal, now time.Ti
 		return pair.Expired(in.User, present.Certificate, now)
 	}
 	if reason := renewal.Refusal(); reason != "" && !in.Force {
-		return refused(in, present, errors.New(reason))
+		return asRefused(in, present, errors.New(reason))
 	}
 	return checkMasters(present.Certificate.User())
 }
@@ -188,7 +188,7 @@ func (r *renewing) run(ctx context.Context) (*Renewed, error) {
 		}
 	}
 	if reason := r.renewal.Refusal(); reason != "" {
-		return nil, refused(r.in, r.present, errors.New(reason))
+		return nil, asRefused(r.in, r.present, errors.New(reason))
 	}
 	if err := r.whoAmI(ctx); err != nil {
 		return nil, err
@@ -356,10 +356,10 @@ func (r *renewing) remember(err error) error {
 	if writeErr := r.renewal.WriteRefusal(err.Error()); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
-	return refused(r.in, r.present, err)
+	return asRefused(r.in, r.present, err)
 }
 
-func refused(in Input, present *pair.Held, err error) error {
+func asRefused(in Input, present *pair.Held, err error) error {
 	return outcome.ReplaceHint(
 		outcome.Errorf(outcome.ErrRejected, "the renewal of %q was refused: %w", present.Certificate.User().Name, err),
 		"the present certificate is valid until %s; to request another: %s", pki.Stamp(present.Certificate.Leaf.NotAfter), in.Again)
