@@ -72,7 +72,7 @@ func TestRecreated_ANewListReplacesNothingUntilItIsAccepted(t *testing.T) {
 	check("a dry run", map[string]bool{xenia: true})
 	expect(t, c.must(t, "revocations", "accept", "--timeout", "20s"), 0, "accepted the list: it alone is in force at 1 of 1 API server")
 	check("accepted", map[string]bool{viola: true, wanda: false, xenia: false})
-	expect(t, c.must(t, "revocations", "accept"), 0, "counts as it is already")
+	expect(t, c.must(t, "revocations", "accept"), 0, "the list is already accepted")
 	expect(t, c.must(t, "revocations"), 0, "in force at 1 of 1 API server")
 	if passed := ended(); passed > 0 {
 		t.Errorf("the revoked user passed %d times", passed)

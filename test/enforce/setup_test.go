@@ -114,7 +114,7 @@ func TestSetup_KubeadmMakesTheDocumentedManifest(t *testing.T) {
 func TestSetup_WhereTheClusterCannotRevokeItIsSaid(t *testing.T) {
 	plane := controlplane.Start(t)
 	c := &cluster{plane: plane}
-	expect(t, c.run(t, plane.Kubeconfig, "revoke", "jane"), 1, "cannot revoke: no enforcer reports on this cluster", "offboard jane --block")
+	expect(t, c.run(t, plane.Kubeconfig, "revoke", "jane"), 1, `cannot revoke the user "jane": no enforcer reports on this cluster`, "offboard jane --block")
 	if data := c.listData(t); data != nil {
 		t.Errorf("the list was changed: %q", data)
 	}
