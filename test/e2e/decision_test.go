@@ -86,7 +86,7 @@ func TestDecision_OneThatFailsStopsNoOther(t *testing.T) {
 		}, 1, `it changes faster than it can be decided`},
 		"unheard": {[]*hostile.Rule{
 			{Method: http.MethodPut, Path: "/unheard-b/approval", Do: hostile.Edit(func(object map[string]any) { delete(object, "status") })},
-		}, 1, `calls the request Pending`},
+		}, 1, `the API server accepted it, but the request is Pending`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSession(t, shared)

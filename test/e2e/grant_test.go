@@ -108,6 +108,6 @@ func TestGrant_WhatCannotBeGivenIsFoundBeforeAnythingIsApproved(t *testing.T) {
 	if n := countRequestsOf(s, "gerda-"); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}
-	s.check(s.run("grant", "gustl", "--clusterrole", "view", "--to-group"), expect{4, []string{"no approved request of this user is on the cluster"}})
-	s.check(s.run("approve", "gero", "--yes", "--clusterrole", "view", "--to-group"), expect{2, []string{`the user "gero" is in no group`}})
+	s.check(s.run("grant", "gustl", "--clusterrole", "view", "--to-group"), expect{4, []string{"no approved request of this user found on the cluster"}})
+	s.check(s.run("approve", "gero", "--yes", "--clusterrole", "view", "--to-group"), expect{2, []string{`the user "gero" is not in any group`}})
 }
