@@ -13,7 +13,7 @@ func TestTimes_ACertificateOfSeventyYearsIsRenewedForAsLongAsCanBeAsked(t *testi
 	user := identity.User{Name: "seventy-years"}
 	s := holder(t, shared, user, time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC), time.Now().AddDate(70, 0, 0))
 	result := s.run("renew", "--wait=false")
-	if want := "a request can ask for 68y at most"; result.Code != 0 || !strings.Contains(result.Stderr, want) {
+	if want := "a request can ask for at most 68y"; result.Code != 0 || !strings.Contains(result.Stderr, want) {
 		t.Fatalf("exit %d, want %q in: %s", result.Code, want, result.Stderr)
 	}
 	requests := submittedBy(t, s.client(), user.Name)
