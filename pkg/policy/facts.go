@@ -99,10 +99,10 @@ func (f *Facts) ValidCertificates() []*Certificate {
 // blocked, revoked or offboarded; "" if they are not.
 func (f *Facts) whyRevoked() string {
 	for _, name := range []string{f.Review.User.Name, f.Review.Requester} {
-		if details, isBlocked := f.List.Blocks(access.Blocked{User: name}); isBlocked && f.isInForce(details) {
+		if _, isBlocked := f.List.Refuses(access.Blocked{User: name}, f.Now); isBlocked {
 			return "the user " + identity.Quote(name) + " is revoked or blocked"
 		}
-		if details, isPinned := f.List.Blocks(access.Blocked{User: name, IsPin: true}); isPinned && f.isInForce(details) &&
+		if details, isPinned := f.List.Refuses(access.Blocked{User: name, IsPin: true}, f.Now); isPinned &&
 			(name != f.Review.Requester || !f.isPinned(details)) {
 			return "the user " + identity.Quote(name) + " is revoked except with pinned certificates"
 		}
@@ -111,14 +111,12 @@ func (f *Facts) whyRevoked() string {
 		}
 	}
 	for _, id := range f.credentials() {
-		if details, isBlocked := f.List.Blocks(access.Blocked{CredentialID: id}); isBlocked && f.isInForce(details) {
+		if _, isBlocked := f.List.Refuses(access.Blocked{CredentialID: id}, f.Now); isBlocked {
 			return "it was submitted with a certificate or token that is revoked: " + identity.Printable(id)
 		}
 	}
 	return ""
 }
-
-func (f *Facts) isInForce(details access.Details) bool { return !details.IsOver(f.Now, 0) }
 
 // isPinned reports whether the requester is logged in as a member of the group that a pin lets
 // through.

@@ -38,12 +38,6 @@ var (
 	tokenID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^JTI=[0-9A-Za-z-]{1,64}$`) })
 )
 
-// PinGroup is access.PinGroup.
-func PinGroup(random [16]byte) string { return access.PinGroup(random) }
-
-// IsPinGroup is access.IsPinGroup.
-func IsPinGroup(group string) bool { return access.IsPinGroup(group) }
-
 // systemPrefix is how the names of Kubernetes' own users begin, nodePrefix those of kubelets,
 // and serviceAccountPrefix those of service accounts.
 const (
@@ -122,7 +116,7 @@ func checkDetails(details access.Details) error {
 	switch {
 	case len(details.Reason) > MaximumReason:
 		return fmt.Errorf("the reason has %d bytes, and at most %d are kept", len(details.Reason), MaximumReason)
-	case details.PinGroup != "" && !IsPinGroup(details.PinGroup):
+	case details.PinGroup != "" && !access.IsPinGroup(details.PinGroup):
 		return fmt.Errorf("invalid group of a pin %s", identity.Quote(details.PinGroup))
 	}
 	return nil

@@ -24,7 +24,7 @@ func certificateOf(user, id string) access.Entry {
 }
 
 // groupOf is the group of a pin.
-func groupOf(i byte) string { return PinGroup([16]byte{15: i}) }
+func groupOf(i byte) string { return access.PinGroup([16]byte{15: i}) }
 
 func pinOf(user, group string) access.Entry {
 	return access.Entry{Blocked: access.Blocked{User: user, IsPin: true}, Details: access.Details{User: user, PinGroup: group, At: now}}

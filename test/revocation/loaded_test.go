@@ -142,7 +142,7 @@ func loadedOf(t testing.TB, entries ...access.Entry) func(identity) bool {
 
 func TestLoaded_TheAPIServerRefusesExactlyWhoIsOnTheList(t *testing.T) {
 	hostile := "a'] || true || request.user in ['\\\n\x00\u202e佐藤😀"
-	group, other := revocation.PinGroup([16]byte{1}), revocation.PinGroup([16]byte{2})
+	group, other := access.PinGroup([16]byte{1}), access.PinGroup([16]byte{2})
 	marked := "jane csr-onboard:proof:" + strings.Repeat("0", 32)
 	isRefused := loadedOf(t, user("jane"), user(hostile), user(marked), user("system:node:lost"), credential(id(1)), credential("JTI=one"), pin("kim", group), pin("kai", other), pin("lee", ""))
 	for about, test := range map[string]struct {
@@ -226,7 +226,7 @@ func FuzzRender(f *testing.F) {
 	f.Add("user-6a616e65", "user:jane", "details-user-6a616e65", `{"user":"jane"}`)
 	f.Add("anything", "credential:"+id(1), "pin-6b", "pin:k")
 	f.Add("x", "user:a'] || true", "credential-4a54493d61", "credential:JTI=a")
-	f.Add("details-pin-6b", `{"pinGroup":"`+revocation.PinGroup([16]byte{1})+`"}`, "pin-6b", "pin:k")
+	f.Add("details-pin-6b", `{"pinGroup":"`+access.PinGroup([16]byte{1})+`"}`, "pin-6b", "pin:k")
 	f.Add("user-73797374656d3a78", "user:system:x", "y", "user:\x00\u2028\U0001f600\\\"")
 	mark := "csr-onboard:proof:" + strings.Repeat("0", 32)
 	f.Add("x", "user:jane "+mark, "y", "user:mallory")

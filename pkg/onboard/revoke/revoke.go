@@ -141,15 +141,15 @@ func Pinned(ctx context.Context, p *onboard.Program, user identity.User, random 
 	_, isRevoked := listed.List.Refuses(access.Blocked{User: user.Name}, p.Now())
 	pinned, isPinned := listed.List.Blocks(access.Blocked{User: user.Name, IsPin: true})
 	group := pinned.PinGroup
-	if !isPinned || isRevoked || !revocation.IsPinGroup(group) {
+	if !isPinned || isRevoked || !access.IsPinGroup(group) {
 		var bytes [16]byte
 		if _, err := io.ReadFull(random, bytes[:]); err != nil {
 			return user, err
 		}
-		group = revocation.PinGroup(bytes)
+		group = access.PinGroup(bytes)
 	}
 	// A group of an earlier pin would let through what it let through.
-	user.Groups = append(slices.DeleteFunc(slices.Clone(user.Groups), revocation.IsPinGroup), group)
+	user.Groups = append(slices.DeleteFunc(slices.Clone(user.Groups), access.IsPinGroup), group)
 	return user, nil
 }
 
@@ -157,7 +157,7 @@ func Pinned(ctx context.Context, p *onboard.Program, user identity.User, random 
 // as the one here is, and no others.
 func Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, patience time.Duration) (*Result, error) {
 	user := certificate.User()
-	at := slices.IndexFunc(user.Groups, revocation.IsPinGroup)
+	at := slices.IndexFunc(user.Groups, access.IsPinGroup)
 	if at < 0 {
 		return nil, errors.New("the certificate is not in the group of a pin")
 	}

@@ -289,7 +289,7 @@ func TestRevoke_WhatIsRefusedForLongerStaysRefused(t *testing.T) {
 	until := s.Now().Add(time.Hour)
 	forAWhile := about(jane)
 	forAWhile.Entry.Details.Until = &until
-	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, revocation.PinGroup([16]byte{1})), time.Minute); err != nil {
+	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, access.PinGroup([16]byte{1})), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := revoke.Run(t.Context(), s.Program, forAWhile); !errors.Is(err, outcome.ErrRefused) || !s.revokes(t, pinnedJane) {
@@ -323,9 +323,9 @@ func TestPin_AUserComesBackWithNewCertificatesOnly(t *testing.T) {
 	s := newSite(t, "node-1")
 	s.must(t, jane)
 	random := bytes.NewReader(bytes.Repeat([]byte{1}, 64))
-	old := revocation.PinGroup([16]byte{7})
+	old := access.PinGroup([16]byte{7})
 	user, err := revoke.Pinned(t.Context(), s.Program, identity.User{Name: "jane", Groups: []string{"dev", old}}, random)
-	if err != nil || len(user.Groups) != 2 || user.Groups[0] != "dev" || !revocation.IsPinGroup(user.Groups[1]) || user.Groups[1] == old {
+	if err != nil || len(user.Groups) != 2 || user.Groups[0] != "dev" || !access.IsPinGroup(user.Groups[1]) || user.Groups[1] == old {
 		t.Fatalf("%+v, %v", user, err)
 	}
 	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, "dev"), time.Minute); err == nil || !s.revokes(t, jane) {
@@ -358,7 +358,7 @@ func TestPin_AUserComesBackWithNewCertificatesOnly(t *testing.T) {
 
 func TestPin_TakingBackTakesThePinBackToo(t *testing.T) {
 	s := newSite(t, "node-1")
-	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, revocation.PinGroup([16]byte{1})), time.Minute); err != nil || !s.revokes(t, pinnedJane) {
+	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, access.PinGroup([16]byte{1})), time.Minute); err != nil || !s.revokes(t, pinnedJane) {
 		t.Fatal(err)
 	}
 	if result, err := revoke.Undo(t.Context(), s.Program, about(jane)); err != nil || !result.WasListed || s.revokes(t, pinnedJane) {
