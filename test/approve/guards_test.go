@@ -11,27 +11,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
 )
 
 const approverAccount = "system:serviceaccount:csr-onboard-system:approver"
-
-// approve approves a request as somebody.
-func approve(t *testing.T, client kubernetes.Interface, object *csr) error {
-	t.Helper()
-	now, err := client.CertificatesV1().CertificateSigningRequests().Get(t.Context(), object.Name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	now.Status.Conditions = append(now.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Test",
-	})
-	_, err = client.CertificatesV1().CertificateSigningRequests().UpdateApproval(t.Context(), now.Name, now, metav1.UpdateOptions{})
-	return err
-}
 
 func isRefused(err error, says string) bool { return err != nil && strings.Contains(err.Error(), says) }
 

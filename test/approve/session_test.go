@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -123,17 +124,34 @@ func (c *cluster) delete(t *testing.T, objects ...*certificatesv1.CertificateSig
 	}
 }
 
-// issued gives a user a certificate that an administrator approved, and returns its credential id and
+// approve approves a request as somebody, unless the approver has, which may be at the same time.
+func approve(t *testing.T, client kubernetes.Interface, object *csr) error {
+	t.Helper()
+	requests := client.CertificatesV1().CertificateSigningRequests()
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		now, err := requests.Get(t.Context(), object.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if request.StateOf(request.Of(now)) != request.Pending {
+			return nil
+		}
+		now.Status.Conditions = append(now.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
+			Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Test", Message: "by the test",
+		})
+		_, err = requests.UpdateApproval(t.Context(), now.Name, now, metav1.UpdateOptions{})
+		return err
+	})
+}
+
+// issued gives a user a certificate that an administrator requested, and returns its credential id and
 // its key.
 func (c *cluster) issued(t *testing.T, user string, groups ...string) (credential string, key crypto.Signer) {
 	t.Helper()
 	key = newKey(t)
 	object := c.submit(t, ask{user: user, groups: groups, by: "system:admin", in: []string{"system:masters"}, lifetime: time.Hour, key: key})
-	object.Status.Conditions = append(object.Status.Conditions, certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Test", Message: "by the test",
-	})
 	requests := c.admin.CertificatesV1().CertificateSigningRequests()
-	if _, err := requests.UpdateApproval(t.Context(), object.Name, object, metav1.UpdateOptions{}); err != nil {
+	if err := approve(t, c.admin, object); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the certificate of "+user, func() bool {
