@@ -18,8 +18,8 @@ func New(env *cli.Environment) *cobra.Command {
 	cmd := o.command()
 	cmd.Short = "Review a request and approve exactly what was shown"
 	cmd.Long = `Show what is in a certificate signing request, ask, and approve it. NAME is a user name or
-the name of a request. What is shown is decoded from the request itself: user, groups, key
-and fingerprint, who submitted it, and findings.
+the name of a request, which can be written csr/NAME. What is shown is decoded from the request
+itself: user, groups, key and fingerprint, who submitted it, and findings.
 
 Approving requires permission to update certificatesigningrequests/approval, and to approve for
 signers named kubernetes.io/kube-apiserver-client. doctor says what you can do.

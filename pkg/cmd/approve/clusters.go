@@ -158,7 +158,7 @@ func decideOn(ctx context.Context, o *decideOptions, on onCluster, endpoints []k
 	var err error
 	on.decided, err = approval.Run(ctx, on.program, in)
 	held.flush()
-	return on, cli.HintAtFile(err, o.selection.Names, o.forFile())
+	return on, options.HintAtFile(err, o.selection.Names, o.forFile())
 }
 
 // question is a request on one cluster about which a person is asked.

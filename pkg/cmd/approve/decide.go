@@ -93,7 +93,9 @@ func (o *decideOptions) Complete(arguments []string) error {
 	if o.dryRun, err = o.DryRun.Parse(); err != nil {
 		return err
 	}
-	o.selection = approval.Selection{Names: arguments}
+	if o.selection.Names, err = options.ParseNames(arguments, o.forFile()); err != nil {
+		return err
+	}
 	if o.selection.Fingerprint, err = o.Fingerprint.Parse(); err != nil {
 		return err
 	}
@@ -159,14 +161,6 @@ func (o *decideOptions) validateOutput() error {
 }
 
 func (o *decideOptions) validateSelection() error {
-	for _, name := range o.selection.Names {
-		if name == "" {
-			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
-		}
-		if err := cli.RefuseFileName(name, o.forFile()); err != nil {
-			return err
-		}
-	}
 	ways := cli.GivenOf(o.FlagSet, "filename", "all", "selector")
 	if len(o.selection.Names) > 0 {
 		ways = slices.Insert(ways, 0, "a NAME")
@@ -261,7 +255,7 @@ func (o *decideOptions) Run(ctx context.Context) error {
 		in.Check = func(review *request.Review) error { return handoff.Check(ctx, program, review.User, file) }
 	}
 	decided, err := approval.Run(ctx, program, in)
-	err = cli.HintAtFile(err, o.selection.Names, o.forFile())
+	err = options.HintAtFile(err, o.selection.Names, o.forFile())
 	if decided != nil && file.Path != "-" {
 		if err := o.print(decided); err != nil {
 			return err

@@ -14,8 +14,9 @@ func NewDeny(env *cli.Environment) *cobra.Command {
 	cmd := o.command()
 	cmd.Short = "Deny a request, with a message for its user"
 	cmd.Long = `Show what is in a certificate signing request, ask, and deny it. NAME is a user name or the
-name of a request. Users who wait for the certificate see the message. A denial cannot be
-undone; the user creates a new request after this one was deleted or garbage-collected.
+name of a request, which can be written csr/NAME. Users who wait for the certificate see the
+message. A denial cannot be undone; the user creates a new request after this one was deleted or
+garbage-collected.
 
 Exactly the object that was shown is denied. If it was changed, replaced or decided by
 somebody else in the meantime, nothing is denied.

@@ -40,24 +40,28 @@ func TestInput_TheInputOfADecisionIsWhatWasTyped(t *testing.T) {
 		chooses   bool
 	}{
 		{New, []string{"jane", "--yes"}, approval.Input{
-			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}}, Unasked: true,
+			Decision: request.Approval(), Selection: approval.Selection{Names: []approval.Name{{Text: "jane"}}}, Unasked: true,
 		}, false},
 		{New, []string{"jane", "--fingerprint", fingerprint, "--allow", "sans-present"}, approval.Input{
-			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}, Fingerprint: fingerprint}, Allow: []string{"sans-present"},
+			Decision: request.Approval(), Selection: approval.Selection{Names: []approval.Name{{Text: "jane"}}, Fingerprint: fingerprint}, Allow: []string{"sans-present"},
 		}, false},
 		{New, []string{"jane", "sam", "--dry-run=server", "--message", "hello"}, approval.Input{
-			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane", "sam"}}, Message: "hello", DryRun: onboard.DryRunServer, Unasked: true,
+			Decision: request.Approval(), Selection: approval.Selection{Names: []approval.Name{{Text: "jane"}, {Text: "sam"}}}, Message: "hello", DryRun: onboard.DryRunServer, Unasked: true,
 		}, false},
 		{New, []string{"jane", "--require-other-approver"}, approval.Input{
-			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}}, RequireOtherApprover: true,
+			Decision: request.Approval(), Selection: approval.Selection{Names: []approval.Name{{Text: "jane"}}}, RequireOtherApprover: true,
 		}, false},
 		{New, []string{"jane", "--clusterrole", "view", "-n", "default", "--to-group"}, approval.Input{
-			Decision: request.Approval(), Selection: approval.Selection{Names: []string{"jane"}},
+			Decision: request.Approval(), Selection: approval.Selection{Names: []approval.Name{{Text: "jane"}}},
 			Grants: onboard.GrantInput{ToGroup: true, Grants: []access.Grant{{Role: view, Namespace: "default"}}},
+		}, false},
+		{New, []string{"csr/jane", "team/jane", "CertificateSigningRequest.certificates.k8s.io/sam-0123456789", "--yes"}, approval.Input{
+			Decision:  request.Approval(),
+			Selection: approval.Selection{Names: []approval.Name{{Text: "jane", IsObject: true}, {Text: "team/jane"}, {Text: "sam-0123456789", IsObject: true}}}, Unasked: true,
 		}, false},
 		{New, []string{"--all"}, approval.Input{Decision: request.Approval()}, false},
 		{NewDeny, []string{"jane", "--message", "ask your team lead first"}, approval.Input{
-			Decision: request.Denial(), Selection: approval.Selection{Names: []string{"jane"}}, Message: "ask your team lead first",
+			Decision: request.Denial(), Selection: approval.Selection{Names: []approval.Name{{Text: "jane"}}}, Message: "ask your team lead first",
 		}, false},
 	} {
 		o, err := clitest.Run[*decideOptions](t, test.command, test.arguments...)
@@ -107,6 +111,7 @@ func TestInput_WhatIsNotMeantIsRefused(t *testing.T) {
 	for _, test := range []struct{ arguments, says string }{
 		{"", "no NAME is given"},
 		{"jane --all", "exclude each other"},
+		{"csr/", "a NAME is empty"},
 		{"--all=false", "--all=false does nothing"},
 		{"jane sam --fingerprint SHA256:" + strings.Repeat("A", 43), "--fingerprint is for one NAME or file, and there are 2"},
 		{"jane --fingerprint SHA256:short", "SHA256:short"},

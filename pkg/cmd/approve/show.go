@@ -34,8 +34,8 @@ func NewShow(env *cli.Environment) *cobra.Command {
 		Short:   "Show what is in a request, and decide nothing",
 		Long: `Show the review of certificate signing requests: user, groups, key and fingerprint, who submitted
 the request, its state, the issuer of its certificate, and findings. NAME is the name of a request,
-or a user name, which shows every request for that user. --filename shows requests in files, before
-they are submitted.
+which can be written csr/NAME, or a user name, which shows every request for that user. --filename
+shows requests in files, before they are submitted.
 
 Nothing is decided, and permission to approve is not required. What you cannot read, such as role
 bindings, is named as not checked. approve shows the same before it asks.
@@ -62,21 +62,13 @@ https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.
 }
 
 // Complete reads what to show.
-func (o *showOptions) Complete(arguments []string) error {
-	o.input.Names = arguments
-	return nil
+func (o *showOptions) Complete(arguments []string) (err error) {
+	o.input.Names, err = options.ParseNames(arguments, o.forFile())
+	return err
 }
 
 // Validate refuses names and files together, or neither.
 func (o *showOptions) Validate() error {
-	for _, name := range o.input.Names {
-		if name == "" {
-			return outcome.Errorf(outcome.ErrUsage, "a NAME is empty")
-		}
-		if err := cli.RefuseFileName(name, o.forFile()); err != nil {
-			return err
-		}
-	}
 	switch {
 	case len(o.input.Names) > 0 && len(o.Files) > 0:
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "a NAME and --filename exclude each other"), "show them one after the other")
@@ -112,7 +104,7 @@ func (o *showOptions) Run(ctx context.Context) error {
 	}
 	reviews, err := approval.Show(ctx, program, o.input)
 	if err != nil {
-		return cli.HintAtFile(err, o.input.Names, o.forFile())
+		return options.HintAtFile(err, o.input.Names, o.forFile())
 	}
 	return printReviews(o.Streams.Out, o.Output, o.meansSeveral(reviews), reviews, o.Now())
 }
@@ -121,7 +113,7 @@ func (o *showOptions) Run(ctx context.Context) error {
 // have any number of them, and a request has its name alone.
 func (o *showOptions) meansSeveral(reviews []*request.Review) bool {
 	if len(o.input.Names) == 1 {
-		return len(reviews) != 1 || reviews[0].Object.Name != o.input.Names[0]
+		return len(reviews) != 1 || reviews[0].Object.Name != o.input.Names[0].Text
 	}
 	return len(o.input.Names) > 1 || len(reviews) != 1
 }

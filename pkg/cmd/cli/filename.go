@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +30,8 @@ func IsFileName(name string) bool {
 // FileCommand is a command that takes a file: its words, and the option of the file.
 type FileCommand struct{ Words, Option string }
 
-func (c FileCommand) with(file string) identity.Command {
+// With is the command for a file.
+func (c FileCommand) With(file string) identity.Command {
 	return identity.NewCommand(Program).Words(c.Words).Option(c.Option, file)
 }
 
@@ -45,18 +45,5 @@ func RefuseFileName(name string, forFile *FileCommand) error {
 	if forFile == nil {
 		return outcome.WithHint(err, "name the user, for example: jane")
 	}
-	return outcome.WithHint(err, "for the file: %s", forFile.with(name))
-}
-
-// HintAtFile says of a NAME that was not found that a file is called so.
-func HintAtFile(err error, names []string, forFile *FileCommand) error {
-	if !errors.Is(err, outcome.ErrNotFound) {
-		return err
-	}
-	for _, name := range names {
-		if store.IsFile(name) {
-			return outcome.ReplaceHint(err, "there is a file %s; for the file: %s", identity.Quote(name), forFile.with(name))
-		}
-	}
-	return err
+	return outcome.WithHint(err, "for the file: %s", forFile.With(name))
 }

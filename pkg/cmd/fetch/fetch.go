@@ -144,18 +144,19 @@ you run it again, it continues with the clusters that failed.
 
 // Complete reads whose certificate it is.
 func (o *fetchOptions) Complete(arguments []string) error {
-	o.name = arguments[0]
+	names, err := options.ParseNames(arguments, &cli.FileCommand{Words: "fetch NAME", Option: "--from"})
+	if err != nil {
+		return err
+	}
+	o.name = names[0].Text
+	if given := cli.GivenOf(o.FlagSet, "from", "key", "request-name", "contexts"); names[0].IsObject && len(given) > 0 {
+		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a request, and %s requires the name of a user", arguments[0], cli.Enumerated(given)), "name the user, for example: jane")
+	}
 	return nil
 }
 
-// Validate refuses a wait of no time, an empty name, and flags that do nothing.
+// Validate refuses a wait of no time, and flags that do nothing.
 func (o *fetchOptions) Validate() error {
-	if o.name == "" {
-		return outcome.Errorf(outcome.ErrUsage, "the NAME is empty")
-	}
-	if err := cli.RefuseFileName(o.name, &cli.FileCommand{Words: "fetch NAME", Option: "--from"}); err != nil {
-		return err
-	}
 	if err := options.ValidateReport(o.FlagSet, o.Output, o.flags.Out); err != nil {
 		return err
 	}

@@ -62,6 +62,18 @@ func TestInput_TheInputOfAFetchIsWhatWasTyped(t *testing.T) {
 	}
 }
 
+func TestInput_TheNameOfARequestIsNotThatOfAUser(t *testing.T) {
+	o, err := clitest.Run[*fetchOptions](t, New, "certificatesigningrequest.certificates.k8s.io/jane-0123456789")
+	if err != nil || o.input().Name != "jane-0123456789" {
+		t.Errorf("%v, %+v", err, o)
+	}
+	for _, flag := range []string{"--key=k.pem", "--from=f", "--request-name=r", "--contexts=prod"} {
+		if _, err := clitest.Run[*fetchOptions](t, New, "csr/jane", flag); outcome.ExitCode(err) != 2 {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
+
 func TestInput_EachClusterHasADirectoryAndOneKubeconfigHasAll(t *testing.T) {
 	clitest.Contexts(t)
 	o, err := clitest.Run[*fetchOptions](t, New, "jane", "--dir", "d", "--contexts", "prod,dev", "--out", "f", "--exec=false")

@@ -118,7 +118,10 @@ func (o *policyOptions) addFlags(cmd *cobra.Command) {
 
 // Complete takes the arguments.
 func (o *policyOptions) Complete(arguments []string) error {
-	o.Arguments = arguments
+	o.Arguments = slices.Clone(arguments)
+	if len(arguments) == 2 {
+		o.Arguments[1] = options.ParseName(arguments[1]).Text
+	}
 	return nil
 }
 

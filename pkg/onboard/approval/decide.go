@@ -134,7 +134,7 @@ type prepared struct {
 func prepare(ctx context.Context, p *onboard.Program, in Input) (*prepared, error) {
 	var result prepared
 	var findErr error
-	q := beginQuestions(ctx, p, namesIn(in.Names, in.Files), in.wanted)
+	q := beginQuestions(ctx, p, usersIn(in.Names, in.Files), in.wanted)
 	// Candidates are told on the way, and only to somebody who can decide.
 	events := make([]event.Event, 0)
 	finder := *p
@@ -234,7 +234,7 @@ func decidedAlready(review *request.Review) error {
 func (d *deciding) checkMeant(review *request.Review) error {
 	name := review.Object.Name
 	if !d.in.Unasked || d.in.Fingerprint != "" || review.HasDerivedName() || review.User.Name == name ||
-		review.Requester == d.me || review.RequesterIsAdministrator() || !slices.Contains(d.in.Names, name) {
+		review.Requester == d.me || review.RequesterIsAdministrator() || !slices.Contains(d.in.Names, Name{Text: name}) {
 		return nil
 	}
 	return outcome.WithHint(

@@ -29,8 +29,12 @@ import (
 
 // approving is an approval of named requests to which an administrator says yes.
 func approving(names ...string) approval.Input {
+	var called []approval.Name
+	for _, name := range names {
+		called = append(called, approval.Name{Text: name})
+	}
 	return approval.Input{
-		Decision: request.Approval(), Selection: approval.Selection{Names: names}, DryRun: onboard.DryRunNone,
+		Decision: request.Approval(), Selection: approval.Selection{Names: called}, DryRun: onboard.DryRunNone,
 		Confirm: func(context.Context, *request.Review) error { return nil },
 	}
 }
@@ -389,6 +393,43 @@ func TestDecide_ANameIsNotAnotherUsers(t *testing.T) {
 	}
 	if candidates := onboardtest.Told[approval.CandidatesFound](w); len(candidates) != 1 || len(candidates[0].Reviews) != 2 {
 		t.Errorf("%+v", candidates)
+	}
+}
+
+// TestDecide_AnObjectsNameIsNoUsers is for csr/NAME, which tells a request and a user of the same
+// name apart, and which no request of another name is found by.
+func TestDecide_AnObjectsNameIsNoUsers(t *testing.T) {
+	w := onboardtest.New(t)
+	in := onboardtest.Asked(t, "sam")
+	in.RequestName = "jane"
+	w.Submit(t, in)
+	w.Submit(t, onboardtest.Asked(t, "jane"))
+	called := func(name string, isUnasked bool) approval.Input {
+		in := approving()
+		in.Names, in.Unasked = []approval.Name{{Text: name, IsObject: true}}, isUnasked
+		return in
+	}
+	decided, err := approval.Run(t.Context(), w.Program, called("jane", true))
+	if err != nil || len(decided) != 1 || decided[0].Review.User.Name != "sam" {
+		t.Errorf("%+v, %v", decided, err)
+	}
+	if _, err := approval.Run(t.Context(), w.Program, called("sam", false)); !errors.Is(err, outcome.ErrNotFound) {
+		t.Errorf("a user is taken for a request: %v", err)
+	}
+	reviews, err := approval.Show(t.Context(), w.Program, approval.ShowInput{Names: []approval.Name{{Text: "jane", IsObject: true}, {Text: "jane"}}})
+	if err != nil || len(reviews) != 2 || reviews[0].User.Name != "sam" || reviews[1].User.Name != "jane" {
+		t.Errorf("%+v, %v", reviews, err)
+	}
+	if _, err := approval.Show(t.Context(), w.Program, approval.ShowInput{Names: []approval.Name{{Text: "sam", IsObject: true}}}); !errors.Is(err, outcome.ErrNotFound) {
+		t.Errorf("a user is shown in place of a request: %v", err)
+	}
+
+	// Whether a user is called so cannot be known without permission to list, and does not matter.
+	in.RequestName = "kim"
+	w.Submit(t, in)
+	w.Server.Refuse("list", "certificatesigningrequests")
+	if _, err := approval.Run(t.Context(), w.Program, called("kim", false)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -61,7 +61,7 @@ func shown(t *testing.T, w *onboardtest.World) map[string][]access.Certificates 
 		}
 		found[way] = reviews[0].Holdings
 	}
-	reviews, err := approval.Show(t.Context(), w.Program, approval.ShowInput{Names: []string{"jane"}})
+	reviews, err := approval.Show(t.Context(), w.Program, approval.ShowInput{Names: []approval.Name{{Text: "jane"}}})
 	take("show", reviews, err)
 	for way, names := range map[string][]string{"approve NAME": {"jane"}, "approve": nil} {
 		in := approving(names...)

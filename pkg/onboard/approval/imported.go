@@ -40,9 +40,9 @@ func (i Imported) name() string {
 	return ready.Name
 }
 
-// namesIn are the names, or the users for whom there are requests in files, each once.
-func namesIn(names []string, files []Imported) []string {
-	users := slices.Clone(names)
+// usersIn are the users with one of the names, or for whom there are requests in files, each once.
+func usersIn(names []Name, files []Imported) []string {
+	users := userNames(names)
 	for _, file := range files {
 		if file.Err != nil {
 			continue

@@ -19,8 +19,8 @@ import (
 type Selection struct {
 	// Files are requests to submit before they are decided. Optional.
 	Files []Imported
-	// Names are user names or names of request objects. Optional.
-	Names []string
+	// Names are those of users or of request objects. Optional.
+	Names []Name
 	// Fingerprint is the public key's, as the user told it. Optional; with it,
 	// only a request for that key is meant, and there is one name or file.
 	Fingerprint string
@@ -38,31 +38,31 @@ func (s Selection) isBulk() bool { return len(s.Names) == 0 && len(s.Files) != 1
 // named resolves each name to one request by what the requests hold, not by what
 // their labels say.
 func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*request.Review, error) {
-	found := map[string]*request.Review{}
+	found := map[Name]*request.Review{}
 	claimed := claims{}
-	var ofUsers []string
 	for _, name := range in.Names {
-		switch object, err := p.Cluster.Requests().Get(ctx, name); {
+		switch object, err := p.Cluster.Requests().Get(ctx, name.Text); {
 		case err == nil:
-			review := request.ReviewOf(object)
-			if review.HasDerivedName() {
+			if review := request.ReviewOf(object); name.IsObject || review.HasDerivedName() {
 				found[name] = review
-				continue
+			} else {
+				claimed.add(name, review)
 			}
-			claimed.add(name, review)
-		case !errors.Is(err, outcome.ErrNotFound) && !apierrors.IsForbidden(err):
+		case name.IsObject || !errors.Is(err, outcome.ErrNotFound) && !apierrors.IsForbidden(err):
 			return nil, err
 		}
-		ofUsers = append(ofUsers, name)
 	}
 	// A list that broke off is an error: the request that was meant may be in the part
 	// that is missing.
 	if err := all.result(); err != nil {
 		return nil, err
 	}
-	claimed.addOfUsers(ofUsers, all.wanted)
-	for _, name := range ofUsers {
-		if all.unreadErr != nil && !slices.ContainsFunc(claimed[name], func(r *request.Review) bool { return r.User.Name == name }) {
+	claimed.addOfUsers(userNames(in.Names), all.wanted)
+	for _, name := range in.Names {
+		if found[name] != nil {
+			continue
+		}
+		if all.unreadErr != nil && !slices.ContainsFunc(claimed[name], func(r *request.Review) bool { return r.User.Name == name.Text }) {
 			// Whether a user of that name asks for something cannot be known.
 			return nil, all.unreadErr
 		}
@@ -76,9 +76,9 @@ func named(ctx context.Context, p *onboard.Program, in Input, all *survey) ([]*r
 }
 
 // claims holds the requests that each name may mean.
-type claims map[string][]*request.Review
+type claims map[Name][]*request.Review
 
-func (c claims) add(name string, review *request.Review) {
+func (c claims) add(name Name, review *request.Review) {
 	for _, known := range c[name] {
 		if known.Object.UID == review.Object.UID {
 			return
@@ -92,8 +92,8 @@ func (c claims) add(name string, review *request.Review) {
 func (c claims) addOfUsers(users []string, reviews []*request.Review) {
 	foreign := claims{}
 	for _, review := range reviews {
-		switch user := review.User.Name; {
-		case !review.IsDecoded() || !slices.Contains(users, user):
+		switch user := (Name{Text: review.User.Name}); {
+		case !review.IsDecoded() || !slices.Contains(users, user.Text):
 		case review.Object.Spec.SignerName == request.Signer:
 			c.add(user, review)
 		default:
@@ -101,7 +101,7 @@ func (c claims) addOfUsers(users []string, reviews []*request.Review) {
 		}
 	}
 	for user, reviews := range foreign {
-		if slices.ContainsFunc(c[user], func(r *request.Review) bool { return r.User.Name == user }) {
+		if slices.ContainsFunc(c[user], func(r *request.Review) bool { return r.User.Name == user.Text }) {
 			continue
 		}
 		for _, review := range reviews {
@@ -112,12 +112,12 @@ func (c claims) addOfUsers(users []string, reviews []*request.Review) {
 
 // inOrder lists what was found in the order of the names, each once, and refuses
 // another key than the one that was told.
-func inOrder(in Input, found map[string]*request.Review) ([]*request.Review, error) {
+func inOrder(in Input, found map[Name]*request.Review) ([]*request.Review, error) {
 	var reviews []*request.Review
 	for _, name := range in.Names {
 		review := found[name]
 		if in.Fingerprint != "" && !review.IsFor(in.Fingerprint) {
-			return nil, otherKey(name, in.Fingerprint)
+			return nil, otherKey(name.Text, in.Fingerprint)
 		}
 		if !slices.ContainsFunc(reviews, func(r *request.Review) bool { return r.Object.UID == review.Object.UID }) {
 			reviews = append(reviews, review)
@@ -129,7 +129,8 @@ func inOrder(in Input, found map[string]*request.Review) ([]*request.Review, err
 // choose takes the one request that a name can mean. It never guesses between
 // two pending ones, nor between a user and an object of their name that is another
 // user's.
-func choose(p *onboard.Program, name string, reviews []*request.Review, in Input) (*request.Review, error) {
+func choose(p *onboard.Program, called Name, reviews []*request.Review, in Input) (*request.Review, error) {
+	name := called.Text
 	if len(reviews) == 0 {
 		return nil, notFound(name)
 	}

@@ -16,8 +16,8 @@ import (
 
 // ShowInput says which requests to show.
 type ShowInput struct {
-	// Names are user names or names of request objects. Optional.
-	Names []string
+	// Names are those of users or of request objects. Optional.
+	Names []Name
 	// Files are requests that are not on the cluster. Optional.
 	Files []Imported
 }
@@ -26,7 +26,7 @@ type ShowInput struct {
 // the names or is for a user of that name, and each in a file. It requires no permission to
 // approve; what the client cannot read, the reviews name as not checked.
 func Show(ctx context.Context, p *onboard.Program, in ShowInput) ([]*request.Review, error) {
-	q := beginQuestions(ctx, p, namesIn(in.Names, in.Files), in.wants)
+	q := beginQuestions(ctx, p, usersIn(in.Names, in.Files), in.wants)
 	var meant []*request.Review
 	var findErr error
 	if len(in.Names) > 0 {
@@ -49,17 +49,17 @@ func Show(ctx context.Context, p *onboard.Program, in ShowInput) ([]*request.Rev
 }
 
 func (in ShowInput) wants(_ *request.Request, users []string) bool {
-	return slices.ContainsFunc(users, func(user string) bool { return slices.Contains(in.Names, user) })
+	return haveUser(in.Names, users)
 }
 
 // shownNames are the requests with the names, and those of users with the names, each once.
-func shownNames(ctx context.Context, p *onboard.Program, names []string, all *survey) ([]*request.Review, error) {
+func shownNames(ctx context.Context, p *onboard.Program, names []Name, all *survey) ([]*request.Review, error) {
 	found := claims{}
 	for _, name := range names {
-		switch object, err := p.Cluster.Requests().Get(ctx, name); {
+		switch object, err := p.Cluster.Requests().Get(ctx, name.Text); {
 		case err == nil:
 			found.add(name, request.ReviewOf(object))
-		case !errors.Is(err, outcome.ErrNotFound) && !apierrors.IsForbidden(err):
+		case name.IsObject || !errors.Is(err, outcome.ErrNotFound) && !apierrors.IsForbidden(err):
 			return nil, err
 		}
 	}
@@ -67,9 +67,9 @@ func shownNames(ctx context.Context, p *onboard.Program, names []string, all *su
 		return nil, err
 	}
 	for _, review := range all.wanted {
-		for _, name := range names {
-			if review.IsDecoded() && review.User.Name == name || review.Certificate != nil && review.Certificate.User().Name == name {
-				found.add(name, review)
+		for _, user := range userNames(names) {
+			if review.IsDecoded() && review.User.Name == user || review.Certificate != nil && review.Certificate.User().Name == user {
+				found.add(Name{Text: user}, review)
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func shownNames(ctx context.Context, p *onboard.Program, names []string, all *su
 			if all.unreadErr != nil {
 				return nil, all.unreadErr
 			}
-			return nil, notFound(name)
+			return nil, notFound(name.Text)
 		}
 		for _, review := range found[name] {
 			if !slices.ContainsFunc(meant, func(r *request.Review) bool { return r.Object.UID == review.Object.UID }) {

@@ -27,7 +27,7 @@ func TestDecide_ARequestForAnotherSignerIsFoundByItsUser(t *testing.T) {
 	if decided, err := approval.Run(t.Context(), w.Program, denying); err != nil || len(decided) != 0 {
 		t.Errorf("denying all: %+v, %v", decided, err)
 	}
-	denying.Names = []string{"jane"}
+	denying.Names = []approval.Name{{Text: "jane"}}
 	decided, err := approval.Run(t.Context(), w.Program, denying)
 	if err != nil || len(decided) != 1 || !slices.Equal(w.States(t), []request.State{request.Denied}) {
 		t.Errorf("denying it: %+v, %v, %v", decided, err, w.States(t))

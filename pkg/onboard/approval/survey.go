@@ -3,7 +3,6 @@ package approval
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -61,7 +60,7 @@ func (s Selection) wanted(object *request.Request, users []string) bool {
 	case len(s.Files) > 0:
 		return false
 	case len(s.Names) > 0:
-		return slices.ContainsFunc(users, func(user string) bool { return slices.Contains(s.Names, user) })
+		return haveUser(s.Names, users)
 	}
 	return object.Spec.SignerName == request.Signer && request.StateOf(object) == request.Pending
 }
