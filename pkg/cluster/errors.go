@@ -26,6 +26,10 @@ func IsUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }
 // IsRevoked reports whether the API server refuses a call because who makes it is revoked.
 func IsRevoked(err error) bool { return connection.IsRevoked(err) }
 
+// IsDeniedByAdmission reports whether an admission policy or webhook of the cluster denies a call, which
+// says nothing about the permissions of who makes it.
+func IsDeniedByAdmission(err error) bool { return connection.IsDeniedByAdmission(err) }
+
 // IsForeignAnswer reports whether something else than the API server, such as a proxy in front of it,
 // gave an answer.
 func IsForeignAnswer(err error) bool { return connection.IsForeignAnswer(err) }

@@ -48,6 +48,11 @@ func TestGuards_TheAPIServerRefusesWhatTheySay(t *testing.T) {
 	if err := approve(t, admin, other); err != nil {
 		t.Error(err)
 	}
+	// The one who sees it has every permission.
+	result := c.runPlugin(t, "new-user", "guards-plugin", "--approve", "--dir", t.TempDir())
+	if result.Code != 1 || !strings.Contains(result.Stderr, "somebody else has to decide") || !strings.Contains(result.Stderr, "hint: the cluster denies this by an admission policy or webhook") {
+		t.Errorf("%+v", result)
+	}
 	for about, test := range map[string]struct {
 		ask  ask
 		says string

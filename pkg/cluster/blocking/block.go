@@ -180,7 +180,7 @@ func (c *Client) explainList(ctx context.Context, err error, doing, need string)
 	case errors.Is(err, outcome.ErrRefused):
 		return err
 	case apierrors.IsForbidden(err):
-		return outcome.ReplaceHint(c.api.Explain(ctx, err, doing), "%s", need)
+		return c.api.ExplainForbidden(ctx, err, doing, need)
 	case apierrors.IsNotFound(err):
 		return outcome.WithHint(c.api.Explain(ctx, err, doing), "blocking requires ValidatingAdmissionPolicy in admissionregistration.k8s.io/v1, Kubernetes 1.30 and later")
 	}

@@ -338,8 +338,10 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 	switch {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)
-	case apierrors.IsForbidden(err):
-		err = mayNotRenew(r.user.Name, err)
+	case apierrors.IsForbidden(err) || cluster.IsDeniedByAdmission(err):
+		if !cluster.IsDeniedByAdmission(err) {
+			err = mayNotRenew(r.user.Name, err)
+		}
 		if isNew {
 			// It has no request, and it would look like a renewal that waits.
 			err = errors.Join(err, r.renewal.Discard())

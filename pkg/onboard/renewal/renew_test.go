@@ -287,7 +287,19 @@ func TestRenew_NothingChangesWithoutACertificate(t *testing.T) {
 			h.approves()
 			h.Server.ChangeCertificate = func(c *x509.Certificate) { c.RawSubject, c.Subject.CommonName = nil, "sam" }
 		}, nil, "cannot be used", ""},
-		"creating is forbidden":  {nil, func(h *holder) { h.Server.Refuse("create", "certificatesigningrequests") }, nil, `the user "jane" cannot renew the certificate: forbidden: `, "grant jane --renewable"},
+		"creating is forbidden": {nil, func(h *holder) { h.Server.Refuse("create", "certificatesigningrequests") }, nil, `the user "jane" cannot renew the certificate: forbidden: `, "grant jane --renewable"},
+		"a policy denies it": {nil, func(h *holder) {
+			h.Server.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+				isMeant := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/certificatesigningrequests")
+				if isMeant {
+					clustertest.Respond(rw, http.StatusForbidden, map[string]any{
+						"apiVersion": "v1", "kind": "Status", "status": "Failure", "code": http.StatusForbidden, "reason": metav1.StatusReasonForbidden,
+						"message": "ValidatingAdmissionPolicy 'intake' with binding 'intake' denied request: not today",
+					})
+				}
+				return isMeant
+			}
+		}, nil, "not today", "the cluster denies this by an admission policy"},
 		"approving is forbidden": {nil, func(h *holder) { h.in.Approve = true }, nil, "forbidden: you cannot approve", ""},
 		"masters":                {[]string{clustertest.Masters}, func(*holder) {}, outcome.ErrRefused, "system-group", "kubeadm certs renew"},
 		"nobody approves":        {nil, func(h *holder) { h.in.Timeout = 50 * time.Millisecond }, outcome.ErrTimedOut, "timed out", "to continue to wait"},

@@ -115,7 +115,7 @@ func (c *Connection) diagnoseAnswer(err error) (diagnosis, bool) {
 	case !errors.As(err, &status):
 		return diagnosis{}, false
 	case IsRevoked(err):
-		return diagnosis{cause: revokedError{err}, isForbidden: true, hint: "ask an administrator; if the access was revoked by mistake: kubectl csr-onboard unrevoke"}, true
+		return diagnosis{cause: revokedError{err}, isForbidden: true, hint: askAboutRevocation}, true
 	case apierrors.IsUnauthorized(err) && c.login().isAnonymous:
 		return diagnosis{
 			kind:  ErrNotAccepted,
@@ -132,6 +132,8 @@ func (c *Connection) diagnoseAnswer(err error) (diagnosis, bool) {
 		return diagnosis{cause: fmt.Errorf("something in front of the API server %s refuses it: %w", server, err), hint: refusedInFront}, true
 	case apierrors.IsForbidden(err) && isAnonymous(err):
 		return diagnosis{cause: err, isForbidden: true, hint: c.whyAnonymous()}, true
+	case IsDeniedByAdmission(err):
+		return diagnosis{cause: err, isForbidden: apierrors.IsForbidden(err), hint: deniedByAdmission}, true
 	case apierrors.IsForbidden(err):
 		return diagnosis{cause: err, isForbidden: true, hint: "ask an administrator for that verb on " + resourceOf(status.Status())}, true
 	case apierrors.IsNotFound(err) && IsForeignAnswer(err):
@@ -164,7 +166,27 @@ func (e revokedError) Error() string {
 
 func (e revokedError) Unwrap() error { return e.answer }
 
+// IsDeniedByAdmission reports whether an admission policy or webhook of the cluster denies a call,
+// which says nothing about the permissions of who makes it. A status has no reason code for it: these
+// are the words of k8s.io/apiserver (pkg/admission/plugin/policy/validating/dispatcher.go,
+// pkg/admission/plugin/webhook/errors/statuserror.go) and of the plugin CertificateSubjectRestriction
+// (plugin/pkg/admission/certificates/subjectrestriction/admission.go).
+func IsDeniedByAdmission(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	text := status.Status().Message
+	return strings.Contains(text, "ValidatingAdmissionPolicy '") && strings.Contains(text, "' denied request: ") ||
+		strings.Contains(text, `admission webhook "`) && strings.Contains(text, `" denied the request`) ||
+		strings.Contains(text, "signer with system:masters group is not allowed")
+}
+
 const (
+	askAboutRevocation = "ask an administrator; if the access was revoked by mistake: kubectl csr-onboard unrevoke"
+
+	deniedByAdmission = "the cluster denies this by an admission policy or webhook, whatever permissions you have; change what its message names, or ask those who installed it"
+
 	notAnAPIServer = "check the address and its path: something else than an API server may be answering there, or an API server that does not serve this; " + otherCluster
 	refusedInFront = "ask the operators of the proxy, load balancer or firewall in front of the API server; or use another address: --server URL"
 	noCredentials  = "choose a context whose user has credentials: --context NAME; see which there are: kubectl csr-onboard status"
@@ -386,10 +408,10 @@ func (c *Connection) diagnoseConnection(err error) (diagnosis, bool) {
 }
 
 // ExplainForbidden is Explain with a hint for a call that the API server refuses to
-// somebody it knows.
+// somebody it knows, for lack of a permission.
 func (c *Connection) ExplainForbidden(parent context.Context, err error, doing, hint string) error {
 	explainedErr := c.Explain(parent, err, doing)
-	if isAnonymous(err) || IsForeignAnswer(err) {
+	if isAnonymous(err) || IsForeignAnswer(err) || IsRevoked(err) || IsDeniedByAdmission(err) {
 		return explainedErr
 	}
 	return outcome.ReplaceHint(explainedErr, "%s", hint)

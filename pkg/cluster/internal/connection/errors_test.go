@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 func TestErrors_WhatMayGoAwayByItself(t *testing.T) {
@@ -38,6 +43,32 @@ func TestErrors_WhatMayGoAwayByItself(t *testing.T) {
 		if got := IsTransient(test.err); got != test.transient {
 			t.Errorf("%s: %v", test.about, got)
 		}
+	}
+}
+
+func TestErrors_APermissionIsAskedForOnlyWhereOneIsMissing(t *testing.T) {
+	const ask = "ask for permission"
+	requests := schema.GroupResource{Group: "certificates.k8s.io", Resource: "certificatesigningrequests"}
+	policy := errors.New("ValidatingAdmissionPolicy 'intake' with binding 'intake' denied request: no")
+	for about, test := range map[string]struct {
+		answer error
+		want   string
+	}{
+		"no permission":          {apierrors.NewForbidden(requests, "x", errors.New(`User "jane" cannot create resource`)), ask},
+		"a policy":               {apierrors.NewForbidden(requests, "x", policy), deniedByAdmission},
+		"a webhook":              {apierrors.NewForbidden(requests, "x", errors.New(`admission webhook "a.example.com" denied the request: no`)), deniedByAdmission},
+		"a webhook that is mute": {apierrors.NewForbidden(requests, "x", errors.New(`admission webhook "a.example.com" denied the request without explanation`)), deniedByAdmission},
+		"a built-in plugin":      {apierrors.NewForbidden(requests, "x", errors.New("use of "+certificatesv1.KubeAPIServerClientSignerName+" signer with system:masters group is not allowed")), deniedByAdmission},
+		"a user who is revoked":  {apierrors.NewForbidden(requests, "x", errors.New(access.RevokedMessage)), askAboutRevocation},
+	} {
+		err := new(Connection).ExplainForbidden(t.Context(), test.answer, "create x", ask)
+		if hint := outcome.Hint(err); hint != test.want || !strings.HasPrefix(err.Error(), "forbidden: you cannot create x: ") {
+			t.Errorf("%s: %v, %q", about, err, hint)
+		}
+	}
+	invalid := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: policy.Error()}}
+	if err := new(Connection).Explain(t.Context(), invalid, "create x"); outcome.Hint(err) != deniedByAdmission || !strings.HasPrefix(err.Error(), "could not create x: ") {
+		t.Errorf("a policy that calls it invalid: %v, %q", err, outcome.Hint(err))
 	}
 }
 
