@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/kubeconfig"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
@@ -302,6 +303,45 @@ func TestClusters_OffboardSaysOfEachClusterWhatRemains(t *testing.T) {
 func TestClusters_RevokeSaysOfEachClusterWhetherItCan(t *testing.T) {
 	d := newThreeClusters(t)
 	d.says(t, 1, "revoke jane --contexts dev,prod-us", "not done on dev: ", "not done on prod-us: ", `2 of 2 clusters are not done: "dev", "prod-us"`)
+}
+
+// revokeOn puts a list with one user on a cluster, on which no enforcer reports.
+func revokeOn(t *testing.T, d *threeClusters, cluster, user string) {
+	t.Helper()
+	change, err := access.ListOf(nil).Add(time.Now(), access.Entry{Blocked: access.Blocked{User: user}, Details: access.Details{User: user, IsRevoked: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := access.BlockList()
+	list.Data = map[string]string{}
+	for key, value := range change {
+		list.Data[key] = *value
+	}
+	d.servers[cluster].Put(t, list)
+}
+
+func TestClusters_UnrevokeSaysOfEachClusterWhoIsNotRevoked(t *testing.T) {
+	d := newThreeClusters(t)
+	revokeOn(t, d, "dev", "jane")
+	d.says(t, 0, "unrevoke jane --contexts dev,prod-us", "[dev] unrevoked the user \"jane\"\n[prod-us] the user \"jane\" is not revoked\n")
+}
+
+func TestClusters_TheRevocationsOfAllClustersAreOneList(t *testing.T) {
+	d := newThreeClusters(t)
+	revokeOn(t, d, "dev", "jane")
+	revokeOn(t, d, "prod-us", "joe")
+	d.says(t, 1, "revocations --contexts dev,prod-us", "[dev] the user \"jane\"", "[prod-us] the user \"joe\"", "not done on dev: nothing is known to be in force", `2 of 2 clusters are not done`)
+	d.servers["prod-eu"].Refuse("get", "configmaps")
+	out, _ := d.runs(t, 1, "revocations --contexts * -o json")
+	var list struct {
+		Items []struct{ Cluster, User string }
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Items) != 2 || list.Items[0].Cluster != "dev" || list.Items[1].User != "joe" {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if out, _ := d.runs(t, 1, "revocations --context dev -o json"); strings.Contains(out, `"cluster"`) {
+		t.Errorf("one cluster is named:\n%s", out)
+	}
 }
 
 func TestClusters_TheLedgersOfAllClustersAreOneList(t *testing.T) {

@@ -345,7 +345,7 @@ func TestFaults_OutputThatCannotBeWrittenIsAnError(t *testing.T) {
 		"new-user -f team.csv --dir several --contexts dev,prod-eu", "show jane joe --context dev", "approve jane --dry-run=client --context dev", "approve lee --dry-run=client --contexts dev,prod-eu",
 		"approve lee --yes --contexts dev,prod-eu", "approve joe --yes --context dev", "fetch kim --dir kim --context dev", "fetch kim --dir kim --context dev --certificate-only",
 		"grant jane --clusterrole view --context dev", "grant jane --clusterrole view --renewable --dry-run=client --context dev",
-		"offboard jane --dry-run=client --context dev", "offboard lee --dry-run=client --contexts dev,prod-eu", "completion bash", "fetch kim --dir kim --context dev --out -", "approve kim --yes --out - --context dev", "revocations --context dev", "sign jane/jane.csr --ca-cert ca.crt --ca-key ca.key --yes --out -",
+		"offboard jane --dry-run=client --context dev", "offboard lee --dry-run=client --contexts dev,prod-eu", "completion bash", "fetch kim --dir kim --context dev --out -", "approve kim --yes --out - --context dev", "revocations --context dev", "revocations --contexts dev,prod-eu", "sign jane/jane.csr --ca-cert ca.crt --ca-key ca.key --yes --out -",
 	} {
 		for j, format := range formats {
 			if (i+j)%oneIn(len(formats)) != 0 {

@@ -374,7 +374,7 @@ var table = map[string]usesOf{
 	"unrevoke": {
 		modes: []mode{
 			{"user", "jane"}, {"certificate", "--certificate jane.crt"}, {"id", "--credential-id " + someCredentialID}, {"token", "--service-account-token token"},
-			{"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"},
+			{"client", "jane --dry-run=client"}, {"server", "jane --dry-run=server"}, {"clusters", "jane --contexts x,other"},
 		},
 		own: map[string]use{
 			"certificate":           {kept: "certificate", shown: "TestRevoke_OneCertificateIsRefusedAndAnotherIsNot"},
@@ -383,8 +383,10 @@ var table = map[string]usesOf{
 			"timeout":               {kept: "* -client -server", shown: "TestRevoke_ANodeWithoutItsEnforcerIsNamed"},
 			"dry-run":               {kept: "*", shown: "TestRevoke_ADryRunChangesNothing"},
 			"namespace":             {},
+
+			"contexts": {kept: "*", shown: "TestClusters_UnrevokeSaysOfEachClusterWhoIsNotRevoked"}, "contexts-from": contextsFrom,
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"ledger": {
 		modes: []mode{{"now", ""}, {"expired", "--expired"}, {"revoked", "--revoked"}, {"all", "--all"}, {"clusters", "--contexts x,other"}},
@@ -431,12 +433,14 @@ var table = map[string]usesOf{
 	},
 	"ledger release": {modes: []mode{{"release", ""}}, own: map[string]use{"namespace": {}}, Connection: map[string]string{"*": "all"}},
 	"revocations": {
-		modes: []mode{{"list", ""}},
+		modes: []mode{{"list", ""}, {"clusters", "--contexts x,other"}},
 		own: map[string]use{
 			"output":    {kept: "*", shown: "TestRevoke_AUserIsRefusedByEveryAPIServerAndBackAtOnce"},
 			"namespace": {},
+
+			"contexts": {kept: "*", shown: "TestClusters_TheRevocationsOfAllClustersAreOneList"}, "contexts-from": contextsFrom,
 		},
-		Connection: map[string]string{"*": "all"},
+		Connection: map[string]string{"*": "all", "clusters": clusterFlags},
 	},
 	"revocations accept": {
 		modes: []mode{{"accept", ""}, {"client", "--dry-run=client"}, {"server", "--dry-run=server"}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/cli"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cmd/options"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/clusters"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/revoke"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/revocations"
@@ -22,6 +23,8 @@ type revocationsOptions struct {
 
 	// Output is the form of the list. Optional: lines.
 	Output string
+	// clusters are the clusters whose lists are read, if there are several.
+	clusters options.Clusters
 }
 
 // NewList makes the command revocations.
@@ -41,12 +44,16 @@ enforced.
 		Example: `  kubectl csr-onboard revocations
 
   # In a script
-  kubectl csr-onboard revocations -o json`,
+  kubectl csr-onboard revocations -o json
+
+  # On several clusters
+  kubectl csr-onboard revocations --contexts dev,prod`,
 		Args:              cli.NoArguments,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	options.AddFormatFlag(cmd, &o.Output, "lines")
+	o.clusters.Add(cmd, env)
 	cmd.AddCommand(newAccept(env), newRender(env))
 	return cmd
 }
@@ -57,24 +64,61 @@ func (o *revocationsOptions) Complete([]string) error { return nil }
 // Connection implements cli.Steps.
 func (o *revocationsOptions) Connection() cli.Connection { return cli.Connecting() }
 
-// Validate refuses forms that do not exist.
+// Validate refuses contexts that say nothing, and forms that do not exist.
 func (o *revocationsOptions) Validate() error {
+	if err := o.clusters.Validate(); err != nil {
+		return err
+	}
 	return options.ValidateFormat(o.FlagSet, o.Output, "the list of revocations", "lines")
 }
 
+// Read finds the contexts that are meant.
+func (o *revocationsOptions) Read() error { return o.clusters.Read(o.Environment) }
+
 // Run lists.
 func (o *revocationsOptions) Run(ctx context.Context) error {
-	work, err := o.Connect()
+	switch {
+	case !o.clusters.IsGiven():
+		return o.run(ctx, o.Environment)
+	case o.Output == "":
+		return options.OnEachBuffered(ctx, &o.clusters, o.Environment, o.run)
+	}
+	results := options.OnEach(ctx, &o.clusters, look)
+	if !clusters.AreFailed(results) {
+		if err := revocations.Lists(o.Streams.Out, o.Output, options.Done(results)); err != nil {
+			return err
+		}
+	}
+	for i, result := range results {
+		if result.Err == nil {
+			results[i].Err = notInForce(result.Value)
+		}
+	}
+	return clusters.Failure(results, o.Narrator.Tell)
+}
+
+// run lists what is on the cluster of an environment.
+func (o *revocationsOptions) run(ctx context.Context, on *cli.Environment) error {
+	status, err := look(ctx, on)
 	if err != nil {
 		return err
 	}
-	status, err := revoke.Look(ctx, work)
+	if err := revocations.List(on.Streams.Out, o.Output, status, on.Now()); err != nil {
+		return err
+	}
+	return notInForce(status)
+}
+
+func look(ctx context.Context, on *cli.Environment) (*revoke.Status, error) {
+	work, err := on.Connect()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := revocations.List(o.Streams.Out, o.Output, status, o.Now()); err != nil {
-		return err
-	}
+	return revoke.Look(ctx, work)
+}
+
+// notInForce is the error of a list that is not in force at every API server; nil if it is.
+func notInForce(status *revoke.Status) error {
 	missing := len(status.Servers) - revocation.InForce(status.Servers)
 	switch {
 	case !status.CanRevoke() && len(status.Entries) == 0:

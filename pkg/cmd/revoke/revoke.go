@@ -24,7 +24,7 @@ type revokeOptions struct {
 	Reason, Until string
 
 	waiting
-	// clusters are the clusters to revoke on, if there are several; revoke only.
+	// clusters are the clusters to revoke on, if there are several.
 	clusters options.Clusters
 
 	command string
@@ -93,13 +93,17 @@ API server refuses it any more. For a user, the record that the user was offboar
 ` + cli.ExitCodes,
 		Example: `  kubectl csr-onboard unrevoke jane
 
-  kubectl csr-onboard unrevoke --certificate jane.kubeconfig`,
+  kubectl csr-onboard unrevoke --certificate jane.kubeconfig
+
+  # On several clusters
+  kubectl csr-onboard unrevoke jane --contexts dev,prod`,
 		Args:              oneNameAtMost,
 		RunE:              env.InSteps(o),
 		ValidArgsFunction: cli.CompleteOneFromCluster(env, cli.KnownUsers),
 	}
 	o.target.add(cmd)
 	o.add(cmd)
+	o.clusters.Add(cmd, env)
 	return cmd
 }
 

@@ -78,12 +78,15 @@ type revocationList struct {
 	APIVersion string           `json:"apiVersion"`
 	Kind       string           `json:"kind"`
 	Items      []revocationForm `json:"items"`
-	// Servers are the API servers, and Problems what on the list cannot be enforced.
+	// Servers are the API servers, and Problems what on the list cannot be enforced. A problem begins
+	// with the context of its cluster and a colon where several were asked.
 	Servers  []serverForm `json:"servers"`
 	Problems []string     `json:"problems,omitempty"`
 }
 
 type revocationForm struct {
+	// Cluster is the context of the cluster, where several were asked.
+	Cluster string `json:"cluster,omitempty"`
 	// Kind is user, certificate, token or pin.
 	Kind         string `json:"kind"`
 	User         string `json:"user,omitempty"`
@@ -98,6 +101,8 @@ type revocationForm struct {
 }
 
 type serverForm struct {
+	// Cluster is the context of the cluster, where several were asked.
+	Cluster string `json:"cluster,omitempty"`
 	Node    string `json:"node"`
 	InForce bool   `json:"inForce"`
 	// Why says why it is not.
@@ -116,7 +121,7 @@ func Forms() map[string]any { return map[string]any{"RevocationList": revocation
 // for people, or as JSON or YAML.
 func List(out io.Writer, format string, status *revoke.Status, now time.Time) error {
 	if format != "" {
-		return report.Encode(out, format, revocationsForm(status))
+		return Lists(out, format, []report.OnCluster[*revoke.Status]{{Value: status}})
 	}
 	w := &lines{}
 	switch {
@@ -144,6 +149,15 @@ func List(out io.Writer, format string, status *revoke.Status, now time.Time) er
 	}
 	_, err := io.WriteString(out, w.String())
 	return err
+}
+
+// Lists writes who is revoked on each of several clusters as one list, as JSON or YAML.
+func Lists(out io.Writer, format string, all []report.OnCluster[*revoke.Status]) error {
+	form := revocationList{APIVersion: report.APIVersion, Kind: "RevocationList", Items: []revocationForm{}, Servers: []serverForm{}}
+	for _, one := range all {
+		form.add(one.Cluster, one.Value)
+	}
+	return report.Encode(out, format, form)
 }
 
 // withoutEnforcers says what follows where no enforcer reports.
@@ -211,12 +225,12 @@ func (l *lines) server(server revocation.Server, now time.Time) {
 	}
 }
 
-func revocationsForm(status *revoke.Status) revocationList {
-	form := revocationList{APIVersion: report.APIVersion, Kind: "RevocationList", Items: []revocationForm{}, Servers: []serverForm{}}
+// add adds what is on the list of a cluster.
+func (form *revocationList) add(cluster string, status *revoke.Status) {
 	for _, entry := range status.Entries {
 		details := entry.Details
 		item := revocationForm{
-			Kind: "certificate", User: details.User, CredentialID: entry.Blocked.CredentialID,
+			Cluster: cluster, Kind: "certificate", User: details.User, CredentialID: entry.Blocked.CredentialID,
 			Reason: details.Reason, By: details.By, Until: details.Until, NotAfter: details.NotAfter,
 		}
 		if !details.At.IsZero() {
@@ -236,10 +250,14 @@ func revocationsForm(status *revoke.Status) revocationList {
 		form.Items = append(form.Items, item)
 	}
 	for _, problem := range status.Problems {
-		form.Problems = append(form.Problems, problem.String())
+		text := problem.String()
+		if cluster != "" {
+			text = cluster + ": " + text
+		}
+		form.Problems = append(form.Problems, text)
 	}
 	for _, server := range status.Servers {
-		item := serverForm{Node: server.Node, InForce: server.Why == "", Why: server.Why}
+		item := serverForm{Cluster: cluster, Node: server.Node, InForce: server.Why == "", Why: server.Why}
 		if seen := server.Report; seen != nil {
 			item.Entries, item.File, item.Version, item.Problems = &seen.Entries, seen.File, seen.Version, seen.Problems
 			if !seen.ProvenUntil.IsZero() {
@@ -248,5 +266,4 @@ func revocationsForm(status *revoke.Status) revocationList {
 		}
 		form.Servers = append(form.Servers, item)
 	}
-	return form
 }
