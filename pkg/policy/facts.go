@@ -90,7 +90,7 @@ func (f *Facts) ChainStart() time.Time {
 // ValidCertificates are the valid certificates of the user, revoked ones left out.
 func (f *Facts) ValidCertificates() []*Certificate {
 	return slices.DeleteFunc(f.Certificates.Of(f.Review.User.Name), func(one *Certificate) bool {
-		_, isRevoked := f.List.Blocks(access.Blocked{CredentialID: one.CredentialID})
+		_, isRevoked := f.List.Refuses(access.Blocked{CredentialID: one.CredentialID}, f.Now)
 		return isRevoked || one.HasExpired(f.Now)
 	})
 }

@@ -94,6 +94,20 @@ func TestPolicy_AnOrdinaryRenewalIsApproved(t *testing.T) {
 	}
 }
 
+// listOf is the list of who is blocked with some entries.
+func listOf(t *testing.T, entries ...access.Entry) access.List {
+	t.Helper()
+	changed, err := access.ListOf(nil).Add(now, entries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := map[string]string{}
+	for key, value := range changed {
+		data[key] = *value
+	}
+	return access.ListOf(data)
+}
+
 // TestPolicy_NoPolicyLiftsAFloor attacks each floor with the most permissive policy.
 func TestPolicy_NoPolicyLiftsAFloor(t *testing.T) {
 	other := func(f *Facts, o *certificatesv1.CertificateSigningRequest) {
@@ -106,17 +120,7 @@ func TestPolicy_NoPolicyLiftsAFloor(t *testing.T) {
 		return access.Grant{Role: access.Role{IsCluster: true, Name: name}}
 	}
 	listed := func(entries ...access.Entry) change {
-		return func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
-			changed, err := access.ListOf(nil).Add(now, entries...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			data := map[string]string{}
-			for key, value := range changed {
-				data[key] = *value
-			}
-			f.List = access.ListOf(data)
-		}
+		return func(f *Facts, _ *certificatesv1.CertificateSigningRequest) { f.List = listOf(t, entries...) }
 	}
 	for _, test := range []struct {
 		about string
@@ -273,6 +277,12 @@ func TestPolicy_BoundsBound(t *testing.T) {
 	}
 	noLedger := func(f *Facts, _ *certificatesv1.CertificateSigningRequest) { f.WithoutLedger = true }
 	byToken := func(_ *Facts, o *certificatesv1.CertificateSigningRequest) { o.Spec.Extra = nil }
+	revokedUntil := func(until *time.Time) change {
+		return func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
+			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotAfter: now.Add(time.Hour)}
+			f.List = listOf(t, access.Entry{Blocked: access.Blocked{CredentialID: otherID}, Details: access.Details{User: "jane", IsRevoked: true, Until: until}})
+		}
+	}
 	for _, test := range []struct {
 		about  string
 		policy Policy
@@ -308,6 +318,8 @@ func TestPolicy_BoundsBound(t *testing.T) {
 		{"the certificates, with one that has expired", Policy{MaximumCertificates: 2}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Certificates[otherID] = &Certificate{CredentialID: otherID, User: jane, NotAfter: now}
 		}, ""},
+		{"the certificates, with one that is revoked", Policy{MaximumCertificates: 2}, jane, revokedUntil(nil), ""},
+		{"the certificates, with one that was revoked until now", Policy{MaximumCertificates: 2}, jane, revokedUntil(&now), "maximumCertificates"},
 		{"the certificates, with one that is approved and not issued", Policy{MaximumCertificates: 2}, jane, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) {
 			f.Awaited = 1
 		}, "maximumCertificates"},
