@@ -305,6 +305,19 @@ func TestClusters_RevokeSaysOfEachClusterWhetherItCan(t *testing.T) {
 	d.says(t, 1, "revoke jane --contexts dev,prod-us", "not done on dev: ", "not done on prod-us: ", `2 of 2 clusters are not done: "dev", "prod-us"`)
 }
 
+func TestClusters_EachContextOfTheListIsCompleted(t *testing.T) {
+	d := newThreeClusters(t)
+	for line, want := range map[string]string{
+		"__complete list --contexts p":            "prod-eu\nprod-us\n:4\n",
+		"__complete list --contexts dev,p":        "dev,prod-eu\ndev,prod-us\n:4\n",
+		"__complete list --contexts dev,prod-eu,": "dev,prod-eu,prod-us\n:4\n",
+	} {
+		if out, _ := d.runs(t, 0, line); out != want {
+			t.Errorf("%s: %q, want %q", line, out, want)
+		}
+	}
+}
+
 // revokeOn puts a list with one user on a cluster, on which no enforcer reports.
 func revokeOn(t *testing.T, d *threeClusters, cluster, user string) {
 	t.Helper()

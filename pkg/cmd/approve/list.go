@@ -59,8 +59,9 @@ so.
 The cluster garbage-collects a request an hour after it was issued or denied, and a pending one
 after a day. Certificates whose requests are gone stay valid, and are not listed.
 
--o json and -o yaml print a RequestReviewList; with --watch they print one RequestReview after
-the other. See
+With --watch, the list is followed by what changes, until you interrupt it, which ends with exit
+code 0. -o json and -o yaml print a RequestReviewList; with --watch they print one RequestReview
+after the other. See
 https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/guides/review.md.
 
 ` + cli.ExitCodes,

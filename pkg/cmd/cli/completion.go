@@ -72,6 +72,19 @@ func CompleteFromKubeconfig(e *Environment, names func(*Contexts) []string) cobr
 	}
 }
 
+// EachOfList completes the last element of a list that is separated by commas; those before it are
+// given already.
+func EachOfList(complete cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		end := strings.LastIndex(typed, ",") + 1
+		completions, directive := complete(cmd, strings.Split(typed[:end], ","), typed[end:])
+		for i, last := range completions {
+			completions[i] = typed[:end] + last
+		}
+		return completions, directive
+	}
+}
+
 // RegisterCompletion completes a flag from fixed words.
 func RegisterCompletion(cmd *cobra.Command, flag string, words []string) {
 	// It fails only for a flag that there is not, which the command's own tests

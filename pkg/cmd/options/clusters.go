@@ -46,7 +46,7 @@ func (f *Clusters) Add(cmd *cobra.Command, env *cli.Environment) {
 		flags.StringSliceVar(&f.Contexts, cli.ContextsFlag, nil, "run on the clusters of these contexts of the kubeconfig, by name or shell pattern, such as 'prod-*'; separated by commas")
 		flags.StringVar(&f.From, contextsFromFlag, "", "run on the clusters of the contexts in this file, or in standard input (-): one name or shell pattern in each line; lines that begin with # are comments")
 	})
-	_ = cmd.RegisterFlagCompletionFunc(cli.ContextsFlag, cli.CompleteFromKubeconfig(env, cli.ContextNames))
+	_ = cmd.RegisterFlagCompletionFunc(cli.ContextsFlag, cli.EachOfList(cli.CompleteFromKubeconfig(env, cli.ContextNames)))
 }
 
 // IsGiven reports whether the command is to run on several clusters.
