@@ -625,8 +625,8 @@ func runnable(t *testing.T) map[string]*cobra.Command {
 		for _, child := range command.Commands() {
 			visit(child, strings.TrimSpace(path+" "+child.Name()))
 		}
-		// The root and completion only say what commands there are.
-		if path != "" && path != completionCommand {
+		// These only say what commands there are.
+		if path != "" && path != completionCommand && path != "help" {
 			found[path] = command
 		}
 	}

@@ -151,12 +151,10 @@ without the API. doctor finds out why a cluster does not sign.
 
   # All three in one command, as an administrator
   kubectl csr-onboard new-user jane --group dev --approve`,
-		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: cli.Program},
-		// Letters that may be wrong in a command for it to be suggested.
-		SuggestionsMinimumDistance: 2,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		Args:                       cli.NoArguments,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: cli.Program},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cli.NoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if isVersionAsked {
 				return env.InSteps(&versionOptions{Environment: env, Client: true})(cmd, nil)
@@ -191,5 +189,6 @@ without the API. doctor finds out why a cluster does not sign.
 		made.GroupID = command.group
 		root.AddCommand(made)
 	}
+	cli.RefuseUnknownTopics(root)
 	return root
 }

@@ -146,16 +146,25 @@ func NoArguments(cmd *cobra.Command, arguments []string) error {
 	switch {
 	case len(arguments) == 0:
 		return nil
-	case cmd.HasParent():
-		return outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", cmd.Name(), arguments[0]),
-			"see: %s --help", cmd.CommandPath())
+	case cmd.HasAvailableSubCommands():
+		return unknownCommand(cmd, arguments[0])
 	}
-	err := outcome.Errorf(outcome.ErrUsage, "unknown command %q", arguments[0])
-	if lead := leadFrom(arguments[0]); lead != "" {
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", cmd.Name(), arguments[0]),
+		"see: %s --help", cmd.CommandPath())
+}
+
+// unknownCommand is the error of a name that no command below a command has, with a suggestion.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	err := outcome.Errorf(outcome.ErrUsage, "unknown command %q", name)
+	if cmd.HasParent() {
+		err = outcome.Errorf(outcome.ErrUsage, "unknown command %q of %s", name, cmd.Name())
+	} else if lead := leadFrom(name); lead != "" {
 		return outcome.WithHint(err, "%s", lead)
 	}
-	if near := cmd.SuggestionsFor(arguments[0]); len(near) > 0 {
+	// Letters that may be wrong in a command for it to be suggested.
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
 		return outcome.WithHint(err, "did you mean: %s %s", cmd.CommandPath(), strings.Join(near, ", "))
 	}
 	return outcome.WithHint(err, "see: %s --help", cmd.CommandPath())

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/screen"
 )
 
@@ -91,6 +92,28 @@ func AddConnectionFlags(root *cobra.Command, env *Environment) {
 		env.Flags.AddFlags(flags)
 		flags.IntVarP(&env.Verbosity, "v", "v", 0, "Number for the log level verbosity: from 1, each call to the API server, with its status and duration; never a body or a header")
 	})
+}
+
+// RefuseUnknownTopics has the command help of a root, which has its other commands already, refuse a
+// command that does not exist.
+func RefuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	topic, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	topic.Long, topic.Run = "Print the help of a command, as its flag --help does.", nil
+	topic.RunE = func(_ *cobra.Command, arguments []string) error {
+		cmd, rest, err := root.Find(arguments)
+		switch {
+		case err != nil:
+			return outcome.Errorf(outcome.ErrUsage, "%w", err)
+		case len(rest) > 0 && cmd.HasAvailableSubCommands():
+			return unknownCommand(cmd, rest[0])
+		}
+		cmd.InitDefaultHelpFlag()
+		return cmd.Help()
+	}
 }
 
 // PrintHelp writes the help of a command, no line of which is longer than the terminal is wide.

@@ -84,6 +84,9 @@ func noArguments(cmd *cobra.Command, arguments []string) error {
 		return nil
 	}
 	err := outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", cmd.Name(), arguments[0])
+	if !cmd.HasParent() {
+		err = outcome.Errorf(outcome.ErrUsage, "unknown command %q", arguments[0])
+	}
 	if cmd.Flags().Changed("denier") {
 		return outcome.WithHint(err, "join an address to its flag by an equals sign: --denier=ADDRESS")
 	}

@@ -13,7 +13,7 @@ func TestRoot_WrongUsageIsToldWithItsCode(t *testing.T) {
 		arguments string
 		says      string
 	}{
-		"an unknown command":             {"enforc", "accepts no arguments"},
+		"an unknown command":             {"enforc", `unknown command "enforc"`},
 		"an argument":                    {"enforce here", "accepts no arguments"},
 		"an argument of init":            {"enforce init here", "accepts no arguments"},
 		"an argument of run":             {"run here", "accepts no arguments"},
