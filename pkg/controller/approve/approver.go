@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/fairqueue"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -60,7 +61,7 @@ type approver struct {
 	*evaluator
 
 	requests  decider
-	queue     *queue
+	queue     *fairqueue.Queue
 	confirmer *confirmer
 	notes     *notes
 	statuses  *statuses
@@ -114,7 +115,7 @@ func newApprover(tools controller.Tools, name string, to doors) (*approver, list
 	a := &approver{
 		Tools:     tools,
 		evaluator: &evaluator{world: w, approver: name, permissions: newPermissions(to.authority, tools.Now)},
-		requests:  to.requests, queue: newQueue(tools.Now), metrics: newMetrics(tools.Metrics),
+		requests:  to.requests, queue: fairqueue.New(tools.Now), metrics: newMetrics(tools.Metrics),
 		notes: newNotes(to.reports, tools.Now), statuses: newStatuses(to.statuses, w, tools.Now, tools.Log), changed: make(chan struct{}, 1),
 		left: map[types.UID]*leftRequest{}, busy: map[types.UID]bool{}, usersChanged: map[string]bool{},
 	}
@@ -125,7 +126,7 @@ func newApprover(tools controller.Tools, name string, to doors) (*approver, list
 
 // run decides until the context ends, once every source was read.
 func (a *approver) run(ctx context.Context, sources []source) {
-	defer a.queue.close()
+	defer a.queue.Close()
 	var running sync.WaitGroup
 	defer running.Wait()
 	if err := a.followAll(ctx, &running, sources); err != nil {
@@ -168,7 +169,7 @@ func (a *approver) followAll(ctx context.Context, running *sync.WaitGroup, sourc
 // requestChanged has a pending request evaluated.
 func (a *approver) requestChanged(one *known) {
 	if one.IsPending {
-		a.queue.add(one.Requester, one.uid)
+		a.queue.Add(one.Requester, one.uid)
 		return
 	}
 	a.forget(one)
@@ -221,10 +222,10 @@ func (a *approver) tend(ctx context.Context) {
 			case <-time.After(coalesce):
 			}
 			for _, one := range a.world.pending() {
-				a.queue.add(one.Requester, one.uid)
+				a.queue.Add(one.Requester, one.uid)
 			}
 		case <-users.C:
-			a.metrics.waiting.Set(float64(a.queue.waiting()))
+			a.metrics.waiting.Set(float64(a.queue.Len()))
 			a.requeueUsers()
 		case <-sweep.C:
 			a.world.forgetExpired(a.Now())
@@ -252,7 +253,7 @@ func (a *approver) again(uid types.UID) {
 	delete(a.left, uid)
 	a.mutex.Unlock()
 	if one := a.world.get(uid); one != nil && one.IsPending {
-		a.queue.add(one.Requester, uid)
+		a.queue.Add(one.Requester, uid)
 	}
 }
 
@@ -279,7 +280,7 @@ func (a *approver) sweep(ctx context.Context) {
 // work evaluates and decides, request after request.
 func (a *approver) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		uid, wait, isOne := a.queue.take()
+		uid, wait, isOne := a.queue.Take()
 		if isOne {
 			a.process(ctx, uid)
 			continue
@@ -289,7 +290,7 @@ func (a *approver) work(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-a.queue.ready:
+		case <-a.queue.Ready():
 		case <-time.After(wait):
 		}
 	}
@@ -301,7 +302,7 @@ func (a *approver) begin(one *known) bool {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	if a.busy[one.uid] {
-		a.queue.addLater(one.Requester, one.uid, 100*time.Millisecond)
+		a.queue.AddLater(one.Requester, one.uid, 100*time.Millisecond)
 		return false
 	}
 	if left := a.left[one.uid]; left != nil && left.rules == rules && left.version == one.object.ResourceVersion {
@@ -340,12 +341,12 @@ func (a *approver) process(ctx context.Context, uid types.UID) {
 	}
 	if a.world.version() != rules || a.Now().Sub(begin) > freshness {
 		// It was evaluated by other policies than those that are there now.
-		a.queue.add(one.Requester, uid)
+		a.queue.Add(one.Requester, uid)
 		return
 	}
 	if decision.Outcome == policy.Approved && !a.world.reserve(one, decision.By, facts.Review, a.Now()) {
 		// Another one was approved meanwhile.
-		a.queue.add(one.Requester, uid)
+		a.queue.Add(one.Requester, uid)
 		return
 	}
 	a.decide(ctx, one, facts, decision)
@@ -406,7 +407,7 @@ func (a *approver) retry(ctx context.Context, one *known, err error) {
 	}
 	a.metrics.count(policy.Failed)
 	a.Log.Warn("not decided", "uid", string(one.uid), "error", err.Error())
-	a.queue.addLater(one.Requester, one.uid, retryFailed)
+	a.queue.AddLater(one.Requester, one.uid, retryFailed)
 	said := request.PolicyOutcome{IsError: true, Why: identity.PrintableSentence(err.Error())}
 	if err := a.notes.say(ctx, one, said); err != nil {
 		a.Log.Debug("an outcome cannot be reported", slog.String("error", err.Error()))

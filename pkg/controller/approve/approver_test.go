@@ -23,6 +23,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/clustertest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/fairqueue"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
@@ -218,7 +219,8 @@ func (a *test) start(t *testing.T) {
 // writes in the meantime, which the race detector requires.
 func (a *test) elapse(span time.Duration) {
 	a.set(func() {})
-	elapse(span)
+	<-time.After(span)
+	synctest.Wait()
 }
 
 // apply has policies on the server, of which the watch tells at once.
@@ -615,7 +617,7 @@ func TestApprover_ABrokenDenyPolicyStopsApprovalsAndSaysSo(t *testing.T) {
 func TestApprover_JunkOfOneRequesterDoesNotHoldUpAnother(t *testing.T) {
 	inTest(t, func(t *testing.T, a *test) {
 		a.apply(policyOf("jane", policy.Approve, "subject.name == 'jane'"))
-		for i := range 3 * evaluationBurst {
+		for i := range 3 * fairqueue.Burst {
 			junk := requestOf(t, "mallory")
 			junk.Name, junk.UID = fmt.Sprintf("junk-%d", i), types.UID(fmt.Sprintf("junk-%d", i))
 			a.submit(junk)
@@ -628,7 +630,7 @@ func TestApprover_JunkOfOneRequesterDoesNotHoldUpAnother(t *testing.T) {
 			t.Errorf("%d decided after %s", len(a.decided), time.Since(begin))
 		}
 		a.elapse(time.Minute)
-		if got := a.evaluations(); got != 3*evaluationBurst+1 {
+		if got := a.evaluations(); got != 3*fairqueue.Burst+1 {
 			t.Errorf("%d evaluations", got)
 		}
 		if len(a.reported) > noteBurst+int(noteRate*60)+1 {

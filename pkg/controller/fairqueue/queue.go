@@ -1,4 +1,4 @@
-package approve
+package fairqueue
 
 import (
 	"container/list"
@@ -8,16 +8,17 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Each requester may have so many requests evaluated at once, and then so many a second: about as
-// many as the cluster's signer issues.
 const (
-	evaluationBurst = 200
-	evaluationRate  = 50.0
+	// Burst is how many requests of one requester are taken at once.
+	Burst = 200
+	// rate is how many more of them are taken in a second: about as many as the cluster's signer
+	// issues.
+	rate = 50.0
 )
 
-// queue holds the requests that are to be evaluated: a line for each requester, and the requesters
-// take turns. A requester who has used up what they may is passed over until there is more.
-type queue struct {
+// Queue holds requests that are to be evaluated. Use New. It can be used by several workers at the
+// same time.
+type Queue struct {
 	now func() time.Time
 
 	mutex  sync.Mutex
@@ -39,12 +40,13 @@ type line struct {
 	turn   *list.Element
 }
 
-func newQueue(now func() time.Time) *queue {
-	return &queue{now: now, lines: map[string]*line{}, turns: list.New(), later: map[types.UID]*time.Timer{}, ready: make(chan struct{}, 1)}
+// New returns an empty queue that goes by a clock.
+func New(now func() time.Time) *Queue {
+	return &Queue{now: now, lines: map[string]*line{}, turns: list.New(), later: map[types.UID]*time.Timer{}, ready: make(chan struct{}, 1)}
 }
 
-// add has a request evaluated in its requester's turn. One that waits already waits once.
-func (q *queue) add(requester string, uid types.UID) {
+// Add has a request evaluated in its requester's turn. One that waits already waits once.
+func (q *Queue) Add(requester string, uid types.UID) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	if q.isOver {
@@ -56,7 +58,7 @@ func (q *queue) add(requester string, uid types.UID) {
 	}
 	of := q.lines[requester]
 	if of == nil {
-		of = &line{requester: requester, isQueued: map[types.UID]bool{}, tokens: evaluationBurst, at: q.now()}
+		of = &line{requester: requester, isQueued: map[types.UID]bool{}, tokens: Burst, at: q.now()}
 		q.lines[requester] = of
 	}
 	if of.isQueued[uid] {
@@ -70,8 +72,8 @@ func (q *queue) add(requester string, uid types.UID) {
 	q.wake()
 }
 
-// addLater has a request evaluated after a while.
-func (q *queue) addLater(requester string, uid types.UID, after time.Duration) {
+// AddLater has a request evaluated after a while.
+func (q *Queue) AddLater(requester string, uid types.UID, after time.Duration) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	if q.isOver {
@@ -80,20 +82,20 @@ func (q *queue) addLater(requester string, uid types.UID, after time.Duration) {
 	if timer := q.later[uid]; timer != nil {
 		timer.Stop()
 	}
-	q.later[uid] = time.AfterFunc(after, func() { q.add(requester, uid) })
+	q.later[uid] = time.AfterFunc(after, func() { q.Add(requester, uid) })
 }
 
 // wake tells those who wait that there may be a request.
-func (q *queue) wake() {
+func (q *Queue) wake() {
 	select {
 	case q.ready <- struct{}{}:
 	default:
 	}
 }
 
-// take is the next request, and false where there is none now. If one has to wait for its requester's
-// tokens, wait says how long.
-func (q *queue) take() (uid types.UID, wait time.Duration, isOne bool) {
+// Take is the next request, and false where there is none now. If one has to wait until its requester
+// may have more, wait says how long.
+func (q *Queue) Take() (uid types.UID, wait time.Duration, isOne bool) {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	now := q.now()
@@ -101,11 +103,11 @@ func (q *queue) take() (uid types.UID, wait time.Duration, isOne bool) {
 		front := q.turns.Front()
 		// Only lines are pushed.
 		of, _ := front.Value.(*line)
-		of.tokens = min(evaluationBurst, of.tokens+now.Sub(of.at).Seconds()*evaluationRate)
+		of.tokens = min(Burst, of.tokens+now.Sub(of.at).Seconds()*rate)
 		of.at = now
 		if of.tokens < 1 {
 			q.turns.MoveToBack(front)
-			missing := time.Duration((1 - of.tokens) / evaluationRate * float64(time.Second))
+			missing := time.Duration((1 - of.tokens) / rate * float64(time.Second))
 			if wait == 0 || missing < wait {
 				wait = missing
 			}
@@ -131,16 +133,19 @@ func (q *queue) take() (uid types.UID, wait time.Duration, isOne bool) {
 }
 
 // dropIdle forgets requesters who wait for nothing and have everything they may.
-func (q *queue) dropIdle(now time.Time) {
+func (q *Queue) dropIdle(now time.Time) {
 	for requester, of := range q.lines {
-		if of.turn == nil && of.tokens+now.Sub(of.at).Seconds()*evaluationRate >= evaluationBurst {
+		if of.turn == nil && of.tokens+now.Sub(of.at).Seconds()*rate >= Burst {
 			delete(q.lines, requester)
 		}
 	}
 }
 
-// waiting is how many requests wait.
-func (q *queue) waiting() int {
+// Ready is written to when a request may be taken. One value stands for any number of requests.
+func (q *Queue) Ready() <-chan struct{} { return q.ready }
+
+// Len is how many requests wait, those of AddLater left out until they are due.
+func (q *Queue) Len() int {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	count := 0
@@ -150,8 +155,8 @@ func (q *queue) waiting() int {
 	return count
 }
 
-// close stops everything that is to come later.
-func (q *queue) close() {
+// Close stops everything that is to come later.
+func (q *Queue) Close() {
 	q.mutex.Lock()
 	defer q.mutex.Unlock()
 	q.isOver = true
