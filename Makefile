@@ -81,7 +81,7 @@ test-unit: ## Run the quick tests, without a control plane
 
 # PACKAGE:TARGET of every fuzz test.
 FUZZ := identity:FuzzFileName identity:FuzzPrintable pki:FuzzParseKey pki:FuzzParseRequest pki:FuzzParseCertificate \
-	request:FuzzReview request:FuzzObjectName request:FuzzImport kubeconfig:FuzzMergeLosesNothing \
+	request:FuzzReview request:FuzzObjectName requestfile:FuzzParse kubeconfig:FuzzMergeLosesNothing \
 	kubeconfig:FuzzDecodeHandoff answer:FuzzDecode answer:FuzzWantedVersion teamfile:FuzzParse
 FUZZTIME ?= 200000x
 

@@ -36,7 +36,8 @@ var rings = map[string][]string{
 	"pkg/pki":                                {"pkg/identity", "pkg/outcome"},
 	"pkg/access":                             {"pkg/identity", "pkg/outcome"},
 	"pkg/revocation":                         {"pkg/access", "pkg/identity", "pkg/document", "pkg/outcome"},
-	"pkg/request":                            {"pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
+	"pkg/request":                            {"pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
+	"pkg/requestfile":                        {"pkg/request", "pkg/pki", "pkg/document", "pkg/outcome"},
 	"pkg/ledger":                             {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document", "pkg/outcome"},
 	"pkg/policy":                             {"pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/document"},
 	"pkg/policy/condition":                   {"pkg/policy", "pkg/request", "pkg/access", "pkg/identity"},
@@ -82,13 +83,13 @@ var rings = map[string][]string{
 	"pkg/cmd/cli":                            {"pkg/render", "pkg/render/screen", "pkg/onboard/completion", "pkg/onboard/pair", "pkg/onboard", "pkg/process", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/buildinfo", "pkg/document", "pkg/outcome"},
 	"pkg/cmd/options":                        {"pkg/onboard/event", "pkg/onboard/clusters", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/render/screen", "pkg/onboard/approval", "pkg/onboard/handoff", "pkg/onboard", "pkg/onboard/destination", "pkg/prompt", "pkg/process", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/newuser":                        {"pkg/onboard/destination", "pkg/onboard/event", "pkg/render/screen", "pkg/onboard/clusters", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/onboard/revoke", "pkg/onboard/team", "pkg/onboard", "pkg/store", "pkg/teamfile", "pkg/request", "pkg/access", "pkg/pki", "pkg/identity", "pkg/outcome"},
-	"pkg/cmd/approve":                        {"pkg/onboard/event", "pkg/onboard/clusters", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/render/screen", "pkg/onboard/approval", "pkg/onboard/handoff", "pkg/onboard", "pkg/prompt", "pkg/store", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/identity", "pkg/outcome"},
+	"pkg/cmd/approve":                        {"pkg/requestfile", "pkg/onboard/event", "pkg/onboard/clusters", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/render/screen", "pkg/onboard/approval", "pkg/onboard/handoff", "pkg/onboard", "pkg/prompt", "pkg/store", "pkg/cluster/requests", "pkg/kubeconfig", "pkg/request", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/fetch":                          {"pkg/onboard/clusters", "pkg/store", "pkg/cmd/options", "pkg/cmd/cli", "pkg/onboard/handoff", "pkg/onboard", "pkg/prompt", "pkg/kubeconfig", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/renew":                          {"pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/onboard/renewal", "pkg/onboard/pair", "pkg/onboard", "pkg/process", "pkg/store", "pkg/cluster", "pkg/kubeconfig", "pkg/request", "pkg/pki", "pkg/identity", "pkg/answer", "pkg/outcome"},
 	"pkg/cmd/revoke":                         {"pkg/onboard/clusters", "pkg/render/revocations", "pkg/cmd/options", "pkg/cmd/cli", "pkg/onboard/revoke", "pkg/onboard", "pkg/store", "pkg/request", "pkg/revocation", "pkg/access", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/audit":                          {"pkg/onboard/clusters", "pkg/render/records", "pkg/cmd/options", "pkg/cmd/cli", "pkg/onboard/audit", "pkg/ledger", "pkg/request", "pkg/pki", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/grant":                          {"pkg/onboard/clusters", "pkg/render/revocations", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/onboard/revoke", "pkg/onboard/offboard", "pkg/onboard/granting", "pkg/onboard", "pkg/prompt", "pkg/request", "pkg/access", "pkg/identity", "pkg/outcome"},
-	"pkg/cmd/sign":                           {"pkg/cmd/options", "pkg/cmd/cli", "pkg/render/report", "pkg/onboard/sign", "pkg/onboard", "pkg/prompt", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/identity", "pkg/outcome"},
+	"pkg/cmd/sign":                           {"pkg/requestfile", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render/report", "pkg/onboard/sign", "pkg/onboard", "pkg/prompt", "pkg/store", "pkg/kubeconfig", "pkg/request", "pkg/identity", "pkg/outcome"},
 	"pkg/cmd/policy":                         {"pkg/cmd/options", "pkg/cmd/cli", "pkg/process", "pkg/outcome"},
 	"pkg/cmd/doctor":                         {"pkg/onboard/clusters", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/onboard/doctor", "pkg/outcome"},
 	"pkg/cmd":                                {"pkg/cmd/doctor", "pkg/cmd/policy", "pkg/cmd/sign", "pkg/cmd/grant", "pkg/cmd/audit", "pkg/cmd/revoke", "pkg/cmd/renew", "pkg/cmd/fetch", "pkg/cmd/approve", "pkg/cmd/newuser", "pkg/cmd/options", "pkg/cmd/cli", "pkg/render", "pkg/render/report", "pkg/onboard", "pkg/process", "pkg/store", "pkg/kubeconfig", "pkg/identity", "pkg/buildinfo", "pkg/answer", "pkg/outcome"},
@@ -108,7 +109,7 @@ var rings = map[string][]string{
 }
 
 // pure are the packages without a disk or a network.
-var pure = []string{"pkg/buildinfo", "pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/revocation", "pkg/pki", "pkg/request", "pkg/ledger", "pkg/teamfile", "pkg/kubeconfig"}
+var pure = []string{"pkg/buildinfo", "pkg/outcome", "pkg/answer", "pkg/document", "pkg/identity", "pkg/access", "pkg/revocation", "pkg/pki", "pkg/request", "pkg/requestfile", "pkg/ledger", "pkg/teamfile", "pkg/kubeconfig"}
 
 // doors are the imports that only the named packages may have, directly.
 var doors = map[string][]string{

@@ -19,23 +19,6 @@ func garbage() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte("hostile")})
 }
 
-func TestImport_DataThatIsNoRequestIsAnErrorInEveryForm(t *testing.T) {
-	for about, test := range map[string]struct {
-		data []byte
-		says string
-	}{
-		"PEM":                   {garbage(), ""},
-		"a manifest":            {[]byte(manifestOf(garbage())), "the manifest's spec.request"},
-		"a second manifest":     {[]byte(manifestOf(newRequestPEM(t)) + "---\n" + manifestOf(garbage())), "the manifest's spec.request"},
-		"a manifest with a key": {[]byte(manifestOf(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("hostile")}))), ""},
-	} {
-		objects, err := Import(test.data, DefaultLifetime)
-		if err == nil || objects != nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "hostile") {
-			t.Errorf("%s: %v, %v", about, objects, err)
-		}
-	}
-}
-
 func TestUserByHand_ASubjectHasOneCommonName(t *testing.T) {
 	commonName := asn1.ObjectIdentifier{2, 5, 4, 3}
 	for about, test := range map[string]struct {

@@ -260,7 +260,7 @@ func (f *findings) examineSpec(object *Request) {
 	default:
 		f.refuse(ForeignSigner, "the signer is %s, and only certificates of %s are known to log in to the API server", identity.Quote(spec.SignerName), Signer)
 	}
-	if !permittedUsages(spec.Usages) {
+	if !PermittedUsages(spec.Usages) {
 		f.refuse(WrongUsages, "the usages are %s; the signer accepts client auth, and optionally digital signature and key encipherment", describeUsages(spec.Usages))
 	}
 	if identity.IsOptionLike(object.Name) {

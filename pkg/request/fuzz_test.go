@@ -1,7 +1,6 @@
 package request
 
 import (
-	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -58,42 +57,6 @@ func FuzzObjectName(f *testing.F) {
 		}
 		if other := ObjectName(identity.User{Name: name + "x", Groups: user.Groups}, key.Public()); other == derived {
 			t.Errorf("%q and %q share the object name %q", name, name+"x", derived)
-		}
-	})
-}
-
-// FuzzImport reads whatever somebody sends as a file: what it takes is ready to be
-// submitted as soon as it can be decoded, and holds no private key.
-func FuzzImport(f *testing.F) {
-	key, err := pki.NewKey(pki.DefaultKeyAlgorithm)
-	if err != nil {
-		f.Fatal(err)
-	}
-	made, err := pki.NewRequest(key, identity.User{Name: "jane", Groups: []string{"dev"}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	encoded := made.PEM()
-	f.Add(encoded)
-	f.Add([]byte(strings.ReplaceAll(string(encoded), "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")))
-	f.Add([]byte("apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nspec:\n  request: " + base64.StdEncoding.EncodeToString(encoded)))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		objects, err := Import(data, DefaultLifetime)
-		if err != nil {
-			return
-		}
-		for _, object := range objects {
-			if strings.Contains(string(object.Spec.Request), "PRIVATE KEY-----") {
-				t.Error("a private key was taken")
-			}
-			ready, err := Submittable(object)
-			if err != nil {
-				continue
-			}
-			parsed, err := pki.DecodeRequest(ready.Spec.Request)
-			if err != nil || parsed.OutsidePEM || ready.Name == "" || CheckSubmitted(ready, object) != nil {
-				t.Errorf("it is not ready to be submitted: %v", err)
-			}
 		}
 	})
 }

@@ -65,20 +65,22 @@ func Build(wanted *pki.Request, terms Terms) *Request {
 	user := wanted.User()
 	signer := cmp.Or(terms.Signer, Signer)
 	name := cmp.Or(terms.Name, objectNameFor(signer, user, wanted.PublicKey))
-	object := newObject(name, wanted.PEM(), terms.Lifetime)
+	object := NewObject(name, wanted.PEM(), terms.Lifetime)
 	object.Spec.SignerName = signer
 	object.Labels[UserLabel] = UserLabelValue(user.Name)
 	return holding(object, wanted.Alone())
 }
 
-const objectKind = "CertificateSigningRequest"
+// ObjectKind is the kind of a request object.
+const ObjectKind = "CertificateSigningRequest"
 
-// newObject makes an object for Signer, with exactly the usage "client auth".
-func newObject(name string, requestPEM []byte, lifetime time.Duration) *certificatesv1.CertificateSigningRequest {
+// NewObject makes an object for Signer, with exactly the usage "client auth", that asks for a lifetime.
+// The name may be empty until it is submitted.
+func NewObject(name string, requestPEM []byte, lifetime time.Duration) *certificatesv1.CertificateSigningRequest {
 	return &certificatesv1.CertificateSigningRequest{
 		TypeMeta: metav1.TypeMeta{
 			APIVersion: certificatesv1.SchemeGroupVersion.String(),
-			Kind:       objectKind,
+			Kind:       ObjectKind,
 		},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   name,
@@ -144,7 +146,7 @@ func UserByHand(object *Request, key crypto.PublicKey) (identity.User, error) {
 	switch names := parsed.Subject.Count(pki.CommonName); {
 	case names != 1:
 		err = notUsable(object, "its subject %s has %d common names, not one", parsed.Subject, names)
-	case !permittedUsages(object.Spec.Usages):
+	case !PermittedUsages(object.Spec.Usages):
 		err = notUsable(object, "its usages are %q, and \"client auth\" is what logs in", object.Spec.Usages)
 	}
 	return parsed.User(), err
@@ -184,10 +186,10 @@ func onlyClientAuth(usages []certificatesv1.KeyUsage) bool {
 	return len(usages) == 1 && usages[0] == certificatesv1.UsageClientAuth
 }
 
-// permittedUsages is the kube-apiserver-client signer's own rule (Kubernetes
+// PermittedUsages is the kube-apiserver-client signer's own rule (Kubernetes
 // pkg/controller/certificates/signer): client auth is required, two others are
 // optional, and anything else fails the request after its approval.
-func permittedUsages(usages []certificatesv1.KeyUsage) bool {
+func PermittedUsages(usages []certificatesv1.KeyUsage) bool {
 	clientAuth := false
 	for _, usage := range usages {
 		switch usage {

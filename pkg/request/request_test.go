@@ -11,7 +11,6 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -463,15 +462,5 @@ func TestRequest_AHintForAHostileNameIsHarmlessInAShell(t *testing.T) {
 	object.Name = "x;reboot"
 	if hint := outcome.Hint(CheckOpen(object)); !strings.Contains(hint, "kubectl delete csr 'x;reboot'") {
 		t.Errorf("the hint is %q", hint)
-	}
-}
-
-func TestRequest_AManifestDoesNotExpandWithoutBound(t *testing.T) {
-	manifest := "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  annotations:\n    a: &a '" + strings.Repeat("x", 64<<10) + "'\n"
-	for i := range 1_000 {
-		manifest += fmt.Sprintf("    b%d: *a\n", i)
-	}
-	if _, err := Import([]byte(manifest), DefaultLifetime); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
-		t.Errorf("%v", err)
 	}
 }

@@ -96,7 +96,7 @@ func (r *Review) with(object *Request, found findings) *Review {
 	return r
 }
 
-// ReviewOfFile reviews an imported object (see Import) before it is submitted.
+// ReviewOfFile reviews an object from a file (see package requestfile) before it is submitted.
 func ReviewOfFile(object *Request, source string) *Review {
 	reviewed := object.With(object.DeepCopy())
 	if parsed, err := object.PKCS10(); err == nil {

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/hex"
@@ -12,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -352,90 +352,29 @@ func TestRules_ASubmittedRequestIsTheWantedOne(t *testing.T) {
 	}
 }
 
-func TestRules_AnImportedObjectIsMadeReadyWithoutWhatItsSenderCannotSay(t *testing.T) {
-	encoded := newRequestPEM(t)
-	manifest := strings.Replace(manifestOf(encoded), "metadata:\n", "metadata:\n  labels: {team: blue}\n  annotations: {note: x}\n  uid: u\n", 1)
-	manifest = strings.Replace(manifest, "spec:\n", "spec:\n  expirationSeconds: 3600\n  username: mallory\n  groups: [system:masters]\n", 1)
-	objects, err := Import([]byte(manifest), DefaultLifetime)
-	if err != nil || len(objects) != 1 {
-		t.Fatalf("%d objects, %v", len(objects), err)
+func TestRules_AnObjectIsMadeReadyToBeSubmitted(t *testing.T) {
+	kept := stored(t, newTestKey(t), jane, func(o *Request) {
+		o.Name, o.Labels, o.Spec.Groups = "named", map[string]string{"team": "blue"}, []string{"system:masters"}
+	})
+	ready, err := Submittable(kept)
+	if err != nil || ready.Name != "named" || ready.Spec.Username != "" || ready.Spec.Groups != nil || ready.Labels["team"] != "blue" || ready.Labels[UserLabel] != UserLabelValue("jane") {
+		t.Errorf("%+v, %v", ready, err)
 	}
-	ready, err := Submittable(objects[0])
-	if err != nil {
-		t.Fatal(err)
+	if kept.Spec.Username != "jane" || len(kept.Labels) != 1 {
+		t.Error("the object that it was made of was changed")
 	}
-	want := metav1.ObjectMeta{Name: "jane", Labels: map[string]string{"team": "blue", UserLabel: UserLabelValue("jane")}, Annotations: map[string]string{"note": "x"}}
-	if diff := cmp.Diff(want, ready.ObjectMeta); diff != "" {
-		t.Errorf("metadata (-want +got):\n%s", diff)
+	around := stored(t, newTestKey(t), jane, func(o *Request) {
+		o.Name, o.Spec.Request = "", append([]byte("Subject: jane\n"), o.Spec.Request...)
+	})
+	ready, err = Submittable(around)
+	if err != nil || !ReviewOf(ready).HasDerivedName() || !bytes.HasPrefix(ready.Spec.Request, []byte("-----BEGIN ")) {
+		t.Errorf("%+v, %v", ready, err)
 	}
-	if ready.Spec.Username != "" || ready.Spec.Groups != nil || *ready.Spec.ExpirationSeconds != 3600 || ready.Spec.SignerName != Signer {
-		t.Errorf("the spec is %+v", ready.Spec)
-	}
-	unnamed, err := Import([]byte(strings.Replace(manifestOf(encoded), "  name: jane\n", "", 1)), DefaultLifetime)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ready, err = Submittable(unnamed[0]); err != nil || !ReviewOf(ready).HasDerivedName() || !strings.HasPrefix(ready.Name, "jane-") {
-		t.Errorf("without a name: %v", err)
+	if parsed, err := ready.PKCS10(); err != nil || parsed.OutsidePEM {
+		t.Errorf("%+v, %v", parsed, err)
 	}
 	if _, err := Submittable(stored(t, newTestKey(t), jane, func(o *Request) { o.Spec.Request = nil })); err == nil {
 		t.Error("a request that cannot be decoded is ready")
-	}
-}
-
-func TestRules_ABareRequestGetsTheLifetimeAndAManifestKeepsItsOwn(t *testing.T) {
-	encoded := newRequestPEM(t)
-	bare, err := Import(encoded, time.Hour)
-	if err != nil || LifetimeOf(bare[0]) != time.Hour || bare[0].Spec.SignerName != Signer {
-		t.Fatalf("%v", err)
-	}
-	for _, test := range []struct {
-		own, wanted, want time.Duration
-		isRefused         bool
-	}{
-		{0, time.Hour, time.Hour, false}, {time.Hour, time.Hour, time.Hour, false}, {2 * time.Hour, time.Hour, 2 * time.Hour, true},
-	} {
-		object := stored(t, newTestKey(t), jane, func(o *Request) { o.Spec.ExpirationSeconds = nil })
-		if test.own > 0 {
-			object.Spec.ExpirationSeconds = ExpirationSeconds(test.own)
-		}
-		err := SetLifetime(object, test.wanted)
-		if LifetimeOf(object) != test.want || errors.Is(err, outcome.ErrUsage) != test.isRefused {
-			t.Errorf("%s over %s: %s, %v", test.wanted, test.own, LifetimeOf(object), err)
-		}
-	}
-}
-
-func TestRules_WhatIsNoRequestIsNotImported(t *testing.T) {
-	encoded := newRequestPEM(t)
-	key, err := pki.EncodeKey(newTestKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for about, test := range map[string]struct{ text, want string }{
-		"nothing":                 {"", "it is empty"},
-		"comments":                {"# nothing\n---\n", "it is empty"},
-		"another kind":            {strings.Replace(manifestOf(encoded), "kind: C", "kind: X", 1), "its kind is"},
-		"another version":         {strings.Replace(manifestOf(encoded), "certificates.k8s.io/v1", "certificates.k8s.io/v2", 1), `of "certificates.k8s.io/v2"`},
-		"the version of another":  {strings.NewReplacer("certificates.k8s.io/v1", "certificates.k8s.io/v1beta1", "kind: C", "kind: X").Replace(manifestOf(encoded)), "its kind is"},
-		"an unknown field":        {manifestOf(encoded) + "  unknown: x\n", "cannot be read"},
-		"a private key":           {string(key), "private key"},
-		"a private key inside":    {manifestOf(key), "the manifest's spec.request"},
-		"a second that is broken": {manifestOf(encoded) + "---\nx: [\n", ""},
-		"no request in it":        {manifestOf([]byte("x")), "the manifest's spec.request"},
-		"no YAML":                 {"a: b: c: secret\n", "invalid YAML"},
-	} {
-		objects, err := Import([]byte(test.text), DefaultLifetime)
-		if err == nil || objects != nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %d objects, %v, want %q", about, len(objects), err, test.want)
-		}
-	}
-	if _, err := Import(key, DefaultLifetime); outcome.Hint(err) == "" {
-		t.Errorf("a private key: no hint with %v", err)
-	}
-	two, err := Import([]byte(manifestOf(encoded)+"---\n# between\n---\n"+manifestOf(encoded)), DefaultLifetime)
-	if err != nil || len(two) != 2 {
-		t.Errorf("two manifests: %d, %v", len(two), err)
 	}
 }
 

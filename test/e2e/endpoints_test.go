@@ -28,6 +28,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/requestfile"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/controlplane"
 	"github.com/csr-onboard/kubectl-csr-onboard/test/program"
@@ -87,7 +88,7 @@ func handedOff(t *testing.T, plane *controlplane.Plane, name string) (user *sess
 // key, also where the cluster knows the user already.
 func (s *session) byFingerprint(file string) []string {
 	s.t.Helper()
-	objects, err := request.Import(s.read(file), request.DefaultLifetime)
+	objects, err := requestfile.Parse(s.read(file), request.DefaultLifetime)
 	if err != nil || len(objects) != 1 {
 		s.t.Fatalf("%d requests in %s, %v", len(objects), file, err)
 	}

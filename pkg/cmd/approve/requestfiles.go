@@ -10,6 +10,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/approval"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/requestfile"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -67,7 +68,7 @@ func (f requestFiles) read(paths []string) (imported []approval.Imported, unread
 			}
 			var objects []*request.Request
 			if err == nil {
-				objects, err = request.Import(input.Data, f.lifetime)
+				objects, err = requestfile.Parse(input.Data, f.lifetime)
 			}
 			if err != nil {
 				imported = append(imported, approval.Imported{Source: source, Err: options.NoRequestIn(source, err)})
@@ -85,9 +86,9 @@ func (f requestFiles) read(paths []string) (imported []approval.Imported, unread
 }
 
 func (f requestFiles) imported(source string, object *request.Request) (approval.Imported, error) {
-	one := approval.Imported{Source: source, Object: object, SignerAssumed: request.AssumeSigner(object)}
+	one := approval.Imported{Source: source, Object: object, SignerAssumed: requestfile.AssumeSigner(object)}
 	if f.isLifetimeGiven {
-		if err := request.SetLifetime(object, f.lifetime); err != nil {
+		if err := requestfile.SetLifetime(object, f.lifetime); err != nil {
 			return one, fmt.Errorf("%q: %w", source, err)
 		}
 		one.Lifetime = f.lifetime

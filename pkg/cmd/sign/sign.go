@@ -19,6 +19,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/prompt"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/render/report"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/requestfile"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -288,7 +289,7 @@ func (o *signOptions) Read() error {
 	if err != nil {
 		return err
 	}
-	objects, err := request.Import(data, lifetime)
+	objects, err := requestfile.Parse(data, lifetime)
 	if err != nil {
 		return options.NoRequestIn(o.file, err)
 	}
@@ -297,7 +298,7 @@ func (o *signOptions) Read() error {
 	}
 	o.object = objects[0]
 	// No API server is asked: a signer that the manifest leaves open changes nothing.
-	request.AssumeSigner(o.object)
+	requestfile.AssumeSigner(o.object)
 	if o.lifetime = request.LifetimeOf(o.object); o.lifetime == 0 || o.FlagSet.Changed("expiration") {
 		// The review shows the lifetime that will be given.
 		o.lifetime = lifetime

@@ -25,6 +25,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard/onboardtest"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/requestfile"
 )
 
 // approving is an approval of named requests to which an administrator says yes.
@@ -442,7 +443,7 @@ func file(t *testing.T, w *onboardtest.World, name string) approval.Imported {
 	if err != nil {
 		t.Fatal(err)
 	}
-	imported, err := request.Import(object.Spec.Request, time.Hour)
+	imported, err := requestfile.Parse(object.Spec.Request, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

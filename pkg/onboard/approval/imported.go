@@ -16,9 +16,9 @@ import (
 type Imported struct {
 	// Source is the file's name. Required.
 	Source string
-	// Object is what request.Import made of it. Required unless Err is.
+	// Object is what requestfile.Parse made of it. Required unless Err is.
 	Object *request.Request
-	// SignerAssumed says that the file names no signer (see request.AssumeSigner).
+	// SignerAssumed says that the file names no signer (see requestfile.AssumeSigner).
 	SignerAssumed bool
 	// Lifetime is what the administrator named explicitly; 0 if nothing. One that stands
 	// on the cluster already and asks for another lifetime is refused then.

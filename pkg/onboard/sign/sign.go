@@ -22,7 +22,7 @@ import (
 
 // Input is what it takes to sign a request on a CA server.
 type Input struct {
-	// Source is the request's file, and Object what request.Import made of it.
+	// Source is the request's file, and Object what requestfile.Parse made of it.
 	// Required.
 	Source string
 	Object *request.Request

@@ -28,6 +28,7 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/pki"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/requestfile"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
@@ -78,7 +79,7 @@ func objectOf(t *testing.T, user identity.User) *request.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	imported, err := request.Import(made.PEM(), time.Hour)
+	imported, err := requestfile.Parse(made.PEM(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
