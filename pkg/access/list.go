@@ -92,13 +92,15 @@ func (d Details) IsOver(now time.Time, clockSkew time.Duration) bool {
 // and why stay, unless there is another reason or end, and what refuses everything does not become a
 // block of writes.
 func (d Details) again(before Details) Details {
+	d.User, d.NotAfter = cmp.Or(d.User, before.User), cmp.Or(d.NotAfter, before.NotAfter)
+	if len(d.Groups) == 0 {
+		d.Groups = before.Groups
+	}
 	if before.IsRevoked && !d.IsRevoked && before.Until == nil {
+		before.User, before.NotAfter, before.Groups = d.User, d.NotAfter, d.Groups
 		return before
 	}
-	d.User = cmp.Or(d.User, before.User)
-	if d.NotAfter == nil {
-		d.NotAfter, d.Groups = before.NotAfter, before.Groups
-	}
+	d.IsRevoked = d.IsRevoked || before.IsRevoked
 	isSameEnd := d.Until == nil && before.Until == nil || d.Until != nil && before.Until != nil && d.Until.Equal(*before.Until)
 	if d.IsRevoked == before.IsRevoked && isSameEnd && (d.Reason == "" || d.Reason == before.Reason) && !before.At.IsZero() {
 		d.At, d.By = before.At, before.By
@@ -246,6 +248,13 @@ func (l List) Refuses(blocked Blocked, now time.Time) (Details, bool) {
 	return details, isListed && !details.IsOver(now, 0)
 }
 
+// Distrusts reports whether what was done with a credential is not to be trusted at a time: it is on the
+// list, unless until a time that has passed. A certificate that has expired since was no better before.
+func (l List) Distrusts(credentialID string, now time.Time) bool {
+	details, isListed := l.Blocks(Blocked{CredentialID: credentialID})
+	return isListed && (details.Until == nil || now.Before(*details.Until))
+}
+
 // Offboarded reports whether a user was offboarded, and what is remembered about it.
 func (l List) Offboarded(user string) (Details, bool) {
 	details, known := l.details(hexKey(offboardedKeyPrefix, user))
@@ -312,6 +321,22 @@ func (l List) Add(now time.Time, entries ...Entry) (Change, error) {
 		}
 	}
 	return change, l.checkSize(change)
+}
+
+// Replace is Add for an entry that takes the place of others, which would refuse the same user in
+// another way.
+func (l List) Replace(now time.Time, entry Entry, replaced ...Blocked) (Change, error) {
+	change, err := l.Add(now, entry)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range replaced {
+		if _, isMoved := change[other.Key()]; isMoved {
+			change[other.Key()] = nil
+		}
+		maps.Copy(change, l.Remove(other))
+	}
+	return change, nil
 }
 
 // merged is an entry with what the list remembers about it.
@@ -396,7 +421,7 @@ func (l List) checkSize(change Change) error {
 func (l List) Remove(blocked Blocked) Change {
 	change := Change{}
 	keys := append(slices.Clone(l.keys[blocked]), detailsKeyPrefix+blocked.Key())
-	if blocked.User != "" {
+	if blocked.User != "" && !blocked.IsPin {
 		keys = append(keys, hexKey(offboardedKeyPrefix, blocked.User))
 	}
 	for _, key := range keys {
@@ -427,7 +452,7 @@ func (l List) Items() (items []Item) {
 			continue
 		}
 		item := Item{Key: key, Value: l.data[key]}
-		byKey, isNamedByKey := blockedUnder(key)
+		byKey, isNamedByKey := blockedUnder(strings.TrimPrefix(key, untilKeyPrefix))
 		byValue, isNamedByValue := blockedIn(item.Value)
 		if isNamedByKey {
 			item.Named = append(item.Named, byKey)
@@ -435,7 +460,7 @@ func (l List) Items() (items []Item) {
 		if isNamedByValue && byValue != byKey {
 			item.Named = append(item.Named, byValue)
 		}
-		isOurs := slices.ContainsFunc([]string{userKeyPrefix, certificateKeyPrefix, pinKeyPrefix}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+		isOurs := slices.ContainsFunc([]string{userKeyPrefix, certificateKeyPrefix, pinKeyPrefix, untilKeyPrefix}, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 		if len(item.Named) == 0 && !isOurs {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -243,5 +244,97 @@ func TestList_WhatIsAddedAgainKeepsWhatIsRemembered(t *testing.T) {
 	again := added(t, first, Entry{Details: Details{User: "jane", By: "other", At: later}})
 	if details, _ := ListOf(again).Offboarded("jane"); details.By != "admin" {
 		t.Errorf("the record is of %s", details.By)
+	}
+}
+
+func TestList_ABlockWeakensNoRevocation(t *testing.T) {
+	until := now.Add(72 * time.Hour)
+	for about, before := range map[string]*time.Time{"without an end": nil, "until a time": &until} {
+		data := added(t, nil, Entry{Blocked: Blocked{User: "jane"}, Details: Details{User: "jane", By: "a", At: now, IsRevoked: true, Until: before}})
+		data = added(t, data, entryFor("jane"))
+		if details, _ := ListOf(data).Blocks(Blocked{User: "jane"}); !details.IsRevoked || details.Until != nil {
+			t.Errorf("%s: %+v", about, details)
+		}
+	}
+}
+
+// TestList_WhatBecomesKnownOfACertificateIsAdded is for one that was revoked by its id alone.
+func TestList_WhatBecomesKnownOfACertificateIsAdded(t *testing.T) {
+	id, notAfter := CredentialID([]byte{1}), now.Add(24*time.Hour)
+	for about, later := range map[string]Details{
+		"a block":            {User: "sam", NotAfter: &notAfter, Groups: []string{"dev"}, By: "b", At: now},
+		"a revocation":       {User: "sam", Groups: []string{"dev"}, By: "b", At: now, IsRevoked: true},
+		"one without groups": {User: "sam", By: "b", At: now, IsRevoked: true},
+	} {
+		before := Details{By: "a", At: now, IsRevoked: true}
+		if later.Groups == nil {
+			before.Groups = []string{"dev"}
+		}
+		data := added(t, nil, Entry{Blocked: Blocked{CredentialID: id}, Details: before})
+		known := ListOf(added(t, data, Entry{Blocked: Blocked{CredentialID: id}, Details: later})).CertificatesOf("sam")
+		if len(known) != 1 || known[0].Details.By != "a" || !slices.Equal(known[0].Details.Groups, []string{"dev"}) || known[0].Details.NotAfter == nil != (later.NotAfter == nil) {
+			t.Errorf("%s: %+v", about, known)
+		}
+	}
+}
+
+func TestList_WhatWasDoneWithAStolenCertificateIsNotTrustedAfterItHasExpired(t *testing.T) {
+	id, notAfter, until := CredentialID([]byte{1}), now.Add(time.Hour), now.Add(time.Hour)
+	for about, test := range map[string]struct {
+		details      Details
+		after        time.Duration
+		isDistrusted bool
+	}{
+		"that is valid":                {Details{NotAfter: &notAfter}, 0, true},
+		"that has expired":             {Details{NotAfter: &notAfter}, time.Hour, true},
+		"until a time":                 {Details{Until: &until}, time.Hour - 1, true},
+		"until a time that has passed": {Details{Until: &until}, time.Hour, false},
+	} {
+		list := ListOf(added(t, nil, Entry{Blocked: Blocked{CredentialID: id}, Details: test.details}))
+		if got := list.Distrusts(id, now.Add(test.after)); got != test.isDistrusted {
+			t.Errorf("%s: %v", about, got)
+		}
+	}
+	if ListOf(nil).Distrusts(id, now) {
+		t.Error("one that is not on the list")
+	}
+}
+
+func TestList_APinIsReplacedWithoutTheRecordThatTheUserWasOffboarded(t *testing.T) {
+	until := now.Add(72 * time.Hour)
+	list := ListOf(added(t, nil, Entry{Details: Details{User: "jane", By: "a", At: now}}))
+	change, err := list.Replace(now, Entry{Blocked: Blocked{User: "jane"}, Details: Details{User: "jane", IsRevoked: true, At: now, Until: &until}}, Blocked{User: "jane", IsPin: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, wasOffboarded := ListOf(apply(list.Data(), change)).Offboarded("jane"); !wasOffboarded {
+		t.Errorf("%v", change)
+	}
+}
+
+func TestList_AnEntryOfTheEarlierFormIsReplaced(t *testing.T) {
+	list := ListOf(map[string]string{"user.abc": "user:jane", "user.def": "user:joe"})
+	change, err := list.Replace(now, Entry{Blocked: Blocked{User: "jane", IsPin: true}, Details: Details{User: "jane", At: now}}, Blocked{User: "jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := ListOf(apply(list.Data(), change))
+	_, isBlocked := after.Blocks(Blocked{User: "jane"})
+	_, isPinned := after.Blocks(Blocked{User: "jane", IsPin: true})
+	if _, isOther := after.Blocks(Blocked{User: "joe"}); isBlocked || !isPinned || !isOther {
+		t.Errorf("%q", after.Data())
+	}
+}
+
+// TestList_AKeyUntilATimeIsEnforcedByItselfAsOthersAre: where its value cannot be read.
+func TestList_AKeyUntilATimeIsEnforcedByItselfAsOthersAre(t *testing.T) {
+	for _, key := range []string{Blocked{User: "jane"}.Key(), untilKeyPrefix + Blocked{User: "jane"}.Key()} {
+		items := ListOf(map[string]string{key: "jane"}).Items()
+		if len(items) != 1 || len(items[0].Named) != 1 || items[0].Named[0].User != "jane" || items[0].Agrees() {
+			t.Errorf("%s: %+v", key, items)
+		}
+	}
+	if items := ListOf(map[string]string{untilKeyPrefix + "x": "y"}).Items(); len(items) != 1 || len(items[0].Named) != 0 {
+		t.Errorf("one that names nobody: %+v", items)
 	}
 }

@@ -87,9 +87,8 @@ func TestNewUser_WhatFailsInTheMiddleIsTold(t *testing.T) {
 		},
 		"the user is revoked": {
 			how: fetched, prepare: func(t *testing.T, f faulted) {
-				if err := f.Cluster.Blocking().Revoke(t.Context(), f.Now(), false, func(access.List) access.Entry {
-					return access.Entry{Details: access.Details{User: "jane", At: f.Now(), IsRevoked: true}, Blocked: access.Blocked{User: "jane"}}
-				}, access.Blocked{User: "jane"}); err != nil {
+				entry := access.Entry{Details: access.Details{User: "jane", At: f.Now(), IsRevoked: true}, Blocked: access.Blocked{User: "jane"}}
+				if err := f.Cluster.Blocking().Remember(t.Context(), f.Now(), false, entry); err != nil {
 					t.Fatal(err)
 				}
 			}, want: outcome.ErrRefused, says: "is revoked", hint: "--approve --pin",

@@ -111,7 +111,7 @@ func (f *Facts) whyRevoked() string {
 		}
 	}
 	for _, id := range f.credentials() {
-		if _, isBlocked := f.List.Refuses(access.Blocked{CredentialID: id}, f.Now); isBlocked {
+		if f.List.Distrusts(id, f.Now) {
 			return "it was submitted with a certificate or token that is revoked: " + identity.Printable(id)
 		}
 	}

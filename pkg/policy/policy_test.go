@@ -170,6 +170,11 @@ func TestPolicy_NoPolicyLiftsAFloor(t *testing.T) {
 		{"a blocked user", jane, FloorStanding, listed(access.Entry{Blocked: access.Blocked{User: "jane"}, Details: access.Details{User: "jane"}})},
 		{"a user who was offboarded", jane, FloorStanding, listed(access.Entry{Details: access.Details{User: "jane"}})},
 		{"a revoked certificate", jane, FloorStanding, listed(access.Entry{Blocked: access.Blocked{CredentialID: ownID}, Details: access.Details{User: "jane"}})},
+		{"a revoked certificate of a requester for another user, which has expired since", bob, FloorStanding, func(f *Facts, o *certificatesv1.CertificateSigningRequest) {
+			other(f, o)
+			notAfter := now.Add(-time.Minute)
+			f.List = listOf(t, access.Entry{Blocked: access.Blocked{CredentialID: ownID}, Details: access.Details{User: "lead", NotAfter: &notAfter, IsRevoked: true}})
+		}},
 		{"a certificate that is not pinned", jane, FloorStanding, listed(access.Entry{
 			Blocked: access.Blocked{User: "jane", IsPin: true}, Details: access.Details{User: "jane", PinGroup: "pinned"},
 		})},

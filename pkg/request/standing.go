@@ -115,7 +115,7 @@ func (f *findings) examineStanding(s *Standing, claim Claim) {
 	case wasOffboarded:
 		f.refuse(UserOffboarded, "the user %s was offboarded%s", identity.Quote(user), since(offboarded))
 	}
-	if _, stolen := s.List.Refuses(access.Blocked{CredentialID: claim.Renews}, s.Now); claim.Renews != "" && stolen {
+	if claim.Renews != "" && s.List.Distrusts(claim.Renews, s.Now) {
 		f.refuse(UserBlocked, "it was submitted with a certificate that is blocked: %s", identity.Printable(claim.Renews))
 	}
 	for _, other := range s.others(claim) {

@@ -208,3 +208,16 @@ func credentialIDOf(t *testing.T, object *Request) string {
 	}
 	return access.CredentialID(certificate.SHA256())
 }
+
+// TestStanding_AStolenCertificateIsNotForgivenWhenItExpires: a pending request outlives it.
+func TestStanding_AStolenCertificateIsNotForgivenWhenItExpires(t *testing.T) {
+	notAfter := standingNow.Add(time.Second)
+	list := listWith(t, access.Entry{Blocked: access.Blocked{CredentialID: "stolen"}, Details: access.Details{User: "jane", NotAfter: &notAfter, IsRevoked: true}})
+	for _, after := range []time.Duration{0, 2 * time.Second} {
+		standing := &Standing{List: list, Now: standingNow.Add(after)}
+		found := standing.Examine(Claim{User: identity.User{Name: "jane"}, Key: "thief", Renews: "stolen"})
+		if !slices.ContainsFunc(found, func(f Finding) bool { return f.Name == UserBlocked }) {
+			t.Errorf("after %s: %+v", after, found)
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -128,20 +127,15 @@ func (c *Client) Remember(ctx context.Context, now time.Time, dryRun bool, entri
 }
 
 // Revoke writes an entry into the list without putting the policy into force: enforcers read
-// it. entryOf makes the entry from the list as it is. Other entries, which would refuse the same
-// user in another way, are replaced.
-func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, entryOf func(access.List) access.Entry, replaced ...access.Blocked) error {
-	var blocked access.Blocked
+// it. entryOf makes the entry of the identity from the list as it is, or says why it cannot be
+// added. Other entries, which would refuse the same user in another way, are replaced.
+func (c *Client) Revoke(ctx context.Context, now time.Time, dryRun bool, blocked access.Blocked, entryOf func(access.List) (access.Entry, error), replaced ...access.Blocked) error {
 	err := c.changeList(ctx, dryRun, func(list access.List) (access.Change, error) {
-		entry := entryOf(list)
-		blocked = entry.Blocked
-		change := access.Change{}
-		for _, other := range replaced {
-			maps.Copy(change, list.Remove(other))
+		entry, err := entryOf(list)
+		if err != nil {
+			return nil, err
 		}
-		added, err := list.Add(now, entry)
-		maps.Copy(change, added)
-		return change, err
+		return list.Replace(now, entry, replaced...)
 	})
 	return c.explainList(ctx, err, "revoke "+blocked.String(), needToChangeList)
 }
@@ -177,7 +171,7 @@ func NoListToAccept() error {
 
 func (c *Client) explainList(ctx context.Context, err error, doing, need string) error {
 	switch {
-	case errors.Is(err, outcome.ErrRefused):
+	case errors.Is(err, outcome.ErrRefused), errors.Is(err, outcome.ErrChanged):
 		return err
 	case apierrors.IsForbidden(err):
 		return c.api.ExplainForbidden(ctx, err, doing, need)

@@ -49,7 +49,7 @@ func TestRevoke_AListThatAlwaysChangesIsAnErrorAfterSomeAttempts(t *testing.T) {
 				return true
 			}
 			client := server.Admin(t).Blocking()
-			err := client.Revoke(t.Context(), time.Now(), false, func(access.List) access.Entry { return jane() })
+			err := client.Revoke(t.Context(), time.Now(), false, jane().Blocked, func(access.List) (access.Entry, error) { return jane(), nil })
 			list, unread, listErr := client.List(t.Context())
 			_, isBlocked := list.Blocks(access.Blocked{User: "jane"})
 			if unread != "" || listErr != nil || isBlocked != (passes > 0) {

@@ -395,15 +395,16 @@ func (o *newUserOptions) seeThrough(ctx context.Context, program *onboard.Progra
 		return program.NewUserFetched(ctx, o.input, in)
 	}
 	if o.Pin {
-		var err error
-		if err = revoke.CheckPinnable(ctx, program, o.input.User.Name); err != nil {
+		if err := revoke.CheckPinnable(ctx, program, o.input.User.Name); err != nil {
 			return nil, err
 		}
-		if o.input.User, err = revoke.Pinned(ctx, program, o.input.User, rand.Reader); err != nil {
+		returning, err := revoke.Pinned(ctx, program, o.input.User, rand.Reader)
+		if err != nil {
 			return nil, err
 		}
+		o.input.User = returning.User
 		in.Pin = func(ctx context.Context, certificate *pki.Certificate) error {
-			_, err := revoke.Pin(ctx, program, certificate, revoke.DefaultPatience)
+			_, err := returning.Pin(ctx, program, certificate, revoke.DefaultPatience)
 			return err
 		}
 	}

@@ -41,7 +41,7 @@ func withHoldings(t *testing.T) (w *onboardtest.World, want []access.Certificate
 		Blocked: access.Blocked{CredentialID: held(now, "b", "jane", 0).CredentialID()},
 		Details: access.Details{IsRevoked: true, By: "admin", At: now, User: "jane"},
 	}
-	if err := w.Cluster.Blocking().Revoke(t.Context(), now, false, func(access.List) access.Entry { return revoked }); err != nil {
+	if err := w.Cluster.Blocking().Revoke(t.Context(), now, false, revoked.Blocked, func(access.List) (access.Entry, error) { return revoked, nil }); err != nil {
 		t.Fatal(err)
 	}
 	in := onboardtest.Asked(t, "jane")

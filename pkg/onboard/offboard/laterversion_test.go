@@ -43,7 +43,7 @@ func TestOffboard_AListOfALaterVersionIsNeitherReadNorChanged(t *testing.T) {
 		"list":  func() error { _, _, err := client.List(t.Context()); return err },
 		"block": func() error { return client.Block(t.Context(), time.Now(), false, jane, entry) },
 		"revoke": func() error {
-			return client.Revoke(t.Context(), time.Now(), false, func(access.List) access.Entry { return entry })
+			return client.Revoke(t.Context(), time.Now(), false, jane, func(access.List) (access.Entry, error) { return entry, nil })
 		},
 		"remove":  func() error { _, err := client.Unblock(t.Context(), jane, false, nil); return err },
 		"enforce": func() error { _, err := w.Cluster.Enforcement().List(t.Context()); return err },

@@ -336,3 +336,21 @@ func TestOffboard_UnblockingOneLeavesTheOthers(t *testing.T) {
 		t.Error("a list that cannot be read is no error")
 	}
 }
+
+// TestOffboard_ABlockOfARevokedUserIsNotUnblocked: what was revoked is undone by unrevoke alone.
+func TestOffboard_ABlockOfARevokedUserIsNotUnblocked(t *testing.T) {
+	w := employed(t)
+	until := w.Now().Add(72 * time.Hour)
+	entry := access.Entry{Blocked: access.Blocked{User: "jane"}, Details: access.Details{User: "jane", IsRevoked: true, Until: &until, Reason: "stolen", By: "alice", At: w.Now()}}
+	if err := w.Cluster.Blocking().Remember(t.Context(), w.Now(), false, entry); err != nil {
+		t.Fatal(err)
+	}
+	in := leaving()
+	in.Block = true
+	if _, err := offboard.Run(t.Context(), w.Program, in); err != nil {
+		t.Fatal(err)
+	}
+	if was, err := offboard.Unblock(t.Context(), w.Program, offboard.Input{User: "jane", DryRun: onboard.DryRunNone}); !errors.Is(err, outcome.ErrRefused) {
+		t.Errorf("%+v, %v", was, err)
+	}
+}

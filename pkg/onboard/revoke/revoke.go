@@ -104,14 +104,14 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 		replaced = append(replaced, access.Blocked{User: user, IsPin: true})
 	}
 	isDryRun := in.DryRun == onboard.DryRunServer
-	entryOf := func(list access.List) access.Entry {
+	entryOf := func(list access.List) (access.Entry, error) {
 		again := entry
-		if before, _ := list.Blocks(entry.Blocked); before.Reason == "" {
+		if before, isRefused := list.Refuses(entry.Blocked, p.Now()); !isRefused || before.Reason == "" {
 			again.Details.Reason = cmp.Or(entry.Details.Reason, in.DefaultReason)
 		}
-		return again
+		return again, nil
 	}
-	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), isDryRun, entryOf, replaced...); err != nil || isDryRun {
+	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), isDryRun, entry.Blocked, entryOf, replaced...); err != nil || isDryRun {
 		return &Result{}, err
 	}
 	p.Tell(Listed{Blocked: entry.Blocked})
@@ -131,31 +131,60 @@ func CheckPinnable(ctx context.Context, p *onboard.Program, user string) error {
 	return CheckPossible(ctx, p, entry)
 }
 
-// Pinned is a user with the group by which a pin lets the user's certificates through: that of
-// the user's pin, or a new one.
-func Pinned(ctx context.Context, p *onboard.Program, user identity.User, random io.Reader) (identity.User, error) {
+// Return is how a revoked user comes back: with certificates in the group of a pin.
+type Return struct {
+	// User is the user with the group.
+	User identity.User
+	// revoked is the user's revocation that was on the list when the group was chosen; nil if none
+	// was in force.
+	revoked *access.Details
+}
+
+// Pinned begins the return of a user, in the group by which the user's pin lets certificates through,
+// or in a new one.
+func Pinned(ctx context.Context, p *onboard.Program, user identity.User, random io.Reader) (*Return, error) {
 	listed, err := p.Cluster.Enforcement().List(ctx)
 	if err != nil {
-		return user, err
+		return nil, err
 	}
-	_, isRevoked := listed.List.Refuses(access.Blocked{User: user.Name}, p.Now())
+	begun := &Return{User: user, revoked: revocationOf(listed.List, user.Name, p.Now())}
 	pinned, isPinned := listed.List.Blocks(access.Blocked{User: user.Name, IsPin: true})
 	group := pinned.PinGroup
-	if !isPinned || isRevoked || !access.IsPinGroup(group) {
+	if !isPinned || begun.revoked != nil || !access.IsPinGroup(group) {
 		var bytes [16]byte
 		if _, err := io.ReadFull(random, bytes[:]); err != nil {
-			return user, err
+			return nil, err
 		}
 		group = access.PinGroup(bytes)
 	}
 	// A group of an earlier pin would let through what it let through.
-	user.Groups = append(slices.DeleteFunc(slices.Clone(user.Groups), access.IsPinGroup), group)
-	return user, nil
+	begun.User.Groups = append(slices.DeleteFunc(slices.Clone(user.Groups), access.IsPinGroup), group)
+	return begun, nil
+}
+
+// revocationOf is the revocation of a user that is in force at a time; nil if none is.
+func revocationOf(list access.List, user string, now time.Time) *access.Details {
+	if details, isRevoked := list.Refuses(access.Blocked{User: user}, now); isRevoked {
+		return &details
+	}
+	return nil
+}
+
+// checkUnchanged refuses to take a revocation off the list that was put there since the return was
+// begun, by somebody who was told that it is in force.
+func (r *Return) checkUnchanged(list access.List, now time.Time) error {
+	found := revocationOf(list, r.User.Name, now)
+	if found == nil || r.revoked != nil && found.At.Equal(r.revoked.At) && found.By == r.revoked.By {
+		return nil
+	}
+	return outcome.WithHint(
+		outcome.Errorf(outcome.ErrChanged, "the user %s was revoked by %s while the certificate was issued, and stays revoked", identity.Quote(r.User.Name), identity.Quote(found.By)),
+		"ask them; to let the user come back all the same, run the same command again")
 }
 
 // Pin has every API server accept the certificates of a user that are in the group of the pin,
 // as the one here is, and no others.
-func Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, patience time.Duration) (*Result, error) {
+func (r *Return) Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, patience time.Duration) (*Result, error) {
 	user := certificate.User()
 	at := slices.IndexFunc(user.Groups, access.IsPinGroup)
 	if at < 0 {
@@ -166,15 +195,15 @@ func Pin(ctx context.Context, p *onboard.Program, certificate *pki.Certificate, 
 		return nil, err
 	}
 	pinned := access.Blocked{User: user.Name, IsPin: true}
-	entryOf := func(list access.List) access.Entry {
+	entryOf := func(list access.List) (access.Entry, error) {
 		before, _ := list.Blocks(pinned)
 		entry := access.Entry{Blocked: pinned, Details: access.Details{User: user.Name, By: me.Name, At: p.Now().UTC().Truncate(time.Second), Reason: before.Reason, PinGroup: user.Groups[at]}}
 		if revoked, isRevoked := list.Blocks(access.Blocked{User: user.Name}); isRevoked {
 			entry.Details.Reason = revoked.Reason
 		}
-		return entry
+		return entry, r.checkUnchanged(list, p.Now())
 	}
-	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), false, entryOf, access.Blocked{User: user.Name}); err != nil {
+	if err := p.Cluster.Blocking().Revoke(ctx, p.Now(), false, pinned, entryOf, access.Blocked{User: user.Name}); err != nil {
 		return nil, err
 	}
 	p.Tell(Listed{Blocked: pinned})

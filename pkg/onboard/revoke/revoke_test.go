@@ -289,9 +289,7 @@ func TestRevoke_WhatIsRefusedForLongerStaysRefused(t *testing.T) {
 	until := s.Now().Add(time.Hour)
 	forAWhile := about(jane)
 	forAWhile.Entry.Details.Until = &until
-	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, access.PinGroup([16]byte{1})), time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	s.pin(t)
 	if _, err := revoke.Run(t.Context(), s.Program, forAWhile); !errors.Is(err, outcome.ErrRefused) || !s.revokes(t, pinnedJane) {
 		t.Errorf("a pin: %v", err)
 	}
@@ -309,6 +307,23 @@ func TestRevoke_WhatIsRefusedForLongerStaysRefused(t *testing.T) {
 	}
 }
 
+func TestRevoke_TheReasonIsNotThatOfARevocationThatIsOver(t *testing.T) {
+	s := newSite(t, "node-1")
+	past := s.Now().Add(-time.Hour)
+	over := access.Entry{Blocked: jane, Details: access.Details{User: "jane", Reason: "holiday", IsRevoked: true, Until: &past}}
+	if err := s.Cluster.Blocking().Remember(t.Context(), past.Add(-time.Hour), false, over); err != nil {
+		t.Fatal(err)
+	}
+	in := about(jane)
+	in.Entry.Details.Reason, in.DefaultReason = "", "offboarded"
+	if _, err := revoke.Run(t.Context(), s.Program, in); err != nil {
+		t.Fatal(err)
+	}
+	if details, _ := s.list(t).Blocks(jane); details.Reason != "offboarded" {
+		t.Errorf("the reason is %q", details.Reason)
+	}
+}
+
 // certificateOf is a certificate that the cluster has issued to jane.
 func (s *site) certificateOf(t *testing.T, groups ...string) *pki.Certificate {
 	t.Helper()
@@ -319,19 +334,58 @@ func (s *site) certificateOf(t *testing.T, groups ...string) *pki.Certificate {
 	return certificate
 }
 
+// returning begins the return of jane, in a group of random bytes unless it is that of a pin.
+func (s *site) returning(t *testing.T, random byte, groups ...string) *revoke.Return {
+	t.Helper()
+	returning, err := revoke.Pinned(t.Context(), s.Program, identity.User{Name: "jane", Groups: groups}, bytes.NewReader(bytes.Repeat([]byte{random}, 16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return returning
+}
+
+// pin pins jane.
+func (s *site) pin(t *testing.T) {
+	t.Helper()
+	returning := s.returning(t, 1)
+	if _, err := returning.Pin(t.Context(), s.Program, s.certificateOf(t, returning.User.Groups...), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPin_WhatWasRevokedMeanwhileStaysRevoked: the other administrator was told that it is in force.
+func TestPin_WhatWasRevokedMeanwhileStaysRevoked(t *testing.T) {
+	for about, isPinned := range map[string]bool{"a user who has a pin": true, "a user who is not revoked": false} {
+		s := newSite(t, "node-1")
+		if isPinned {
+			s.pin(t)
+		}
+		returning := s.returning(t, 2, "dev")
+		s.must(t, jane)
+		_, err := returning.Pin(t.Context(), s.Program, s.certificateOf(t, returning.User.Groups...), time.Minute)
+		if !errors.Is(err, outcome.ErrChanged) || !strings.Contains(err.Error(), `was revoked by "admin"`) || !s.revokes(t, jane) || s.revokes(t, pinnedJane) {
+			t.Errorf("%s: %v", about, err)
+		}
+		returning = s.returning(t, 3, "dev")
+		if _, err := returning.Pin(t.Context(), s.Program, s.certificateOf(t, returning.User.Groups...), time.Minute); err != nil || s.revokes(t, jane) {
+			t.Errorf("%s, again: %v", about, err)
+		}
+	}
+}
+
 func TestPin_AUserComesBackWithNewCertificatesOnly(t *testing.T) {
 	s := newSite(t, "node-1")
 	s.must(t, jane)
-	random := bytes.NewReader(bytes.Repeat([]byte{1}, 64))
 	old := access.PinGroup([16]byte{7})
-	user, err := revoke.Pinned(t.Context(), s.Program, identity.User{Name: "jane", Groups: []string{"dev", old}}, random)
-	if err != nil || len(user.Groups) != 2 || user.Groups[0] != "dev" || !access.IsPinGroup(user.Groups[1]) || user.Groups[1] == old {
-		t.Fatalf("%+v, %v", user, err)
+	returning := s.returning(t, 1, "dev", old)
+	user := returning.User
+	if len(user.Groups) != 2 || user.Groups[0] != "dev" || !access.IsPinGroup(user.Groups[1]) || user.Groups[1] == old {
+		t.Fatalf("%+v", user)
 	}
-	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, "dev"), time.Minute); err == nil || !s.revokes(t, jane) {
+	if _, err := returning.Pin(t.Context(), s.Program, s.certificateOf(t, "dev"), time.Minute); err == nil || !s.revokes(t, jane) {
 		t.Errorf("a certificate of before: %v", err)
 	}
-	result, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, user.Groups...), time.Minute)
+	result, err := returning.Pin(t.Context(), s.Program, s.certificateOf(t, user.Groups...), time.Minute)
 	if err != nil || len(result.Servers) != 1 || s.revokes(t, jane) {
 		t.Fatalf("%+v, %v", result, err)
 	}
@@ -339,17 +393,17 @@ func TestPin_AUserComesBackWithNewCertificatesOnly(t *testing.T) {
 		t.Errorf("%v: %+v", isPinned, details)
 	}
 	// The next certificate is in the group of the pin, which stays.
-	again, err := revoke.Pinned(t.Context(), s.Program, identity.User{Name: "jane", Groups: []string{"dev"}}, random)
-	if err != nil || !slices.Equal(again.Groups, user.Groups) {
-		t.Errorf("%+v, %v", again, err)
+	again := s.returning(t, 2, "dev").User
+	if !slices.Equal(again.Groups, user.Groups) {
+		t.Errorf("%+v", again)
 	}
 	// Who is revoked altogether needs no pin, and has another one after that.
 	s.must(t, jane)
 	if s.revokes(t, pinnedJane) || !s.revokes(t, jane) {
 		t.Error("the pin is still there, or the revocation is not")
 	}
-	if other, err := revoke.Pinned(t.Context(), s.Program, again, bytes.NewReader(bytes.Repeat([]byte{2}, 16))); err != nil || slices.Equal(other.Groups, user.Groups) {
-		t.Errorf("%+v, %v", other, err)
+	if other := s.returning(t, 2, again.Groups...).User; slices.Equal(other.Groups, user.Groups) {
+		t.Errorf("%+v", other)
 	}
 	if _, err := revoke.Pinned(t.Context(), s.Program, user, bytes.NewReader(nil)); err == nil {
 		t.Error("a group without random bytes")
@@ -358,8 +412,8 @@ func TestPin_AUserComesBackWithNewCertificatesOnly(t *testing.T) {
 
 func TestPin_TakingBackTakesThePinBackToo(t *testing.T) {
 	s := newSite(t, "node-1")
-	if _, err := revoke.Pin(t.Context(), s.Program, s.certificateOf(t, access.PinGroup([16]byte{1})), time.Minute); err != nil || !s.revokes(t, pinnedJane) {
-		t.Fatal(err)
+	if s.pin(t); !s.revokes(t, pinnedJane) {
+		t.Fatal("jane is not pinned")
 	}
 	if result, err := revoke.Undo(t.Context(), s.Program, about(jane)); err != nil || !result.WasListed || s.revokes(t, pinnedJane) {
 		t.Errorf("%+v, %v", result, err)
