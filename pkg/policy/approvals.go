@@ -38,12 +38,18 @@ func (a Approvals) Drop(requester, user string, uid types.UID) (counted bool) {
 }
 
 // Take takes in a request for a user as it is now. What was reserved for one that is pending stays reserved.
+// An approval counts since it was reserved here or since the cluster's time of it, whichever is later: with
+// a clock that is ahead of the cluster's, the rate of a short period would be none.
 func (a Approvals) Take(object *request.Request, user string) {
 	state := request.StateOf(object)
 	if state == request.Pending {
 		return
 	}
-	a.byRequester.set(object.Spec.Username, object.UID, ApprovedAt(object))
+	at := ApprovedAt(object)
+	if before := a.byRequester[object.Spec.Username][object.UID]; !at.IsZero() && before.After(at) {
+		at = before
+	}
+	a.byRequester.set(object.Spec.Username, object.UID, at)
 	var awaitedSince time.Time
 	if state == request.Approved {
 		if awaitedSince = approvedByAnyoneAt(object); awaitedSince.IsZero() {

@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/controller/fairqueue"
@@ -33,9 +35,11 @@ const (
 	// freshness bounds how long after it was confirmed something is decided.
 	freshness = 2 * time.Second
 	// retryFailed is after how long something is tried again that the API server has not answered,
-	// and sweepPeriod how often what is due is looked for.
-	retryFailed = 2 * time.Second
-	sweepPeriod = 30 * time.Second
+	// mostRetryFailed what that grows to where it refuses a decision again and again, and sweepPeriod how
+	// often what is due is looked for.
+	retryFailed     = 2 * time.Second
+	mostRetryFailed = 30 * time.Second
+	sweepPeriod     = 30 * time.Second
 )
 
 // Controller is the approver, to be run by package controller.
@@ -75,8 +79,11 @@ type approver struct {
 	left map[types.UID]*leftRequest
 	// busy are the requests that somebody works on.
 	busy map[types.UID]bool
-	// usersChanged are the users of whom a request was decided, or is gone.
-	usersChanged map[string]bool
+	// refusals says when a decision that the API server refuses is tried again.
+	refusals workqueue.TypedRateLimiter[types.UID]
+	// usersChanged are the users of whom a request was decided, or is gone, and requestersChanged the
+	// requesters of whom an approval counts no longer.
+	usersChanged, requestersChanged map[string]bool
 }
 
 // leftRequest is what is remembered of a request that was left to people.
@@ -117,7 +124,8 @@ func newApprover(tools controller.Tools, name string, to doors) (*approver, list
 		evaluator: &evaluator{world: w, approver: name, permissions: newPermissions(to.authority, tools.Now)},
 		requests:  to.requests, queue: fairqueue.New(tools.Now), metrics: newMetrics(tools.Metrics),
 		notes: newNotes(to.reports, tools.Now), statuses: newStatuses(to.statuses, w, tools.Now, tools.Log), changed: make(chan struct{}, 1),
-		left: map[types.UID]*leftRequest{}, busy: map[types.UID]bool{}, usersChanged: map[string]bool{},
+		left: map[types.UID]*leftRequest{}, busy: map[types.UID]bool{}, usersChanged: map[string]bool{}, requestersChanged: map[string]bool{},
+		refusals: workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](retryFailed, mostRetryFailed),
 	}
 	tell := listener{request: a.requestChanged, gone: a.requestGone, circumstances: a.circumstancesChanged, ledger: a.ledgerChanged, policies: a.statuses.compiled}
 	a.confirmer = &confirmer{rules: to.rules, world: w, tell: tell}
@@ -183,6 +191,7 @@ func (a *approver) forget(one *known) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	delete(a.left, one.uid)
+	a.refusals.Forget(one.uid)
 	if one.user != "" {
 		a.usersChanged[one.user] = true
 	}
@@ -234,17 +243,36 @@ func (a *approver) tend(ctx context.Context) {
 	}
 }
 
-// requeueUsers has the requests evaluated again for whose users something changed.
+// requeueUsers has the requests evaluated again for whose users or requesters something changed.
 func (a *approver) requeueUsers() {
 	a.mutex.Lock()
-	changed := a.usersChanged
-	a.usersChanged = map[string]bool{}
+	changed, requesters := a.usersChanged, a.requestersChanged
+	a.usersChanged, a.requestersChanged = map[string]bool{}, map[string]bool{}
 	a.mutex.Unlock()
 	for user := range changed {
 		for _, uid := range a.world.pendingOf(user) {
 			a.again(uid)
 		}
 	}
+	if len(requesters) == 0 {
+		return
+	}
+	for _, one := range a.world.pending() {
+		if requesters[one.Requester] {
+			a.again(one.uid)
+		}
+	}
+}
+
+// release takes back that a request counts as approved, and has those evaluated again that it left no
+// room for.
+func (a *approver) release(one *known) {
+	if !a.world.release(one.uid) {
+		return
+	}
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.usersChanged[one.user], a.requestersChanged[one.Requester] = true, true
 }
 
 // again has a request evaluated once more.
@@ -355,11 +383,8 @@ func (a *approver) process(ctx context.Context, uid types.UID) {
 // leave remembers that a request is left to people, and reports why.
 func (a *approver) leave(ctx context.Context, one *known, decision policy.Decision, rules int64) {
 	a.metrics.count(decision.Outcome)
-	wasReserved := a.world.release(one.uid)
+	a.release(one)
 	a.mutex.Lock()
-	if wasReserved {
-		a.usersChanged[one.user] = true
-	}
 	a.left[one.uid] = &leftRequest{rules: rules, version: one.object.ResourceVersion, retryAt: decision.RetryAt}
 	a.mutex.Unlock()
 	a.Log.Debug("left to people", "request", one.Name, "uid", string(one.uid), "outcome", string(decision.Outcome), "why", decision.Why)
@@ -380,6 +405,11 @@ func (a *approver) decide(ctx context.Context, one *known, facts *policy.Facts, 
 	case errors.Is(err, outcome.ErrChanged):
 		// Somebody else was first, or it is another request now: the watch tells.
 		a.Log.Debug("not decided", "uid", string(one.uid), "why", err.Error())
+	case apierrors.IsForbidden(err) || apierrors.IsInvalid(err):
+		// It was not decided for certain, and will not be while an admission policy or a permission stays
+		// as it is.
+		a.release(one)
+		a.retryAfter(ctx, one, err, a.refusals.When(one.uid))
 	case err != nil:
 		a.retry(ctx, one, err)
 	default:
@@ -402,12 +432,16 @@ func (a *approver) message(verb request.Decision, decision policy.Decision) stri
 
 // retry tries something again that has failed.
 func (a *approver) retry(ctx context.Context, one *known, err error) {
+	a.retryAfter(ctx, one, err, retryFailed)
+}
+
+func (a *approver) retryAfter(ctx context.Context, one *known, err error, after time.Duration) {
 	if ctx.Err() != nil {
 		return
 	}
 	a.metrics.count(policy.Failed)
 	a.Log.Warn("not decided", "uid", string(one.uid), "error", err.Error())
-	a.queue.AddLater(one.Requester, one.uid, retryFailed)
+	a.queue.AddLater(one.Requester, one.uid, after)
 	said := request.PolicyOutcome{IsError: true, Why: identity.PrintableSentence(err.Error())}
 	if err := a.notes.say(ctx, one, said); err != nil {
 		a.Log.Debug("an outcome cannot be reported", slog.String("error", err.Error()))

@@ -106,3 +106,21 @@ func TestClock_ACertificateThatBeginsLaterThanTheClockHereIsValid(t *testing.T) 
 		}
 	}
 }
+
+// TestClock_ARateHoldsWhereTheClockIsAhead: approvals count from when they were made here, and not only
+// from the API server's time, which the period may have passed.
+func TestClock_ARateHoldsWhereTheClockIsAhead(t *testing.T) {
+	inTest(t, func(t *testing.T, a *test) {
+		a.ahead = -2 * time.Minute
+		a.apply(forOthers(func(spec *policy.Spec) { spec.Rate = &policy.Rate{Requests: 1, Period: "1m"} }))
+		a.start(t)
+		a.elapse(time.Second)
+		for i := range 20 {
+			a.submit(numbered(t, i, "user", "lead"))
+			a.elapse(500 * time.Millisecond)
+		}
+		if len(a.decided) != 1 {
+			t.Errorf("%d were approved within 10 seconds, and 1 a minute is permitted", len(a.decided))
+		}
+	})
+}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/policy"
@@ -167,4 +169,37 @@ func TestRoom_WhatWasDecidedStaysDecided(t *testing.T) {
 			t.Error("it counts after it is gone")
 		}
 	})
+}
+
+// TestRoom_AnApprovalThatIsRefusedTakesNoRoom is for an admission policy that denies one approval each
+// time: it is tried again less and less often, and the requester's others are approved.
+func TestRoom_AnApprovalThatIsRefusedTakesNoRoom(t *testing.T) {
+	for about, refusal := range map[string]error{
+		"forbidden": apierrors.NewForbidden(schema.GroupResource{Resource: "certificatesigningrequests"}, "csr-1", nil),
+		"invalid":   apierrors.NewInvalid(schema.GroupKind{Kind: "CertificateSigningRequest"}, "csr-1", nil),
+	} {
+		inTest(t, func(t *testing.T, a *test) {
+			a.deciding = func(review *request.Review) {
+				a.set(func() {
+					a.decideErr = nil
+					if review.Object.Name == "csr-1" {
+						a.decideErr = refusal
+					}
+				})
+			}
+			a.apply(forOthers(func(spec *policy.Spec) { spec.Rate = &policy.Rate{Requests: 1, Period: "1h"} }))
+			a.start(t)
+			a.elapse(time.Second)
+			a.submit(numbered(t, 1, "jane", "lead"))
+			a.elapse(10 * time.Minute)
+			if a.decisions > 30 {
+				t.Errorf("%s: %d decisions in 10 minutes", about, a.decisions)
+			}
+			a.submit(numbered(t, 2, "kim", "lead"))
+			a.elapse(time.Minute)
+			if a.messages["csr-2"] == "" {
+				t.Errorf("%s: another request of the requester is not approved: %+v", about, a.reported["csr-2"])
+			}
+		})
+	}
 }
