@@ -249,17 +249,21 @@ func (a *approver) requeueUsers() {
 	changed, requesters := a.usersChanged, a.requestersChanged
 	a.usersChanged, a.requestersChanged = map[string]bool{}, map[string]bool{}
 	a.mutex.Unlock()
+	var again []types.UID
 	for user := range changed {
-		for _, uid := range a.world.pendingOf(user) {
-			a.again(uid)
+		again = append(again, a.world.pendingOf(user)...)
+	}
+	if len(requesters) > 0 {
+		for _, one := range a.world.pending() {
+			if requesters[one.Requester] {
+				again = append(again, one.uid)
+			}
 		}
 	}
-	if len(requesters) == 0 {
-		return
-	}
-	for _, one := range a.world.pending() {
-		if requesters[one.Requester] {
-			a.again(one.uid)
+	for _, uid := range again {
+		// One whose decision is refused has a time of its own.
+		if a.refusals.NumRequeues(uid) == 0 {
+			a.again(uid)
 		}
 	}
 }
