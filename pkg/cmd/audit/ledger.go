@@ -188,9 +188,11 @@ func (o *ledgerOptions) list(ctx context.Context, on *cli.Environment, list *rec
 	return audit.EachPage(ctx, work, o.query, func(page []*ledger.ClientCertificate) error { return list.add(on.Cluster, page) })
 }
 
-// end writes what is left of a list, or says in words that there is nothing in it.
+// end writes what is left of a list, or says in words that there is nothing in it. A document, or a CSV file,
+// says so itself.
 func (o *ledgerOptions) end(list *recordList) error {
-	if list.count == 0 {
+	isDocument := o.Output == records.JSON || o.Output == records.YAML || o.Output == records.CSV
+	if list.count == 0 && !isDocument {
 		o.Narrator.Tell(audit.NothingListed{})
 	}
 	return list.end()

@@ -424,3 +424,17 @@ func TestExport_OneThatIsNotWholeIsAnError(t *testing.T) {
 		t.Error("records that cannot be listed are not an error")
 	}
 }
+
+// TestExport_NothingIsWrittenBeforeARecordWasRead is for a user who cannot list the ledger, and whose file stays empty.
+func TestExport_NothingIsWrittenBeforeARecordWasRead(t *testing.T) {
+	o := newOffice(t)
+	o.Server.Put(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ledger.ExportsNamespace, Name: ledger.ExportsName}})
+	var out bytes.Buffer
+	if err := audit.Export(t.Context(), o.As(t, "eve"), &out); err == nil || out.Len() > 0 {
+		t.Errorf("%v, wrote %q", err, out.String())
+	}
+	// A ledger without records has an export of two lines.
+	if err := audit.Export(t.Context(), o.Program, &out); err != nil || strings.Count(out.String(), "\n") != 2 {
+		t.Errorf("%v, wrote %q", err, out.String())
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -14,7 +15,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-// Export writes every record, and keeps the hash of the last line on the cluster.
+// Export writes every record, and keeps the hash of the last line on the cluster. Nothing is written before
+// the first records were read.
 func Export(ctx context.Context, p *onboard.Program, out io.Writer) error {
 	me, err := p.Cluster.WhoAmI(ctx)
 	if err != nil {
@@ -27,10 +29,11 @@ func Export(ctx context.Context, p *onboard.Program, out io.Writer) error {
 		}
 		return err
 	}
-	if err := write(chain.Begin()); err != nil {
-		return err
-	}
+	begin := sync.OnceValue(func() error { return write(chain.Begin()) })
 	if err := EachPage(ctx, p, ledger.Query{All: true}, func(page []*ledger.ClientCertificate) error {
+		if err := begin(); err != nil {
+			return err
+		}
 		for _, record := range page {
 			if err := record.CheckComplete(); err != nil {
 				return err

@@ -129,6 +129,9 @@ func (w *Writer) Write(found ...Record) error {
 
 // End writes what follows the last record.
 func (w *Writer) End() error {
+	if w.format == CSV && w.count == 0 {
+		return w.writeCSV(nil)
+	}
 	if w.format != JSON {
 		return nil
 	}
