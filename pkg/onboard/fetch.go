@@ -25,6 +25,8 @@ import (
 type FetchInput struct {
 	// Name is the user's name, or the name of their request's object. Required.
 	Name string
+	// IsObject reports whether Name is the name of an object alone, and no user's.
+	IsObject bool
 	// DirectoryOf says where a user's key and request are, and where their
 	// kubeconfig goes. Required.
 	DirectoryOf func(user string) (store.UserDirectory, error)
@@ -110,12 +112,15 @@ func (p *Program) Fetch(ctx context.Context, in FetchInput) (*Fetched, error) {
 // and the name is a request object's, that object is the one that was meant, and the
 // directory is that of the user in it.
 func locate(ctx context.Context, p *Program, in FetchInput) (_ store.UserDirectory, user string, named *request.Request, _ error) {
-	directory, err := in.DirectoryOf(in.Name)
-	if err != nil || directory.HasKey() {
-		return directory, in.Name, nil, err
+	var directory store.UserDirectory
+	var err error
+	if !in.IsObject {
+		if directory, err = in.DirectoryOf(in.Name); err != nil || directory.HasKey() {
+			return directory, in.Name, nil, err
+		}
 	}
 	object, err := p.Cluster.Requests().Get(ctx, in.Name)
-	if errors.Is(err, outcome.ErrNotFound) {
+	if errors.Is(err, outcome.ErrNotFound) && !in.IsObject {
 		return directory, in.Name, nil, nil
 	}
 	if err != nil {

@@ -223,3 +223,30 @@ func write(t *testing.T, path string, text []byte) {
 		t.Fatal(err)
 	}
 }
+
+// TestFetch_AnObjectIsNotTheUserOfItsName is for csr/NAME.
+func TestFetch_AnObjectIsNotTheUserOfItsName(t *testing.T) {
+	w := onboardtest.New(t)
+	base := t.TempDir()
+	jane, sam := onboardtest.Asked(t, "jane"), onboardtest.Asked(t, "sam")
+	jane.Directory, sam.Directory = onboardtest.Directory(t, filepath.Join(base, "j"), "jane"), onboardtest.Directory(t, filepath.Join(base, "s"), "sam")
+	sam.RequestName = "jane"
+	w.Server.Decide(w.Submit(t, jane).Name, certificatesv1.CertificateApproved)
+	w.Server.Decide(w.Submit(t, sam).Name, certificatesv1.CertificateApproved)
+	fetch := onboardtest.Fetching(jane)
+	fetch.DirectoryOf = func(user string) (store.UserDirectory, error) {
+		if user == "jane" {
+			return jane.Directory, nil
+		}
+		return sam.Directory, nil
+	}
+	fetch.Name, fetch.IsObject = "jane", true
+	fetched, err := w.Fetch(t.Context(), fetch)
+	if err != nil || fetched.User.Name != "sam" || fetched.Request != "jane" {
+		t.Errorf("%+v, %v", fetched, err)
+	}
+	fetch.Name = "sam"
+	if _, err := w.Fetch(t.Context(), fetch); !errors.Is(err, outcome.ErrNotFound) {
+		t.Errorf("a user is taken for a request: %v", err)
+	}
+}

@@ -64,7 +64,7 @@ func TestInput_TheInputOfAFetchIsWhatWasTyped(t *testing.T) {
 
 func TestInput_TheNameOfARequestIsNotThatOfAUser(t *testing.T) {
 	o, err := clitest.Run[*fetchOptions](t, New, "certificatesigningrequest.certificates.k8s.io/jane-0123456789")
-	if err != nil || o.input().Name != "jane-0123456789" {
+	if in := o.input(); err != nil || in.Name != "jane-0123456789" || !in.IsObject || in.Resume != "kubectl csr-onboard fetch csr/jane-0123456789" {
 		t.Errorf("%v, %+v", err, o)
 	}
 	for _, flag := range []string{"--key=k.pem", "--from=f", "--request-name=r", "--contexts=prod"} {

@@ -106,6 +106,9 @@ func (o *grantOptions) Complete(arguments []string) error {
 	} else {
 		err = cli.RefuseFileName(arguments[0], nil)
 		if err == nil {
+			err = options.RefuseRequestName(arguments[0])
+		}
+		if err == nil {
 			o.user, err = identity.Parse(arguments[0], nil)
 		}
 	}

@@ -222,6 +222,9 @@ func (o *newUserOptions) Complete(arguments []string) error {
 	if err := cli.RefuseFileName(arguments[0], &cli.FileCommand{Words: "new-user", Option: "-f"}); err != nil {
 		return err
 	}
+	if err := options.RefuseRequestName(arguments[0]); err != nil {
+		return err
+	}
 	if o.input.User, err = identity.Parse(arguments[0], o.Groups); err != nil {
 		return err
 	}

@@ -31,6 +31,17 @@ func ParseName(argument string) approval.Name {
 	return approval.Name{Text: argument}
 }
 
+// RequestArgument is a request's object as ParseName reads it.
+func RequestArgument(name string) string { return requestTypes[0] + "/" + name }
+
+// RefuseRequestName refuses the NAME of a user that is meant as a request's.
+func RefuseRequestName(name string) error {
+	if !ParseName(name).IsObject {
+		return nil
+	}
+	return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is the name of a request, not that of a user", name), "name the user, for example: jane")
+}
+
 // ParseNames reads each NAME as ParseName does. One that is empty, or a file's, is an error; forFile
 // is the command for the file.
 func ParseNames(arguments []string, forFile *cli.FileCommand) (names []approval.Name, _ error) {

@@ -119,6 +119,12 @@ func (o *revokeOptions) Complete(arguments []string) error {
 	if err := o.target.complete(o.command, arguments); err != nil {
 		return err
 	}
+	// A user of such a name may be on the list by mistake.
+	if !o.isUndo {
+		if err := options.RefuseRequestName(o.target.user); err != nil {
+			return err
+		}
+	}
 	return o.complete()
 }
 

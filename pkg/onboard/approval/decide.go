@@ -80,9 +80,14 @@ func Run(ctx context.Context, p *onboard.Program, in Input) ([]Decided, error) {
 	// From here on the result says what was decided, even if that is nothing.
 	d := &deciding{program: p, in: in, me: ready.circumstances.Approver, decided: []Decided{}}
 	for _, review := range ready.contested {
+		hint := fmt.Sprintf("ask the user for the fingerprint of their key, and then run: %s",
+			identity.NewCommand("kubectl csr-onboard").Words(in.Decision.Verb).Argument(review.User.Name).Words("--fingerprint …"))
+		if areForOneKey(having(ready.contested, func(r *request.Review) bool { return r.User.Name == review.User.Name })) {
+			hint = "they are for the same key; name the request: " + byObject(in.Decision, review)
+		}
 		err := d.fail(outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "certificate signing request %q is one of several pending ones that claim the user %s", review.Object.Name, identity.Quote(review.User.Name)),
-			"ask the user for the fingerprint of their key, and then run: %s", identity.NewCommand("kubectl csr-onboard").Words(in.Decision.Verb).Argument(review.User.Name).Words("--fingerprint …")))
+			"%s", hint))
 		if err != nil {
 			return nil, err
 		}

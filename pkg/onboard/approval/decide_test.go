@@ -434,6 +434,44 @@ func TestDecide_AnObjectsNameIsNoUsers(t *testing.T) {
 	}
 }
 
+// TestDecide_OfDecidedRequestsTheOneThatWasApprovedIsMeant: a user who was denied once may have a certificate.
+func TestDecide_OfDecidedRequestsTheOneThatWasApprovedIsMeant(t *testing.T) {
+	w := onboardtest.New(t)
+	for _, group := range []string{"a", "b", "c"} {
+		decision := certificatesv1.CertificateDenied
+		if group == "b" {
+			decision = certificatesv1.CertificateApproved
+		}
+		w.Server.Decide(w.Submit(t, onboardtest.Asked(t, "jane", group)).Name, decision)
+	}
+	if _, err := approval.Run(t.Context(), w.Program, approving("jane")); err != nil {
+		t.Errorf("it is approved already: %v", err)
+	}
+	denying := approving("jane")
+	denying.Decision = request.Denial()
+	if _, err := approval.Run(t.Context(), w.Program, denying); !errors.Is(err, outcome.ErrChanged) || !strings.Contains(err.Error(), "is decided already: issued") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDecide_RequestsForOneKeyAreToldApartByTheirNames: their fingerprints are the same.
+func TestDecide_RequestsForOneKeyAreToldApartByTheirNames(t *testing.T) {
+	w := onboardtest.New(t)
+	in := onboardtest.Asked(t, "jane", "a")
+	w.Submit(t, in)
+	in.User.Groups = []string{"b"}
+	name := w.Submit(t, in).Name
+	_, err := approval.Run(t.Context(), w.Program, approving("jane"))
+	if !errors.Is(err, outcome.ErrUsage) || !strings.Contains(outcome.Hint(err), "name the request: kubectl csr-onboard approve csr/jane-") {
+		t.Errorf("%v, %q", err, outcome.Hint(err))
+	}
+	in2 := approving()
+	in2.Names = []approval.Name{{Text: name, IsObject: true}}
+	if decided, err := approval.Run(t.Context(), w.Program, in2); err != nil || len(decided) != 1 || decided[0].Object.Name != name {
+		t.Errorf("%+v, %v", decided, err)
+	}
+}
+
 // file is the PKCS#10 request of a user, as a file that somebody sent.
 func file(t *testing.T, w *onboardtest.World, name string) approval.Imported {
 	t.Helper()

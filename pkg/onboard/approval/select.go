@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/request"
@@ -148,18 +149,36 @@ func choose(p *onboard.Program, called Name, reviews []*request.Review, in Input
 	switch {
 	case len(undecided) > 1:
 		p.Tell(CandidatesFound{Name: name, Reviews: undecided})
-		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(undecided), name), tellApart)
+		hint := tellApart
+		if areForOneKey(undecided) {
+			hint = "they are for the same key; name the request: " + byObject(in.Decision, undecided[0])
+		}
+		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%d pending requests claim the name %q", len(undecided), name), "%s", hint)
 	case len(undecided) == 1 && undecided[0].User.Name != name && len(ofUser) > 0:
 		p.Tell(CandidatesFound{Name: name, Reviews: reviews})
 		return nil, outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a user's name, and the name of a request for another user", name), tellApart)
 	case len(undecided) == 1:
 		return undecided[0], nil
 	}
-	last := request.Newest(reviews)
+	// Who was denied once and has a certificate by another request was not denied.
+	last := request.Newest(having(reviews, func(r *request.Review) bool { return request.Approval().Is(r.State) }))
+	if last == nil {
+		last = request.Newest(reviews)
+	}
 	if !in.Decision.Is(last.State) {
 		return nil, decidedAlready(last)
 	}
 	return last, nil
+}
+
+// areForOneKey reports whether a fingerprint cannot tell the requests apart.
+func areForOneKey(reviews []*request.Review) bool {
+	return !slices.ContainsFunc(reviews, func(r *request.Review) bool { return r.Fingerprint != reviews[0].Fingerprint })
+}
+
+// byObject is the command that decides about one request, whatever others its user has.
+func byObject(decision request.Decision, review *request.Review) string {
+	return identity.NewCommand("kubectl csr-onboard " + decision.Verb).Argument("csr/" + review.Object.Name).String()
 }
 
 func notFound(name string) error {

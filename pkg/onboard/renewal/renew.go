@@ -335,6 +335,15 @@ func (r *renewing) submit(ctx context.Context) (*onboard.Submission, error) {
 		}
 		submitted, err = r.asUser.Submit(ctx, in)
 	}
+	if err == nil && r.in.Approve && !submitted.Created {
+		source := ""
+		if r.in.Lifetime != 0 {
+			source = "--expiration"
+		}
+		if err := onboard.CheckLifetime(submitted.Object, lifetime, source, "to request another: "+r.in.Again); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case errors.Is(err, outcome.ErrRejected):
 		return nil, r.remember(err)

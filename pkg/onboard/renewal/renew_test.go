@@ -363,6 +363,27 @@ func TestRenew_ADenialIsRememberedUntilForced(t *testing.T) {
 	}
 }
 
+// TestRenew_AnotherLifetimeIsNotApproved is for the request of an earlier run.
+func TestRenew_AnotherLifetimeIsNotApproved(t *testing.T) {
+	t.Parallel()
+	h := newHolder(t, "dev")
+	h.Server.Permit("jane", "update", "certificatesigningrequests/approval")
+	h.Server.Permit("jane", "approve", "signers")
+	h.in.Lifetime = 365 * 24 * time.Hour
+	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalPending {
+		t.Fatal(renewed, err)
+	}
+	h.in.Lifetime, h.in.Approve = 10*time.Minute, true
+	_, err := renewal.Run(t.Context(), h.Program, h.in)
+	if !errors.Is(err, outcome.ErrChanged) || !strings.Contains(err.Error(), "asks for 365d, not for the 10m of --expiration") || !strings.Contains(outcome.Hint(err), h.in.Again) {
+		t.Errorf("%v, %q", err, outcome.Hint(err))
+	}
+	h.in.Lifetime = 365 * 24 * time.Hour
+	if renewed, err := renewal.Run(t.Context(), h.Program, h.in); err != nil || renewed.State != renewal.RenewalDone {
+		t.Errorf("%+v, %v", renewed, err)
+	}
+}
+
 func TestRenew_ADryRunAsksForNothing(t *testing.T) {
 	t.Parallel()
 	h := newHolder(t)
