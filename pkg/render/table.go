@@ -40,7 +40,7 @@ func NewTableOfClusters(out io.Writer, wide, noHeaders bool, now func() time.Tim
 func requestColumns() []screen.GridColumn {
 	return []screen.GridColumn{
 		{Header: "NAME", IsName: true}, {Header: "USER", IsName: true}, {Header: "GROUPS", IsName: true},
-		{Header: "STATE"}, {Header: "AGE"}, {Header: "LIFETIME"}, {Header: "FINDINGS"},
+		{Header: "STATE", IsPhrase: true}, {Header: "AGE"}, {Header: "LIFETIME"}, {Header: "FINDINGS"},
 		{Header: "EXPIRES", IsWide: true}, {Header: "KEY", IsWide: true}, {Header: "FINGERPRINT", IsWide: true},
 		{Header: "REQUESTER", IsWide: true}, {Header: "SIGNER", IsWide: true}, {Header: "USAGES", IsWide: true},
 		{Header: "FINDING NAMES", IsWide: true}, {Header: "SELF-RENEWAL", IsWide: true}, {Header: "POLICY", IsWide: true},

@@ -65,6 +65,21 @@ jane-63pob3ylu3   jane   dev      Pending   2m    30d        <none>
 	}
 }
 
+// TestTable_WhatPoliciesSayFitsIntoTheTerminal is for states that are longer than a name.
+func TestTable_WhatPoliciesSayFitsIntoTheTerminal(t *testing.T) {
+	left := reviewed("maria-magdalena.hohenfels-abcdefghij", "maria.hohenfels", []string{"dev"}, request.Finding{Severity: identity.Warning})
+	left.Left = &request.PolicyOutcome{IsError: true, Why: "no"}
+	text := tableOf(80, false, left)
+	for line := range strings.Lines(text) {
+		if n := screen.Width(strings.TrimRight(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if !strings.Contains(text, "Pending, er") || strings.Contains(tableOf(0, false, left), "…") {
+		t.Errorf("the state is cut otherwise:\n%s", text)
+	}
+}
+
 func TestTable_AnOrdinaryRowHasEightyColumns(t *testing.T) {
 	warned := request.Finding{Severity: identity.Warning}
 	table := tableOf(80, false,

@@ -28,6 +28,8 @@ type GridColumn struct {
 	Header string
 	// IsName reports whether the column holds names, which may be cut in the middle.
 	IsName bool
+	// IsPhrase reports whether the column holds phrases, whose end may be cut.
+	IsPhrase bool
 	// IsWide reports whether the column is shown with -o wide only.
 	IsWide bool
 }
@@ -42,7 +44,7 @@ type GridRow struct {
 const (
 	// betweenColumns is what kubectl's tables have between two columns.
 	betweenColumns = 3
-	// shortestName is how many columns a name keeps.
+	// shortestName is how many columns a name or phrase keeps.
 	shortestName = 10
 )
 
@@ -88,8 +90,8 @@ func (g *Grid) Write(out io.Writer, rows ...GridRow) error {
 	return err
 }
 
-// measure widens the columns to what the rows need, and narrows those of names, the widest first,
-// until a row fits. Two names that were cut may look the same; -o wide shows them whole.
+// measure widens the columns to what the rows need, and narrows those of names and phrases, the
+// widest first, until a row fits. Two that were cut may look the same; -o wide shows them whole.
 func (g *Grid) measure(rows []GridRow) {
 	total := -betweenColumns
 	for i, shown := range g.widths {
@@ -104,7 +106,7 @@ func (g *Grid) measure(rows []GridRow) {
 	for ; g.Limit > 0 && total > g.Limit; total-- {
 		widest := -1
 		for i, column := range g.columns {
-			if column.IsName && g.widths[i] > shortestName && (widest < 0 || g.widths[i] > g.widths[widest]) {
+			if (column.IsName || column.IsPhrase) && g.widths[i] > shortestName && (widest < 0 || g.widths[i] > g.widths[widest]) {
 				widest = i
 			}
 		}
@@ -123,8 +125,12 @@ func (g *Grid) line(cells []string) string {
 			continue
 		}
 		cell := cells[i]
-		if g.columns[i].IsName && g.Limit > 0 {
+		switch {
+		case g.Limit == 0:
+		case g.columns[i].IsName:
 			cell = CutInMiddle(cell, shown)
+		case g.columns[i].IsPhrase:
+			cell = Cut(cell, shown)
 		}
 		line.WriteString(strings.Repeat(" ", gap) + cell)
 		gap = shown - Width(cell) + betweenColumns
