@@ -113,7 +113,16 @@ func checkNotRevoked(ctx context.Context, p *Program, in NewUserInput) error {
 	return outcome.WithHint(
 		outcome.Errorf(outcome.ErrRefused, "%s: the user %s is revoked (%s); API servers refuse every certificate of that name", request.UserBlocked, identity.Quote(in.User.Name), details),
 		"use another user name; or, as an administrator, let the name come back with new certificates only: %s",
-		identity.NewCommand("kubectl csr-onboard new-user").Argument(in.User.Name).Words("--approve --pin"))
+		pinned(in.User))
+}
+
+// pinned is the command that lets the name of a user come back, in the same groups.
+func pinned(user identity.User) identity.Command {
+	command := identity.NewCommand("kubectl csr-onboard new-user").Argument(user.Name)
+	for _, group := range user.Groups {
+		command = command.Option("--group", group)
+	}
+	return command.Words("--approve --pin")
 }
 
 // WarnOfName tells what there is to say about the names of a user and the user's groups.

@@ -51,9 +51,9 @@ func (p *Program) NewUserApproved(ctx context.Context, in NewUserInput, giving G
 	claim := request.Claim{User: in.User, Key: pki.Fingerprint(prepared.Key.Public()), Gives: NewGrants(wanted, known.Grants)}
 	if err := p.CheckStanding(standing, claim, allowed, "--pin", func(finding string) string {
 		if finding == request.UserBlocked {
-			return "let the name come back with new certificates only: " + identity.NewCommand("kubectl csr-onboard new-user").Argument(in.User.Name).Words("--approve --pin").String()
+			return "let the name come back with new certificates only: " + pinned(in.User).String()
 		}
-		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding).String()
+		return "run new-user without --approve, and then: " + identity.NewCommand("kubectl csr-onboard approve").Argument(in.User.Name).Option("--allow", finding).String()
 	}); err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (p *Program) CheckGrants(user identity.User, known *bindings.KnownGrants) e
 		if finding.IsRefused() {
 			return outcome.WithHint(
 				outcome.Errorf(outcome.ErrRefused, "%s: %s", finding.Name, finding.Sentence),
-				"if you know that this is right, run new-user without --approve, and then: %s", identity.NewCommand("kubectl csr-onboard approve").Option("--allow", finding.Name))
+				"if you know that this is right, run new-user without --approve, and then: %s", identity.NewCommand("kubectl csr-onboard approve").Argument(user.Name).Option("--allow", finding.Name))
 		}
 		p.Tell(FindingWarned{Finding: finding})
 	}

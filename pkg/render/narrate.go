@@ -53,11 +53,17 @@ func NewNarrator(out io.Writer, now func() time.Time) *Narrator {
 // each line. Lines of one event stay together. Waits are lines: what changes on a screen would be
 // several at once.
 func (n *Narrator) ForCluster(name string) *Narrator {
-	return &Narrator{voice: &voice{out: screen.Prefixing(n.out, ClusterPrefix(name)), now: n.now, cluster: name, dryRun: n.dryRun}, mutex: n.mutex}
+	return &Narrator{voice: &voice{out: screen.Prefixing(n.out, ClusterPrefix(name)), now: n.now, cluster: name, flags: n.flags, dryRun: n.dryRun}, mutex: n.mutex}
 }
 
 // ClusterPrefix is what lines about one of several clusters begin with.
 func ClusterPrefix(name string) string { return "[" + identity.Name(name) + "] " }
+
+// Completing has the narrator add flags to each command of csr-onboard that it tells a person to run.
+func (n *Narrator) Completing(flags identity.ClusterFlags) *Narrator {
+	n.flags = flags
+	return n
+}
 
 // In has the narrator say of everything done that it is a dry run, if it is one.
 func (n *Narrator) In(dryRun onboard.DryRun) *Narrator {

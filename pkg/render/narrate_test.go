@@ -207,7 +207,7 @@ func narrated(t *testing.T) []event.Event {
 		team.FileRefused{File: hostile, Mistakes: []teamfile.Mistake{{Line: 3, Problem: "invalid user name"}, {Problem: "no users found"}}},
 		team.Summary{Results: []team.Result{member, {State: team.MemberFetched}, {State: team.MemberFetched}, {State: team.MemberComplete}, {State: team.MemberSubmitted}, {State: team.MemberFound}, {State: team.MemberMade}, {State: team.MemberChecked}}},
 		team.Summary{Results: []team.Result{{State: team.MemberFetched}}},
-		team.NextSteps{Again: fetch},
+		team.NextSteps{Approve: identity.NewCommand("kubectl csr-onboard approve"), Again: fetch},
 		team.NextStepsOffline{Fetch: fetch, Lifetimes: []team.LifetimeOfUsers{{Users: []string{"jane"}}}},
 		team.NextStepsOffline{Fetch: fetch, Lifetimes: []team.LifetimeOfUsers{{Users: []string{"jane"}}, {Lifetime: 36 * time.Hour, Users: []string{"sam", "joe"}}}},
 	}

@@ -53,9 +53,9 @@ func staying(others int) string {
 
 // OffboardingTruth writes what a user still has, strongest first: what role bindings give
 // by the user's own name, by the groups, and to everybody; then certificates, and what
-// remains to be done.
-func OffboardingTruth(out io.Writer, plan *offboard.Plan) error {
-	w := &lines{out: out}
+// remains to be done, with flags in each command for it.
+func OffboardingTruth(out io.Writer, plan *offboard.Plan, flags identity.ClusterFlags) error {
+	w := &lines{out: out, flags: flags}
 	w.line("what %s still has%s:", identity.Name(plan.User), plan.DryRun.Note())
 	for _, held := range plan.Kept {
 		w.line("  by the user's own name: %s (%s)", held.Grant, held)
@@ -167,11 +167,13 @@ func listed[T fmt.Stringer](all []T) string {
 // lines writes lines until one fails.
 type lines struct {
 	out io.Writer
-	err error
+	// flags go into each command of csr-onboard.
+	flags identity.ClusterFlags
+	err   error
 }
 
 func (l *lines) line(format string, arguments ...any) {
 	if l.err == nil {
-		_, l.err = fmt.Fprintln(l.out, strings.TrimRight(fmt.Sprintf(format, arguments...), " "))
+		_, l.err = fmt.Fprintln(l.out, strings.TrimRight(l.flags.Complete(fmt.Sprintf(format, arguments...)), " "))
 	}
 }

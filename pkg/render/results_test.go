@@ -87,11 +87,11 @@ func TestResults_OffboardingsAreShownAsInTheGoldenFile(t *testing.T) {
 	all := plans(t)
 	for _, about := range []string{"nothing", "everything", "one certificate", "what failed", "what is forbidden", "many holders", "revoked"} {
 		g.add(t, about+": the plan", func(out io.Writer) error { return OffboardingPlan(out, all[about]) })
-		g.add(t, about+": the truth", func(out io.Writer) error { return OffboardingTruth(out, all[about]) })
+		g.add(t, about+": the truth", func(out io.Writer) error { return OffboardingTruth(out, all[about], identity.ClusterFlags{}) })
 	}
 	g.compare(t)
 	checkHidden(t, "offboarding", g.text.String())
-	if OffboardingPlan(full{}, all["nothing"]) == nil || OffboardingTruth(full{}, all["nothing"]) == nil {
+	if OffboardingPlan(full{}, all["nothing"]) == nil || OffboardingTruth(full{}, all["nothing"], identity.ClusterFlags{}) == nil {
 		t.Error("a full disk is not reported")
 	}
 }

@@ -69,7 +69,7 @@ func (w teamWords) waits(e team.Waits) {
 
 func (w teamWords) nextSteps(e team.NextSteps) {
 	w.say("next:")
-	w.next("review and approve them, as an administrator", copyable("kubectl csr-onboard approve"))
+	w.next("review and approve them, as an administrator", e.Approve)
 	w.next("fetch the kubeconfigs after they are signed", e.Again)
 }
 

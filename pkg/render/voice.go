@@ -19,6 +19,8 @@ type voice struct {
 	animated bool
 	// cluster is the one of several clusters that is spoken of; "" for one alone.
 	cluster string
+	// flags go into each command of csr-onboard.
+	flags identity.ClusterFlags
 	// dryRun goes behind what is said to be done.
 	dryRun   onboard.DryRun
 	live     *screen.Line
@@ -53,7 +55,7 @@ func (v *voice) wait(format string, arguments ...any) {
 		return
 	}
 	v.close()
-	v.live = screen.StartLine(v.out, v.now, fmt.Sprintf(format, arguments...))
+	v.live = screen.StartLine(v.out, v.now, v.flags.Complete(fmt.Sprintf(format, arguments...)))
 }
 
 // did says what was done, or would be done if this were not a dry run.
@@ -83,5 +85,5 @@ func (v *voice) hint(err error) {
 func (v *voice) say(format string, arguments ...any) {
 	v.close()
 	// Narration that cannot be written is nobody's business to hear about.
-	_, _ = fmt.Fprintf(v.out, format+"\n", arguments...)
+	_, _ = fmt.Fprintln(v.out, v.flags.Complete(fmt.Sprintf(format, arguments...)))
 }

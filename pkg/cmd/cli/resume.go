@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // SameCluster adds to a command what has it ask the same cluster as the same person as
@@ -35,4 +36,25 @@ func (e *Environment) SameCluster(command identity.Command) identity.Command {
 		}
 	}
 	return command
+}
+
+// ClusterFlags are the flags of this run that choose cluster and person, for the commands that a person is
+// told to run next.
+func (e *Environment) ClusterFlags() identity.ClusterFlags {
+	alone := *e
+	alone.Cluster = ""
+	flags := identity.ClusterFlags{All: alone.SameCluster(identity.Command{}), WithFiles: e.SameCluster(identity.Command{})}
+	if file := e.Flags.KubeConfig; file != nil && *file != "" {
+		flags.Kubeconfig = flags.Kubeconfig.Option("--kubeconfig", *file)
+	}
+	return flags
+}
+
+// CompleteHint adds those flags to the commands in an error's hint.
+func (e *Environment) CompleteHint(err error) error {
+	hint := outcome.Hint(err)
+	if completed := e.ClusterFlags().Complete(hint); completed != hint {
+		return outcome.ReplaceHint(err, "%s", completed)
+	}
+	return err
 }

@@ -122,7 +122,12 @@ func (o *doctorOptions) examine(ctx context.Context, on *cli.Environment) ([]doc
 	if err != nil {
 		return nil, err
 	}
-	return doctor.Run(ctx, work, o.input())
+	checks, err := doctor.Run(ctx, work, o.input())
+	flags := on.ClusterFlags()
+	for i := range checks {
+		checks[i].Advice = flags.Complete(checks[i].Advice)
+	}
+	return checks, err
 }
 
 // runOnClusters is Run for several clusters.

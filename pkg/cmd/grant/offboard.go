@@ -275,7 +275,7 @@ func (o *offboardOptions) print(plan *offboard.Plan) error {
 			return err
 		}
 	}
-	return render.OffboardingTruth(o.Streams.Out, plan)
+	return render.OffboardingTruth(o.Streams.Out, plan, o.ClusterFlags())
 }
 
 // revoke has every API server refuse the user, which the plan reports. The plan is nil in a dry run.

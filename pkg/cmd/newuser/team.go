@@ -192,7 +192,7 @@ func (o *newUserOptions) endOfTeam(results []team.Result, runErr error) error {
 	case o.Offline:
 		o.Narrator.Tell(team.NextStepsOffline{Fetch: options.FetchCommand("NAME", o.Directory).Words("--from FILE"), Lifetimes: lifetimesOf(o.members)})
 	default:
-		o.Narrator.Tell(team.NextSteps{Again: o.SameCluster(o.teamAgain().Words("--wait"))})
+		o.Narrator.Tell(team.NextSteps{Approve: identity.NewCommand(cli.Program + " approve"), Again: o.SameCluster(o.teamAgain().Words("--wait"))})
 	}
 	return runErr
 }

@@ -69,7 +69,10 @@ func runTeamOnClusters(ctx context.Context, o *newUserOptions) error {
 	printErr := printTeamOnClusters(o, joints, results)
 	err := clusters.Failure(results, o.Narrator.Tell)
 	if err == nil && !o.Approve && !o.Wait {
-		o.Narrator.Tell(team.NextSteps{Again: o.clusters.On(o.Environment, o.teamAgain().Words("--wait"))})
+		o.Narrator.Tell(team.NextSteps{
+			Approve: o.clusters.On(o.Environment, identity.NewCommand(cli.Program+" approve --all")),
+			Again:   o.clusters.On(o.Environment, o.teamAgain().Words("--wait")),
+		})
 	}
 	return cmp.Or(printErr, joinErr, err)
 }

@@ -227,7 +227,8 @@ func (f *Clusters) PlaceOf(on *cli.Environment) int {
 // OnEach runs do on each cluster at the same time. The results are in the order of the contexts.
 func OnEach[T any](ctx context.Context, f *Clusters, do func(context.Context, *cli.Environment) (T, error)) []clusters.Result[T] {
 	return clusters.Run(f.Each, func(on *cli.Environment) string { return on.Cluster }, func(on *cli.Environment) (T, error) {
-		return do(ctx, on)
+		value, err := do(ctx, on)
+		return value, on.CompleteHint(err)
 	})
 }
 

@@ -78,8 +78,8 @@ type Summary struct {
 type NextSteps struct {
 	event.Marker
 
-	// Again is the command that fetches their kubeconfigs.
-	Again identity.Command
+	// Approve is the administrator's command, and Again the one that fetches their kubeconfigs.
+	Approve, Again identity.Command
 }
 
 // NextStepsOffline is what remains to be done about the requests of many users that were made
