@@ -41,6 +41,7 @@ func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
 	for line, want := range map[string]string{
 		"approve --yes --context dev":                                                                                  "no NAME is given, and no terminal is available",
 		"approve jane --dry-run=client --clusterrole view --contexts dev":                                              "with --dry-run=client only prints reviews",
+		"fetch sam --dir sam --from sam/sam.csr":                                                                       `where "CERTIFICATE" is expected`,
 		"new-user csr/jane":                                                                                            `"csr/jane" is the name of a request, not that of a user`,
 		"grant csr/jane --clusterrole view":                                                                            `"csr/jane" is the name of a request`,
 		"revoke csr/jane":                                                                                              `"csr/jane" is the name of a request`,

@@ -103,7 +103,11 @@ func butThereAre(unread []string) string {
 	case len(unread) > mostNamed:
 		return fmt.Sprintf("; there are %q and %d more", unread[:mostNamed], len(unread)-mostNamed)
 	}
-	return fmt.Sprintf("; there are %q", unread)
+	there := fmt.Sprintf("; there are %q", unread)
+	if slices.ContainsFunc(unread, func(name string) bool { return strings.HasSuffix(strings.ToLower(name), handoffSuffix) }) {
+		there += ", and a handoff holds no request"
+	}
+	return there
 }
 
 // IsStdin reports whether a path is standard input, by any of its names.

@@ -50,6 +50,10 @@ func TestInputs_ADirectoryWithoutRequestsSaysWhatIsInIt(t *testing.T) {
 	if _, _, err := (Inputs{}).ReadAll(directory); err == nil || !strings.Contains(err.Error(), `there are ["b.pem"]`) {
 		t.Errorf("a directory with other files: %v", err)
 	}
+	write(t, filepath.Join(directory, "jane.handoff.yaml"), "", 0o600)
+	if _, _, err := (Inputs{}).ReadAll(directory); err == nil || !strings.HasSuffix(err.Error(), `"jane.handoff.yaml"], and a handoff holds no request`) {
+		t.Errorf("a directory with a handoff: %v", err)
+	}
 }
 
 func TestInputs_AStreamIsToldFromAFile(t *testing.T) {

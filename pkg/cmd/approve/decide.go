@@ -256,7 +256,8 @@ func (o *decideOptions) Run(ctx context.Context) error {
 	}
 	decided, err := approval.Run(ctx, program, in)
 	err = options.HintAtFile(err, o.selection.Names, o.forFile())
-	if decided != nil && file.Path != "-" {
+	isNothing := err != nil && len(decided) == 0 && !o.meansSeveral()
+	if decided != nil && !isNothing && file.Path != "-" {
 		if err := o.print(decided); err != nil {
 			return err
 		}

@@ -423,6 +423,9 @@ func (o *fetchOptions) bareEndpoint() (*kubeconfig.Endpoint, error) {
 	case o.FlagSet.Changed("proxy-url"):
 		return nil, cli.RefuseGiven(o.FlagSet, "with a bare certificate", "set it in the new kubeconfig: kubectl config set-cluster NAME --proxy-url=URL", "proxy-url")
 	case server == "" || authority == "" && !insecure:
+		if _, err := pki.ParseCertificate(o.handoff); err != nil {
+			return nil, outcome.WithHint(outcome.BadFile("--from", o.From, err), "name the file that the administrator sent back")
+		}
 		return nil, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "a bare certificate does not say which cluster it is for"),
 			"add --server URL and --certificate-authority FILE")

@@ -215,6 +215,10 @@ func (in FetchInput) unreadable(err error) error {
 
 // unusable is the error of what was sent and cannot be used.
 func (in FetchInput) unusable(err error) error {
+	if errors.Is(err, outcome.ErrInterrupted) {
+		// Nothing is known to be wrong with it.
+		return err
+	}
 	return outcome.WithHint(fmt.Errorf("the handoff %q cannot be used: %w", in.Source, err),
 		"nothing was written; ask the administrator for the handoff of the request %s", identity.PrintableSentence(in.Directory.RequestPath()))
 }

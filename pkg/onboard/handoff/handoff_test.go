@@ -229,6 +229,24 @@ func TestHandoff_AForgedCertificateIsNoticedWithoutACluster(t *testing.T) {
 	}
 }
 
+// TestHandoff_AnInterruptionSaysNothingOfTheHandoff is for Ctrl-C at the question.
+func TestHandoff_AnInterruptionSaysNothingOfTheHandoff(t *testing.T) {
+	w, in, data := handed(t)
+	decoded := decode(t, data)
+	decoded.Endpoint.CertificateAuthority = nil
+	asked := fetching(in, nil)
+	asked.Trust.Confirm = func(context.Context, string, []handoff.Authority) error {
+		return outcome.Errorf(outcome.ErrInterrupted, "interrupted while asking")
+	}
+	var err error
+	if asked.Data, err = kubeconfig.EncodeHandoff(kubeconfig.Assemble(decoded.Endpoint, kubeconfig.Credentials{Certificate: decoded.Certificate}, kubeconfig.NamesFor("jane", "test", ""), "")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fetch(t, w, asked); !errors.Is(err, outcome.ErrInterrupted) || err.Error() != "interrupted while asking" || outcome.Hint(err) != "" {
+		t.Errorf("%v, %q", err, outcome.Hint(err))
+	}
+}
+
 func TestHandoff_AClusterThatIsAwayIsTold(t *testing.T) {
 	w, in, data := handed(t)
 	decoded := decode(t, data)
