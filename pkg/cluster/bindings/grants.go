@@ -310,7 +310,7 @@ func (c *Client) applyBinding(ctx context.Context, wanted access.Wanted, dryRun 
 		return outcome.WithHint(fmt.Errorf("could not %s: namespace %q not found", doing, wanted.Grant.Namespace), seeNamespaces)
 	case apierrors.IsForbidden(err):
 		return c.api.ExplainForbidden(ctx, err, doing,
-			"this requires permission to create role bindings, and either every permission of that role or the verb bind on it; ask a cluster administrator")
+			"this requires permission to create and patch role bindings, and either every permission of that role or the verb bind on it; ask a cluster administrator")
 	case apierrors.IsConflict(err):
 		return outcome.WithHint(c.api.Explain(ctx, err, doing), "somebody else changed %s/%s; look at it, and delete it or name another role", wanted.Resource(), wanted.Name())
 	}

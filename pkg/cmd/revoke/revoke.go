@@ -193,7 +193,7 @@ func (o *revokeOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := revoke.Input{Entry: o.entry, DryRun: o.dryRun, Patience: o.Timeout}
+	in := revoke.Input{Entry: o.entry, CertificateFile: o.target.Certificate, DryRun: o.dryRun, Patience: o.Timeout}
 	if o.isUndo {
 		result, err := revoke.Undo(ctx, work, in)
 		if err != nil {

@@ -107,6 +107,8 @@ type examination struct {
 	issued []*request.Review
 	// probed is what came of logging in with the probe's certificate.
 	probed probed
+	// kept are the permissions that the probe would need and that are missing.
+	kept []string
 	// stuck is a request that was approved a while ago and not signed.
 	stuck *request.Review
 	// held are the names of requests that were deleted a while ago, and that the ledger holds.
@@ -147,9 +149,11 @@ var rights = []struct {
 		cluster.RequestRight("approval", "update"),
 		{Group: certificatesv1.GroupName, Resource: "signers", Name: request.Signer, Verb: "approve"},
 	}},
-	{"may-bind", "create role bindings (grant, offboard)", Warn, []cluster.Right{
+	{"may-bind", "create and patch role bindings (grant, offboard)", Warn, []cluster.Right{
 		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Verb: "create"},
+		{Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Verb: "patch"},
 		{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Verb: "create"},
+		{Group: "rbac.authorization.k8s.io", Resource: "clusterrolebindings", Verb: "patch"},
 	}},
 }
 
@@ -167,7 +171,11 @@ func (d *examination) checkRights(ctx context.Context) {
 		}
 		switch {
 		case len(missing) > 0:
-			d.add(needed.name, needed.without, "ask a cluster administrator for: "+strings.Join(missing, ", "), "you cannot %s", needed.what)
+			advice := "ask a cluster administrator for: " + strings.Join(missing, ", ")
+			if d.in.Probe && slices.Contains(forProbe, needed.name) {
+				d.kept = append(d.kept, missing...)
+			}
+			d.add(needed.name, needed.without, advice, "you cannot %s", needed.what)
 		case rightsErr != nil:
 			d.unknown(needed.name, rightsErr, "whether you can "+needed.what+" is not known")
 		default:
@@ -308,12 +316,28 @@ func (d *examination) checkClock(ctx context.Context) {
 	}
 }
 
+// findOut is what to do where only a certificate would show something.
+const findOut = "find out with one throw-away request: kubectl csr-onboard doctor --probe"
+
+// forProbe are the checks of the permissions that a probe needs.
+var forProbe = []string{"may-create", "may-approve"}
+
+// withoutCertificate is what to do where there is no certificate, not even of a probe.
+func (d *examination) withoutCertificate() string {
+	switch {
+	case len(d.kept) > 0:
+		return "ask a cluster administrator for what the probe needs: " + strings.Join(d.kept, ", ")
+	case d.in.Probe:
+		return "see what the check signer says of the probe"
+	}
+	return findOut
+}
+
 func (d *examination) checkSigner(ctx context.Context) {
 	if d.in.Probe {
 		d.probe(ctx)
 		return
 	}
-	const probe = "find out with one throw-away request: kubectl csr-onboard doctor --probe"
 	switch {
 	case d.unreadErr != nil:
 		d.unknown("signer", d.unreadErr, "it is unknown whether requests are signed")
@@ -324,7 +348,7 @@ func (d *examination) checkSigner(ctx context.Context) {
 		last := d.lastIssued()
 		d.add("signer", Pass, "", "the request %s was signed %s ago", identity.Quote(last.Object.Name), duration.HumanDuration(d.program.Now().Sub(approvedAt(last.Object))))
 	default:
-		d.add("signer", Unknown, probe, "no request of the last %s shows whether requests are signed", duration.HumanDuration(recently))
+		d.add("signer", Unknown, findOut, "no request of the last %s shows whether requests are signed", duration.HumanDuration(recently))
 	}
 }
 
@@ -422,7 +446,10 @@ func (d *examination) checkLifetimes(ctx context.Context) {
 		longest = max(longest, given)
 		shortened = shortened || review.Lifetime-given > time.Hour
 	}
-	told := fmt.Sprintf("the certificates on the cluster are valid for %s to %s", duration.HumanDuration(shortest), duration.HumanDuration(longest))
+	told := "the certificates on the cluster are valid for " + duration.HumanDuration(shortest)
+	if most := duration.HumanDuration(longest); !strings.HasSuffix(told, " "+most) {
+		told += " to " + most
+	}
 	if flags, err := d.program.Cluster.ControlPlane().ControllerManagerFlags(ctx); err == nil {
 		for _, flag := range flags {
 			if most, found := strings.CutPrefix(flag, "--cluster-signing-duration="); found {

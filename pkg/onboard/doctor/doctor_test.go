@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,8 @@ func TestDoctor_EveryVerdictHasItsReason(t *testing.T) {
 		{"watching is forbidden", refuse("watch", "certificatesigningrequests"), false, "may-read", doctor.Fail, "you cannot get, list and watch", "ask a cluster administrator for: watch on certificatesigningrequests"},
 		{"approving is forbidden", refuse("update", "certificatesigningrequests/approval"), false, "may-approve", doctor.Fail, "you cannot approve", "update on certificatesigningrequests/approval"},
 		{"the signer is forbidden", refuse("approve", "signers"), false, "may-approve", doctor.Fail, "you cannot approve", "approve on signers named kubernetes.io/kube-apiserver-client"},
-		{"binding is forbidden", refuse("create", "rolebindings"), false, "may-bind", doctor.Warn, "you cannot create role bindings", "create on rolebindings"},
+		{"binding is forbidden", refuse("create", "rolebindings"), false, "may-bind", doctor.Warn, "you cannot create and patch role bindings", "create on rolebindings"},
+		{"patching bindings is forbidden", refuse("patch", "clusterrolebindings"), false, "may-bind", doctor.Warn, "you cannot create and patch role bindings", "patch on clusterrolebindings"},
 		{"permissions are unknown", failing("/selfsubjectaccessreviews"), false, "may-bind", doctor.Unknown, "is not known", ""},
 
 		{"too old to revoke", isVersion("v1.27.0"), false, "revocation", doctor.Warn, "1.27", ""},
@@ -217,13 +219,15 @@ func TestDoctor_EveryVerdictHasItsReason(t *testing.T) {
 
 		{"client certificates are asked for", nil, false, "client-certificates", doctor.Pass, "asks for client certificates", ""},
 		{"no certificate to compare", nil, false, "client-authority", doctor.Unknown, "no certificate found", "--probe"},
+		{"no certificate to compare, since a probe is forbidden", refuse("create", "certificatesigningrequests"), true, "client-authority", doctor.Unknown, "no certificate found", "ask a cluster administrator for what the probe needs: create on certificatesigningrequests"},
+		{"no certificate to compare, since a probe is not signed", func(_ *testing.T, w *onboardtest.World) { w.Server.IsUnsigned = true }, true, "client-authority", doctor.Unknown, "no certificate found", "the check signer"},
 		{"the signer is trusted", all(issued(0), clientAuthorities(own)), false, "client-authority", doctor.Pass, "accepts what the signer signs", ""},
 		{"the signer is not trusted", all(issued(0), clientAuthorities(other)), false, "client-authority", doctor.Fail, "does not accept what the signer signs", "--client-ca-file"},
 		{"nobody is trusted", all(issued(0), clientAuthorities(func(*testing.T, *onboardtest.World) string { return "" })), false, "client-authority", doctor.Fail, "accepts no client certificates", "--client-ca-file"},
 		{"who is trusted is unknown", all(issued(0), refuse("get", "configmaps")), false, "client-authority", doctor.Unknown, "it is unknown which", ""},
 
 		{"no lifetime is known", nil, false, "lifetimes", doctor.Unknown, "no certificate found", ""},
-		{"lifetimes are as asked", issued(0), false, "lifetimes", doctor.Pass, "valid for 60m to 60m", ""},
+		{"lifetimes are as asked", issued(0), false, "lifetimes", doctor.Pass, "on the cluster are valid for 60m", ""},
 		{"a lifetime that is shortened", all(func(_ *testing.T, w *onboardtest.World) {
 			w.Server.ChangeCertificate = func(c *x509.Certificate) { c.NotAfter = c.NotBefore.Add(10 * time.Minute) }
 		}, asksForDays), false, "lifetimes", doctor.Warn, "some asked for more than they got", "--expiration"},
@@ -342,5 +346,18 @@ func whileProbed(do func(w *onboardtest.World, name string)) func(*testing.T, *o
 			}
 			return false
 		}
+	}
+}
+
+func TestDoctor_OneLifetimeIsSaidOnce(t *testing.T) {
+	w := onboardtest.New(t)
+	issued(0)(t, w)
+	checks, err := doctor.Run(t.Context(), w.Program, doctor.Input{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(checks, func(check doctor.Check) bool { return check.Name == "lifetimes" })
+	if at < 0 || checks[at].Sentence != "the certificates on the cluster are valid for 60m" {
+		t.Errorf("%+v", checks)
 	}
 }

@@ -98,7 +98,7 @@ func (d *examination) checkClientAuthority(ctx context.Context) {
 	}
 	last := d.lastIssued()
 	if last == nil {
-		d.add(name, Unknown, "find out with one throw-away request: kubectl csr-onboard doctor --probe", "no certificate found that could be compared with the API server's client CA")
+		d.add(name, Unknown, d.withoutCertificate(), "no certificate found that could be compared with the API server's client CA")
 		return
 	}
 	published, err := d.program.Cluster.ControlPlane().ClientAuthorities(ctx)

@@ -146,6 +146,11 @@ func TestGranting_WhatIsRefusedGivesNothing(t *testing.T) {
 		}
 	}
 	w := withRole(t)
+	w.Server.Refuse("patch", "rolebindings")
+	if _, err := granting.Run(t.Context(), w.Program, jane, giving(view), onboard.DryRunNone); !strings.Contains(outcome.Hint(err), "permission to create and patch role bindings") {
+		t.Errorf("the hint of what is forbidden is %q", outcome.Hint(err))
+	}
+	w = withRole(t)
 	leaves(t, w)
 	in := giving(view)
 	in.Allow = []string{request.UserOffboarded}

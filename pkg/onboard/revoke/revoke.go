@@ -29,6 +29,8 @@ type Input struct {
 	// Entry is what is revoked, with what is known about it; By and At are filled in.
 	// Required.
 	Entry access.Entry
+	// CertificateFile is the file with the certificate that is revoked, for hints. Optional.
+	CertificateFile string
 	// DryRun says how much is done. Required.
 	DryRun onboard.DryRun
 	// DefaultReason is the reason where neither the entry nor the list has one. Optional.
@@ -87,7 +89,7 @@ func Run(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	if err := offboard.CheckLockout(ctx, p, entry.Blocked, me, credentials, "revoke"); err != nil {
 		return nil, err
 	}
-	if err := CheckPossible(ctx, p, entry); err != nil {
+	if err := checkPossible(ctx, p, entry, in.CertificateFile); err != nil {
 		return nil, err
 	}
 	if !in.AreHoldingsTold {
@@ -128,7 +130,7 @@ func CheckPinnable(ctx context.Context, p *onboard.Program, user string) error {
 	if err := revocation.Check(entry); err != nil {
 		return err
 	}
-	return CheckPossible(ctx, p, entry)
+	return checkPossible(ctx, p, entry, "")
 }
 
 // Return is how a revoked user comes back: with certificates in the group of a pin.
@@ -335,13 +337,13 @@ func CheckVersion(ctx context.Context, p *onboard.Program) error {
 	if release, err := version.ParseGeneric(info.GitVersion); err == nil && release.LessThan(first) {
 		return outcome.WithHint(
 			outcome.Errorf(ErrTooOld, "this cluster cannot revoke: Kubernetes %s does not pass the credential ID of a certificate to authorizers", identity.Printable(info.GitVersion)),
-			"revocation requires Kubernetes 1.32 or later; until then, offboard NAME --block refuses what a user writes")
+			"revocation requires Kubernetes 1.32 or later; until then, offboard NAME --block refuses what a user writes, and --block --certificate FILE what is written with one certificate")
 	}
 	return nil
 }
 
-// CheckPossible refuses what this cluster cannot do, and says what else there is.
-func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) error {
+// checkPossible refuses what this cluster cannot do, and says what else there is.
+func checkPossible(ctx context.Context, p *onboard.Program, entry access.Entry, certificateFile string) error {
 	if err := CheckVersion(ctx, p); err != nil {
 		return err
 	}
@@ -352,18 +354,27 @@ func CheckPossible(ctx context.Context, p *onboard.Program, entry access.Entry) 
 	if len(reports) == 0 {
 		return outcome.WithHint(
 			fmt.Errorf("cannot revoke %s: no enforcer reports on this cluster", entry.Blocked),
-			"set up csr-onboard-controller enforce on each control-plane node (%s), which managed clusters do not support; until then, refuse writes: %s", revocation.Guide, whatElse(entry))
+			"set up csr-onboard-controller enforce on each control-plane node (%s), which managed clusters do not support; until then, %s", revocation.Guide, whatElse(entry, certificateFile))
 	}
 	return nil
 }
 
-// whatElse is the command that refuses at least writes.
-func whatElse(entry access.Entry) string {
+// whatElse is what refuses at least writes, for the same identity alone.
+func whatElse(entry access.Entry, certificateFile string) string {
 	user := entry.Details.User
 	if user == "" || strings.HasPrefix(user, "system:") {
-		return "kubectl csr-onboard offboard NAME --block"
+		user = "NAME"
 	}
-	return identity.NewCommand("kubectl csr-onboard offboard").Argument(user).Words("--block").String()
+	block := identity.NewCommand("kubectl csr-onboard offboard").Argument(user).Words("--block")
+	switch {
+	case revocation.IsToken(entry.Blocked):
+		return "a token is valid until it expires, or what it is bound to is deleted: its pod or its service account"
+	case entry.Blocked.CredentialID == "":
+		return "refuse writes: " + block.String()
+	case certificateFile == "":
+		return "writes with one certificate are refused only by its file: " + block.Words("--certificate FILE").String()
+	}
+	return "refuse writes with this certificate: " + block.Option("--certificate", certificateFile).String()
 }
 
 // Status is who is revoked, and whether that is in force.

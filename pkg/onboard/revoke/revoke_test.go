@@ -162,17 +162,23 @@ func TestRevoke_AServerThatDoesNotRefuseIsNamed(t *testing.T) {
 func TestRevoke_WhatTheClusterCannotDoIsRefusedFirst(t *testing.T) {
 	other := about(access.Blocked{CredentialID: "JTI=00000000-0000-4000-8000-000000000001"})
 	other.Entry.Details.User = "system:serviceaccount:default:robot"
+	certificate := about(access.Blocked{CredentialID: "X509SHA256=" + strings.Repeat("ab", 32)})
+	certificate.Entry.Details.User = "jane"
+	ofFile := certificate
+	ofFile.CertificateFile = "jane's.crt"
 	for name, test := range map[string]struct {
 		change func(*site)
 		in     revoke.Input
 		is     error
 		hint   string
 	}{
-		"no enforcer":                 {func(s *site) { s.Server.Answer = nil }, about(jane), nil, "offboard jane --block"},
-		"no enforcer, for a pod":      {func(s *site) { s.Server.Answer = nil }, other, nil, "offboard NAME --block"},
-		"an early release":            {func(s *site) { s.Server.Version = "v1.31.9" }, about(jane), revoke.ErrTooOld, "offboard NAME --block"},
-		"oneself":                     {nil, about(access.Blocked{User: "admin"}), outcome.ErrRefused, ""},
-		"reports that cannot be read": {func(s *site) { s.Server.Refuse("list", "leases") }, about(jane), nil, ""},
+		"no enforcer":                              {func(s *site) { s.Server.Answer = nil }, about(jane), nil, "offboard jane --block"},
+		"no enforcer, for a pod":                   {func(s *site) { s.Server.Answer = nil }, other, nil, "a token is valid until it expires"},
+		"no enforcer, for a certificate":           {func(s *site) { s.Server.Answer = nil }, ofFile, nil, `refuse writes with this certificate: kubectl csr-onboard offboard jane --block --certificate 'jane'\''s.crt'`},
+		"no enforcer, for a certificate by its ID": {func(s *site) { s.Server.Answer = nil }, certificate, nil, "only by its file: kubectl csr-onboard offboard jane --block --certificate FILE"},
+		"an early release":                         {func(s *site) { s.Server.Version = "v1.31.9" }, about(jane), revoke.ErrTooOld, "offboard NAME --block"},
+		"oneself":                                  {nil, about(access.Blocked{User: "admin"}), outcome.ErrRefused, ""},
+		"reports that cannot be read":              {func(s *site) { s.Server.Refuse("list", "leases") }, about(jane), nil, ""},
 		"a list that cannot be changed": {func(s *site) {
 			s.Server.Refuse("patch", "configmaps")
 			s.Server.Refuse("create", "configmaps")
