@@ -10,19 +10,27 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 )
 
-// RecorderSeen is when the recorder that leads has last said that it runs; the zero time if none
-// has.
-func (c *Client) RecorderSeen(ctx context.Context) (time.Time, error) {
+// Sighting is what the recorder that leads has last said of itself. Two of them are equal if it has said
+// nothing between them.
+type Sighting struct {
+	// At is when it has, by its own clock, and Version the Lease's resourceVersion. Both are zero where no
+	// recorder ever has.
+	At      time.Time
+	Version string
+}
+
+// RecorderSeen is what the recorder that leads has last said.
+func (c *Client) RecorderSeen(ctx context.Context) (Sighting, error) {
 	call, cancel := c.api.Bounded(ctx)
 	defer cancel()
 	lease, err := c.api.Coordination.Leases(ledger.RecorderNamespace).Get(call, ledger.RecorderLease, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || err == nil && lease.Spec.RenewTime == nil {
-		return time.Time{}, nil
+		return Sighting{}, nil
 	}
 	if err != nil {
-		return time.Time{}, c.api.Explain(ctx, err, "find out whether a recorder runs")
+		return Sighting{}, c.api.Explain(ctx, err, "find out whether a recorder runs")
 	}
-	return lease.Spec.RenewTime.Time, nil
+	return Sighting{At: lease.Spec.RenewTime.UTC(), Version: lease.ResourceVersion}, nil
 }
 
 // RemovePolicies removes what makes the API server hold and guard requests. What does not exist is

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/requests"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/resources"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/onboard"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
@@ -18,6 +19,9 @@ const (
 	policyDelay = 30 * time.Second
 	// poll is the pause between two looks at the requests.
 	poll = 200 * time.Millisecond
+	// longSilence is after how long a recorder has stopped, however far the clocks of the cluster and of
+	// this machine are apart.
+	longSilence = time.Hour
 	// mostShown is how often a recorder can show itself that was stopped just before.
 	mostShown = 2
 )
@@ -27,7 +31,8 @@ const (
 // recorder runs, which would add the finalizer again, and waits where one may have just been stopped.
 // released is of how many requests.
 func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
-	if err := awaitNoRecorder(ctx, p); err != nil {
+	last, err := awaitNoRecorder(ctx, p)
+	if err != nil {
 		return 0, err
 	}
 	if err := p.Cluster.Resources().RemovePolicies(ctx); err != nil {
@@ -46,7 +51,7 @@ func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
 			return released, err
 		}
 		// One that has started meanwhile holds every request again, without an end.
-		if err := checkNoRecorder(ctx, p); err != nil {
+		if err := checkNoRecorder(ctx, p, last); err != nil {
 			return released, err
 		}
 		select {
@@ -58,38 +63,37 @@ func Release(ctx context.Context, p *onboard.Program) (released int, _ error) {
 }
 
 // awaitNoRecorder waits until no recorder has shown itself for as long as one that runs is never
-// silent. One that shows itself again and again runs.
-func awaitNoRecorder(ctx context.Context, p *onboard.Program) error {
-	var last time.Time
+// silent, and returns what was last seen of one. One that shows itself again and again runs. How long it
+// was silent is measured here: the clock of the cluster may be another.
+func awaitNoRecorder(ctx context.Context, p *onboard.Program) (last resources.Sighting, _ error) {
+	var since time.Time
 	for shown := 0; ; {
 		seen, err := p.Cluster.Resources().RecorderSeen(ctx)
-		if err != nil {
-			return err
-		}
-		left := ledger.RecorderSilence - p.Now().Sub(seen)
+		isOver := seen == resources.Sighting{} || shown == 0 && p.Now().Sub(seen.At) >= longSilence
 		switch {
-		case left <= 0:
-			return nil
-		case !seen.Equal(last):
+		case err != nil || isOver:
+			return seen, err
+		case seen != last:
 			if shown++; shown > mostShown {
-				return errRecorderRuns()
+				return seen, errRecorderRuns()
 			}
-			if last = seen; shown == 1 {
-				p.Tell(RecorderAwaited{Left: left})
-			}
+			last, since = seen, p.Now()
+			p.Tell(RecorderAwaited{Left: ledger.RecorderSilence})
+		case p.Now().Sub(since) >= ledger.RecorderSilence:
+			return seen, nil
 		}
 		select {
 		case <-ctx.Done():
-			return outcome.Errorf(outcome.ErrInterrupted, "%w before anything was released", outcome.ErrInterrupted)
+			return seen, outcome.Errorf(outcome.ErrInterrupted, "%w before anything was released", outcome.ErrInterrupted)
 		case <-time.After(poll):
 		}
 	}
 }
 
-// checkNoRecorder refuses where a recorder has shown itself a moment ago.
-func checkNoRecorder(ctx context.Context, p *onboard.Program) error {
+// checkNoRecorder refuses where a recorder has shown itself since it was last seen.
+func checkNoRecorder(ctx context.Context, p *onboard.Program, last resources.Sighting) error {
 	seen, err := p.Cluster.Resources().RecorderSeen(ctx)
-	if err != nil || p.Now().Sub(seen) >= ledger.RecorderSilence {
+	if err != nil || seen == last || seen == (resources.Sighting{}) {
 		return err
 	}
 	return errRecorderRuns()

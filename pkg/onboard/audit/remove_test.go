@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -36,6 +37,26 @@ func TestRelease_ARecorderThatStartsMeanwhileEndsIt(t *testing.T) {
 	}
 }
 
+// TestRelease_ARecorderWhoseClockIsLateEndsItAsWell is for a recorder that starts meanwhile, where the clock of this
+// machine is ahead.
+func TestRelease_ARecorderWhoseClockIsLateEndsItAsWell(t *testing.T) {
+	w := onboardtest.New(t)
+	name := held(t, w, "jane", ledger.Finalizer)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	defer stop()
+	w.Server.Answer = func(response http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet || !strings.Contains(r.URL.Path, name) {
+			return false
+		}
+		showRecorder(t, w, w.Now().Add(-10*time.Minute))
+		response.WriteHeader(http.StatusConflict)
+		return true
+	}
+	if _, err := audit.Release(ctx, w.Program); !errors.Is(err, outcome.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+}
+
 // showRecorder has a recorder show itself at a time.
 func showRecorder(t *testing.T, w *onboardtest.World, at time.Time) {
 	t.Helper()
@@ -46,15 +67,39 @@ func showRecorder(t *testing.T, w *onboardtest.World, at time.Time) {
 	})
 }
 
+// TestRelease_ARecorderThatWasJustStoppedIsWaitedFor has clocks of this machine that are not the cluster's, and that go
+// faster than the test.
 func TestRelease_ARecorderThatWasJustStoppedIsWaitedFor(t *testing.T) {
-	w := onboardtest.New(t)
-	held(t, w, "jane", ledger.Finalizer)
-	showRecorder(t, w, w.Now().Add(100*time.Millisecond-ledger.RecorderSilence))
-	if released, err := audit.Release(t.Context(), w.Program); err != nil || released != 1 {
-		t.Errorf("%d, %v", released, err)
-	}
-	if told := onboardtest.Told[audit.RecorderAwaited](w); len(told) != 1 || told[0].Left <= 0 {
-		t.Errorf("%+v", told)
+	for about, test := range map[string]struct {
+		ahead, ago time.Duration
+		told       int
+	}{
+		"the clocks are the same":         {0, time.Second, 1},
+		"this one is behind":              {-10 * time.Minute, time.Second, 1},
+		"this one is ahead":               {10 * time.Minute, time.Second, 1},
+		"it was stopped a moment before":  {0, 10 * time.Minute, 1},
+		"it was stopped an hour before":   {0, time.Hour, 0},
+		"this one is behind by some days": {-50 * time.Hour, time.Hour, 1},
+	} {
+		w := onboardtest.New(t)
+		held(t, w, "jane", ledger.Finalizer)
+		showRecorder(t, w, w.Now().Add(-test.ago))
+		begin := w.Now().Add(test.ahead)
+		now, program := begin, *w.Program
+		program.Now = func() time.Time {
+			now = now.Add(6 * time.Second)
+			return now
+		}
+		if released, err := audit.Release(t.Context(), &program); err != nil || released != 1 {
+			t.Errorf("%s: %d, %v", about, released, err)
+		}
+		told := onboardtest.Told[audit.RecorderAwaited](w)
+		if len(told) != test.told || test.told == 1 && told[0].Left != ledger.RecorderSilence {
+			t.Errorf("%s: %+v", about, told)
+		}
+		if took := now.Sub(begin); took > time.Minute || (took < ledger.RecorderSilence) != (test.told == 0) {
+			t.Errorf("%s: it took %s", about, took)
+		}
 	}
 }
 
@@ -86,7 +131,7 @@ func TestRelease_EveryRequestIsLetGoAndTheGuardIsRemoved(t *testing.T) {
 	w := onboardtest.New(t)
 	guard := metav1.ObjectMeta{Name: ledger.GuardName}
 	w.Server.Put(t, &admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: guard}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: guard})
-	longAgo := metav1.NewMicroTime(w.Now().Add(-ledger.RecorderSilence))
+	longAgo := metav1.NewMicroTime(w.Now().Add(-time.Hour))
 	w.Server.Put(t, &coordinationv1.Lease{
 		ObjectMeta: metav1.ObjectMeta{Name: ledger.RecorderLease, Namespace: ledger.RecorderNamespace},
 		Spec:       coordinationv1.LeaseSpec{RenewTime: &longAgo},
