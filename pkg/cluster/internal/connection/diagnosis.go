@@ -15,6 +15,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
@@ -230,16 +231,26 @@ func (c *Connection) whyAnonymous() string {
 // TLSInBetween says why an API server may not see client certificates, and what to do.
 const TLSInBetween = "TLS ends at a proxy or load balancer in front of the API server, or the API server runs without --client-ca-file; use an address at which the API server itself answers: --server URL"
 
-// resourceOf names the resource that an answer is about.
+// resourceOf names the resource that an answer is about, and the one object and the namespace if the
+// answer does: nothing more has to be permitted.
 func resourceOf(status metav1.Status) string {
 	const requests = "certificatesigningrequests"
-	switch {
-	case status.Details == nil || status.Details.Kind == "" || status.Details.Kind == requests:
+	if status.Details == nil || status.Details.Kind == "" || status.Details.Kind == requests {
 		return requests + ", a resource without a namespace"
-	case status.Details.Group == "":
-		return identity.Printable(status.Details.Kind)
 	}
-	return identity.Printable(status.Details.Kind + "." + status.Details.Group)
+	resource := status.Details.Kind
+	if status.Details.Group != "" {
+		resource += "." + status.Details.Group
+	}
+	resource = identity.Printable(resource)
+	if name := status.Details.Name; len(validation.IsDNS1123Subdomain(name)) == 0 {
+		resource += " named " + name
+	}
+	_, after, _ := strings.Cut(status.Message, `in the namespace "`)
+	if namespace, _, isNamed := strings.Cut(after, `"`); isNamed && len(validation.IsDNS1123Label(namespace)) == 0 {
+		resource += " in the namespace " + namespace
+	}
+	return resource
 }
 
 func (c *Connection) diagnoseLoginPlugin(err error) (diagnosis, bool) {

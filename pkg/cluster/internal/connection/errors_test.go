@@ -72,6 +72,23 @@ func TestErrors_APermissionIsAskedForOnlyWhereOneIsMissing(t *testing.T) {
 	}
 }
 
+func TestErrors_OnlyThePermissionThatIsMissingIsAskedFor(t *testing.T) {
+	configMaps := schema.GroupResource{Resource: "configmaps"}
+	for want, answer := range map[string]error{
+		"configmaps named csr-onboard-blocked in the namespace kube-system": apierrors.NewForbidden(configMaps, "csr-onboard-blocked",
+			errors.New(`User "jane" cannot get resource "configmaps" in API group "" in the namespace "kube-system"`)),
+		"leases.coordination.k8s.io in the namespace kube-system": apierrors.NewForbidden(schema.GroupResource{Group: "coordination.k8s.io", Resource: "leases"}, "",
+			errors.New(`User "jane" cannot list resource "leases" in API group "coordination.k8s.io" in the namespace "kube-system"`)),
+		"clusterroles.rbac.authorization.k8s.io": apierrors.NewForbidden(schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "clusterroles"}, "", errors.New("at the cluster scope")),
+		"configmaps":                             apierrors.NewForbidden(configMaps, "a;b", errors.New("in the namespace \"a b\"")),
+	} {
+		err := new(Connection).Explain(t.Context(), answer, "look")
+		if hint := outcome.Hint(err); hint != "ask an administrator for that verb on "+want {
+			t.Errorf("%v: %q, want %q", answer, hint, want)
+		}
+	}
+}
+
 func TestErrors_TheRevokedReadThatAndTheReason(t *testing.T) {
 	pods := schema.GroupResource{Resource: "pods"}
 	for about, test := range map[string]struct {
