@@ -134,6 +134,10 @@ type Entry struct {
 // isBlock reports whether the entry blocks somebody.
 func (e Entry) isBlock() bool { return e.Blocked != Blocked{} }
 
+// IsBlockOfWrites reports whether a block was made to refuse what an identity writes, by the admission
+// policy, and not to revoke it.
+func (e Entry) IsBlockOfWrites() bool { return e.isBlock() && !e.Blocked.IsPin && !e.Details.IsRevoked }
+
 func hexKey(prefix, name string) string { return prefix + hex.EncodeToString([]byte(name)) }
 
 // Key is the key of an identity in the list.

@@ -352,9 +352,13 @@ func TestClusters_TheRevocationsOfAllClustersAreOneList(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Items) != 2 || list.Items[0].Cluster != "dev" || list.Items[1].User != "joe" {
 		t.Errorf("%v:\n%s", err, out)
 	}
-	if out, _ := d.runs(t, 1, "revocations --context dev -o json"); strings.Contains(out, `"cluster"`) {
-		t.Errorf("one cluster is named:\n%s", out)
+	if out, _ := d.runs(t, 1, "revocations --context dev -o json"); strings.Contains(out, `"cluster"`) || strings.Contains(out, `"blocked"`) {
+		t.Errorf("one cluster is named, or a revocation is a block:\n%s", out)
 	}
+	// A block needs no enforcer.
+	d.runs(t, 0, "unrevoke joe --context prod-us")
+	d.runs(t, 0, "offboard joe --block --yes --context prod-us")
+	d.says(t, 0, "revocations --context prod-us -o json", `"blocked": true`)
 }
 
 func TestClusters_TheLedgersOfAllClustersAreOneList(t *testing.T) {

@@ -37,8 +37,7 @@ func NewList(env *cli.Environment) *cobra.Command {
 force there, as its enforcer has last seen it. Users who are blocked (offboard --block) are on the
 same list, and are refused as well where enforcers run.
 
-The exit code is 1 if the list is not in force at an API server, or has an entry that cannot be
-enforced.
+The exit code is 1 if a revocation is not in force at an API server, or an entry cannot be enforced.
 
 ` + cli.ExitCodes,
 		Example: `  kubectl csr-onboard revocations
@@ -121,7 +120,7 @@ func look(ctx context.Context, on *cli.Environment) (*revoke.Status, error) {
 func notInForce(status *revoke.Status) error {
 	missing := len(status.Servers) - revocation.InForce(status.Servers)
 	switch {
-	case !status.CanRevoke() && len(status.Entries) == 0:
+	case !status.CanRevoke() && !status.HasRevocations():
 		return nil
 	case !status.CanRevoke():
 		return outcome.WithHint(errors.New("nothing is known to be in force: no enforcer reports"),

@@ -394,6 +394,11 @@ func (s *Status) CanRevoke() bool {
 	return slices.ContainsFunc(s.Servers, func(server revocation.Server) bool { return server.Report != nil })
 }
 
+// HasRevocations reports whether the list has more than blocks of writes, which need no enforcer.
+func (s *Status) HasRevocations() bool {
+	return slices.ContainsFunc(s.Entries, func(entry access.Entry) bool { return !entry.IsBlockOfWrites() })
+}
+
 // IsMoreInForce reports whether API servers also refuse what a list refused that was deleted.
 func (s *Status) IsMoreInForce() bool { return len(keptAt(s.Servers)) > 0 }
 

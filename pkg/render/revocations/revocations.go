@@ -91,6 +91,9 @@ type revocationForm struct {
 	Kind         string `json:"kind"`
 	User         string `json:"user,omitempty"`
 	CredentialID string `json:"credentialID,omitempty"`
+	// Blocked says that the entry was made to refuse what is written (offboard --block). Where enforcers
+	// run, everything is refused for it as well.
+	Blocked bool `json:"blocked,omitempty"`
 	// Pinned is the group in whose certificates a pin lets the user through.
 	Pinned   []string   `json:"pinned,omitempty"`
 	Reason   string     `json:"reason,omitempty"`
@@ -162,10 +165,13 @@ func Lists(out io.Writer, format string, all []report.OnCluster[*revoke.Status])
 
 // withoutEnforcers says what follows where no enforcer reports.
 func withoutEnforcers(status *revoke.Status) string {
-	if len(status.Entries) == 0 {
+	switch {
+	case len(status.Entries) == 0:
 		return "users and certificates cannot be revoked until enforcers are set up"
+	case !status.HasRevocations():
+		return "who is blocked is refused what they write, by the admission policy alone"
 	}
-	return "nothing on the list is known to be in force"
+	return "no revocation on the list is known to be in force"
 }
 
 // lines are what is written, complete.
@@ -186,7 +192,7 @@ func describeDetails(entry access.Entry, now time.Time) string {
 	if details.PinGroup != "" {
 		text += ", which are in the group " + identity.Name(details.PinGroup)
 	}
-	if !details.IsRevoked && !entry.Blocked.IsPin {
+	if entry.IsBlockOfWrites() {
 		text += " (blocked; refused altogether where enforcers run)"
 	}
 	if !details.At.IsZero() {
@@ -236,6 +242,7 @@ func (form *revocationList) add(cluster string, status *revoke.Status) {
 		if !details.At.IsZero() {
 			item.At = &details.At
 		}
+		item.Blocked = entry.IsBlockOfWrites()
 		switch {
 		case entry.Blocked.IsPin:
 			item.Kind, item.User = "pin", entry.Blocked.User

@@ -46,7 +46,9 @@ func TestList_EveryEntryAndAPIServerIsALine(t *testing.T) {
 		"no list":       {&revoke.Status{}, []string{"nobody is revoked: the list does not exist\n", "no enforcer reports, so users and certificates cannot be revoked until enforcers are set up; see "}},
 		"a lost list":   {&revoke.Status{Servers: []revocation.Server{{Node: "one", Report: kept}}}, []string{"the list does not exist; what the last one refused stays refused\n", "in force at 1 of 1 API server:\n", "  one: in force (0 entries, enforcer )\n"}},
 		"an empty list": {&revoke.Status{Exists: true, Servers: []revocation.Server{{Node: "one", Report: none}}}, []string{"nobody is revoked\n", "in force at 1 of 1 API server:\n"}},
-		"no enforcer":   {&revoke.Status{Exists: true, Entries: full().Entries[:1]}, []string{`the user "jane"`, "no enforcer reports, so nothing on the list is known to be in force; see "}},
+		"no enforcer":   {&revoke.Status{Exists: true, Entries: full().Entries[:1]}, []string{`the user "jane"`, "no enforcer reports, so no revocation on the list is known to be in force; see "}},
+		"only a block": {&revoke.Status{Exists: true, Entries: []access.Entry{{Blocked: access.Blocked{User: "jane"}, Details: access.Details{User: "jane"}}}},
+			[]string{`the user "jane" (blocked; refused altogether where enforcers run)`, "no enforcer reports, so who is blocked is refused what they write, by the admission policy alone; see "}},
 		"a full list": {full(), []string{
 			`the user "jane", 60s ago by "admin", until 2026-11-28T13:00:00Z: left\x1b` + "\n",
 			`the user "bob" (blocked; refused altogether where enforcers run)` + "\n",
