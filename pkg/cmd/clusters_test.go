@@ -99,7 +99,13 @@ func TestClusters_AClusterThatFailsIsNamedAndTheOthersAreListed(t *testing.T) {
 	d := newThreeClusters(t)
 	d.runs(t, 0, "new-user jane --dir jane --context dev")
 	d.fails(true)
-	d.says(t, 1, "list --contexts *", "dev       jane-", "not done on prod-eu: ", `error: 1 of 3 clusters is not done: "prod-eu": `, "hint: run the same command again")
+	d.says(t, 1, "list --contexts *", "dev       jane-", "not done on prod-eu: ", `error: 1 of 3 clusters is not done: "prod-eu": `)
+	for _, reading := range []string{"list", "revocations", "revocations -o json", "ledger", "doctor"} {
+		if _, errOut := d.runs(t, 1, reading+" --contexts *"); strings.Contains(errOut, "run the same command again") {
+			t.Errorf("%s only reads, and says to continue:\n%s", reading, errOut)
+		}
+	}
+	d.says(t, 1, "revoke jane --contexts *", "hint: run the same command again")
 	d.says(t, 1, "list --contexts prod-eu", `error: cluster "prod-eu": `)
 	d.says(t, 1, "doctor --contexts *", "[dev] pass ", `"prod-eu": `)
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"slices"
@@ -56,6 +57,26 @@ func TestHints_CommandsToRunNextAskTheSameCluster(t *testing.T) {
 	d.namesCluster(t, 0, "doctor --context prod-us --as admin --as-group system:masters", "--as admin", on+"--as admin --as-group system:masters doctor")
 	d.says(t, 0, "offboard gus --block --yes --context prod-us")
 	d.namesCluster(t, 6, "new-user gus --group a --dir gus --approve --context prod-us", second, on+"new-user gus --group a --approve --pin")
+}
+
+func TestHints_NoneNamesAFlagThatSeveralClustersRefuse(t *testing.T) {
+	d := newThreeClusters(t)
+	admin, err := os.ReadFile("admin.kubeconfig")
+	if err == nil {
+		// Nothing listens there.
+		err = os.WriteFile("admin.kubeconfig", bytes.ReplaceAll(admin, []byte(d.servers["prod-us"].Endpoint.Server), []byte("https://127.0.0.1:1")), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const other = "--context, --kubeconfig and --server choose another cluster"
+	d.says(t, 1, "list --context prod-us", "; "+other)
+	for _, line := range []string{"list --contexts prod-us", "list --contexts prod-us,dev", "approve --all --yes --contexts prod-us,dev", "offboard rob --yes --contexts prod-us,dev", "new-user kim --dir kim --contexts prod-us,dev", "fetch kim --dir kim --contexts prod-us"} {
+		out, errOut := d.runs(t, 1, line)
+		if strings.Contains(out+errOut, other) || !strings.Contains(errOut, "nothing listens there: check the address") {
+			t.Errorf("%s says\n%s%s", line, out, errOut)
+		}
+	}
 }
 
 func TestHints_WithoutFlagsNoneAreAdded(t *testing.T) {

@@ -3,6 +3,8 @@ package identity
 import (
 	"slices"
 	"strings"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
 
 // ClusterFlags are the flags by which a command was told which cluster to ask, and as whom. They go into
@@ -13,6 +15,8 @@ type ClusterFlags struct {
 	All Command
 	// WithFiles are those for commands whose files lie where those of several clusters are.
 	WithFiles Command
+	// IsOneOfSeveral reports whether the command runs on several clusters, and this is one of them.
+	IsOneOfSeveral bool
 	// Kubeconfig is the flag for commands that go by what the contexts of a kubeconfig say.
 	Kubeconfig Command
 }
@@ -44,8 +48,12 @@ var (
 )
 
 // Complete adds the flags to each command of csr-onboard in a text for a person, directly behind its name.
-// What stands in double quotes is a name, and stays.
+// What stands in double quotes is a name, and stays. Flags that choose another cluster are not named to
+// a command on several, which refuses them.
 func (f ClusterFlags) Complete(text string) string {
+	if f.IsOneOfSeveral {
+		text = strings.ReplaceAll(text, "; "+outcome.OtherCluster, "")
+	}
 	var completed strings.Builder
 	isQuoted := false
 	for {

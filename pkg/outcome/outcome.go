@@ -76,6 +76,9 @@ func (h *hinted) Unwrap() error { return h.error }
 // UpgradeHint is what to try where a later version of csr-onboard has written what this one cannot read.
 const UpgradeHint = "upgrade csr-onboard: https://github.com/csr-onboard/kubectl-csr-onboard/blob/main/docs/install.md#upgrade"
 
+// OtherCluster is the part of a hint that names the flags which choose another cluster.
+const OtherCluster = "--context, --kubeconfig and --server choose another cluster"
+
 // WithHint adds one line that says what to try next. The hint is not a part of
 // the error's text: it is shown on a line of its own. A nil error stays nil,
 // and an error that has a hint already keeps it, because what is nearest to

@@ -100,6 +100,7 @@ func runOnClusters(ctx context.Context, o *decideOptions) error {
 		})
 	}
 	writeErr := writeHandoffs(ctx, o, results)
+	options.CompleteHints(&o.clusters, results)
 	return cmp.Or(clusters.Failure(results, o.Narrator.Tell), writeErr)
 }
 

@@ -208,7 +208,7 @@ func (o *listOptions) runOnClusters(ctx context.Context) error {
 			return err
 		}
 	}
-	err := clusters.Failure(results, o.Narrator.Tell)
+	err := clusters.FailureToRead(results, o.Narrator.Tell)
 	if !o.Watch || clusters.AreFailed(results) {
 		return err
 	}
@@ -221,7 +221,7 @@ func (o *listOptions) followAll(ctx context.Context, results []clusters.Result[*
 	defer cancel()
 	var writing sync.Mutex
 	followed := slices.DeleteFunc(slices.Clone(results), func(result clusters.Result[*requestList]) bool { return result.Err != nil })
-	return clusters.Failure(clusters.Run(followed, func(one clusters.Result[*requestList]) string { return one.Cluster }, func(one clusters.Result[*requestList]) (any, error) {
+	return clusters.FailureToRead(clusters.Run(followed, func(one clusters.Result[*requestList]) string { return one.Cluster }, func(one clusters.Result[*requestList]) (any, error) {
 		err := o.follow(ctx, one.Value, func(review *request.Review, deleted bool) error {
 			writing.Lock()
 			defer writing.Unlock()

@@ -176,7 +176,7 @@ func (o *ledgerOptions) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	return clusters.Failure(results, o.Narrator.Tell)
+	return clusters.FailureToRead(results, o.Narrator.Tell)
 }
 
 // list adds the records of the cluster of an environment.

@@ -43,7 +43,7 @@ func (e *Environment) SameCluster(command identity.Command) identity.Command {
 func (e *Environment) ClusterFlags() identity.ClusterFlags {
 	alone := *e
 	alone.Cluster = ""
-	flags := identity.ClusterFlags{All: alone.SameCluster(identity.Command{}), WithFiles: e.SameCluster(identity.Command{})}
+	flags := identity.ClusterFlags{IsOneOfSeveral: e.Cluster != "", All: alone.SameCluster(identity.Command{}), WithFiles: e.SameCluster(identity.Command{})}
 	if file := e.Flags.KubeConfig; file != nil && *file != "" {
 		flags.Kubeconfig = flags.Kubeconfig.Option("--kubeconfig", *file)
 	}

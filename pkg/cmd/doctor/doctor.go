@@ -143,7 +143,7 @@ func (o *doctorOptions) runOnClusters(ctx context.Context) error {
 			results[i].Err = failure(result.Value)
 		}
 	}
-	return clusters.Failure(results, o.Narrator.Tell)
+	return clusters.FailureToRead(results, o.Narrator.Tell)
 }
 
 // failure is the error of checks that failed; nil if none did.

@@ -30,6 +30,9 @@ type Clusters struct {
 	// From is a file with one of them in each line. Optional; not together with Contexts.
 	From string
 
+	// OnlyReads reports whether the command changes nothing.
+	OnlyReads bool
+
 	// Each has the environment of the command on each cluster, after Read, in the order of the
 	// contexts. It is empty without these flags.
 	Each []*cli.Environment
@@ -226,10 +229,19 @@ func (f *Clusters) PlaceOf(on *cli.Environment) int {
 
 // OnEach runs do on each cluster at the same time. The results are in the order of the contexts.
 func OnEach[T any](ctx context.Context, f *Clusters, do func(context.Context, *cli.Environment) (T, error)) []clusters.Result[T] {
-	return clusters.Run(f.Each, func(on *cli.Environment) string { return on.Cluster }, func(on *cli.Environment) (T, error) {
-		value, err := do(ctx, on)
-		return value, on.CompleteHint(err)
+	results := clusters.Run(f.Each, func(on *cli.Environment) string { return on.Cluster }, func(on *cli.Environment) (T, error) {
+		return do(ctx, on)
 	})
+	CompleteHints(f, results)
+	return results
+}
+
+// CompleteHints has the hint of each cluster's error name that cluster. The results are in the order of
+// the contexts.
+func CompleteHints[T any](f *Clusters, results []clusters.Result[T]) {
+	for i, on := range f.Each {
+		results[i].Err = on.CompleteHint(results[i].Err)
+	}
 }
 
 // OnEachBuffered runs a command on each cluster at the same time, and then writes what each has written,
@@ -246,6 +258,9 @@ func OnEachBuffered(ctx context.Context, f *Clusters, env *cli.Environment, run 
 		if _, err := screen.Prefixing(env.Streams.Out, render.ClusterPrefix(result.Cluster)).Write(result.Value.Bytes()); err != nil {
 			return err
 		}
+	}
+	if f.OnlyReads {
+		return clusters.FailureToRead(results, env.Narrator.Tell)
 	}
 	return clusters.Failure(results, env.Narrator.Tell)
 }

@@ -52,6 +52,7 @@ The exit code is 1 if a revocation is not in force at an API server, or an entry
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	options.AddFormatFlag(cmd, &o.Output, "lines")
+	o.clusters.OnlyReads = true
 	o.clusters.Add(cmd, env)
 	cmd.AddCommand(newAccept(env), newRender(env))
 	return cmd
@@ -93,7 +94,8 @@ func (o *revocationsOptions) Run(ctx context.Context) error {
 			results[i].Err = notInForce(result.Value)
 		}
 	}
-	return clusters.Failure(results, o.Narrator.Tell)
+	options.CompleteHints(&o.clusters, results)
+	return clusters.FailureToRead(results, o.Narrator.Tell)
 }
 
 // run lists what is on the cluster of an environment.

@@ -35,6 +35,15 @@ func Run[C, T any](all []C, nameOf func(C) string, do func(C) (T, error)) []Resu
 // Failure tells on which clusters a use case was not completed, and returns the error of the run:
 // the first cluster's, unless the run was interrupted; nil if there is none.
 func Failure[T any](results []Result[T], tell func(event.Event)) error {
+	return failure(results, tell, "")
+}
+
+// FailureToRead is Failure of a use case that changes nothing, which there is no more of to do.
+func FailureToRead[T any](results []Result[T], tell func(event.Event)) error {
+	return failure(results, tell, "")
+}
+
+func failure[T any](results []Result[T], tell func(event.Event), again string) error {
 	var names []string
 	var firstErr, interruptedErr error
 	for _, result := range results {
@@ -50,20 +59,19 @@ func Failure[T any](results []Result[T], tell func(event.Event)) error {
 			tell(NotDone{Cluster: result.Cluster, Reason: result.Err})
 		}
 	}
-	firstErr = cmp.Or(interruptedErr, firstErr)
+	if firstErr = cmp.Or(interruptedErr, firstErr); firstErr != nil && len(results) > 1 {
+		firstErr = outcome.ReplaceHint(firstErr, "%s", again)
+	}
 	switch {
 	case firstErr == nil:
 		return nil
 	case len(results) == 1:
 		return fmt.Errorf("cluster %s: %w", names[0], firstErr)
 	case len(names) == 1:
-		return outcome.ReplaceHint(fmt.Errorf("1 of %d clusters is not done: %s: %w", len(results), names[0], firstErr), again)
+		return fmt.Errorf("1 of %d clusters is not done: %s: %w", len(results), names[0], firstErr)
 	}
-	return outcome.ReplaceHint(fmt.Errorf("%d of %d clusters are not done: %s; the first: %w", len(names), len(results), strings.Join(names, ", "), firstErr), again)
+	return fmt.Errorf("%d of %d clusters are not done: %s; the first: %w", len(names), len(results), strings.Join(names, ", "), firstErr)
 }
-
-// again is what to try after an error on some of several clusters.
-const again = "run the same command again to continue with those"
 
 // AreFailed reports whether the use case failed on every cluster.
 func AreFailed[T any](results []Result[T]) bool {

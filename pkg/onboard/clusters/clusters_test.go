@@ -43,6 +43,9 @@ func TestClusters_TheErrorIsTheFirstClustersUnlessInterrupted(t *testing.T) {
 	if outcome.ExitCode(err) != 6 || !strings.HasPrefix(err.Error(), `2 of 2 clusters are not done: "a", "b"; the first: no`) || len(told) != 2 {
 		t.Errorf("got %v, told %q", err, told)
 	}
+	if hint := outcome.Hint(FailureToRead([]Result[string]{{Cluster: "a", Err: outcome.WithHint(refusedErr, "its own")}, {Cluster: "b"}}, func(event.Event) {})); hint != "" {
+		t.Errorf("the hint of what only reads is %q", hint)
+	}
 	if _, _, err := failing([]string{"a", "b"}, map[string]error{"a": refusedErr, "b": interruptedErr}); outcome.ExitCode(err) != 130 {
 		t.Errorf("got %v", err)
 	}

@@ -34,9 +34,6 @@ type diagnosis struct {
 	hint        string
 }
 
-// otherCluster are the flags that choose another cluster, for hints.
-const otherCluster = "--context, --kubeconfig and --server choose another cluster"
-
 // diagnose finds the cause of an error in what the server, the network, and the
 // client's own credentials say.
 func (c *Connection) diagnose(err error) diagnosis {
@@ -188,7 +185,7 @@ const (
 
 	deniedByAdmission = "the cluster denies this by an admission policy or webhook, whatever permissions you have; change what its message names, or ask those who installed it"
 
-	notAnAPIServer = "check the address and its path: something else than an API server may be answering there, or an API server that does not serve this; " + otherCluster
+	notAnAPIServer = "check the address and its path: something else than an API server may be answering there, or an API server that does not serve this; " + outcome.OtherCluster
 	refusedInFront = "ask the operators of the proxy, load balancer or firewall in front of the API server; or use another address: --server URL"
 	noCredentials  = "choose a context whose user has credentials: --context NAME; see which there are: kubectl csr-onboard status"
 )
@@ -277,7 +274,7 @@ func (c *Connection) diagnoseServerCertificate(err error) (diagnosis, bool) {
 		what, hint = c.validityOf(invalid.Cert)
 	case errors.As(err, &invalid):
 		what = "is not one for a server"
-		hint = "this is for the operators of the cluster to correct, or of what answers at that address; " + otherCluster
+		hint = "this is for the operators of the cluster to correct, or of what answers at that address; " + outcome.OtherCluster
 	case errors.As(err, &hostname):
 		what = "is for another name"
 		hint = "use a name or an address that the certificate has: --server URL, or --tls-server-name NAME"
@@ -317,7 +314,7 @@ func (c *Connection) diagnoseAlert(err error) (diagnosis, bool) {
 	}
 	return diagnosis{
 		cause: fmt.Errorf("%s refused the TLS connection: %w", c.Server, bare(err)),
-		hint:  "check the address and the port, and what answers there; --tls-server-name NAME asks for another name; " + otherCluster,
+		hint:  "check the address and the port, and what answers there; --tls-server-name NAME asks for another name; " + outcome.OtherCluster,
 	}, true
 }
 
@@ -340,7 +337,7 @@ func (c *Connection) diagnoseNotTLS(err error) (diagnosis, bool) {
 	}
 	return diagnosis{
 		cause: fmt.Errorf("%s does not speak TLS: %w", c.Server, bare(err)),
-		hint:  "check the port of the address: API servers have 6443 or 443 mostly; " + otherCluster,
+		hint:  "check the port of the address: API servers have 6443 or 443 mostly; " + outcome.OtherCluster,
 	}, true
 }
 
@@ -400,14 +397,14 @@ func (c *Connection) diagnoseConnection(err error) (diagnosis, bool) {
 	if !errors.As(err, &dial) && !errors.As(err, &request) {
 		return diagnosis{}, false
 	}
-	hint := "check the address and the network; " + otherCluster
+	hint := "check the address and the network; " + outcome.OtherCluster
 	switch {
 	case errors.As(err, &name) && name.IsNotFound:
-		hint = "check the server's name, and whether it is known on this network, such as by a VPN; " + otherCluster
+		hint = "check the server's name, and whether it is known on this network, such as by a VPN; " + outcome.OtherCluster
 	case errors.Is(err, syscall.ECONNREFUSED):
-		hint = "nothing listens there: check the address and the port, and whether the API server runs; " + otherCluster
+		hint = "nothing listens there: check the address and the port, and whether the API server runs; " + outcome.OtherCluster
 	case errors.As(err, &timeout) && timeout.Timeout():
-		hint = "check the address, the network and the firewall; or give it longer: --request-timeout 2m; " + otherCluster
+		hint = "check the address, the network and the firewall; or give it longer: --request-timeout 2m; " + outcome.OtherCluster
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		hint = "the connection was closed before there was an answer: a firewall or a proxy might block it, or the API server is overloaded or ending; try again in a moment"
 	}
