@@ -93,7 +93,7 @@ var ReturnFindings = []string{UserBlocked, UserOffboarded, OtherCertificateValid
 
 // SafeReturn says how a user can come back without reviving a certificate that somebody
 // else may have.
-const SafeReturn = "safe ways: another user name, or a new group that no other certificate of the user has and that gets the role (--to-group)"
+const SafeReturn = "safe ways: another user name; or a new group that no other certificate of the user has and that gets the role (--to-group), after offboard NAME --unblock if the name is blocked or was offboarded"
 
 // Examine lists what there is to say about a claim. It is a pure function.
 func (s *Standing) Examine(claim Claim) []Finding {
