@@ -92,6 +92,14 @@ func NameOf(der []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// NameOfIssued is the name of the record of the certificate that was issued for a request; "" if none was.
+func NameOfIssued(object *request.Request) string {
+	if blocks := pki.CertificateBlocks(object.Status.Certificate); len(blocks) > 0 {
+		return NameOf(blocks[0])
+	}
+	return ""
+}
+
 // ofCertificate makes the record of a certificate, of which chain has the intermediates as well.
 func ofCertificate(der, chain []byte, c Circumstances) *ClientCertificate {
 	record := &ClientCertificate{

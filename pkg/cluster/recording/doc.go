@@ -1,6 +1,7 @@
 // Package recording writes the records of issued certificates: those of all requests for the
-// recorder, and that of one certificate for a command that receives it where no recorder runs.
+// recorder, that of one certificate for a command that receives it where no recorder runs, and those
+// that are imported.
 //
-// Both make the same record of the same request, whichever of them is first: a record that exists is
+// The first two make the same record of the same request, whichever of them is first: a record that exists is
 // never written again.
 package recording

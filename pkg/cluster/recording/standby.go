@@ -72,7 +72,7 @@ func (s *Standby) Record(ctx context.Context, object *request.Request) (isNew bo
 		return false, nil
 	}
 	for _, record := range ledger.OfRequest(object, s.circumstances) {
-		isFirst, err := Write(ctx, s.records, record)
+		_, isFirst, err := Write(ctx, s.records, record)
 		if err != nil {
 			return isNew, err
 		}

@@ -70,6 +70,8 @@ type recorder struct {
 	latest map[types.UID]requests.Change
 	// recorded are those whose certificates are on the ledger.
 	recorded map[types.UID]bool
+	// issued are the requests with a certificate, by the names of their records.
+	issued map[string]types.UID
 	// held are those that were deleted, and are kept by the finalizer.
 	held map[types.UID]bool
 	// circumstances are what records are made with, and revoked is the list of who is revoked.
@@ -86,7 +88,7 @@ func lead(ctx context.Context, settings Settings, tools controller.Tools) error 
 		Tools: tools, Settings: settings, requests: tools.Cluster.Requests(), records: stored, events: tools.Cluster.Controlling().Events("csr-onboard-ledger"),
 		queue:     workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](firstRetry, longestRetry)),
 		surveyDue: make(chan struct{}, 1),
-		latest:    map[types.UID]requests.Change{}, recorded: map[types.UID]bool{}, held: map[types.UID]bool{},
+		latest:    map[types.UID]requests.Change{}, recorded: map[types.UID]bool{}, issued: map[string]types.UID{}, held: map[types.UID]bool{},
 	}
 	r.metrics = newMetrics(tools.Metrics)
 	defer r.queue.ShutDown()
@@ -140,15 +142,21 @@ func (r *recorder) follow(ctx context.Context) error {
 // list takes in all requests, and forgets those that do not exist any more.
 func (r *recorder) list(ctx context.Context) (resourceVersion string, _ error) {
 	there := map[types.UID]bool{}
+	var issued []*request.Request
 	version, err := r.requests.EachPage(ctx, requests.Query{}, func(page []*request.Request) {
 		for _, object := range page {
 			there[object.UID] = true
-			r.see(requests.Change{Object: object})
+			if len(object.Status.Certificate) > 0 {
+				issued = append(issued, object)
+			} else {
+				r.see(requests.Change{Object: object})
+			}
 		}
 	})
 	if err != nil {
 		return "", err
 	}
+	r.seeIssued(issued)
 	r.mutex.Lock()
 	var gone []*request.Request
 	for uid, change := range r.latest {
@@ -165,17 +173,24 @@ func (r *recorder) list(ctx context.Context) (resourceVersion string, _ error) {
 
 // see takes in a version of a request.
 func (r *recorder) see(change requests.Change) {
-	uid := change.Object.UID
+	r.keep(change)
+	r.queue.Add(change.Object.UID)
+}
+
+func (r *recorder) keep(change requests.Change) {
+	uid, name := change.Object.UID, ledger.NameOfIssued(change.Object)
 	r.mutex.Lock()
+	defer r.mutex.Unlock()
 	r.latest[uid] = change
+	if _, isTaken := r.issued[name]; name != "" && !isTaken {
+		r.issued[name] = uid
+	}
 	if !change.Deleted && change.Object.DeletionTimestamp != nil {
 		r.held[uid] = true
 	} else {
 		delete(r.held, uid)
 	}
 	r.metrics.held.Set(float64(len(r.held)))
-	r.mutex.Unlock()
-	r.queue.Add(uid)
 }
 
 // work processes requests until the queue is shut down.
@@ -213,6 +228,9 @@ func (r *recorder) finish(ctx context.Context, uid types.UID, done requests.Chan
 	if done.Deleted && r.latest[uid] == done {
 		delete(r.latest, uid)
 		delete(r.recorded, uid)
+		if name := ledger.NameOfIssued(done.Object); r.issued[name] == uid {
+			delete(r.issued, name)
+		}
 	}
 }
 
@@ -220,17 +238,13 @@ func (r *recorder) finish(ctx context.Context, uid types.UID, done requests.Chan
 func (r *recorder) process(ctx context.Context, change requests.Change) error {
 	object := change.Object
 	r.mutex.Lock()
-	isRecorded, circumstances := r.recorded[object.UID], r.circumstances
+	isRecorded := r.recorded[object.UID]
 	r.mutex.Unlock()
 	if !isRecorded && len(object.Status.Certificate) > 0 {
-		for _, record := range ledger.OfRequest(object, circumstances) {
-			if err := r.record(ctx, object, record); err != nil {
-				return retry(err)
-			}
+		if err := r.recordInOrder(ctx, object); err != nil {
+			return retry(err)
 		}
-		r.mutex.Lock()
-		r.recorded[object.UID], isRecorded = true, true
-		r.mutex.Unlock()
+		isRecorded = true
 	}
 	if change.Deleted {
 		return nil
@@ -244,7 +258,7 @@ func (r *recorder) process(ctx context.Context, change requests.Change) error {
 
 // record writes one record, unless it was written before.
 func (r *recorder) record(ctx context.Context, object *request.Request, record *ledger.ClientCertificate) error {
-	isNew, err := recording.Write(ctx, r.records, record)
+	_, isNew, err := recording.Write(ctx, r.records, record)
 	if err != nil {
 		return err
 	}

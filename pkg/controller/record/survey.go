@@ -7,6 +7,7 @@ import (
 
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/access"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/enforcement"
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/recording"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
 )
@@ -63,12 +64,14 @@ func (r *recorder) keepSurveying(ctx context.Context) {
 	}
 }
 
-// survey drops records whose time is over, marks those that are revoked, and counts the rest.
+// survey drops records whose time is over, marks those that are revoked, or that were recorded after what renews
+// them, and counts the rest.
 func (r *recorder) survey(ctx context.Context) error {
 	r.mutex.Lock()
 	revoked := r.revoked
 	r.mutex.Unlock()
 	counts := map[ledger.State]int{}
+	var links ledger.Links
 	_, err := r.records.EachPage(ctx, "", func(page []*ledger.ClientCertificate) error {
 		for _, record := range page {
 			if !r.Now().Before(record.KeepUntil(r.Retention)) {
@@ -81,6 +84,7 @@ func (r *recorder) survey(ctx context.Context) error {
 			if err := r.mark(ctx, record, revoked); err != nil {
 				return err
 			}
+			links.Add(record)
 			counts[record.StateAt(r.Now())]++
 		}
 		return nil
@@ -91,7 +95,7 @@ func (r *recorder) survey(ctx context.Context) error {
 	for _, state := range ledger.States() {
 		r.metrics.certificates.WithLabelValues(string(state)).Set(float64(counts[state]))
 	}
-	return nil
+	return recording.Link(ctx, r.records, links.Missing())
 }
 
 // mark has the status of a record say whether its certificate is revoked.

@@ -174,6 +174,48 @@ func TestImport_WhoApprovedIsLearnedLater(t *testing.T) {
 	}
 }
 
+// TestImport_ACertificateAndItsRenewalAreLinkedInAnyOrder has a certificate that was renewed twice.
+func TestImport_ACertificateAndItsRenewalAreLinkedInAnyOrder(t *testing.T) {
+	for about, imports := range map[string][][]int{
+		"at once":                   {{0, 1, 2}},
+		"at once, the last first":   {{2, 1, 0}},
+		"one after the other":       {{0}, {1}, {2}},
+		"the second after the rest": {{0, 2}, {1}},
+		"the last first":            {{2}, {1}, {0}},
+	} {
+		o := newOffice(t)
+		var objects []*certificatesv1.CertificateSigningRequest
+		with := ""
+		for _, name := range []string{"c", "b", "a"} {
+			objects = append(objects, clustertest.Issue(t, o.Server, name, "jane", with))
+			with = recordOf(t, objects[len(objects)-1])
+		}
+		for _, which := range imports {
+			var lines []string
+			for _, i := range which {
+				lines = append(lines, event(t, "admin", objects[i], true))
+			}
+			in := audit.Import{AuditLogs: []string{o.file(t, "audit.log", lines...)}}
+			if got, err := in.Run(t.Context(), o.Program); err != nil || got.New != len(which) || got.Decisions != len(which) {
+				t.Errorf("%s: %+v, %v", about, got, err)
+			}
+		}
+		for i, object := range objects {
+			by := ""
+			if i < 2 {
+				by = recordOf(t, objects[i+1])
+			}
+			record := o.record(t, object)
+			if record.Status.SupersededBy != by {
+				t.Errorf("%s: number %d is superseded by %q, and not by %q", about, i+1, record.Status.SupersededBy, by)
+			}
+			if hasSince := i > 0 && record.Spec.Renews.Since != nil; len(imports) == 1 && hasSince != (i > 0) {
+				t.Errorf("%s: number %d renews %+v", about, i+1, record.Spec.Renews)
+			}
+		}
+	}
+}
+
 func TestImport_ALineAtFaultIsNamedAndWhatCameBeforeIsKept(t *testing.T) {
 	o := newOffice(t)
 	jane := o.issued(t, "jane")

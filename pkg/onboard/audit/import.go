@@ -3,13 +3,14 @@ package audit
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/recording"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/cluster/resources"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/identity"
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/ledger"
@@ -20,12 +21,8 @@ import (
 	"github.com/csr-onboard/kubectl-csr-onboard/pkg/store"
 )
 
-const (
-	// writers is how many records are written at the same time.
-	writers = 16
-	// attempts bounds how often a status is written again that somebody else has changed.
-	attempts = 10
-)
+// writers is how many records are written at the same time.
+const writers = 16
 
 // Import is what to import from. At least one is required.
 type Import struct {
@@ -137,43 +134,45 @@ func (f *findings) add(found ...*ledger.ClientCertificate) {
 	}
 }
 
-// write writes the records that do not exist yet, and who approved where that is unknown.
+// write writes the records that do not exist yet, each after what it renews, and who approved where that is
+// unknown.
 func (f *findings) write(ctx context.Context, records *resources.Records) (Imported, error) {
-	names := make([]string, 0, len(f.records))
-	for name := range f.records {
-		names = append(names, name)
+	var found []*ledger.ClientCertificate
+	for _, name := range slices.Sorted(maps.Keys(f.records)) {
+		found = append(found, f.records[name])
 	}
-	slices.Sort(names)
-	result := Imported{Found: len(names)}
+	result := Imported{Found: len(found)}
 	var mutex sync.Mutex
 	var firstErr error
-	parallel.Each(ctx, writers, slices.Values(names), func(name string) {
-		isNew, isDecided, err := f.writeOne(ctx, records, f.records[name])
-		mutex.Lock()
-		defer mutex.Unlock()
-		if isNew {
-			result.New++
-		}
-		if isDecided {
-			result.Decisions++
-		}
-		if err != nil && firstErr == nil {
-			firstErr = err
-		}
-	})
+	for _, generation := range ledger.Generations(found) {
+		parallel.Each(ctx, writers, slices.Values(generation), func(record *ledger.ClientCertificate) {
+			isNew, isDecided, err := f.writeOne(ctx, records, record)
+			mutex.Lock()
+			defer mutex.Unlock()
+			if isNew {
+				result.New++
+			}
+			if isDecided {
+				result.Decisions++
+			}
+			if err != nil && firstErr == nil {
+				firstErr = err
+			}
+		})
+	}
 	if firstErr == nil && ctx.Err() != nil {
 		firstErr = outcome.Errorf(outcome.ErrInterrupted, "%w while importing; run it again to continue", outcome.ErrInterrupted)
 	}
-	if firstErr != nil || len(f.decisions) == 0 {
+	if firstErr != nil || len(f.decisions) == 0 && result.New == 0 {
 		return result, firstErr
 	}
-	learned, err := f.learn(ctx, records)
+	learned, err := f.complete(ctx, records)
 	result.Decisions += learned
 	return result, err
 }
 
 func (f *findings) writeOne(ctx context.Context, records *resources.Records, record *ledger.ClientCertificate) (isNew, isDecided bool, _ error) {
-	stored, isNew, err := records.Create(ctx, record)
+	stored, isNew, err := recording.Write(ctx, records, record)
 	if err != nil || !isNew {
 		return false, false, err
 	}
@@ -181,7 +180,7 @@ func (f *findings) writeOne(ctx context.Context, records *resources.Records, rec
 	if by == "" {
 		return true, false, nil
 	}
-	return true, true, changeStatus(ctx, records, stored, func(status *ledger.Status) bool {
+	return true, true, recording.ChangeStatus(ctx, records, stored, func(status *ledger.Status) bool {
 		status.ApprovedBy = by
 		return true
 	})
@@ -200,15 +199,18 @@ func (f *findings) deciderOf(record *ledger.ClientCertificate) string {
 	return ""
 }
 
-// learn fills in who approved in records that were on the ledger before.
-func (f *findings) learn(ctx context.Context, records *resources.Records) (learned int, _ error) {
+// complete fills in who approved in records that were on the ledger before, and which records were renewed by
+// one that was.
+func (f *findings) complete(ctx context.Context, records *resources.Records) (learned int, _ error) {
+	var links ledger.Links
 	_, err := records.EachPage(ctx, "", func(page []*ledger.ClientCertificate) error {
 		for _, record := range page {
+			links.Add(record)
 			by := f.deciderOf(record)
 			if by == "" {
 				continue
 			}
-			if err := changeStatus(ctx, records, record, func(status *ledger.Status) bool {
+			if err := recording.ChangeStatus(ctx, records, record, func(status *ledger.Status) bool {
 				if status.ApprovedBy != "" {
 					return false
 				}
@@ -221,25 +223,10 @@ func (f *findings) learn(ctx context.Context, records *resources.Records) (learn
 		}
 		return nil
 	})
-	return learned, err
-}
-
-// changeStatus changes the status of a record, which others may change meanwhile. change reports
-// whether there is something to change.
-func changeStatus(ctx context.Context, records *resources.Records, record *ledger.ClientCertificate, change func(*ledger.Status) bool) error {
-	for range attempts {
-		if !change(&record.Status) {
-			return nil
-		}
-		_, err := records.UpdateStatus(ctx, record)
-		if err == nil || !errors.Is(err, outcome.ErrChanged) {
-			return err
-		}
-		if record, err = records.Get(ctx, record.Name); err != nil {
-			return err
-		}
+	if err != nil {
+		return learned, err
 	}
-	return fmt.Errorf("the status of the client certificate %q changes all the time", record.Name)
+	return learned, recording.Link(ctx, records, links.Missing())
 }
 
 // Seen is what audit logs say about the use of certificates.
@@ -279,7 +266,7 @@ func FillInSeen(ctx context.Context, p *onboard.Program, paths []string) (Seen, 
 			return result, err
 		}
 		isChanged := false
-		if err := changeStatus(ctx, records, record, func(status *ledger.Status) bool {
+		if err := recording.ChangeStatus(ctx, records, record, func(status *ledger.Status) bool {
 			if status.LastSeen != nil && !at.Truncate(time.Second).After(status.LastSeen.Time) {
 				return false
 			}
