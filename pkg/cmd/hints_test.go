@@ -59,6 +59,26 @@ func TestHints_CommandsToRunNextAskTheSameCluster(t *testing.T) {
 	d.namesCluster(t, 6, "new-user gus --group a --dir gus --approve --context prod-us", second, on+"new-user gus --group a --approve --pin")
 }
 
+func TestHints_WhoIsMeantIsNamed(t *testing.T) {
+	d := newDesk(t)
+	d.says(t, 0, "revocations accept", "nothing to accept")
+	d.says(t, 1, "fetch nosuchuser", "kubectl csr-onboard new-user nosuchuser;")
+	d.says(t, 0, "new-user gus --dir gus --approve")
+	d.says(t, 0, "offboard gus --yes")
+	d.says(t, 6, "new-user gus --dir gus2 --approve", "kubectl csr-onboard approve gus --allow user-offboarded")
+	d.says(t, 0, "new-user kim --dir kim --approve")
+	d.says(t, 1, "revoke --certificate kim/kim.kubeconfig", "kubectl csr-onboard offboard kim --block --certificate kim/kim.kubeconfig")
+	d.says(t, 0, "offboard kim --block --yes --certificate kim/kim.kubeconfig")
+	out, _ := d.runs(t, 0, "offboard kim --unblock --certificate kim/kim.kubeconfig")
+	if !strings.HasPrefix(out, "the certificate X509SHA256=") || !strings.HasSuffix(out, " of kim unblocked\n") {
+		t.Errorf("it is said that %s", out)
+	}
+	d.says(t, 0, "revocations accept", "already accepted")
+	d.says(t, 0, "offboard gus --block --yes")
+	d.says(t, 0, "unrevoke gus --dry-run=client", `not revoked, but blocked: unblocked the user "gus"`)
+	d.says(t, 0, "unrevoke gus", `not revoked, but blocked: unblocked the user "gus"`)
+}
+
 func TestHints_NoneNamesAFlagThatSeveralClustersRefuse(t *testing.T) {
 	d := newThreeClusters(t)
 	admin, err := os.ReadFile("admin.kubeconfig")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
 		"list -o go-template --context dev":                                                                            "requires a template, such as go-template={{.kind}}",
 		"list -o go-template-file --context dev":                                                                       "requires a template, such as go-template-file=FILE",
 		"status --sort-by {.user[}":                                                                                    `--sort-by "{.user[}" is not a valid JSONPath expression`,
-		"show sam/sam.csr --context dev":                                                                               "kubectl csr-onboard show -f sam/sam.csr",
+		"show sam/sam.csr --context dev":                                                                               "kubectl csr-onboard --context dev show -f sam/sam.csr",
 		"new-user jane --pin --key sam/sam.key --approve --context dev":                                                "--pin and --key exclude each other",
 		"new-user jane --external-server host --approve --context dev":                                                 `--external-server "host" is not a valid address of an API server`,
 		"new-user jane --approve --default-namespace a/b --context dev":                                                `--default-namespace "a/b" is not a valid namespace`,
@@ -70,18 +71,25 @@ func TestCommandLine_AMistakeIsNamedBeforeAnythingIsDone(t *testing.T) {
 		"ledger verify team.csv --head abc":                                                                            `--head "abc" is not a SHA-256 in hexadecimal`,
 		"ledger import --context dev":                                                                                  "one of --audit-log, --issuance-log",
 		"ledger seen --context dev":                                                                                    "--audit-log is required",
-		"ledger --expiring soon --context dev":                                                                         "--expiring: ",
-		"ledger --expiring 0s --context dev":                                                                           `--expiring "0s" must be more than zero`,
-		"ledger -o json --no-headers --context dev":                                                                    "--no-headers does nothing with -o json",
-		"import sam/sam.csr":                                                                                           "to submit and approve a request in a file: kubectl csr-onboard approve -f FILE",
-		"grant jane --clusterrole view --expiration 1h":                                                                "unknown flag: --expiration",
-		"new-user jane --contexts dev,prod-eu,none --dir jane":                                                         `"none"`,
-		"new-user jane --contexts-from team.csv --dir jane":                                                            `"name"`,
-		"doctor --probe --timeout 0s --context dev":                                                                    "--timeout",
-		"policy explain renewals --context dev":                                                                        "requires the name of a policy and the name of a request",
-		"fetch sam --dir sam --from team.csv --proxy-url http://u:p@h":                                                 "invalid --proxy-url: it must be a URL without a user name and a password",
-		"revoke sam/sam.csr --context dev":                                                                             "--certificate sam/sam.csr",
-		"new-user -f team.csv --out jane.kubeconfig --context dev":                                                     "--out",
+		"ledger --expiring soon --context dev":                                                                         "--expiring: \"soon\" is not a valid duration\nhint: write years, weeks, days, hours, minutes or seconds",
+		"doctor --probe --timeout soon --context dev":                                                                  "\"soon\" is not a valid duration\nhint: write years, weeks, days, hours, minutes or seconds",
+		"new-user jane --expiration soon --context dev":                                                                "\"soon\" is not a valid lifetime\nhint: write years, weeks, days, hours or minutes",
+		"policy check a":                                               "error: policy check accepts no arguments, got \"a\"",
+		"ledger import a":                                              "error: ledger import accepts no arguments, got \"a\"",
+		"revocations accept a":                                         "error: revocations accept accepts no arguments, got \"a\"",
+		"status a":                                                     "error: status accepts no arguments, got \"a\"",
+		"renew dev --context prod-eu":                                  "error: the CONTEXT \"dev\" is another than --context \"prod-eu\"",
+		"ledger --expiring 0s --context dev":                           `--expiring "0s" must be more than zero`,
+		"ledger -o json --no-headers --context dev":                    "--no-headers does nothing with -o json",
+		"import sam/sam.csr":                                           "to submit and approve a request in a file: kubectl csr-onboard approve -f FILE",
+		"grant jane --clusterrole view --expiration 1h":                "unknown flag: --expiration",
+		"new-user jane --contexts dev,prod-eu,none --dir jane":         `"none"`,
+		"new-user jane --contexts-from team.csv --dir jane":            `"name"`,
+		"doctor --probe --timeout 0s --context dev":                    "--timeout",
+		"policy explain renewals --context dev":                        "requires the name of a policy and the name of a request",
+		"fetch sam --dir sam --from team.csv --proxy-url http://u:p@h": "invalid --proxy-url: it must be a URL without a user name and a password",
+		"revoke sam/sam.csr --context dev":                             "--certificate sam/sam.csr",
+		"new-user -f team.csv --out jane.kubeconfig --context dev":     "--out",
 	} {
 		code, errOut := d.ends(t, new(bytes.Buffer), line)
 		if code != 2 || !strings.Contains(errOut, want) {
@@ -296,5 +304,24 @@ func TestCommandLine_CompletionIsInstalledNextToThePlugin(t *testing.T) {
 	tree := Tree(buildinfo.Build{Version: "v0.1.0", Commit: "abc"})
 	if len(tree.Commands()) < len(commands) {
 		t.Errorf("%d of %d commands", len(tree.Commands()), len(commands))
+	}
+}
+
+func TestCommandLine_AnEmptyArgumentIsSaidToBeEmpty(t *testing.T) {
+	newDesk(t)
+	for _, test := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{"sign", ""}, "error: the FILE is empty\n"},
+		{[]string{"renew", ""}, "error: the CONTEXT is empty\n"},
+		{[]string{"offboard", ""}, "hint: name the user, for example: jane\n"},
+		{[]string{"grant", "", "--clusterrole", "view"}, "hint: name the user, for example: jane\n"},
+	} {
+		var errOut bytes.Buffer
+		streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: io.Discard, ErrOut: &errOut}
+		if code := Execute(t.Context(), test.arguments, streams, buildinfo.Build{}, time.Now); code != 2 || !strings.Contains(errOut.String(), test.want) {
+			t.Errorf("%q: exit code %d, %s", test.arguments, code, errOut.String())
+		}
 	}
 }

@@ -48,7 +48,7 @@ func Parse(name string, groups []string) (User, error) {
 	if name == "" {
 		return User{}, outcome.WithHint(
 			outcome.Errorf(outcome.ErrUsage, "the user name is empty (%s)", EmptyCommonName),
-			"name the user to onboard, for example: jane")
+			"name the user, for example: jane")
 	}
 	for _, text := range append([]string{name}, user.Groups...) {
 		if !utf8.ValidString(text) {

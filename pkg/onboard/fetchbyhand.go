@@ -96,7 +96,8 @@ func noKey(err error, user string, named *request.Request) error {
 		return outcome.WithHint(err, "name the file with the private key that the request was created with: %s",
 			identity.NewCommand("kubectl csr-onboard fetch").Argument(user).Words("--key FILE").Option("--request-name", named.Name))
 	}
-	return outcome.WithHint(err, "create one and submit a request: kubectl csr-onboard new-user; or name its directory: --dir DIR")
+	return outcome.WithHint(err, "create one and submit a request: %s; or name its directory: --dir DIR",
+		identity.NewCommand("kubectl csr-onboard new-user").Argument(user))
 }
 
 // namesake gets the request whose object has the user's own name, which is what people

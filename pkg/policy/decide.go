@@ -356,7 +356,7 @@ func (p *Policy) bounds(facts *Facts) (checks []Check) {
 		if facts.Awaited > 0 {
 			waiting = fmt.Sprintf(" with %d approved and not issued yet", facts.Awaited)
 		}
-		add("maximumCertificates", !isOverCertificates(p, facts), "the user would have %d valid certificates%s, and at most %d are permitted", certificatesWith(facts), waiting, p.MaximumCertificates)
+		add("maximumCertificates", !isOverCertificates(p, facts), "the user would have %s%s, and at most %d are permitted", english.Plural(certificatesWith(facts), "valid certificate", ""), waiting, p.MaximumCertificates)
 	}
 	if p.MaximumChainAge > 0 && facts.IsRenewal() {
 		switch start := facts.ChainStart(); {

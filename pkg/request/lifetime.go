@@ -1,6 +1,7 @@
 package request
 
 import (
+	"errors"
 	"math"
 	"regexp"
 	"strconv"
@@ -36,6 +37,11 @@ var lifetimeForm = regexp.MustCompile(`^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+
 // Less than the API's ten minutes, and more than its field can hold, are wrong usage.
 func ParseLifetime(text string) (time.Duration, error) {
 	lifetime, err := ParseSpan(text)
+	if errors.Is(err, errNoSpan) {
+		return 0, outcome.WithHint(
+			outcome.Errorf(outcome.ErrUsage, "%q is not a valid lifetime", text),
+			"write years, weeks, days, hours or minutes, for example: 1y, 2w, 30d, 8h, 90m")
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -88,14 +94,16 @@ func tooLong(text string) error {
 		"ask for 24855d or less; clusters give a year at most unless set up otherwise")
 }
 
+var errNoSpan = errors.New("not a valid duration")
+
 // ParseSpan reads a duration: "90m", "8h", "30d", "2w", "1y" (365 days), or a sequence such as "1d12h".
 // Any other form, and more than 68 years, is wrong usage.
 func ParseSpan(text string) (time.Duration, error) {
 	fields := lifetimeForm.FindStringSubmatch(text)
 	if fields == nil || text == "" {
 		return 0, outcome.WithHint(
-			outcome.Errorf(outcome.ErrUsage, "%q is not a valid lifetime", text),
-			"write years, weeks, days, hours or minutes, for example: 1y, 2w, 30d, 8h, 90m")
+			outcome.Errorf(outcome.ErrUsage, "%q is %w", text, errNoSpan),
+			"write years, weeks, days, hours, minutes or seconds, for example: 1y, 30d, 8h, 90m, 30s")
 	}
 	var span time.Duration
 	for i, unit := range []time.Duration{year, week, day, time.Hour, time.Minute, time.Second} {

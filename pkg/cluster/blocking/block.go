@@ -234,6 +234,8 @@ func applied(object any, send func([]byte) error) error {
 type Unblocked struct {
 	// WasBlocked and WasOffboarded say what the list had.
 	WasBlocked, WasOffboarded bool
+	// WasRevoked reports whether it was revoked, and not only blocked.
+	WasRevoked bool
 }
 
 // Unblock takes an identity off the list, and of a user also the record that they were
@@ -245,7 +247,9 @@ func (c *Client) Unblock(ctx context.Context, blocked access.Blocked, dryRun boo
 				return nil, err
 			}
 		}
-		_, was.WasBlocked = list.Blocks(blocked)
+		var details access.Details
+		details, was.WasBlocked = list.Blocks(blocked)
+		was.WasRevoked = details.IsRevoked
 		_, was.WasOffboarded = list.Offboarded(blocked.User)
 		return list.Remove(blocked), nil
 	})

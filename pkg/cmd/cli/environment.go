@@ -151,7 +151,7 @@ func NoArguments(cmd *cobra.Command, arguments []string) error {
 		return unknownCommand(cmd, arguments[0])
 	}
 	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", cmd.Name(), arguments[0]),
+		outcome.Errorf(outcome.ErrUsage, "%s accepts no arguments, got %q", strings.TrimPrefix(cmd.CommandPath(), Program+" "), arguments[0]),
 		"see: %s --help", cmd.CommandPath())
 }
 

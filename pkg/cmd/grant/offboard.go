@@ -238,7 +238,11 @@ func (o *offboardOptions) run(ctx context.Context, confirm func(context.Context,
 		default:
 			said = "not blocked"
 		}
-		return nil, o.PrintLine("%s %s%s", identity.Printable(o.input.User), said, o.input.DryRun.Note())
+		who := identity.Printable(o.input.User)
+		if o.input.Certificate != nil {
+			who = fmt.Sprintf("%s of %s", access.Blocked{CredentialID: access.CredentialID(o.input.Certificate.SHA256())}, who)
+		}
+		return nil, o.PrintLine("%s %s%s", who, said, o.input.DryRun.Note())
 	}
 	if o.Revoke {
 		// What cannot be revoked is found before anything is changed.

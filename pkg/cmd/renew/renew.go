@@ -134,9 +134,12 @@ func atMostOneContext(cmd *cobra.Command, arguments []string) error {
 func (o *renewOptions) Complete(arguments []string) error {
 	o.context = *o.Flags.Context
 	if len(arguments) == 1 {
-		if arguments[0] == "" || o.context != "" && o.context != arguments[0] {
+		if arguments[0] == "" {
+			return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "the CONTEXT is empty"), "name a context, or leave it out for the current one")
+		}
+		if o.context != "" && o.context != arguments[0] {
 			return outcome.WithHint(
-				outcome.Errorf(outcome.ErrUsage, "the CONTEXT %q is empty or another than --context %q", arguments[0], o.context),
+				outcome.Errorf(outcome.ErrUsage, "the CONTEXT %q is another than --context %q", arguments[0], o.context),
 				"name one context")
 		}
 		if cli.IsFileName(arguments[0]) {

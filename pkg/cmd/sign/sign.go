@@ -326,7 +326,10 @@ func oneFile(cmd *cobra.Command, arguments []string) error {
 	if len(arguments) == 1 && arguments[0] != "" {
 		return nil
 	}
-	return outcome.WithHint(
-		outcome.Errorf(outcome.ErrUsage, "%s accepts one FILE, got %d", cmd.Name(), len(arguments)),
+	err := outcome.Errorf(outcome.ErrUsage, "%s accepts one FILE, got %d", cmd.Name(), len(arguments))
+	if len(arguments) == 1 {
+		err = outcome.Errorf(outcome.ErrUsage, "the FILE is empty")
+	}
+	return outcome.WithHint(err,
 		"for example: %s jane.csr --ca-cert ca.crt --ca-key ca.key", cmd.CommandPath())
 }

@@ -35,7 +35,7 @@ func Run[C, T any](all []C, nameOf func(C) string, do func(C) (T, error)) []Resu
 // Failure tells on which clusters a use case was not completed, and returns the error of the run:
 // the first cluster's, unless the run was interrupted; nil if there is none.
 func Failure[T any](results []Result[T], tell func(event.Event)) error {
-	return failure(results, tell, "")
+	return failure(results, tell, "run the same command again to continue with those")
 }
 
 // FailureToRead is Failure of a use case that changes nothing, which there is no more of to do.

@@ -53,6 +53,10 @@ type Result struct {
 	// IsUserUnknown says of a certificate or token that was revoked that its user is unknown. One of
 	// a user whom no entry refuses still works, and no API server was asked about that.
 	IsUserUnknown bool
+	// WasOnlyBlocked says of a removal that what was listed was a block and no revocation.
+	WasOnlyBlocked bool
+	// IsMissing says of an acceptance that there is no list.
+	IsMissing bool
 	// WasOffboarded says of a removal that the record that the user was offboarded was removed.
 	WasOffboarded bool
 }
@@ -219,19 +223,19 @@ func Undo(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	pin := access.Blocked{User: blocked.User, IsPin: true}
 	if in.DryRun == onboard.DryRunClient {
 		list, _, err := p.Cluster.Blocking().List(ctx)
-		_, isListed := list.Blocks(blocked)
+		details, isListed := list.Blocks(blocked)
 		_, isPinned := list.Blocks(pin)
 		_, wasOffboarded := list.Offboarded(blocked.User)
-		return &Result{WasListed: isListed || isPinned, WasOffboarded: wasOffboarded}, err
+		return &Result{WasListed: isListed || isPinned, WasOnlyBlocked: isListed && !details.IsRevoked && !isPinned, WasOffboarded: wasOffboarded}, err
 	}
 	isDryRun := in.DryRun == onboard.DryRunServer
 	was, err := p.Cluster.Blocking().Unblock(ctx, blocked, isDryRun, nil)
 	if err == nil && blocked.User != "" {
 		var pinned blocking.Unblocked
 		pinned, err = p.Cluster.Blocking().Unblock(ctx, pin, isDryRun, nil)
-		was.WasBlocked = was.WasBlocked || pinned.WasBlocked
+		was.WasBlocked, was.WasRevoked = was.WasBlocked || pinned.WasBlocked, was.WasRevoked || pinned.WasBlocked
 	}
-	result := &Result{WasListed: was.WasBlocked, WasOffboarded: was.WasOffboarded}
+	result := &Result{WasListed: was.WasBlocked, WasOnlyBlocked: was.WasBlocked && !was.WasRevoked, WasOffboarded: was.WasOffboarded}
 	if err != nil || isDryRun {
 		return result, err
 	}
@@ -244,7 +248,7 @@ func Undo(ctx context.Context, p *onboard.Program, in Input) (*Result, error) {
 	p.Tell(Listed{Blocked: blocked})
 	awaited, err := await(ctx, p, in.Patience)
 	if awaited != nil {
-		awaited.WasListed, awaited.WasOffboarded = true, was.WasOffboarded
+		awaited.WasListed, awaited.WasOnlyBlocked, awaited.WasOffboarded = true, result.WasOnlyBlocked, was.WasOffboarded
 	}
 	return awaited, err
 }
@@ -285,7 +289,7 @@ func Accept(ctx context.Context, p *onboard.Program, dryRun onboard.DryRun, pati
 		return nil, err
 	}
 	if len(keptAt(servers)) == 0 {
-		return &Result{}, nil
+		return &Result{IsMissing: !listed.Exists}, nil
 	}
 	if !listed.Exists {
 		return nil, blocking.NoListToAccept()

@@ -44,18 +44,24 @@ func Unrevoked(out io.Writer, blocked access.Blocked, result *revoke.Result, not
 	if result.WasOffboarded {
 		note = "; no longer recorded as offboarded" + note
 	}
+	done := "unrevoked"
+	if result.WasOnlyBlocked {
+		done = "not revoked, but blocked: unblocked"
+	}
 	switch {
 	case !result.WasListed:
 		return writeLine(out, "%s is not revoked%s", blocked, note)
 	case len(result.Servers) == 0:
-		return writeLine(out, "unrevoked %s%s", blocked, note)
+		return writeLine(out, "%s %s%s", done, blocked, note)
 	}
-	return writeLine(out, "unrevoked %s: no longer refused by %s%s", blocked, serversIn(result), note)
+	return writeLine(out, "%s %s: no longer refused by %s%s", done, blocked, serversIn(result), note)
 }
 
 // Accepted writes that the list counts as it is.
 func Accepted(out io.Writer, result *revoke.Result, note string) error {
 	switch {
+	case result.IsMissing:
+		return writeLine(out, "nothing to accept: the list was not found%s", note)
 	case !result.WasListed:
 		return writeLine(out, "the list is already accepted%s", note)
 	case len(result.Servers) == 0:

@@ -114,6 +114,13 @@ func TestResults_WhatWasDoneIsALine(t *testing.T) {
 		`unrevoked the user "jane": no longer refused by 1 of 1 API server in 1.5s`: func(out io.Writer) error { return Unrevoked(out, jane, one, "") },
 		`unrevoked the user "jane" (dry run)`:                                       func(out io.Writer) error { return Unrevoked(out, jane, dry, " (dry run)") },
 		`the user "jane" is not revoked`:                                            func(out io.Writer) error { return Unrevoked(out, jane, &revoke.Result{}, "") },
+		`not revoked, but blocked: unblocked the user "jane"`: func(out io.Writer) error {
+			return Unrevoked(out, jane, &revoke.Result{WasListed: true, WasOnlyBlocked: true}, "")
+		},
+		`not revoked, but blocked: unblocked the user "jane": no longer refused by 1 of 1 API server in 0.0s`: func(out io.Writer) error {
+			return Unrevoked(out, jane, &revoke.Result{WasListed: true, WasOnlyBlocked: true, Servers: one.Servers}, "")
+		},
+		"nothing to accept: the list was not found": func(out io.Writer) error { return Accepted(out, &revoke.Result{IsMissing: true}, "") },
 		"accepted the list: it alone is in force at 1 of 1 API server in 1.5s":      func(out io.Writer) error { return Accepted(out, one, "") },
 		"accepted the list (dry run)":                                               func(out io.Writer) error { return Accepted(out, dry, " (dry run)") },
 		"the list is already accepted":                                              func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
