@@ -35,7 +35,7 @@ func ForContext(e *Environment, name string) *Environment {
 	on := *e
 	on.Flags, on.Cluster, on.kubeconfig = flags, name, nil
 	on.Streams.ErrOut = screen.Prefixing(e.Streams.ErrOut, render.ClusterPrefix(name))
-	on.Narrator = e.Narrator.ForCluster(name).Completing(on.ClusterFlags())
+	on.Narrator = e.Narrator.ForCluster(name).Completing(ClusterFlagsOf(&on))
 	return &on
 }
 

@@ -112,7 +112,7 @@ type Reader interface {
 
 // begin sets what the environment has of the command that runs.
 func begin(e *Environment, cmd *cobra.Command) {
-	e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut, e.Now).Completing(e.ClusterFlags())
+	e.FlagSet, e.Narrator = cmd.Flags(), render.NewNarrator(e.Streams.ErrOut, e.Now).Completing(ClusterFlagsOf(e))
 }
 
 // InSteps runs a command's steps up to the first that fails.
@@ -120,7 +120,7 @@ func (e *Environment) InSteps(s Steps) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, arguments []string) (err error) {
 		begin(e, cmd)
 		defer e.Narrator.Close()
-		defer func() { err = e.CompleteHint(err) }()
+		defer func() { err = CompleteHint(e, err) }()
 		if err := s.Complete(arguments); err != nil {
 			return err
 		}

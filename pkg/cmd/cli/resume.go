@@ -38,9 +38,9 @@ func (e *Environment) SameCluster(command identity.Command) identity.Command {
 	return command
 }
 
-// ClusterFlags are the flags of this run that choose cluster and person, for the commands that a person is
+// ClusterFlagsOf are the flags of a run that choose cluster and person, for the commands that a person is
 // told to run next.
-func (e *Environment) ClusterFlags() identity.ClusterFlags {
+func ClusterFlagsOf(e *Environment) identity.ClusterFlags {
 	alone := *e
 	alone.Cluster = ""
 	flags := identity.ClusterFlags{IsOneOfSeveral: e.Cluster != "", All: alone.SameCluster(identity.Command{}), WithFiles: e.SameCluster(identity.Command{})}
@@ -50,10 +50,10 @@ func (e *Environment) ClusterFlags() identity.ClusterFlags {
 	return flags
 }
 
-// CompleteHint adds those flags to the commands in an error's hint.
-func (e *Environment) CompleteHint(err error) error {
+// CompleteHint adds the flags of a run to the commands in an error's hint.
+func CompleteHint(e *Environment, err error) error {
 	hint := outcome.Hint(err)
-	if completed := e.ClusterFlags().Complete(hint); completed != hint {
+	if completed := ClusterFlagsOf(e).Complete(hint); completed != hint {
 		return outcome.ReplaceHint(err, "%s", completed)
 	}
 	return err

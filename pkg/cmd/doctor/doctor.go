@@ -123,7 +123,7 @@ func (o *doctorOptions) examine(ctx context.Context, on *cli.Environment) ([]doc
 		return nil, err
 	}
 	checks, err := doctor.Run(ctx, work, o.input())
-	flags := on.ClusterFlags()
+	flags := cli.ClusterFlagsOf(on)
 	for i := range checks {
 		checks[i].Advice = flags.Complete(checks[i].Advice)
 	}

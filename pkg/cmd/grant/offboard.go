@@ -279,7 +279,7 @@ func (o *offboardOptions) print(plan *offboard.Plan) error {
 			return err
 		}
 	}
-	return render.OffboardingTruth(o.Streams.Out, plan, o.ClusterFlags())
+	return render.OffboardingTruth(o.Streams.Out, plan, cli.ClusterFlagsOf(o.Environment))
 }
 
 // revoke has every API server refuse the user, which the plan reports. The plan is nil in a dry run.

@@ -240,7 +240,7 @@ func OnEach[T any](ctx context.Context, f *Clusters, do func(context.Context, *c
 // the contexts.
 func CompleteHints[T any](f *Clusters, results []clusters.Result[T]) {
 	for i, on := range f.Each {
-		results[i].Err = on.CompleteHint(results[i].Err)
+		results[i].Err = cli.CompleteHint(on, results[i].Err)
 	}
 }
 

@@ -38,7 +38,7 @@ func Failure[T any](results []Result[T], tell func(event.Event)) error {
 	return failure(results, tell, "run the same command again to continue with those")
 }
 
-// FailureToRead is Failure of a use case that changes nothing, which there is no more of to do.
+// FailureToRead is Failure of a use case that changes nothing: nothing of it remains to be done.
 func FailureToRead[T any](results []Result[T], tell func(event.Event)) error {
 	return failure(results, tell, "")
 }

@@ -322,7 +322,7 @@ const findOut = "find out with one throw-away request: kubectl csr-onboard docto
 // forProbe are the checks of the permissions that a probe needs.
 var forProbe = []string{"may-create", "may-approve"}
 
-// withoutCertificate is what to do where there is no certificate, not even of a probe.
+// withoutCertificate is what to do without any certificate, even of a probe.
 func (d *examination) withoutCertificate() string {
 	switch {
 	case len(d.kept) > 0:

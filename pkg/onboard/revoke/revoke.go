@@ -55,7 +55,7 @@ type Result struct {
 	IsUserUnknown bool
 	// WasOnlyBlocked says of a removal that what was listed was a block and no revocation.
 	WasOnlyBlocked bool
-	// IsMissing says of an acceptance that there is no list.
+	// IsMissing says of an acceptance that the list was not found.
 	IsMissing bool
 	// WasOffboarded says of a removal that the record that the user was offboarded was removed.
 	WasOffboarded bool
