@@ -304,7 +304,7 @@ func TestRevoke_TheExamplesOfTheHelpRun(t *testing.T) {
 			}
 		}
 	}
-	if ran != 12 {
+	if ran != 14 {
 		t.Errorf("%d examples ran", ran)
 	}
 	shared.must(t, "unrevoke", "--credential-id", "JTI=9e0c7a2b-5d53-4a6f-8f3e-0f6f0c1d2e3f")
