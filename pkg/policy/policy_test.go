@@ -372,7 +372,9 @@ func TestPolicy_BoundsBound(t *testing.T) {
 func TestPolicy_OneCertificateIsCountedAsOne(t *testing.T) {
 	facts := factsOf(t, identity.User{Name: "jane"}, func(f *Facts, _ *certificatesv1.CertificateSigningRequest) { f.Certificates = nil })
 	checks := (&Policy{Action: Approve, MaximumCertificates: 1}).bounds(facts)
-	if !slices.ContainsFunc(checks, func(check Check) bool { return check.Says == "the user would have 1 valid certificate, and at most 1 are permitted" }) {
+	if !slices.ContainsFunc(checks, func(check Check) bool {
+		return check.Says == "the user would have 1 valid certificate, and at most 1 are permitted"
+	}) {
 		t.Errorf("%+v", checks)
 	}
 }

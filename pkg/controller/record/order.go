@@ -70,12 +70,13 @@ func (r *recorder) unrecorded(object *request.Request) []*request.Request {
 	isIn := map[types.UID]bool{object.UID: true}
 	for {
 		hash, isCertificate := request.RequesterCertificate(chain[len(chain)-1].Spec)
-		uid, isKnown := r.issued[hash]
+		uid := r.issued[hash]
+		earlier, isKnown := r.latest[uid]
 		if !isCertificate || !isKnown || isIn[uid] || r.recorded[uid] {
 			slices.Reverse(chain)
 			return chain
 		}
 		isIn[uid] = true
-		chain = append(chain, r.latest[uid].Object)
+		chain = append(chain, earlier.Object)
 	}
 }

@@ -120,10 +120,10 @@ func TestResults_WhatWasDoneIsALine(t *testing.T) {
 		`not revoked, but blocked: unblocked the user "jane": no longer refused by 1 of 1 API server in 0.0s`: func(out io.Writer) error {
 			return Unrevoked(out, jane, &revoke.Result{WasListed: true, WasOnlyBlocked: true, Servers: one.Servers}, "")
 		},
-		"nothing to accept: the list was not found": func(out io.Writer) error { return Accepted(out, &revoke.Result{IsMissing: true}, "") },
-		"accepted the list: it alone is in force at 1 of 1 API server in 1.5s":      func(out io.Writer) error { return Accepted(out, one, "") },
-		"accepted the list (dry run)":                                               func(out io.Writer) error { return Accepted(out, dry, " (dry run)") },
-		"the list is already accepted":                                              func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
+		"nothing to accept: the list was not found":                            func(out io.Writer) error { return Accepted(out, &revoke.Result{IsMissing: true}, "") },
+		"accepted the list: it alone is in force at 1 of 1 API server in 1.5s": func(out io.Writer) error { return Accepted(out, one, "") },
+		"accepted the list (dry run)":                                          func(out io.Writer) error { return Accepted(out, dry, " (dry run)") },
+		"the list is already accepted":                                         func(out io.Writer) error { return Accepted(out, &revoke.Result{}, "") },
 	} {
 		var out bytes.Buffer
 		if err := write(&out); err != nil || out.String() != want+"\n" {
