@@ -1,6 +1,10 @@
 package identity
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/csr-onboard/kubectl-csr-onboard/pkg/outcome"
+)
 
 func TestClusterFlags_EachCommandThatAsksAClusterGetsThemOnce(t *testing.T) {
 	flags := ClusterFlags{
@@ -34,7 +38,12 @@ func TestClusterFlags_EachCommandThatAsksAClusterGetsThemOnce(t *testing.T) {
 		{"approved by jane with kubectl csr-onboard v1.0.0", ""},
 		{"kubectl csr-onboard: the certificate has expired", ""},
 		{"kubectl csr-onboard", ""},
-		// A name, and a command behind one.
+		// A name, several, and a command behind them.
+		{`the users "kubectl csr-onboard list" and "kubectl csr-onboard show", "kubectl csr-onboard deny": kubectl csr-onboard list`,
+			`the users "kubectl csr-onboard list" and "kubectl csr-onboard show", "kubectl csr-onboard deny": ` + on + "list"},
+		{`the users "a" and "kubectl csr-onboard approve jane"; kubectl csr-onboard list`, `the users "a" and "kubectl csr-onboard approve jane"; ` + on + "list"},
+		{"kubectl csr-onboard offboard 'x --context one' --block", on + "offboard 'x --context one' --block"},
+		{"kubectl csr-onboard offboard 'a b' 'c d'; --context one", on + "offboard 'a b' 'c d'; --context one"},
 		{`the user "kubectl csr-onboard approve": kubectl csr-onboard list`, `the user "kubectl csr-onboard approve": ` + on + "list"},
 	} {
 		want := test.want
@@ -51,5 +60,15 @@ func TestClusterFlags_EachCommandThatAsksAClusterGetsThemOnce(t *testing.T) {
 		if got := (ClusterFlags{}).Complete(test.text); got != test.text {
 			t.Errorf("%s: without flags, %s", test.text, got)
 		}
+	}
+}
+
+func TestClusterFlags_OneOfSeveralClustersChoosesNoOther(t *testing.T) {
+	const hint = "check the network; " + outcome.OtherCluster
+	if got := (ClusterFlags{IsOneOfSeveral: true}).Complete(hint); got != "check the network" {
+		t.Errorf("%q", got)
+	}
+	if got := (ClusterFlags{}).Complete(hint); got != hint {
+		t.Errorf("%q", got)
 	}
 }

@@ -2,6 +2,7 @@ package outcome_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"testing"
 
@@ -57,5 +58,33 @@ func TestOutcome_AFileIsNamedOnce(t *testing.T) {
 		if err.Error() != test.want || !errors.Is(err, causeErr) || outcome.Hint(err) != "try again" {
 			t.Errorf("%q: %v, %q", test.cause, err, outcome.Hint(err))
 		}
+	}
+}
+
+func TestExitCode_EachOutcomeHasItsOwn(t *testing.T) {
+	for err, want := range map[error]int{
+		nil: 0, errors.New("it failed"): 1, outcome.ErrUsage: 2, outcome.ErrRejected: 3, outcome.ErrNotFound: 4, outcome.ErrChanged: 5,
+		outcome.ErrRefused: 6, outcome.ErrTimedOut: 124, outcome.ErrInterrupted: 130, &outcome.ExitedError{Code: 7}: 7,
+	} {
+		if got := outcome.ExitCode(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
+		}
+		if err == nil {
+			continue
+		}
+		if got := outcome.ExitCode(outcome.WithHint(fmt.Errorf("while testing: %w", err), "try again")); got != want {
+			t.Errorf("%v, wrapped: %d, want %d", err, got, want)
+		}
+	}
+	if said := (&outcome.ExitedError{Code: 7}).Error(); said != "exit code 7" {
+		t.Errorf("%q", said)
+	}
+	if err := outcome.BadFile("--key", "a", errors.New("no")); outcome.ExitCode(err) != 2 || err.Error() != `--key "a": no` {
+		t.Errorf("%v", err)
+	}
+	// Only the first of the words is completed.
+	twice := outcome.AddHint(outcome.WithHint(errors.New("no"), "name it, or name it"), "name it: FILE")
+	if hint := outcome.Hint(twice); hint != "name it: FILE, or name it" {
+		t.Errorf("%q", hint)
 	}
 }
