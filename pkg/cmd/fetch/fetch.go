@@ -44,9 +44,9 @@ type fetchOptions struct {
 	// clusters are the clusters to fetch from, if there are several.
 	clusters options.Clusters
 
-	// name is the user's, or a request's if isRequest.
-	name      string
-	isRequest bool
+	// name is the user's, or a request's if isRequest, which typed tells apart.
+	typed, name string
+	isRequest   bool
 	// handoff is what --from names, and endpoint the cluster of a bare certificate.
 	handoff  []byte
 	endpoint *kubeconfig.Endpoint
@@ -150,7 +150,7 @@ func (o *fetchOptions) Complete(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	o.name, o.isRequest = names[0].Text, names[0].IsObject
+	o.typed, o.name, o.isRequest = names[0].String(), names[0].Text, names[0].IsObject
 	if given := cli.GivenOf(o.FlagSet, "from", "key", "request-name", "contexts"); o.isRequest && len(given) > 0 {
 		return outcome.WithHint(outcome.Errorf(outcome.ErrUsage, "%q is a request, and %s requires the name of a user", arguments[0], cli.Enumerated(given)), "name the user, for example: jane")
 	}
@@ -313,11 +313,8 @@ func (o *fetchOptions) fromCluster(ctx context.Context) (*onboard.Fetched, error
 
 // input is what is fetched from the cluster.
 func (o *fetchOptions) input() onboard.FetchInput {
-	in := o.flags.Input(o.Environment, o.name, o.Directory)
-	if o.isRequest {
-		in = o.flags.Input(o.Environment, options.RequestArgument(o.name), o.Directory)
-		in.Name, in.IsObject = o.name, true
-	}
+	in := o.flags.Input(o.Environment, o.typed, o.Directory)
+	in.Name, in.IsObject = o.name, o.isRequest
 	in.KeyFile, in.RequestName = o.Key, o.RequestName
 	for _, flag := range []struct{ name, value string }{{"key", o.Key}, {"request-name", o.RequestName}} {
 		if flag.value != "" {

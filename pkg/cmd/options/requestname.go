@@ -31,9 +31,6 @@ func ParseName(argument string) approval.Name {
 	return approval.Name{Text: argument}
 }
 
-// RequestArgument is a request's object as ParseName reads it.
-func RequestArgument(name string) string { return requestTypes[0] + "/" + name }
-
 // RefuseRequestName refuses the NAME of a user that is meant as a request's.
 func RefuseRequestName(name string) error {
 	if !ParseName(name).IsObject {

@@ -10,6 +10,14 @@ type Name struct {
 	IsObject bool
 }
 
+// String is the name as a person types it: csr/NAME for an object.
+func (n Name) String() string {
+	if n.IsObject {
+		return "csr/" + n.Text
+	}
+	return n.Text
+}
+
 // userNames are the names that can be users', each once, in their order.
 func userNames(names []Name) (users []string) {
 	for _, name := range names {

@@ -178,7 +178,7 @@ func areForOneKey(reviews []*request.Review) bool {
 
 // byObject is the command that decides about one request, whatever others its user has.
 func byObject(decision request.Decision, review *request.Review) string {
-	return identity.NewCommand("kubectl csr-onboard").Words(decision.Verb).Argument("csr/" + review.Object.Name).String()
+	return identity.NewCommand("kubectl csr-onboard").Words(decision.Verb).Argument(Name{Text: review.Object.Name, IsObject: true}.String()).String()
 }
 
 func notFound(name string) error {
